@@ -1,0 +1,229 @@
+//! The closed list of writes. Whoever wants something changed (a user through the API, the planner, the
+//! agent hub) says it as a [`Change`], and [`World::apply`](crate::World::apply) is the only place that carries one out.
+//!
+//! Each variant has one kind of author; see its comment.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Credential, CredentialId, Desired, Host, HostId, HostSeen, Project, ProjectId, Registry,
+    RegistryId, Revision, RevisionNo, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey,
+    Upgrade, UpgradePhase, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted,
+};
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", content = "of", rename_all = "snake_case")]
+pub enum Change {
+    // --- users, through the API ---
+    /// Make or edit a project.
+    PutProject(Project),
+    /// Forget a removed project.
+    DropProject(ProjectId),
+    /// Make or edit a host.
+    PutHost(Host),
+    /// Forget a removed host.
+    DropHost(HostId),
+    /// Make or edit a stack.
+    PutStack(Stack),
+    /// Forget a removed stack.
+    DropStack(StackId),
+    /// Make or edit a service (its `settled` is kept as it is).
+    PutService(Box<Service>),
+    /// Forget a removed service and its revisions.
+    DropService(ServiceId),
+    /// Add a revision; refused if the number exists.
+    AddRevision(Box<Revision>),
+    /// Begin an upgrade; refused while one exists. The service's `current` becomes `to`.
+    StartUpgrade(Upgrade),
+    /// Make or edit a declared volume.
+    PutVolumeTemplate(VolumeTemplate),
+    /// Forget a removed volume declaration.
+    DropVolumeTemplate(VolumeTemplateId),
+    /// Make or edit a credential.
+    PutCredential(Credential),
+    /// Forget a removed credential.
+    DropCredential(CredentialId),
+    /// Make or edit a registry.
+    PutRegistry(Registry),
+    /// Forget a removed registry.
+    DropRegistry(RegistryId),
+    /// Set a setting; `None` unsets it.
+    SetSetting {
+        /// Name.
+        name: String,
+        /// Value.
+        value: Option<String>,
+    },
+
+    // --- users and the planner: steps of an upgrade's life ---
+    /// Move an upgrade on; which steps exist is checked. `RollingBack` makes `from` current.
+    SetUpgradePhase {
+        /// The service.
+        service: ServiceId,
+        /// The phase it goes to.
+        phase: UpgradePhase,
+    },
+
+    // --- the planner ---
+    /// An upgrade is over.
+    EndUpgrade(ServiceId),
+    /// A service arrived where it was wanted.
+    Settle {
+        /// The service.
+        service: ServiceId,
+        /// Where it arrived.
+        wanted: Wanted,
+    },
+    /// A rolling restart is over.
+    EndRestart(ServiceId),
+    /// Record the digest an image reference turned out to be; refused if another is recorded.
+    PinImage {
+        /// The service.
+        service: ServiceId,
+        /// The revision.
+        revision: RevisionNo,
+        /// The reference.
+        image: String,
+        /// `sha256:…`.
+        digest: String,
+    },
+    /// Make a unit; refused if the key exists.
+    CreateUnit(Unit),
+    /// Change what a unit shall be; raises its generation.
+    SetDesired {
+        /// The unit.
+        unit: UnitKey,
+        /// What it shall be.
+        desired: Desired,
+        /// The rolling restart it has then been through.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<u64>,
+    },
+    /// Forget a removed unit whose containers are gone.
+    DropUnit(UnitKey),
+    /// Record where a declared volume's data came to lie.
+    PlaceVolume {
+        /// The volume.
+        volume: VolumeKey,
+        /// The host.
+        host: HostId,
+    },
+
+    // --- the agent hub ---
+    /// What is seen of a host: connection and facts.
+    SeeHost {
+        /// The host.
+        host: HostId,
+        /// What is seen.
+        seen: Box<HostSeen>,
+    },
+}
+
+/// Why a change can't be applied. The world is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Something it refers to isn't there.
+    #[error("{what} does not exist")]
+    Missing {
+        /// Which thing.
+        what: String,
+    },
+    /// Something with that key is there already.
+    #[error("{what} exists already")]
+    Exists {
+        /// Which thing.
+        what: String,
+    },
+    /// The step isn't one of the life it is in.
+    #[error("{what}: {why}")]
+    Step {
+        /// Which thing.
+        what: String,
+        /// What forbids it.
+        why: String,
+    },
+}
+
+/// The services a plan looks at again. The general rule: whatever a change touches, the services that could
+/// plan differently because of it are dirty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// All of them: a host came, went or changed, or it is time for a sweep.
+    pub all: bool,
+    /// These.
+    pub services: BTreeSet<ServiceId>,
+}
+
+impl Scope {
+    /// Everything.
+    pub fn everything() -> Self {
+        Self { all: true, services: BTreeSet::new() }
+    }
+
+    /// One service.
+    pub fn one(service: ServiceId) -> Self {
+        Self { all: false, services: BTreeSet::from([service]) }
+    }
+
+    /// Nothing to look at.
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.services.is_empty()
+    }
+
+    /// Both.
+    pub fn merge(&mut self, other: Self) {
+        self.all |= other.all;
+        self.services.extend(other.services);
+    }
+}
+
+impl Change {
+    /// Which services could plan differently after it.
+    pub fn dirties(&self) -> Scope {
+        match self {
+            Self::PutHost(_) | Self::DropHost(_) | Self::SeeHost { .. } => Scope::everything(),
+            Self::PutService(service) => Scope::one(service.id),
+            Self::DropService(id) | Self::EndUpgrade(id) | Self::EndRestart(id) => Scope::one(*id),
+            Self::AddRevision(revision) => Scope::one(revision.service),
+            Self::StartUpgrade(upgrade) => Scope::one(upgrade.service),
+            Self::SetUpgradePhase { service, .. }
+            | Self::Settle { service, .. }
+            | Self::PinImage { service, .. } => Scope::one(*service),
+            Self::CreateUnit(unit) => Scope::one(unit.key.service),
+            Self::SetDesired { unit, .. } | Self::DropUnit(unit) => Scope::one(unit.service),
+            // Removing a stack or a project removes its services by changes of their own; the rest is
+            // read where it is used and moves no unit.
+            Self::PutProject(_)
+            | Self::DropProject(_)
+            | Self::PutStack(_)
+            | Self::DropStack(_)
+            | Self::PutVolumeTemplate(_)
+            | Self::DropVolumeTemplate(_)
+            | Self::PutCredential(_)
+            | Self::DropCredential(_)
+            | Self::PutRegistry(_)
+            | Self::DropRegistry(_)
+            | Self::SetSetting { .. }
+            | Self::PlaceVolume { .. } => Scope::default(),
+        }
+    }
+
+    /// When it matters for the record, a moment; kept here so that stores agree on the log's shape.
+    pub fn logged(self, at: Time, by: &str) -> LoggedChange {
+        LoggedChange { at, by: by.to_owned(), change: self }
+    }
+}
+
+/// An entry of the change log, which is the audit log and the history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoggedChange {
+    /// When it was committed.
+    pub at: Time,
+    /// Who: an access key, `planner` or `hub`.
+    pub by: String,
+    /// What.
+    pub change: Change,
+}

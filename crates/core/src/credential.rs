@@ -1,0 +1,118 @@
+//! Who may do what: API keys, registration tokens, agents' credentials, and logins for image registries.
+//!
+//! Secrets that are only compared are kept as hashes; those that must be handed on are [`Secret`], which no
+//! log and no `{:?}` shows.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CredentialId, HostId, ProjectId, RegistryId, Time};
+
+/// A key pair that opens something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Credential {
+    /// Its key.
+    pub id: CredentialId,
+    /// What it opens.
+    pub grants: Grant,
+    /// Shown name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The public half: access key, or a token's id.
+    pub public: String,
+    /// SHA-256 (hex) of the secret half, which has full entropy, so that a fast hash is enough.
+    pub secret_sha256: String,
+    /// Switched off when false.
+    pub active: bool,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Time>,
+}
+
+/// What a credential opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// The API of every project.
+    Admin,
+    /// The API of one project.
+    Project(ProjectId),
+    /// One registration of a host in a project.
+    Registration {
+        /// Where the host goes.
+        project: ProjectId,
+        /// The host that used it; it may register again, no other may, unless `reusable`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used_by: Option<HostId>,
+        /// Any number of hosts may use it.
+        #[serde(default)]
+        reusable: bool,
+    },
+    /// The agent link of one host.
+    Agent(HostId),
+}
+
+/// Login for an image registry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Registry {
+    /// Its key.
+    pub id: RegistryId,
+    /// The environment whose hosts use it.
+    pub project: ProjectId,
+    /// `host[:port]` as it stands in image references.
+    pub server: String,
+    /// Shown name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// User and password, once given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Time>,
+}
+
+/// User and password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Key of the login as a resource of its own.
+    pub id: CredentialId,
+    /// User name.
+    pub username: String,
+    /// Password or token.
+    pub password: Secret,
+}
+
+/// Text that must not be shown. `Debug` prints dots; reading it is an explicit call.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wrap a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("•••")
+    }
+}

@@ -1,0 +1,87 @@
+//! Hosts: what users say of them, and what is seen of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{HostId, ProjectId, Time};
+
+/// A host as users configured it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its key.
+    pub id: HostId,
+    /// The environment it serves.
+    pub project: ProjectId,
+    /// Random text the agent made once; the same machine registers as the same host.
+    pub identity: String,
+    /// The machine's own name.
+    pub hostname: String,
+    /// A name users gave it; empty means the host name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Labels that placement constraints compare.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Address other hosts reach it by.
+    pub address: String,
+    /// May take new units.
+    pub active: bool,
+    /// Memory the scheduler may give away, bytes; `None` is what the machine has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<i64>,
+    /// CPU the scheduler may give away, thousandths of a core; `None` is what the machine has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milli_cpu_limit: Option<i64>,
+    /// When it registered.
+    pub created_at: Time,
+    /// When it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Time>,
+}
+
+impl Host {
+    /// The name to show.
+    pub fn shown_name(&self) -> &str {
+        if self.name.is_empty() { &self.hostname } else { &self.name }
+    }
+}
+
+/// What is seen of a host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostSeen {
+    /// Its agent is connected to a server.
+    pub connected: bool,
+    /// Since when that is so.
+    pub since: Time,
+    /// The greatest observation counter seen from it; an agent that lost its ledger starts above it.
+    pub tick: u64,
+    /// Generation of the assignment its agent has on disk.
+    pub assigned: u64,
+    /// What the agent says of the machine.
+    pub facts: HostFacts,
+}
+
+/// What an agent says of its machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostFacts {
+    /// Drover's version.
+    pub agent_version: String,
+    /// Docker engine's version.
+    pub docker_version: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Operating system's name.
+    pub os: String,
+    /// Processors.
+    pub cpus: u32,
+    /// Memory, bytes.
+    pub memory: i64,
+    /// Why the agent can't drive Docker; empty when it can.
+    pub problem: String,
+}

@@ -1,0 +1,59 @@
+//! Projects (Rancher's environments) and stacks: the two levels of grouping above a service.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ProjectId, StackId, Time};
+
+/// An environment: owns hosts, stacks, keys and registries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its key.
+    pub id: ProjectId,
+    /// Shown name, unique ignoring case among live ones.
+    pub name: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was removed; it stays readable for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Time>,
+}
+
+/// A named group of services: one compose project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stack {
+    /// Its key.
+    pub id: StackId,
+    /// The environment it lives in.
+    pub project: ProjectId,
+    /// Unique ignoring case among live stacks of the project; see [`crate::name`].
+    pub name: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The compose file it was made from, kept verbatim so that an export returns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_compose: Option<String>,
+    /// The rancher-compose file it was made from, kept verbatim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rancher_compose: Option<String>,
+    /// Answers for `${…}` in those files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Catalog reference or a caller's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Free grouping text of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When its removal was asked for: its services are then removed, and the stack counts as
+    /// *removed* once none of them has a unit left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Time>,
+}

@@ -1,0 +1,144 @@
+//! Units: what fills a slot. The planner's wish and the agents' observation, side by side, never mixed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{HostId, Time, UnitKey};
+
+/// A unit as planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Its key.
+    pub key: UnitKey,
+    /// Where it lives; never changes (a moved unit is a new incarnation).
+    pub host: HostId,
+    /// What it shall be.
+    pub desired: Desired,
+    /// Raised with every change of `desired`; an observation counts only under the current one.
+    pub generation: u64,
+    /// The rolling restart it has been through, see [`crate::Restart`].
+    #[serde(default)]
+    pub run: u64,
+    /// Number of its primary container; the sidekicks follow in order. Container numbers order by age.
+    pub serial: u64,
+    /// When it was planned.
+    pub created_at: Time,
+}
+
+/// What a unit shall be. Only [`Desired::Removed`] is one-way: an upgrade keeps old units stopped, and a
+/// rollback starts them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Desired {
+    /// Up, and restarted when it fails.
+    Running,
+    /// Up, but no new requests.
+    Draining,
+    /// Down, containers kept.
+    Stopped,
+    /// Containers removed.
+    Removed,
+}
+
+/// What an agent saw of a unit. Of two, the one with the greater clock `(generation, tick)` is right, so
+/// late, repeated and reordered reports are harmless.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The unit's generation that the agent followed.
+    pub generation: u64,
+    /// The agent's own counter; only ever rises, over restarts too.
+    pub tick: u64,
+    /// Where the unit is.
+    pub phase: Phase,
+    /// Can take requests: running, healthy where health is known, its ready ports accept.
+    #[serde(default)]
+    pub ready: bool,
+    /// Starts that failed or ended by themselves, since the last stable run.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Why it is not where it should be, in words; empty when it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Its containers by member; the primary under the empty name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub containers: BTreeMap<String, ObservedContainer>,
+    /// When phase or readiness last changed, by the server's clock; set on arrival.
+    #[serde(default)]
+    pub since: Time,
+}
+
+/// Where a unit is, on its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Known, nothing done yet.
+    Pending,
+    /// Fetching an image.
+    Pulling,
+    /// Containers are being made or started.
+    Starting,
+    /// All members run.
+    Running,
+    /// It failed; waiting before the next attempt.
+    BackOff,
+    /// A start-once unit ended; see the exit code.
+    Completed,
+    /// Being stopped or removed.
+    Stopping,
+    /// No member runs; containers are kept.
+    Stopped,
+    /// No container of it exists.
+    Gone,
+}
+
+/// One container, as seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ObservedContainer {
+    /// Docker's id.
+    pub docker_id: String,
+    /// Process runs.
+    pub running: bool,
+    /// Exit code of the last run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// Killed for want of memory.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
+    /// Times it was started.
+    pub starts: u32,
+    /// Docker's verdict.
+    pub health: Health,
+    /// Its address, if it has one of its own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub address: String,
+    /// Digest of its image in its registry, `sha256:…`; empty for an image that came from none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// Id of its image on this host.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub image_id: String,
+}
+
+/// Health of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Nothing checks it.
+    #[default]
+    None,
+    /// Too early to say.
+    Starting,
+    /// Passing.
+    Healthy,
+    /// Failing.
+    Unhealthy,
+}
+
+impl Observed {
+    /// The clock that orders observations.
+    pub fn clock(&self) -> (u64, u64) {
+        (self.generation, self.tick)
+    }
+}

@@ -1,0 +1,216 @@
+//! The snapshot of everything, and the only two functions that write to it: [`World::apply`] for decisions,
+//! [`World::observe`] for what agents saw.
+//!
+//! Cheap to clone: ordered persistent maps of shared rows. Two counters: `revision` counts commits and is what
+//! plans are checked against; `version` counts commits and reports, so that it orders everything derived
+//! from a snapshot.
+
+mod apply;
+mod row;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+pub use row::{BadRow, Row, RowKey};
+
+use crate::{
+    Credential, CredentialId, Host, HostId, HostSeen, Observed, Project, ProjectId, Registry,
+    RegistryId, Revision, RevisionNo, Scope, Service, ServiceId, Slot, Stack, StackId, Template,
+    Time, Unit, UnitKey, Upgrade, VolumeKey, VolumeTemplate, VolumeTemplateId,
+};
+
+/// An immutable snapshot of a cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    /// Commits so far.
+    pub revision: u64,
+    /// Commits and reports so far.
+    pub version: u64,
+    /// The number the next numbered object gets.
+    pub next_id: u64,
+    /// Environments.
+    pub projects: OrdMap<ProjectId, Arc<Project>>,
+    /// Hosts as configured.
+    pub hosts: OrdMap<HostId, Arc<Host>>,
+    /// Hosts as seen.
+    pub seen: OrdMap<HostId, Arc<HostSeen>>,
+    /// Stacks.
+    pub stacks: OrdMap<StackId, Arc<Stack>>,
+    /// Services.
+    pub services: OrdMap<ServiceId, Arc<Service>>,
+    /// Revisions, immutable but for image pins.
+    pub revisions: OrdMap<(ServiceId, RevisionNo), Arc<Revision>>,
+    /// Upgrades in progress or waiting for finish; at most one per service.
+    pub upgrades: OrdMap<ServiceId, Arc<Upgrade>>,
+    /// Units as planned.
+    pub units: OrdMap<UnitKey, Arc<Unit>>,
+    /// Units as seen.
+    pub observed: OrdMap<UnitKey, Arc<Observed>>,
+    /// Declared volumes.
+    pub volume_templates: OrdMap<VolumeTemplateId, Arc<VolumeTemplate>>,
+    /// Where their data lies.
+    pub volumes: OrdMap<VolumeKey, HostId>,
+    /// Keys and tokens.
+    pub credentials: OrdMap<CredentialId, Arc<Credential>>,
+    /// Image registries.
+    pub registries: OrdMap<RegistryId, Arc<Registry>>,
+    /// Settings by name.
+    pub settings: OrdMap<String, String>,
+    /// Index of `units` by host; kept by `apply`, checked by [`crate::check`].
+    by_host: OrdSet<(HostId, UnitKey)>,
+}
+
+/// Name of the setting that holds the cluster's id.
+pub const CLUSTER_SETTING: &str = "drover.cluster";
+
+impl World {
+    /// A world with nothing in it but its counter; numbers start at 1.
+    pub fn new() -> Self {
+        Self { next_id: 1, ..Self::default() }
+    }
+
+    /// Id of the cluster, made at its first start.
+    pub fn cluster(&self) -> &str {
+        self.settings.get(CLUSTER_SETTING).map_or("", String::as_str)
+    }
+
+    /// A service.
+    pub fn service(&self, id: ServiceId) -> Option<&Service> {
+        self.services.get(&id).map(Arc::as_ref)
+    }
+
+    /// A host.
+    pub fn host(&self, id: HostId) -> Option<&Host> {
+        self.hosts.get(&id).map(Arc::as_ref)
+    }
+
+    /// A unit.
+    pub fn unit(&self, key: UnitKey) -> Option<&Unit> {
+        self.units.get(&key).map(Arc::as_ref)
+    }
+
+    /// What was last seen of a unit.
+    pub fn observed(&self, key: UnitKey) -> Option<&Observed> {
+        self.observed.get(&key).map(Arc::as_ref)
+    }
+
+    /// A service's upgrade.
+    pub fn upgrade(&self, service: ServiceId) -> Option<&Upgrade> {
+        self.upgrades.get(&service).map(Arc::as_ref)
+    }
+
+    /// A revision.
+    pub fn revision_of(&self, service: ServiceId, number: RevisionNo) -> Option<&Revision> {
+        self.revisions.get(&(service, number)).map(Arc::as_ref)
+    }
+
+    /// The containers of a revision.
+    pub fn template(&self, service: ServiceId, number: RevisionNo) -> Option<&Arc<Template>> {
+        self.revisions.get(&(service, number)).map(|r| &r.template)
+    }
+
+    /// The containers of the revision a service shall run.
+    pub fn current_template(&self, service: &Service) -> Option<&Arc<Template>> {
+        self.template(service.id, service.current)
+    }
+
+    /// A service's revisions, oldest first.
+    pub fn revisions(&self, service: ServiceId) -> impl DoubleEndedIterator<Item = &Revision> {
+        let (low, high) = ((service, RevisionNo(0)), (service, RevisionNo(u32::MAX)));
+        self.revisions.range(low..=high).map(|(_, r)| r.as_ref())
+    }
+
+    /// A service's units, by slot, then revision, then incarnation.
+    pub fn units_of(&self, service: ServiceId) -> impl DoubleEndedIterator<Item = &Unit> {
+        let (low, high) = whole_service(service);
+        self.units.range(low..=high).map(|(_, u)| u.as_ref())
+    }
+
+    /// The units on a host.
+    pub fn units_on(&self, host: HostId) -> impl Iterator<Item = &Unit> {
+        let (low, high) = (whole_service(ServiceId(0)).0, whole_service(ServiceId(u64::MAX)).1);
+        self.by_host.range((host, low)..=(host, high)).filter_map(|(_, key)| self.unit(*key))
+    }
+
+    /// The services of a stack, removed ones included.
+    pub fn services_in(&self, stack: StackId) -> impl Iterator<Item = &Service> {
+        self.services.values().map(Arc::as_ref).filter(move |s| s.stack == stack)
+    }
+
+    /// Whether a host's agent can be expected to act: connected, not removed.
+    pub fn is_connected(&self, host: HostId) -> bool {
+        self.seen.get(&host).is_some_and(|s| s.connected)
+    }
+
+    /// The world after a commit, with the rows it touched; or why not, nothing changed.
+    pub fn commit(
+        &self,
+        changes: &[crate::Change],
+    ) -> Result<(Self, std::collections::BTreeSet<RowKey>), crate::Refused> {
+        let mut next = self.clone();
+        next.revision += 1;
+        next.version += 1;
+        let mut touched = std::collections::BTreeSet::from([RowKey::Counters]);
+        for change in changes {
+            next.apply(change, &mut touched)?;
+        }
+        Ok((next, touched))
+    }
+
+    /// Take in what a host's agent saw. Accepts an observation if its clock is greater than that of the one
+    /// held and the unit lives on that host; everything else is late or not this host's to say. Returns what
+    /// changed: rows and the services whose plan may differ.
+    pub fn observe(
+        &mut self,
+        host: HostId,
+        units: &BTreeMap<UnitKey, Observed>,
+        now: Time,
+    ) -> (std::collections::BTreeSet<RowKey>, Scope) {
+        let mut touched = std::collections::BTreeSet::new();
+        let mut scope = Scope::default();
+        for (&key, new) in units {
+            let Some(unit) = self.unit(key) else { continue };
+            let held = self.observed(key);
+            if unit.host != host
+                || new.generation > unit.generation
+                || held.is_some_and(|held| held.clock() >= new.clock())
+            {
+                continue;
+            }
+            let same_state = held.filter(|held| {
+                (held.generation, held.phase, held.ready)
+                    == (new.generation, new.phase, new.ready)
+            });
+            let since = same_state.map_or(now, |held| held.since);
+            self.observed.insert(key, Arc::new(Observed { since, ..new.clone() }));
+            touched.insert(RowKey::Observed(key));
+            scope.services.insert(key.service);
+        }
+        if !touched.is_empty() {
+            self.version += 1;
+            touched.insert(RowKey::Counters);
+        }
+        (touched, scope)
+    }
+
+    /// Count one of `by_host`'s mistakes, for [`crate::check`].
+    pub(crate) fn host_index_is_right(&self) -> bool {
+        let rebuilt: OrdSet<_> = self.units.values().map(|u| (u.host, u.key)).collect();
+        rebuilt == self.by_host
+    }
+}
+
+/// Lowest and highest key a service's units can have.
+fn whole_service(service: ServiceId) -> (UnitKey, UnitKey) {
+    let low =
+        UnitKey { service, slot: Slot::Number(0), revision: RevisionNo(0), incarnation: 0 };
+    let high = UnitKey {
+        service,
+        slot: Slot::Host(HostId(u64::MAX)),
+        revision: RevisionNo(u32::MAX),
+        incarnation: u32::MAX,
+    };
+    (low, high)
+}
