@@ -104,6 +104,13 @@ pub enum Change {
     },
     /// Forget a removed unit whose containers are gone.
     DropUnit(UnitKey),
+    /// Give a host up for lost after it has been away too long, or take it back.
+    LoseHost {
+        /// The host.
+        host: HostId,
+        /// Lost or found.
+        lost: bool,
+    },
     /// Record where a declared volume's data came to lie.
     PlaceVolume {
         /// The volume.
@@ -184,7 +191,10 @@ impl Change {
     /// Which services could plan differently after it.
     pub fn dirties(&self) -> Scope {
         match self {
-            Self::PutHost(_) | Self::DropHost(_) | Self::SeeHost { .. } => Scope::everything(),
+            Self::PutHost(_)
+            | Self::DropHost(_)
+            | Self::SeeHost { .. }
+            | Self::LoseHost { .. } => Scope::everything(),
             Self::PutService(service) => Scope::one(service.id),
             Self::DropService(id) | Self::EndUpgrade(id) | Self::EndRestart(id) => Scope::one(*id),
             Self::AddRevision(revision) => Scope::one(revision.service),

@@ -36,6 +36,8 @@ pub struct World {
     pub hosts: OrdMap<HostId, Arc<Host>>,
     /// Hosts as seen.
     pub seen: OrdMap<HostId, Arc<HostSeen>>,
+    /// Hosts given up for lost; the planner's verdict on `seen`.
+    pub lost: OrdMap<HostId, bool>,
     /// Stacks.
     pub stacks: OrdMap<StackId, Arc<Stack>>,
     /// Services.
@@ -142,6 +144,11 @@ impl World {
     /// Whether a host's agent can be expected to act: connected, not removed.
     pub fn is_connected(&self, host: HostId) -> bool {
         self.seen.get(&host).is_some_and(|s| s.connected)
+    }
+
+    /// Whether a host was given up: its units are no longer counted on.
+    pub fn is_lost(&self, host: HostId) -> bool {
+        self.lost.contains_key(&host)
     }
 
     /// The world after a commit, with the rows it touched; or why not, nothing changed.

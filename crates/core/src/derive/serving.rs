@@ -11,5 +11,6 @@ pub fn is_serving(world: &World, unit: &Unit) -> bool {
 /// Seen running and ready under its current generation, whatever it shall be.
 pub fn is_up(world: &World, unit: &Unit) -> bool {
     let Some(seen) = world.observed(unit.key) else { return false };
-    seen.generation == unit.generation && seen.phase == Phase::Running && seen.ready
+    !world.is_lost(unit.host)
+        && seen.generation == unit.generation && seen.phase == Phase::Running && seen.ready
 }

@@ -37,7 +37,8 @@ impl World {
                 }
                 self.hosts.remove(id);
                 self.seen.remove(id);
-                touched.extend([RowKey::Host(*id), RowKey::Seen(*id)]);
+                self.lost.remove(id);
+                touched.extend([RowKey::Host(*id), RowKey::Seen(*id), RowKey::Lost(*id)]);
             }
             Change::PutStack(stack) => {
                 need(self.projects.contains_key(&stack.project), "the stack's project")?;
@@ -147,6 +148,14 @@ impl World {
                 self.units.remove(key);
                 self.observed.remove(key);
                 touched.extend([RowKey::Unit(*key), RowKey::Observed(*key)]);
+            }
+            Change::LoseHost { host, lost } => {
+                need(self.hosts.contains_key(host), "the host")?;
+                match lost {
+                    true => self.lost.insert(*host, true),
+                    false => self.lost.remove(host),
+                };
+                touched.insert(RowKey::Lost(*host));
             }
             Change::PlaceVolume { volume, host } => {
                 self.volumes.insert(*volume, *host);

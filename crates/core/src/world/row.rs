@@ -22,6 +22,7 @@ pub enum RowKey {
     Project(ProjectId),
     Host(HostId),
     Seen(HostId),
+    Lost(HostId),
     Stack(StackId),
     Service(ServiceId),
     Revision(ServiceId, RevisionNo),
@@ -80,6 +81,7 @@ impl World {
             RowKey::Project(id) => row("project", id, self.projects.get(id)),
             RowKey::Host(id) => row("host", id, self.hosts.get(id)),
             RowKey::Seen(id) => row("seen", id, self.seen.get(id)),
+            RowKey::Lost(id) => row("lost", id, self.lost.get(id)),
             RowKey::Stack(id) => row("stack", id, self.stacks.get(id)),
             RowKey::Service(id) => row("service", id, self.services.get(id)),
             RowKey::Revision(service, number) => {
@@ -103,6 +105,7 @@ impl World {
         keys.extend(self.projects.keys().map(|k| RowKey::Project(*k)));
         keys.extend(self.hosts.keys().map(|k| RowKey::Host(*k)));
         keys.extend(self.seen.keys().map(|k| RowKey::Seen(*k)));
+        keys.extend(self.lost.keys().map(|k| RowKey::Lost(*k)));
         keys.extend(self.stacks.keys().map(|k| RowKey::Stack(*k)));
         keys.extend(self.services.keys().map(|k| RowKey::Service(*k)));
         keys.extend(self.revisions.keys().map(|k| RowKey::Revision(k.0, k.1)));
@@ -136,6 +139,11 @@ impl World {
             "project" => put(&mut self.projects, id(row, ProjectId)?, row)?,
             "host" => put(&mut self.hosts, id(row, HostId)?, row)?,
             "seen" => put(&mut self.seen, id(row, HostId)?, row)?,
+            "lost" => {
+                if let Some(lost) = value(row)? {
+                    self.lost.insert(id(row, HostId)?, lost);
+                }
+            }
             "stack" => put(&mut self.stacks, id(row, StackId)?, row)?,
             "service" => put(&mut self.services, id(row, ServiceId)?, row)?,
             "revision" => {
