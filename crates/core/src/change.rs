@@ -191,10 +191,9 @@ impl Change {
     /// Which services could plan differently after it.
     pub fn dirties(&self) -> Scope {
         match self {
-            Self::PutHost(_)
-            | Self::DropHost(_)
-            | Self::SeeHost { .. }
-            | Self::LoseHost { .. } => Scope::everything(),
+            Self::PutHost(_) | Self::DropHost(_) | Self::SeeHost { .. } | Self::LoseHost { .. } => {
+                Scope::everything()
+            }
             Self::PutService(service) => Scope::one(service.id),
             Self::DropService(id) | Self::EndUpgrade(id) | Self::EndRestart(id) => Scope::one(*id),
             Self::AddRevision(revision) => Scope::one(revision.service),

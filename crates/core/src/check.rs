@@ -1,6 +1,13 @@
-//! The invariants, written apart from the planner.
+//! The invariants, written apart from the planner: [`check`] judges one snapshot, [`check_step`] the step from
+//! one to the next. Run in every test, on every simulated tick, and on a live database.
+//!
+//! Nothing here may share code with the planner beyond the nouns, or both would be wrong together.
 
-use crate::World;
+mod snapshot;
+mod step;
+
+pub use snapshot::check;
+pub use step::check_step;
 
 /// Something that must never be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,11 +18,8 @@ pub struct Violation {
     pub what: String,
 }
 
-/// Everything wrong with a snapshot.
-pub fn check(world: &World) -> Vec<Violation> {
-    let mut found = Vec::new();
-    if !world.host_index_is_right() {
-        found.push(Violation { rule: "index", what: "units by host differ from units".into() });
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.rule, self.what)
     }
-    found
 }

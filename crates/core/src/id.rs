@@ -161,12 +161,8 @@ mod tests {
     #[test]
     fn a_unit_key_survives_its_text_form() {
         for slot in [Slot::Number(3), Slot::Host(HostId(7))] {
-            let key = UnitKey {
-                service: ServiceId(12),
-                slot,
-                revision: RevisionNo(2),
-                incarnation: 4,
-            };
+            let key =
+                UnitKey { service: ServiceId(12), slot, revision: RevisionNo(2), incarnation: 4 };
             assert_eq!(key.to_string().parse::<UnitKey>().unwrap(), key);
         }
         for bad in ["", "1/2/3", "1/2/3/4/5", "1/x/3/4"] {

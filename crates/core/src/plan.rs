@@ -3,22 +3,44 @@
 //! It never sleeps and never asks anyone: what it waits for is read from the snapshot, and when time alone will
 //! change its mind it says so in `wake_at`. Two planners on two snapshots are harmless, because the changes are
 //! committed only if the snapshot they were made from is still the newest.
+//!
+//! By file: [`hosts`] gives up and takes back hosts · [`service`] decides which of the lives below a service
+//! leads now · [`slot`] brings one slot to one revision · [`roll`] moves slots from one revision to another, a
+//! batch at a time · [`restart`] restarts them a batch at a time · [`reap`] forgets what is gone ·
+//! [`admit_upgrade`] refuses what cannot work before anything moves.
+
+mod admit;
+mod draft;
+mod hosts;
+mod notes;
+mod reap;
+mod restart;
+mod roll;
+mod service;
+mod slot;
 
 use std::collections::BTreeSet;
 
+pub use admit::{Refusal, admit_upgrade};
+
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
+
+/// How long a host may be away before its units are replaced elsewhere, in milliseconds.
+pub const LOST_AFTER_MS: u64 = 60_000;
 
 /// What to do next, and what it waits for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// To be committed together.
     pub changes: Vec<Change>,
-    /// What it waits for, or why it can't go on.
+    /// What it waits for, or why it can't go on, for every service that was looked at.
     pub notes: Vec<Note>,
-    /// Look again at this moment even if nothing else happens.
+    /// The services that were looked at: their older notes are void.
+    pub looked_at: BTreeSet<ServiceId>,
+    /// Look again at `waiting` at this moment even if nothing else happens.
     pub wake_at: Option<Time>,
-    /// Services that lack something another change may free (a host, a port): plan them again with every
-    /// commit.
+    /// Services that wait for time, or lack something that any change may free (a host, a port): put them
+    /// into the scope of the next plan, whatever triggers it.
     pub waiting: BTreeSet<ServiceId>,
 }
 
@@ -29,18 +51,24 @@ pub struct Note {
     pub service: ServiceId,
     /// The unit, if it is about one.
     pub unit: Option<UnitKey>,
-    /// Someone has to act, or it will stay so.
+    /// It failed and will be tried again, or someone has to act.
     pub stuck: bool,
     /// The words.
     pub text: String,
 }
 
-/// Decide what to do next for the services in `scope`.
+/// Decide what to do next for the services in `scope`. Applied to its own result again with nothing observed
+/// in between, it has nothing more to do.
 pub fn plan(world: &World, scope: &Scope, now: Time) -> Plan {
-    let _ = (world, scope, now);
-    Plan::default()
+    let mut draft = draft::Draft::new(world, now);
+    let hosts_changed = hosts::plan_hosts(&mut draft);
+    let services: Vec<ServiceId> = if scope.all || hosts_changed {
+        world.services.keys().copied().collect()
+    } else {
+        scope.services.iter().copied().filter(|id| world.services.contains_key(id)).collect()
+    };
+    for service in services {
+        service::plan_service(&mut draft, service);
+    }
+    draft.finish()
 }
-
-mod admit;
-
-pub use admit::{Refusal, admit_upgrade};

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BalancerSpec, ContainerSpec, ProjectId, Protocol, RevisionNo, ServiceId, StackId, Time};
+use crate::{
+    BalancerSpec, ContainerSpec, ProjectId, Protocol, RevisionNo, ServiceId, StackId, Time,
+};
 
 /// A service. `settled` is the planner's, everything else the users'.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

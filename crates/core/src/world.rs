@@ -166,6 +166,16 @@ impl World {
         Ok((next, touched))
     }
 
+    /// A copy to plan on: what is changed in it carries the revision the commit will have.
+    pub(crate) fn draft(&self) -> Self {
+        Self { revision: self.revision + 1, ..self.clone() }
+    }
+
+    /// Apply one change to a draft.
+    pub(crate) fn try_change(&mut self, change: &crate::Change) -> Result<(), crate::Refused> {
+        self.apply(change, &mut std::collections::BTreeSet::new())
+    }
+
     /// Take in what a host's agent saw. Accepts an observation if its clock is greater than that of the one
     /// held and the unit lives on that host; everything else is late or not this host's to say. Returns what
     /// changed: rows and the services whose plan may differ.
@@ -187,8 +197,7 @@ impl World {
                 continue;
             }
             let same_state = held.filter(|held| {
-                (held.generation, held.phase, held.ready)
-                    == (new.generation, new.phase, new.ready)
+                (held.generation, held.phase, held.ready) == (new.generation, new.phase, new.ready)
             });
             let since = same_state.map_or(now, |held| held.since);
             self.observed.insert(key, Arc::new(Observed { since, ..new.clone() }));
@@ -211,8 +220,7 @@ impl World {
 
 /// Lowest and highest key a service's units can have.
 fn whole_service(service: ServiceId) -> (UnitKey, UnitKey) {
-    let low =
-        UnitKey { service, slot: Slot::Number(0), revision: RevisionNo(0), incarnation: 0 };
+    let low = UnitKey { service, slot: Slot::Number(0), revision: RevisionNo(0), incarnation: 0 };
     let high = UnitKey {
         service,
         slot: Slot::Host(HostId(u64::MAX)),

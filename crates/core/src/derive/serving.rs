@@ -12,5 +12,7 @@ pub fn is_serving(world: &World, unit: &Unit) -> bool {
 pub fn is_up(world: &World, unit: &Unit) -> bool {
     let Some(seen) = world.observed(unit.key) else { return false };
     !world.is_lost(unit.host)
-        && seen.generation == unit.generation && seen.phase == Phase::Running && seen.ready
+        && seen.generation == unit.generation
+        && seen.phase == Phase::Running
+        && seen.ready
 }

@@ -1,19 +1,90 @@
 //! What cannot work is refused before anything moves, in words.
 
-use crate::{ServiceId, Template, World};
+use std::collections::BTreeSet;
+
+use crate::schedule::{Misfit, Need, Usage, explain, fits, place};
+use crate::{Desired, Service, ServiceId, Slot, Template, UnitKey, World};
 
 /// Why a request is refused, with the way out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refusal(pub String);
 
-/// Whether an upgrade of `service` to `to` could place its first unit.
+/// Whether an upgrade of `service` to `to` can place its first unit, given what is taken now. Units that a
+/// stop-first upgrade stops beforehand don't stand in its way.
 pub fn admit_upgrade(
     world: &World,
     service: ServiceId,
     to: &Template,
     start_first: bool,
 ) -> Result<(), Refusal> {
-    let _ = (world, service, to, start_first);
-    Ok(())
+    let Some(service) = world.service(service) else {
+        return Err(Refusal("the service does not exist".to_owned()));
+    };
+    if !service.kind.has_units() || service.scale == 0 && !to.primary.is_global() {
+        return Ok(());
+    }
+    let Some(slot) = first_slot(world, service, to) else { return Ok(()) };
+    let mut need = Need::of(world, service, slot, to).map_err(|bad| Refusal(bad.to_string()))?;
+    if !start_first {
+        need.replaces = own_units(world, service.id, slot);
+    }
+    let usage = Usage::of(world);
+    if place(world, &usage, &need, None).is_ok() {
+        return Ok(());
+    }
+    Err(Refusal(refuse(world, service, &usage, &need, start_first)))
+}
+
+/// The slot that moves first; for a global service any that has a unit.
+fn first_slot(world: &World, service: &Service, to: &Template) -> Option<Slot> {
+    if !to.primary.is_global() {
+        return Some(Slot::Number(1));
+    }
+    world.units_of(service.id).find(|u| u.desired == Desired::Running).map(|u| u.key.slot)
+}
+
+fn own_units(world: &World, service: ServiceId, slot: Slot) -> BTreeSet<UnitKey> {
+    world.units_of(service).map(|u| u.key).filter(|key| key.slot == slot).collect()
+}
+
+fn refuse(
+    world: &World,
+    service: &Service,
+    usage: &Usage,
+    need: &Need,
+    start_first: bool,
+) -> String {
+    let hosts = world.hosts.values().filter(|h| h.project == need.project);
+    let misfits: Vec<(String, Misfit)> = hosts
+        .filter(|h| h.removed_at.is_none())
+        .filter_map(|h| {
+            let taken = usage.on(h.id).cloned().unwrap_or_default();
+            let misfit = fits(world, h, &taken, need).err()?;
+            Some((h.shown_name().to_owned(), misfit))
+        })
+        .collect();
+    let why = explain(&misfits);
+    let name = &service.name;
+    let port = misfits.iter().find_map(|(host, misfit)| match misfit {
+        Misfit::PortTaken { port, protocol, holder } => Some((host, port, protocol, holder)),
+        Misfit::Inactive
+        | Misfit::Disconnected
+        | Misfit::EngineDown(_)
+        | Misfit::NotTheRequestedHost
+        | Misfit::DataElsewhere { .. }
+        | Misfit::Memory
+        | Misfit::Cpu
+        | Misfit::RequireAny(_)
+        | Misfit::Lacks(_)
+        | Misfit::Has(_) => None,
+    });
+    match port {
+        Some((host, port, protocol, holder)) if start_first => format!(
+            "{name} can't be upgraded start-first: its fixed host port {port}/{protocol} is held by \
+             {holder} on {host}, and {why}. Either upgrade it stop-first (start_first: false), or give \
+             it another host to start on (or no fixed host port, with a balancer in front)"
+        ),
+        _ => format!("{name} can't be upgraded: {why}. Nothing was changed"),
+    }
 }

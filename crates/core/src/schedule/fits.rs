@@ -118,18 +118,13 @@ pub(crate) fn declared_volumes<'a>(
 }
 
 /// The volume's name in a mount like `name:/path`; `None` for a bind mount or an anonymous volume.
-pub(crate) fn volume_name(mount: &str) -> Option<&str> {
+fn volume_name(mount: &str) -> Option<&str> {
     let (source, _) = mount.split_once(':')?;
     (!source.is_empty() && !source.starts_with(['/', '.', '~'])).then_some(source)
 }
 
 /// Whether `host` can take the unit; `taken` is what is taken there.
-pub fn fits(
-    world: &World,
-    host: &Host,
-    taken: &HostUse,
-    need: &Need,
-) -> Result<(), Misfit> {
+pub fn fits(world: &World, host: &Host, taken: &HostUse, need: &Need) -> Result<(), Misfit> {
     if !host.active {
         return Err(Misfit::Inactive);
     }
@@ -173,12 +168,7 @@ fn fits_ports(world: &World, taken: &HostUse, need: &Need) -> Result<(), Misfit>
     Ok(())
 }
 
-fn fits_resources(
-    world: &World,
-    host: &Host,
-    taken: &HostUse,
-    need: &Need,
-) -> Result<(), Misfit> {
+fn fits_resources(world: &World, host: &Host, taken: &HostUse, need: &Need) -> Result<(), Misfit> {
     let (memory, milli_cpu) = capacity(world, host);
     if need.memory > 0 && taken.memory + need.memory > memory {
         return Err(Misfit::Memory);

@@ -26,16 +26,15 @@ pub fn place(
     let mut best: Option<(Rank, HostId)> = None;
     for host in candidates(world, need) {
         let taken = usage.on(host.id).unwrap_or(&nothing);
-        match fits(world, host, taken, need) {
-            Err(misfit) => misfits.push((host.shown_name().to_owned(), misfit)),
-            Ok(()) => {
-                let siblings = siblings.get(&host.id).copied().unwrap_or(0);
-                let away = stay.is_some_and(|stay| stay != host.id);
-                let rank = rank(world, host, taken, need, (away, siblings));
-                if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-                    best = Some((rank, host.id));
-                }
-            }
+        if let Err(misfit) = fits(world, host, taken, need) {
+            misfits.push((host.shown_name().to_owned(), misfit));
+            continue;
+        }
+        let siblings = siblings.get(&host.id).copied().unwrap_or(0);
+        let away = stay.is_some_and(|stay| stay != host.id);
+        let rank = rank(world, host, taken, need, (away, siblings));
+        if best.as_ref().is_none_or(|(least, _)| rank < *least) {
+            best = Some((rank, host.id));
         }
     }
     best.map(|(_, host)| host).ok_or_else(|| Unplaceable(explain(&misfits)))

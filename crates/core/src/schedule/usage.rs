@@ -96,9 +96,8 @@ pub(crate) fn resolve<'a>(
 ) -> impl Iterator<Item = PortSpec> + 'a {
     ports.iter().map(|port| {
         let picked = || {
-            let is_it = |p: &&crate::PickedPort| {
-                p.private == port.private && p.protocol == port.protocol
-            };
+            let is_it =
+                |p: &&crate::PickedPort| p.private == port.private && p.protocol == port.protocol;
             service.picked_ports.iter().find(is_it).map(|p| p.public)
         };
         let same = || (service.kind == crate::ServiceKind::Balancer).then_some(port.private);

@@ -110,7 +110,8 @@ impl World {
             Change::PinImage { service, revision, image, digest } => {
                 let key = (*service, *revision);
                 let held = self.revisions.get(&key);
-                let held = held.ok_or_else(|| missing(format!("revision {revision} of {service}")))?;
+                let held =
+                    held.ok_or_else(|| missing(format!("revision {revision} of {service}")))?;
                 match held.pins.get(image) {
                     Some(pinned) if pinned != digest => {
                         let why = format!("it is {pinned} already");

@@ -75,9 +75,7 @@ impl World {
     fn row(&self, key: &RowKey) -> Row {
         let Self { revision, version, next_id, .. } = *self;
         match key {
-            RowKey::Counters => {
-                row("counters", "", Some(&Counters { revision, version, next_id }))
-            }
+            RowKey::Counters => row("counters", "", Some(&Counters { revision, version, next_id })),
             RowKey::Project(id) => row("project", id, self.projects.get(id)),
             RowKey::Host(id) => row("host", id, self.hosts.get(id)),
             RowKey::Seen(id) => row("seen", id, self.seen.get(id)),

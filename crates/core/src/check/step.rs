@@ -1,0 +1,146 @@
+//! What must hold of every step from one snapshot to the next.
+
+use std::collections::BTreeSet;
+
+use super::Violation;
+use crate::{Desired, Phase, ServiceId, Slot, Unit, UnitKey, Upgrade, UpgradePhase, World};
+
+/// Everything wrong with the step from `before` to `after`.
+pub fn check_step(before: &World, after: &World) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut fail = |rule, what: String| found.push(Violation { rule, what });
+    for (&key, old) in &before.units {
+        match after.unit(key) {
+            Some(new) => one_way(old, new, &mut fail),
+            None => dropped(before, old, &mut fail),
+        }
+    }
+    for (&service, upgrade) in &before.upgrades {
+        floor(before, after, service, upgrade, &mut fail);
+        kept(before, after, service, upgrade, &mut fail);
+    }
+    found
+}
+
+type Fail<'a> = &'a mut dyn FnMut(&'static str, String);
+
+fn one_way(old: &Unit, new: &Unit, fail: Fail) {
+    let key = old.key;
+    if old.desired == Desired::Removed && new.desired != Desired::Removed {
+        fail("one-way", format!("{key} was to be removed and is now {:?}", new.desired));
+    }
+    if new.generation < old.generation {
+        fail("clock", format!("{key} went back from generation {}", old.generation));
+    }
+    if old.host != new.host {
+        fail("moved", format!("{key} changed its host"));
+    }
+}
+
+/// A unit is forgotten only when its containers are known to be gone, or its host is.
+fn dropped(before: &World, unit: &Unit, fail: Fail) {
+    let gone = before
+        .observed(unit.key)
+        .is_some_and(|seen| seen.phase == Phase::Gone && seen.generation == unit.generation);
+    let no_host = before.host(unit.host).is_none_or(|host| host.removed_at.is_some());
+    let removed = gone && unit.desired == Desired::Removed;
+    if !no_host && !removed {
+        fail("forgotten", format!("{} was dropped while its containers may exist", unit.key));
+    }
+}
+
+/// An upgrade takes down serving units only as far as the batch allows, and none if it starts first.
+fn floor(before: &World, after: &World, service: ServiceId, upgrade: &Upgrade, fail: Fail) {
+    let rolls = matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
+    let slots = slots(before, service).intersection(&slots(after, service)).copied().collect();
+    let slots: BTreeSet<Slot> = slots;
+    let is_removed =
+        |w: &World| w.service(service).is_none_or(|s| s.wanted != crate::Wanted::Active);
+    if !rolls || is_removed(after) {
+        return;
+    }
+    let served_before: BTreeSet<Slot> =
+        slots.iter().copied().filter(|slot| serves(before, before, service, *slot)).collect();
+    let taken_down: Vec<Slot> = served_before
+        .iter()
+        .copied()
+        .filter(|slot| !serves(before, after, service, *slot))
+        .collect();
+    if taken_down.is_empty() {
+        return;
+    }
+    if upgrade.start_first {
+        fail("start-first", format!("service {service} lost slots {taken_down:?} to its upgrade"));
+    }
+    let down = slots.len() - served_before.len() + taken_down.len();
+    if down > upgrade.batch_size as usize {
+        let what = format!(
+            "service {service} has {down} of {} slots down in a batch of {}",
+            slots.len(),
+            upgrade.batch_size
+        );
+        fail("batch", what);
+    }
+}
+
+/// Slots that some unit fills or shall fill.
+fn slots(world: &World, service: ServiceId) -> BTreeSet<Slot> {
+    let scale = world.service(service).map_or(0, |s| s.scale);
+    let kept = |slot: &Slot| match slot {
+        Slot::Number(n) => *n <= scale,
+        Slot::Host(_) => true,
+    };
+    world.units_of(service).map(|u| u.key.slot).filter(kept).collect()
+}
+
+/// Whether a unit of the slot was seen serving in `seen_in` and shall still run, in the same generation, in
+/// `world`.
+fn serves(seen_in: &World, world: &World, service: ServiceId, slot: Slot) -> bool {
+    let was_up = |key: UnitKey| {
+        let unit = seen_in.unit(key);
+        let seen = seen_in.observed(key);
+        unit.zip(seen).is_some_and(|(unit, seen)| {
+            unit.desired == Desired::Running
+                && seen.generation == unit.generation
+                && seen.phase == Phase::Running
+                && seen.ready
+                && !seen_in.is_lost(unit.host)
+        })
+    };
+    world.units_of(service).any(|u| {
+        u.key.slot == slot
+            && u.desired == Desired::Running
+            && was_up(u.key)
+            && seen_in.unit(u.key).is_some_and(|old| old.generation == u.generation)
+    })
+}
+
+/// Until *finish*, the old units are kept, so that a rollback starts the same containers again.
+fn kept(before: &World, after: &World, service: ServiceId, upgrade: &Upgrade, fail: Fail) {
+    let keeps = match upgrade.phase {
+        UpgradePhase::Upgrading
+        | UpgradePhase::Upgraded
+        | UpgradePhase::Canceling
+        | UpgradePhase::Canceled
+        | UpgradePhase::RollingBack => true,
+        UpgradePhase::Finishing => false,
+    };
+    let is_removed = after.service(service).is_none_or(|s| s.wanted == crate::Wanted::Removed);
+    if !keeps || is_removed {
+        return;
+    }
+    let wanted = slots(after, service);
+    for old in before.units_of(service) {
+        let is_old = old.key.revision == upgrade.from && old.desired != Desired::Removed;
+        let removed = after.unit(old.key).is_none_or(|new| new.desired == Desired::Removed);
+        let host_gone = before.host(old.host).is_none_or(|h| h.removed_at.is_some());
+        let excused = before.is_lost(old.host)
+            || after.is_lost(old.host)
+            || host_gone
+            || !wanted.contains(&old.key.slot)
+            || matches!(old.key.slot, Slot::Host(_));
+        if is_old && removed && !excused {
+            fail("kept", format!("{} was to be kept until finish", old.key));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A plan in the making: the snapshot as it will be, and how it came to be so.
+//!
+//! Each decision is applied to a working copy at once, so that the next one sees it: two units never get the
+//! same port from one plan.
+
+use crate::schedule::{Need, Unplaceable, Usage, place};
+use crate::{Change, Desired, HostId, ServiceId, Time, Unit, UnitKey, World};
+
+use super::{Note, Plan};
+
+pub(super) struct Draft {
+    pub(super) world: World,
+    pub(super) now: Time,
+    plan: Plan,
+    usage: Option<Usage>,
+}
+
+impl Draft {
+    pub(super) fn new(world: &World, now: Time) -> Self {
+        Self { world: world.draft(), now, plan: Plan::default(), usage: None }
+    }
+
+    pub(super) fn finish(self) -> Plan {
+        self.plan
+    }
+
+    pub(super) fn look_at(&mut self, service: ServiceId) {
+        self.plan.looked_at.insert(service);
+    }
+
+    /// Decide a change. One that can't be applied is a mistake of the planner's: it is left out, said aloud,
+    /// and caught by every test.
+    pub(super) fn change(&mut self, change: Change) {
+        match self.world.try_change(&change) {
+            Ok(()) => self.plan.changes.push(change),
+            Err(refused) => debug_assert!(false, "the planner made {change:?}: {refused}"),
+        }
+    }
+
+    pub(super) fn set(&mut self, unit: UnitKey, desired: Desired) {
+        if self.world.unit(unit).is_some_and(|u| u.desired != desired) {
+            self.change(Change::SetDesired { unit, desired, run: None });
+            if desired == Desired::Running {
+                self.usage = None; // it holds its ports again
+            }
+        }
+    }
+
+    pub(super) fn create(&mut self, unit: Unit) {
+        let key = unit.key;
+        self.change(Change::CreateUnit(unit));
+        let (Some(usage), Some(unit)) = (&mut self.usage, self.world.unit(key)) else { return };
+        usage.add(&self.world, unit);
+    }
+
+    pub(super) fn place(
+        &mut self,
+        need: &Need,
+        stay: Option<HostId>,
+    ) -> Result<HostId, Unplaceable> {
+        let usage = self.usage.get_or_insert_with(|| Usage::of(&self.world));
+        place(&self.world, usage, need, stay)
+    }
+
+    pub(super) fn usage(&mut self) -> &Usage {
+        self.usage.get_or_insert_with(|| Usage::of(&self.world))
+    }
+
+    /// Progress that needs nobody.
+    pub(super) fn note(&mut self, service: ServiceId, unit: Option<UnitKey>, text: String) {
+        self.plan.notes.push(Note { service, unit, stuck: false, text });
+    }
+
+    /// An unmet need: someone has to act, or something has to be freed.
+    pub(super) fn stuck(&mut self, service: ServiceId, unit: Option<UnitKey>, text: String) {
+        self.plan.waiting.insert(service);
+        self.plan.notes.push(Note { service, unit, stuck: true, text });
+    }
+
+    /// Look at `service` again at `at`.
+    pub(super) fn wake(&mut self, service: ServiceId, at: Time) {
+        self.plan.waiting.insert(service);
+        self.wake_at(at);
+    }
+
+    pub(super) fn wake_at(&mut self, at: Time) {
+        self.plan.wake_at = Some(self.plan.wake_at.map_or(at, |sooner| sooner.min(at)));
+    }
+}

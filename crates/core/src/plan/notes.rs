@@ -1,0 +1,71 @@
+//! What is known of units that are not where they shall be, in words.
+
+use super::draft::Draft;
+use super::slot::has_arrived;
+use crate::schedule::{container_name, is_down};
+use crate::{Desired, Phase, ServiceId, Unit, World};
+
+/// A note for every unit of a service that is not where it shall be.
+pub(super) fn units(draft: &mut Draft, service: ServiceId) {
+    let found: Vec<_> = draft
+        .world
+        .units_of(service)
+        .filter_map(|unit| say(&draft.world, unit).map(|(stuck, text)| (unit.key, stuck, text)))
+        .collect();
+    for (key, stuck, text) in found {
+        if stuck {
+            draft.stuck(service, Some(key), text);
+        } else {
+            draft.note(service, Some(key), text);
+        }
+    }
+}
+
+fn say(world: &World, unit: &Unit) -> Option<(bool, String)> {
+    let name = container_name(world, unit.key, "");
+    let host = world.host(unit.host).map_or("?", |h| h.shown_name());
+    if !world.is_connected(unit.host) && !arrived(world, unit) {
+        return Some((true, format!("{name}: waiting for host {host}, which is not connected")));
+    }
+    if arrived(world, unit) {
+        return None;
+    }
+    let seen = world.observed(unit.key).filter(|seen| seen.generation == unit.generation);
+    let Some(seen) = seen else { return Some((false, format!("{name}: waiting for {host}"))) };
+    let why = if seen.message.is_empty() { default_words(unit, seen.phase) } else { &seen.message };
+    let failed = match seen.phase {
+        Phase::BackOff | Phase::Completed => true,
+        Phase::Pending
+        | Phase::Pulling
+        | Phase::Starting
+        | Phase::Running
+        | Phase::Stopping
+        | Phase::Stopped
+        | Phase::Gone => false,
+    };
+    Some((failed, format!("{name} on {host}: {why}")))
+}
+
+fn arrived(world: &World, unit: &Unit) -> bool {
+    match unit.desired {
+        Desired::Running => has_arrived(world, unit),
+        Desired::Draining => true,
+        Desired::Stopped => is_down(world, unit),
+        Desired::Removed => false, // until it is forgotten
+    }
+}
+
+fn default_words(unit: &Unit, phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "waiting",
+        Phase::Pulling => "pulling its image",
+        Phase::Starting => "starting",
+        Phase::Running if unit.desired == Desired::Running => "running, not ready yet",
+        Phase::Running => "still running",
+        Phase::BackOff => "failed; will be tried again",
+        Phase::Completed => "ended",
+        Phase::Stopping => "stopping",
+        Phase::Stopped => "stopped",
+        Phase::Gone => "gone",
+    }
+}

@@ -1,0 +1,157 @@
+//! Moving every slot from one revision to another, a batch at a time. An upgrade rolls forward, a rollback
+//! rolls back; it is the same movement.
+//!
+//! Progress is read from the units. A slot is *settled* when its new unit has arrived and its old one is down;
+//! *in flight* while its old side is not up or its new side shall run; else it waits. At most a batch is in
+//! flight, host failures included: a new batch starts only when none is.
+
+use super::draft::Draft;
+use super::slot::{ensure, find_host, has_arrived, in_slot, live};
+use crate::schedule::{container_name, is_down};
+use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey, derive};
+
+/// The way slots go.
+pub(super) struct Roll {
+    pub(super) from: RevisionNo,
+    pub(super) to: RevisionNo,
+    pub(super) batch_size: u32,
+    pub(super) interval_ms: u64,
+    pub(super) start_first: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Done, since then.
+    Settled(Time),
+    InFlight,
+    Waiting,
+}
+
+/// Take the next steps. True when every slot is settled.
+pub(super) fn roll(draft: &mut Draft, service: &Service, slots: &[Slot], way: &Roll) -> bool {
+    let progress: Vec<(Slot, Progress)> =
+        slots.iter().map(|&slot| (slot, progress(draft, service, slot, way))).collect();
+    let settled = progress.iter().filter(|(_, p)| matches!(p, Progress::Settled(_))).count();
+    if settled == slots.len() {
+        return true;
+    }
+    let name = if way.to > way.from { "upgrading" } else { "rolling back" };
+    draft.note(service.id, None, format!("{name}: {settled} of {} moved", slots.len()));
+
+    let in_flight: Vec<Slot> = at(&progress, Progress::InFlight);
+    for &slot in &in_flight {
+        advance(draft, service, slot, way);
+    }
+    for (slot, _) in progress.iter().filter(|(_, p)| matches!(p, Progress::Settled(_))) {
+        ensure(draft, service, *slot, way.to); // its host may have been lost since
+    }
+    if !in_flight.is_empty() {
+        return false;
+    }
+    let last = progress.iter().filter_map(|(_, p)| match p {
+        Progress::Settled(at) => Some(*at),
+        Progress::InFlight | Progress::Waiting => None,
+    });
+    let next_at = last.max().map_or(draft.now, |last| last + way.interval_ms);
+    if draft.now < next_at {
+        draft.wake(service.id, next_at);
+        return false;
+    }
+    let batch = usize::try_from(way.batch_size.max(1)).unwrap_or(usize::MAX);
+    for slot in at(&progress, Progress::Waiting).into_iter().take(batch) {
+        advance(draft, service, slot, way);
+    }
+    false
+}
+
+fn at(progress: &[(Slot, Progress)], wanted: Progress) -> Vec<Slot> {
+    progress.iter().filter(|(_, p)| *p == wanted).map(|(slot, _)| *slot).collect()
+}
+
+fn progress(draft: &Draft, service: &Service, slot: Slot, way: &Roll) -> Progress {
+    let world = &draft.world;
+    let new = live(world, service.id, slot, way.to);
+    let since = |unit: &Unit| world.observed(unit.key).map_or(Time::default(), |seen| seen.since);
+    let old: Vec<&Unit> = old_units(draft, service, slot, way.to).collect();
+    let old_is_down =
+        old.iter().all(|u| u.desired == Desired::Stopped && (is_down(world, u) || away(draft, u)));
+    if let Some(new) = new.filter(|new| has_arrived(world, new) && old_is_down) {
+        let moments = std::iter::once(new).chain(old.iter().copied()).map(since);
+        return Progress::Settled(moments.max().unwrap_or_default());
+    }
+    let old_is_up = old.iter().any(|u| derive::is_serving(world, u));
+    let new_shall_run = new.is_some_and(|u| u.desired < Desired::Stopped);
+    if old_is_up && !new_shall_run { Progress::Waiting } else { Progress::InFlight }
+}
+
+fn old_units<'a>(
+    draft: &'a Draft,
+    service: &Service,
+    slot: Slot,
+    to: RevisionNo,
+) -> impl Iterator<Item = &'a Unit> {
+    in_slot(&draft.world, service.id, slot).filter(move |u| u.key.revision != to)
+}
+
+/// Nobody can be asked whether it is down, and nobody counts on it.
+fn away(draft: &Draft, unit: &Unit) -> bool {
+    draft.world.is_lost(unit.host)
+}
+
+/// One step of one slot.
+fn advance(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll) {
+    if way.start_first {
+        start_first(draft, service, slot, way);
+    } else {
+        stop_first(draft, service, slot, way);
+    }
+}
+
+fn stop_first(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll) {
+    let old: Vec<Unit> = old_units(draft, service, slot, way.to).cloned().collect();
+    let running: Vec<UnitKey> =
+        old.iter().filter(|u| u.desired < Desired::Stopped).map(|u| u.key).collect();
+    let new = live(&draft.world, service.id, slot, way.to);
+    let new_is_down = new.is_none_or(|u| u.desired == Desired::Stopped);
+    if !running.is_empty() && new_is_down {
+        // Don't take down what serves for something that has no place to go.
+        let placed = new.is_some();
+        if !placed && let Err(why) = find_host(draft, service, slot, way.to, &running) {
+            let name = container_name(&draft.world, running[0], "");
+            let text = format!("{name} keeps its old version: the new one has no place: {why}");
+            draft.stuck(service.id, None, text);
+            return;
+        }
+    }
+    for &key in &running {
+        draft.set(key, Desired::Stopped);
+    }
+    let down =
+        old_units(draft, service, slot, way.to).all(|u| is_down(&draft.world, u) || away(draft, u));
+    if down {
+        ensure(draft, service, slot, way.to);
+    }
+}
+
+fn start_first(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll) {
+    let old: Vec<Unit> = old_units(draft, service, slot, way.to).cloned().collect();
+    let new_arrived = live(&draft.world, service.id, slot, way.to)
+        .is_some_and(|new| has_arrived(&draft.world, new));
+    if new_arrived {
+        for unit in old.iter().filter(|u| u.desired < Desired::Stopped) {
+            draft.set(unit.key, Desired::Stopped);
+        }
+        return;
+    }
+    let old_serves = old.iter().any(|u| derive::is_serving(&draft.world, u));
+    let running: Vec<UnitKey> =
+        old.iter().filter(|u| u.desired < Desired::Stopped).map(|u| u.key).collect();
+    let has_new = live(&draft.world, service.id, slot, way.to).is_some();
+    if !old_serves && !has_new && find_host(draft, service, slot, way.to, &[]).is_err() {
+        // The old unit serves nobody and stands in the way: nothing is lost by stopping it first.
+        for &key in &running {
+            draft.set(key, Desired::Stopped);
+        }
+    }
+    ensure(draft, service, slot, way.to);
+}

@@ -1,0 +1,268 @@
+//! Which life a service leads now: coming up, at rest, upgrading, going away.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::roll::{Roll, roll};
+use super::slot::{ensure, is_arrived, live};
+use super::{notes, reap, restart};
+use crate::schedule::{Need, is_down};
+use crate::{
+    Change, Desired, HostId, Service, ServiceId, Slot, UnitKey, Upgrade, UpgradePhase, Wanted,
+};
+
+/// Plan one service.
+pub(super) fn plan_service(draft: &mut Draft, id: ServiceId) {
+    draft.look_at(id);
+    reap::reap(draft, id);
+    pin_images(draft, id);
+    let Some(service) = draft.world.service(id).cloned() else { return };
+    match service.wanted {
+        Wanted::Removed => remove(draft, &service),
+        Wanted::Inactive => stop(draft, &service),
+        Wanted::Active => run(draft, &service),
+    }
+    notes::units(draft, id);
+}
+
+fn run(draft: &mut Draft, service: &Service) {
+    if !service.kind.has_units() {
+        if draft.world.upgrades.contains_key(&service.id) {
+            end_swap(draft, service.id);
+        }
+        return settle(draft, service);
+    }
+    let slots = wanted_slots(draft, service);
+    drop_unwanted(draft, service.id, &slots);
+    match draft.world.upgrade(service.id).cloned() {
+        None => {
+            if service.restart.is_some() {
+                restart::restart(draft, service, &slots);
+            } else {
+                keep_only(draft, service, &slots, service.current);
+            }
+        }
+        Some(upgrade) => follow(draft, service, &slots, &upgrade),
+    }
+    if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
+        settle(draft, service);
+    }
+}
+
+/// One step of an upgrade's life.
+fn follow(draft: &mut Draft, service: &Service, slots: &[Slot], upgrade: &Upgrade) {
+    let set = |phase| Change::SetUpgradePhase { service: service.id, phase };
+    let way = |from, to| Roll {
+        from,
+        to,
+        batch_size: upgrade.batch_size,
+        interval_ms: upgrade.interval_ms,
+        start_first: upgrade.start_first,
+    };
+    match upgrade.phase {
+        UpgradePhase::Upgrading => {
+            if roll(draft, service, slots, &way(upgrade.from, upgrade.to)) {
+                draft.change(set(UpgradePhase::Upgraded));
+            }
+        }
+        UpgradePhase::Upgraded => {
+            for &slot in slots {
+                ensure(draft, service, slot, upgrade.to);
+            }
+            park(draft, service.id, upgrade);
+        }
+        UpgradePhase::Finishing => {
+            keep_only(draft, service, slots, upgrade.to);
+            if only_left(draft, service.id, upgrade) {
+                draft.change(Change::EndUpgrade(service.id));
+            }
+        }
+        UpgradePhase::Canceling => {
+            draft.change(set(UpgradePhase::Canceled));
+            hold(draft, service, slots, upgrade);
+        }
+        UpgradePhase::Canceled => hold(draft, service, slots, upgrade),
+        UpgradePhase::RollingBack => {
+            if roll(draft, service, slots, &way(upgrade.to, upgrade.from)) {
+                keep_only(draft, service, slots, upgrade.from);
+                draft.change(Change::EndUpgrade(service.id));
+            }
+        }
+    }
+}
+
+/// Every slot runs `revision`; whatever is of another one goes, but only once it is not what serves: so that
+/// *finish* on a slot whose new unit just died keeps nothing, and a changed plan never leaves a gap.
+fn keep_only(draft: &mut Draft, service: &Service, slots: &[Slot], revision: crate::RevisionNo) {
+    for &slot in slots {
+        ensure(draft, service, slot, revision);
+    }
+    let others: Vec<UnitKey> = draft
+        .world
+        .units_of(service.id)
+        .filter(|u| u.key.revision != revision && u.desired != Desired::Removed)
+        .map(|u| u.key)
+        .collect();
+    for key in others {
+        draft.set(key, Desired::Removed);
+    }
+}
+
+/// *Finish* is over when no old unit is left on a host that can be asked; one on a host that is away stays
+/// marked for removal and is dealt with when the host returns.
+fn only_left(draft: &Draft, service: ServiceId, upgrade: &Upgrade) -> bool {
+    !draft
+        .world
+        .units_of(service)
+        .any(|u| u.key.revision != upgrade.to && draft.world.is_connected(u.host))
+}
+
+/// Old units of a done upgrade are kept, stopped.
+fn park(draft: &mut Draft, service: ServiceId, upgrade: &Upgrade) {
+    let old: Vec<UnitKey> = draft
+        .world
+        .units_of(service)
+        .filter(|u| u.key.revision != upgrade.to && u.desired < Desired::Stopped)
+        .map(|u| u.key)
+        .collect();
+    for key in old {
+        draft.set(key, Desired::Stopped);
+    }
+}
+
+/// A cancelled upgrade stays as it is, but heals: what runs keeps running, and a slot that was caught between
+/// old and new gets its old unit back.
+fn hold(draft: &mut Draft, service: &Service, slots: &[Slot], upgrade: &Upgrade) {
+    for &slot in slots {
+        let running = |draft: &Draft, revision| {
+            live(&draft.world, service.id, slot, revision)
+                .is_some_and(|u| u.desired == Desired::Running)
+        };
+        let (old, new) = (running(draft, upgrade.from), running(draft, upgrade.to));
+        if old || !new {
+            let back = old || live(&draft.world, service.id, slot, upgrade.from).is_some();
+            ensure(draft, service, slot, if back { upgrade.from } else { upgrade.to });
+        }
+        if new {
+            ensure(draft, service, slot, upgrade.to);
+        }
+    }
+}
+
+fn stop(draft: &mut Draft, service: &Service) {
+    let units: Vec<UnitKey> = draft
+        .world
+        .units_of(service.id)
+        .filter(|u| u.desired < Desired::Stopped)
+        .map(|u| u.key)
+        .collect();
+    for key in units {
+        draft.set(key, Desired::Stopped);
+    }
+    if service.restart.is_some() {
+        draft.change(Change::EndRestart(service.id));
+    }
+    let world = &draft.world;
+    let down = world
+        .units_of(service.id)
+        .all(|u| is_down(world, u) || u.desired == Desired::Removed || !world.is_connected(u.host));
+    if down {
+        settle(draft, service);
+    }
+}
+
+fn remove(draft: &mut Draft, service: &Service) {
+    let units: Vec<UnitKey> = draft.world.units_of(service.id).map(|u| u.key).collect();
+    for &key in &units {
+        draft.set(key, Desired::Removed);
+    }
+    if draft.world.upgrades.contains_key(&service.id) {
+        draft.change(Change::EndUpgrade(service.id));
+    }
+    if units.is_empty() {
+        settle(draft, service);
+    }
+}
+
+/// Aliases and external services have no units: an upgrade of one is a swap, done at once.
+fn end_swap(draft: &mut Draft, service: ServiceId) {
+    let phase = draft.world.upgrade(service).map(|u| u.phase);
+    match phase {
+        Some(UpgradePhase::Upgrading) => {
+            draft.change(Change::SetUpgradePhase { service, phase: UpgradePhase::Upgraded });
+        }
+        Some(UpgradePhase::Canceling) => {
+            draft.change(Change::SetUpgradePhase { service, phase: UpgradePhase::Canceled });
+        }
+        Some(UpgradePhase::Finishing | UpgradePhase::RollingBack) => {
+            draft.change(Change::EndUpgrade(service));
+        }
+        Some(UpgradePhase::Upgraded | UpgradePhase::Canceled) | None => {}
+    }
+}
+
+fn settle(draft: &mut Draft, service: &Service) {
+    let wanted = service.wanted;
+    if draft.world.service(service.id).is_some_and(|s| s.settled != Some(wanted)) {
+        draft.change(Change::Settle { service: service.id, wanted });
+    }
+}
+
+/// Slots beyond the scale, and of hosts a global service no longer covers: their units go.
+fn drop_unwanted(draft: &mut Draft, service: ServiceId, slots: &[Slot]) {
+    let wanted: BTreeSet<Slot> = slots.iter().copied().collect();
+    let extra: Vec<UnitKey> = draft
+        .world
+        .units_of(service)
+        .filter(|u| !wanted.contains(&u.key.slot) && u.desired != Desired::Removed)
+        .map(|u| u.key)
+        .collect();
+    for key in extra {
+        draft.set(key, Desired::Removed);
+    }
+}
+
+/// The slots a service shall fill. A global service covers each host that its constraints allow, and keeps its
+/// unit on a host that was deactivated or is away.
+fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
+    let world = &draft.world;
+    let Some(template) = world.current_template(service) else { return Vec::new() };
+    if !template.primary.is_global() {
+        return (1..=service.scale).map(Slot::Number).collect();
+    }
+    let has_unit = |host: HostId| {
+        world
+            .units_of(service.id)
+            .any(|u| u.key.slot == Slot::Host(host) && u.desired != Desired::Removed)
+    };
+    let hosts = world.hosts.values().filter(|h| h.project == service.project);
+    let hosts = hosts.filter(|h| h.removed_at.is_none());
+    let covered = hosts.filter(|host| {
+        let kept = (!host.active || !world.is_connected(host.id)) && has_unit(host.id);
+        kept || Need::of(world, service, Slot::Host(host.id), template).is_ok_and(|need| {
+            let need = Need { ports: Vec::new(), memory: 0, milli_cpu: 0, ..need };
+            crate::schedule::fits(world, host, &crate::schedule::HostUse::default(), &need).is_ok()
+        })
+    });
+    covered.map(|host| Slot::Host(host.id)).collect()
+}
+
+/// The first digest seen for an image of a revision is the one all its slots run.
+fn pin_images(draft: &mut Draft, service: ServiceId) {
+    let mut pins = Vec::new();
+    for unit in draft.world.units_of(service) {
+        let Some(revision) = draft.world.revision_of(service, unit.key.revision) else { continue };
+        let Some(seen) = draft.world.observed(unit.key) else { continue };
+        for (member, spec) in revision.template.members() {
+            let digest = seen.containers.get(member).map_or("", |c| c.digest.as_str());
+            if !digest.is_empty() && !revision.pins.contains_key(&spec.image) {
+                pins.push((revision.number, spec.image.clone(), digest.to_owned()));
+            }
+        }
+    }
+    pins.sort();
+    pins.dedup_by(|a, b| (a.0, &a.1) == (b.0, &b.1));
+    for (revision, image, digest) in pins {
+        draft.change(Change::PinImage { service, revision, image, digest });
+    }
+}

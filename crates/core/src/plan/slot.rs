@@ -1,0 +1,187 @@
+//! One slot and one revision: is its unit there, and if not, what brings it there.
+
+use super::draft::Draft;
+use crate::schedule::{Need, container_name, declared_volumes};
+use crate::{
+    Change, Desired, HostId, Phase, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, World,
+    derive,
+};
+
+/// The unit of a slot at a revision: the newest incarnation that is not to be removed.
+pub(super) fn live(
+    world: &World,
+    service: ServiceId,
+    slot: Slot,
+    revision: RevisionNo,
+) -> Option<&Unit> {
+    let at = |incarnation| UnitKey { service, slot, revision, incarnation };
+    let range = world.units.range(at(0)..=at(u32::MAX));
+    range.map(|(_, u)| u.as_ref()).rfind(|u| u.desired != Desired::Removed)
+}
+
+/// All units of a slot that are not to be removed, of any revision.
+pub(super) fn in_slot(
+    world: &World,
+    service: ServiceId,
+    slot: Slot,
+) -> impl Iterator<Item = &Unit> {
+    let low = UnitKey { service, slot, revision: RevisionNo(0), incarnation: 0 };
+    let high = UnitKey { revision: RevisionNo(u32::MAX), incarnation: u32::MAX, ..low };
+    let range = world.units.range(low..=high).map(|(_, u)| u.as_ref());
+    range.filter(|u| u.desired != Desired::Removed)
+}
+
+/// Whether a slot's unit at `revision` is where it shall be: serving, or for a start-once service ended well.
+pub(super) fn is_arrived(
+    draft: &Draft,
+    service: &Service,
+    slot: Slot,
+    revision: RevisionNo,
+) -> bool {
+    live(&draft.world, service.id, slot, revision).is_some_and(|u| has_arrived(&draft.world, u))
+}
+
+/// Serving, or ended well if it is to run once.
+pub(super) fn has_arrived(world: &World, unit: &Unit) -> bool {
+    derive::is_serving(world, unit)
+        || world.observed(unit.key).is_some_and(|seen| {
+            seen.generation == unit.generation
+                && seen.phase == Phase::Completed
+                && seen.containers.values().all(|c| c.exit_code.unwrap_or(0) == 0)
+        })
+}
+
+/// Bring a slot to `revision`: its unit exists, on a host that can run it, and shall run. What stands in the
+/// way is noted. True if the unit shall run now.
+pub(super) fn ensure(
+    draft: &mut Draft,
+    service: &Service,
+    slot: Slot,
+    revision: RevisionNo,
+) -> bool {
+    let Some(unit) = live(&draft.world, service.id, slot, revision).cloned() else {
+        return create(draft, service, slot, revision, None);
+    };
+    if draft.world.is_lost(unit.host) && may_move(draft, service, &unit) {
+        // The old one is dropped when its host returns and confirms, or is removed.
+        return create(draft, service, slot, revision, Some(unit.key));
+    }
+    match unit.desired {
+        Desired::Running => true,
+        Desired::Draining => {
+            draft.set(unit.key, Desired::Running);
+            true
+        }
+        Desired::Stopped | Desired::Removed => resume(draft, service, &unit),
+    }
+}
+
+/// Start a stopped unit again, unless someone else has taken its ports meanwhile.
+fn resume(draft: &mut Draft, service: &Service, unit: &Unit) -> bool {
+    let Some(template) = draft.world.template(service.id, unit.key.revision).cloned() else {
+        return false;
+    };
+    let Ok(need) = Need::of(&draft.world, service, unit.key.slot, &template) else { return false };
+    let taken = draft.usage().on(unit.host).cloned().unwrap_or_default();
+    let clash = taken
+        .ports
+        .iter()
+        .filter(|held| held.holder != unit.key)
+        .find(|held| need.ports.iter().any(|port| held.clashes(port)));
+    if let Some(held) = clash {
+        let holder = container_name(&draft.world, held.holder, "");
+        let name = container_name(&draft.world, unit.key, "");
+        let (public, protocol) = (held.public, held.protocol);
+        let text = format!(
+            "{name} can't be started again: port {public}/{protocol} of its host is taken by {holder}"
+        );
+        draft.stuck(service.id, Some(unit.key), text);
+        return false;
+    }
+    draft.set(unit.key, Desired::Running);
+    true
+}
+
+/// Make a unit on the best host; the one it replaces goes once a place is found.
+fn create(
+    draft: &mut Draft,
+    service: &Service,
+    slot: Slot,
+    revision: RevisionNo,
+    replaces: Option<UnitKey>,
+) -> bool {
+    let host = match find_host(draft, service, slot, revision, replaces.as_slice()) {
+        Ok(host) => host,
+        Err(why) => {
+            let key = UnitKey { service: service.id, slot, revision, incarnation: 0 };
+            let text = format!("{}: {why}", container_name(&draft.world, key, ""));
+            draft.stuck(service.id, None, text);
+            return false;
+        }
+    };
+    if let Some(old) = replaces {
+        draft.set(old, Desired::Removed);
+    }
+    place_volumes(draft, service, slot, revision, host);
+    let all = UnitKey { service: service.id, slot, revision, incarnation: 0 };
+    let last = draft.world.units.range(all..=UnitKey { incarnation: u32::MAX, ..all }).next_back();
+    let incarnation = last.map_or(0, |(key, _)| key.incarnation) + 1;
+    draft.create(Unit {
+        key: UnitKey { incarnation, ..all },
+        host,
+        desired: Desired::Running,
+        generation: 0, // set when it is applied
+        run: service.restart.map_or(0, |restart| restart.run),
+        serial: draft.world.next_id,
+        created_at: draft.now,
+    });
+    true
+}
+
+/// Where a new unit of a slot would go. `replaces` are units that are down before it starts, so that their
+/// ports don't count.
+pub(super) fn find_host(
+    draft: &mut Draft,
+    service: &Service,
+    slot: Slot,
+    revision: RevisionNo,
+    replaces: &[UnitKey],
+) -> Result<HostId, String> {
+    let Some(template) = draft.world.template(service.id, revision).cloned() else {
+        return Err(format!("its revision {revision} is not known"));
+    };
+    let mut need =
+        Need::of(&draft.world, service, slot, &template).map_err(|bad| bad.to_string())?;
+    need.replaces = replaces.iter().copied().collect();
+    // The host of what was last in the slot.
+    let stay = in_slot(&draft.world, service.id, slot).max_by_key(|u| u.serial).map(|u| u.host);
+    draft.place(&need, stay).map_err(|why| why.to_string())
+}
+
+/// Whether the units of a lost host may run elsewhere: not if their data or the user binds them to it.
+fn may_move(draft: &Draft, service: &Service, unit: &Unit) -> bool {
+    let world = &draft.world;
+    let Some(template) = world.template(service.id, unit.key.revision) else { return false };
+    let bound = matches!(unit.key.slot, Slot::Host(_))
+        || template.members().any(|(_, spec)| spec.requested_host.is_some())
+        || declared_volumes(world, service, unit.key.slot, template).any(|(_, _, local)| local);
+    !bound
+}
+
+/// Data of a declared local volume comes to lie where its first unit goes.
+fn place_volumes(
+    draft: &mut Draft,
+    service: &Service,
+    slot: Slot,
+    revision: RevisionNo,
+    host: HostId,
+) {
+    let Some(template) = draft.world.template(service.id, revision).cloned() else { return };
+    let new: Vec<_> = declared_volumes(&draft.world, service, slot, &template)
+        .filter(|(key, _, local)| *local && !draft.world.volumes.contains_key(key))
+        .map(|(key, _, _)| key)
+        .collect();
+    for volume in new {
+        draft.change(Change::PlaceVolume { volume, host });
+    }
+}
