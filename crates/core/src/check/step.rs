@@ -11,8 +11,9 @@ pub fn check_step(before: &World, after: &World) -> Vec<Violation> {
     let mut fail = |rule, what: String| found.push(Violation { rule, what });
     for (&key, old) in &before.units {
         match after.unit(key) {
-            Some(new) => one_way(old, new, &mut fail),
-            None => dropped(before, old, &mut fail),
+            Some(new) if new.serial == old.serial => one_way(old, new, &mut fail),
+            // Forgotten; a new unit may have its key at once.
+            Some(_) | None => dropped(before, old, &mut fail),
         }
     }
     for (&service, upgrade) in &before.upgrades {

@@ -1,0 +1,309 @@
+//! A cluster in a few lines: hosts whose agents obey at once, a planner that runs until it has nothing to do,
+//! the checker on every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use drover_core::check::{check, check_step};
+use drover_core::plan::{Note, plan};
+use drover_core::{
+    Change, ContainerSpec, Desired, Host, HostFacts, HostId, HostSeen, Observed, ObservedContainer,
+    Phase, Project, ProjectId, Revision, RevisionNo, Scope, Service, ServiceId, ServiceKind, Stack,
+    StackId, Template, Time, Unit, UnitKey, Upgrade, UpgradePhase, Wanted, World,
+};
+
+pub struct Lab {
+    pub world: World,
+    pub now: Time,
+    pub notes: BTreeMap<ServiceId, Vec<Note>>,
+    /// Images whose containers never become ready.
+    pub broken: BTreeSet<String>,
+    /// Hosts whose agents don't answer.
+    pub mute: BTreeSet<HostId>,
+    tick: u64,
+}
+
+pub const STACK: StackId = StackId(2);
+pub const PROJECT: ProjectId = ProjectId(1);
+
+impl Lab {
+    /// Hosts `h1`…, all connected, with these labels.
+    pub fn new(hosts: &[&[(&str, &str)]]) -> Self {
+        let mut lab = Self {
+            world: World::new(),
+            now: Time(1_000_000),
+            notes: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            mute: BTreeSet::new(),
+            tick: 0,
+        };
+        let project = Project {
+            id: PROJECT,
+            name: "Default".into(),
+            description: String::new(),
+            created_at: lab.now,
+            removed_at: None,
+        };
+        let stack = Stack {
+            id: STACK,
+            project: PROJECT,
+            name: "blog".into(),
+            description: String::new(),
+            docker_compose: None,
+            rancher_compose: None,
+            environment: BTreeMap::new(),
+            external_id: None,
+            group: None,
+            created_at: lab.now,
+            removed_at: None,
+        };
+        lab.commit(vec![Change::PutProject(project), Change::PutStack(stack)]);
+        for (n, labels) in hosts.iter().enumerate() {
+            lab.add_host(n as u64 + 1, labels);
+        }
+        lab
+    }
+
+    pub fn add_host(&mut self, n: u64, labels: &[(&str, &str)]) {
+        let id = HostId(100 + n);
+        let host = Host {
+            id,
+            project: PROJECT,
+            identity: format!("i{n}"),
+            hostname: format!("h{n}"),
+            name: String::new(),
+            description: String::new(),
+            labels: labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            address: format!("10.0.0.{n}"),
+            active: true,
+            memory_limit: None,
+            milli_cpu_limit: None,
+            created_at: self.now,
+            removed_at: None,
+        };
+        self.commit(vec![Change::PutHost(host)]);
+        self.connect(id, true);
+    }
+
+    pub fn connect(&mut self, host: HostId, connected: bool) {
+        let facts = HostFacts { cpus: 4, memory: 8 << 30, ..HostFacts::default() };
+        let seen = HostSeen { connected, since: self.now, facts, ..HostSeen::default() };
+        self.commit(vec![Change::SeeHost { host, seen: Box::new(seen) }]);
+        if connected {
+            self.mute.remove(&host);
+        } else {
+            self.mute.insert(host);
+        }
+    }
+
+    /// A service that shall run, not planned yet.
+    pub fn service(&mut self, name: &str, scale: u32, primary: ContainerSpec) -> ServiceId {
+        let id = ServiceId(self.world.next_id);
+        let service = Service {
+            id,
+            project: PROJECT,
+            stack: STACK,
+            name: name.into(),
+            description: String::new(),
+            kind: ServiceKind::Containers,
+            scale,
+            wanted: Wanted::Active,
+            settled: None,
+            current: RevisionNo(1),
+            links: Vec::new(),
+            balancer: None,
+            external: None,
+            metadata: serde_json::Map::new(),
+            picked_ports: Vec::new(),
+            retain_ip: false,
+            selector_link: None,
+            selector_container: None,
+            upgrade_defaults: Default::default(),
+            restart: None,
+            created_at: self.now,
+            removed_at: None,
+        };
+        let revision = self.revision(id, 1, primary);
+        self.commit(vec![Change::PutService(Box::new(service)), revision]);
+        id
+    }
+
+    fn revision(&self, service: ServiceId, number: u32, primary: ContainerSpec) -> Change {
+        Change::AddRevision(Box::new(Revision {
+            service,
+            number: RevisionNo(number),
+            template: Arc::new(Template { primary, ..Template::default() }),
+            pins: BTreeMap::new(),
+            by: "test".into(),
+            created_at: self.now,
+        }))
+    }
+
+    /// Ask for an upgrade; nothing has moved yet.
+    pub fn upgrade(
+        &mut self,
+        service: ServiceId,
+        to: ContainerSpec,
+        batch: u32,
+        start_first: bool,
+    ) {
+        let from = self.world.service(service).unwrap().current;
+        let last = self.world.revisions(service).next_back().unwrap().number;
+        let upgrade = Upgrade {
+            service,
+            from,
+            to: last.next(),
+            batch_size: batch,
+            interval_ms: 2_000,
+            start_first,
+            phase: UpgradePhase::Upgrading,
+            started_at: self.now,
+            by: "test".into(),
+        };
+        let revision = self.revision(service, last.0 + 1, to);
+        self.commit(vec![revision, Change::StartUpgrade(upgrade)]);
+    }
+
+    pub fn phase(&mut self, service: ServiceId, phase: UpgradePhase) {
+        self.commit(vec![Change::SetUpgradePhase { service, phase }]);
+    }
+
+    pub fn edit(&mut self, service: ServiceId, edit: impl FnOnce(&mut Service)) {
+        let mut edited = self.world.service(service).unwrap().clone();
+        edit(&mut edited);
+        self.commit(vec![Change::PutService(Box::new(edited))]);
+    }
+
+    pub fn commit(&mut self, changes: Vec<Change>) {
+        let (next, _) = self.world.commit(&changes).unwrap();
+        let wrong = [check(&next), check_step(&self.world, &next)].concat();
+        assert_eq!(wrong, [], "after {changes:#?}");
+        self.world = next;
+    }
+
+    /// One plan, committed. True if it changed anything.
+    pub fn plan(&mut self) -> bool {
+        let plan = plan(&self.world, &Scope::everything(), self.now);
+        for service in &plan.looked_at {
+            let notes = plan.notes.iter().filter(|n| n.service == *service).cloned();
+            self.notes.insert(*service, notes.collect());
+        }
+        let changed = !plan.changes.is_empty();
+        if changed {
+            self.commit(plan.changes);
+        }
+        changed
+    }
+
+    /// Agents do and report what they are asked.
+    pub fn obey(&mut self) -> bool {
+        let units: Vec<Unit> = self.world.units.values().map(|u| (**u).clone()).collect();
+        let mut changed = false;
+        for unit in units {
+            if self.mute.contains(&unit.host) {
+                continue;
+            }
+            let template = self.world.template(unit.key.service, unit.key.revision).unwrap();
+            let ready = !self.broken.contains(&template.primary.image);
+            let phase = match unit.desired {
+                Desired::Running | Desired::Draining => Phase::Running,
+                Desired::Stopped => Phase::Stopped,
+                Desired::Removed => Phase::Gone,
+            };
+            let ready = ready && phase == Phase::Running;
+            changed |= self.see(unit.key, phase, ready, ObservedContainer::default());
+        }
+        changed
+    }
+
+    /// An agent reports this of a unit.
+    pub fn see(
+        &mut self,
+        key: UnitKey,
+        phase: Phase,
+        ready: bool,
+        container: ObservedContainer,
+    ) -> bool {
+        let Some(unit) = self.world.unit(key).cloned() else { return false };
+        let same = self.world.observed(key).is_some_and(|seen| {
+            (seen.generation, seen.phase, seen.ready) == (unit.generation, phase, ready)
+        });
+        if same {
+            return false;
+        }
+        self.tick += 1;
+        let seen = Observed {
+            generation: unit.generation,
+            tick: self.tick,
+            phase,
+            ready,
+            attempt: 0,
+            message: String::new(),
+            containers: BTreeMap::from([(String::new(), container)]),
+            since: Time::default(),
+        };
+        let before = self.world.clone();
+        self.world.observe(unit.host, &BTreeMap::from([(key, seen)]), self.now);
+        assert_eq!([check(&self.world), check_step(&before, &self.world)].concat(), []);
+        true
+    }
+
+    /// Plan and obey, with time going on, until nothing changes.
+    pub fn settle(&mut self) {
+        for _ in 0..500 {
+            let planned = self.plan();
+            let seen = self.obey();
+            if planned || seen {
+                continue;
+            }
+            let wake = plan(&self.world, &Scope::everything(), self.now).wake_at;
+            match wake {
+                Some(at) if at > self.now && at - self.now < 30_000 => self.now = at,
+                _ => return,
+            }
+        }
+        panic!("it never came to rest");
+    }
+
+    /// The units of a service as lines: `slot.revision[.incarnation] host desired`.
+    pub fn show(&self, service: ServiceId) -> Vec<String> {
+        let line = |u: &Unit| {
+            let host = &self.world.host(u.host).unwrap().hostname;
+            let again = match u.key.incarnation {
+                1 => String::new(),
+                n => format!(".{n}"),
+            };
+            let desired = format!("{:?}", u.desired).to_lowercase();
+            format!("{}.{}{again} {host} {desired}", u.key.slot, u.key.revision)
+        };
+        self.world.units_of(service).map(line).collect()
+    }
+
+    /// The notes of a service.
+    pub fn said(&self, service: ServiceId) -> Vec<String> {
+        let notes = self.notes.get(&service).into_iter().flatten();
+        notes.map(|n| format!("{}{}", if n.stuck { "! " } else { "" }, n.text)).collect()
+    }
+
+    pub fn serving(&self, service: ServiceId) -> usize {
+        let units = self.world.units_of(service);
+        units.filter(|u| drover_core::derive::is_serving(&self.world, u)).count()
+    }
+}
+
+/// A container of this image.
+pub fn image(image: &str) -> ContainerSpec {
+    ContainerSpec { image: image.into(), ..ContainerSpec::default() }
+}
+
+/// The same, publishing a port.
+pub fn with_port(name: &str, port: &str) -> ContainerSpec {
+    ContainerSpec { ports: vec![port.parse().unwrap()], ..image(name) }
+}
+
+/// The same, with a label.
+pub fn labelled(spec: ContainerSpec, key: &str, value: &str) -> ContainerSpec {
+    let mut spec = spec;
+    spec.labels.insert(key.into(), value.into());
+    spec
+}
