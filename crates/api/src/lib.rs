@@ -1,1 +1,29 @@
-//! placeholder
+//! Rancher's wire shape over core: resources, schemas, states, actions and links, computed from a snapshot.
+//!
+//! Pure: no I/O, no clock, no randomness. A read is `(snapshot, request) -> JSON`; a write is
+//! `(snapshot, request) -> changes`, which the server commits and then renders from the new snapshot. Nothing
+//! in core knows what is spelled here ("1s5", "finishing-upgrade").
+//!
+//! Read in this order: [`Address`] (what a URL means), [`Context`] (who asks, about which snapshot), `route` (which
+//! resource answers), `resource` (what one is), `state` (the table of states and actions).
+
+mod address;
+mod body;
+mod collection;
+mod context;
+mod error;
+mod ids;
+mod outcome;
+mod query;
+mod resource;
+mod route;
+mod schema;
+mod state;
+
+pub use address::{Address, Version};
+pub use context::{Caller, Context, Event, Fresh};
+pub use error::{ApiError, Code};
+pub use ids::Kind;
+pub use outcome::{Answer, Outcome, Then};
+pub use query::Query;
+pub use route::{action, answer, create, delete, get, update};

@@ -1,0 +1,165 @@
+//! Collections: filters, order and pages, one implementation over rendered rows.
+//!
+//! A filter works on whatever member a row has, so a new field can be filtered by without more code; what no row
+//! has is ignored, as Rancher does (its clients send `system=false` to everything).
+
+mod filter;
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value, json};
+
+use crate::context::Context;
+use crate::query::Query;
+use crate::schema::Schema;
+use filter::Filter;
+
+/// A collection of `rows` as the query wants it.
+pub(crate) fn collection(
+    ctx: &Context<'_>,
+    schema: &Schema,
+    own_url: &str,
+    rows: Vec<Value>,
+    query: &Query,
+) -> Value {
+    let filters = filter::read(query);
+    let mut rows = select(rows, &filters);
+    let order = sort(&mut rows, query);
+    let (offset, limit) = (query.offset(), query.limit());
+    let partial = offset > 0 || rows.len() > limit;
+    let page = |at: usize| json!(format!("{own_url}?{}", query.at(at)));
+    let next = (offset.saturating_add(limit) < rows.len()).then(|| page(offset + limit));
+    let previous = (offset > 0).then(|| page(offset.saturating_sub(limit)));
+    let first = (offset > 0).then(|| page(0));
+    let total = rows.len();
+    let data: Vec<Value> = rows.into_iter().skip(offset).take(limit).collect();
+    let can_create = schema.collection.contains(&"POST");
+    let create_url = ctx.url(&schema.plural.to_ascii_lowercase());
+    let create_types: Map<_, _> =
+        can_create.then(|| (schema.name.to_owned(), json!(create_url))).into_iter().collect();
+    json!({
+        "type": "collection",
+        "resourceType": schema.name,
+        "links": { "self": own_url },
+        "createTypes": create_types,
+        "actions": {},
+        "data": data,
+        "sortLinks": {},
+        "pagination": {
+            "first": first,
+            "previous": previous,
+            "next": next,
+            "limit": limit,
+            "total": total,
+            // Clients follow `next` while this is true, so the last page must say false.
+            "partial": partial && next.is_some(),
+        },
+        "sort": order,
+        "filters": filter::shown(&filters),
+        "createDefaults": {},
+    })
+}
+
+/// The rows that pass. Removed ones are hidden at once unless the query asks for them by `removed_notnull`.
+fn select(rows: Vec<Value>, filters: &[Filter<'_>]) -> Vec<Value> {
+    let wants_removed = filters.iter().any(Filter::wants_removed);
+    let living = |row: &Value| wants_removed || row.get("removed").is_none_or(Value::is_null);
+    let passes = |row: &Value| living(row) && filters.iter().all(|filter| filter.passes(row));
+    rows.into_iter().filter(passes).collect()
+}
+
+/// Puts rows in the order asked for; equal ones, and all of them without an order, by id.
+fn sort(rows: &mut [Value], query: &Query) -> Value {
+    let by = query.get("sort").filter(|name| rows.iter().any(|row| row.get(name).is_some()));
+    let down = query.get("order").is_some_and(|order| order.eq_ignore_ascii_case("desc"));
+    rows.sort_by(|a, b| {
+        let order = by.map_or(Ordering::Equal, |name| compare(&a[name], &b[name]));
+        let order = order.then_with(|| compare(&a["id"], &b["id"]));
+        if down { order.reverse() } else { order }
+    });
+    let direction = if down { "desc" } else { "asc" };
+    by.map_or(Value::Null, |name| json!({ "name": name, "order": direction, "reverse": null }))
+}
+
+/// Nulls first, numbers by value, texts with the numbers in them by value: `1s9` before `1s10`.
+fn compare(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
+        }
+        (Value::String(a), Value::String(b)) => natural(a).cmp(&natural(b)),
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        _ => rank(a).cmp(&rank(b)),
+    }
+}
+
+fn rank(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Number(_) => 2,
+        Value::String(_) => 3,
+        Value::Array(_) | Value::Object(_) => 4,
+    }
+}
+
+/// The text without its trailing digits, and these as a number.
+fn natural(text: &str) -> (String, usize, &str) {
+    let head = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = text[head.len()..].trim_start_matches('0');
+    (head.to_lowercase(), digits.len(), digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, name: &str, n: i64) -> Value {
+        json!({ "id": id, "name": name, "n": n, "flag": n > 1, "state": "active", "removed": null,
+                "created": format!("2026-01-0{n}T00:00:00Z"), "stackId": "1st7" })
+    }
+
+    fn rows() -> Vec<Value> {
+        let mut gone = row("1s3", "gone", 3);
+        gone["removed"] = json!("2026-01-01T00:00:00Z");
+        vec![row("1s10", "web", 1), row("1s9", "Api", 2), gone]
+    }
+
+    fn ids(raw: &str) -> Vec<String> {
+        let query = Query::parse(raw);
+        let mut rows = select(rows(), &filter::read(&query));
+        sort(&mut rows, &query);
+        rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_clients_filter_by() {
+        for (query, want) in [
+            ("", &["1s9", "1s10"][..]),
+            ("name=api", &["1s9"]),
+            ("name=API&stackId=1st7&removed_null=<nil>", &["1s9"]),
+            ("name_ne=api", &["1s10"]),
+            ("name_prefix=we", &["1s10"]),
+            ("name_like=%25e%25", &["1s10"]),
+            ("name_notlike=w%25", &["1s9"]),
+            ("stackId=1s7", &[]),
+            ("stackId=web", &[]),
+            ("state_ne=inactive&state_ne=active", &[]),
+            ("state_ne=inactive&state_ne=stopped", &["1s9", "1s10"]),
+            ("system=false&all=true&nonsense_lt=3", &["1s9", "1s10"]),
+            ("n=2", &["1s9"]),
+            ("n_gte=1&n_lt=2", &["1s10"]),
+            ("flag=true", &["1s9"]),
+            ("flag_ne=true", &["1s10"]),
+            ("created_gt=2026-01-01T00:00:00Z", &["1s9"]),
+            ("removed_notnull=1", &["1s3"]),
+            ("sort=name", &["1s9", "1s10"]),
+            ("sort=name&order=desc", &["1s10", "1s9"]),
+            ("sort=id&order=desc", &["1s10", "1s9"]),
+            ("sort=created", &["1s10", "1s9"]),
+            ("sort=nonsense", &["1s9", "1s10"]),
+        ] {
+            assert_eq!(ids(query), want, "{query}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Who asks, when, by which URL, about which snapshot.
+
+use std::collections::BTreeMap;
+
+use drover_core::plan::Note;
+use drover_core::protocol::HostEvent;
+use drover_core::{Grant, HostId, ProjectId, ServiceId, Time, World};
+
+use crate::address::Version;
+use crate::error::{ApiError, Code};
+use crate::ids::Kind;
+
+/// Everything an answer depends on besides the request itself.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// The snapshot.
+    pub world: &'a World,
+    /// What the last plan said of each service.
+    pub notes: &'a BTreeMap<ServiceId, Vec<Note>>,
+    /// Recent events, newest first, for the types made of them; empty is fine for all others.
+    pub events: &'a [Event],
+    /// `http://host:port`, as the client sees this server.
+    pub base: String,
+    /// Which spelling was asked for.
+    pub version: Version,
+    /// The project of a `/projects/{id}/…` URL.
+    pub scope: Option<ProjectId>,
+    /// Who asks.
+    pub caller: Caller,
+    /// Random text for this request.
+    pub fresh: Fresh,
+    /// When.
+    pub now: Time,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Access key, for the record.
+    pub access: String,
+    /// What it opens.
+    pub grant: Grant,
+}
+
+/// Random text, handed in so that this crate stays pure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fresh {
+    /// A UUID.
+    pub uuid: String,
+    /// The public half of a new key pair.
+    pub public: String,
+    /// The secret half, at least 128 bits.
+    pub secret: String,
+}
+
+/// Something that happened, as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The store's number of it.
+    pub id: u64,
+    /// Whose agent told.
+    pub host: HostId,
+    /// What.
+    pub event: HostEvent,
+}
+
+impl Context<'_> {
+    /// Whether the caller may see things of this project under this URL.
+    pub fn sees(&self, project: ProjectId) -> bool {
+        let granted = match self.caller.grant {
+            Grant::Admin => true,
+            Grant::Project(own) => own == project,
+            Grant::Registration { .. } | Grant::Agent(_) => false,
+        };
+        granted && self.scope.is_none_or(|scope| scope == project)
+    }
+
+    /// The project that new things go to: the URL's, the key's own, or the only one there is.
+    pub fn project(&self) -> Result<ProjectId, ApiError> {
+        let mut seen =
+            self.world.projects.values().filter(|p| p.removed_at.is_none() && self.sees(p.id));
+        match (seen.next(), seen.next()) {
+            (Some(one), None) => Ok(one.id),
+            (None, _) => Err(ApiError::not_found("the project of this URL or key")),
+            (Some(_), Some(_)) => Err(ApiError::on(
+                Code::MissingRequired,
+                "accountId",
+                "this key sees several projects: use a URL of the form /v2-beta/projects/{id}/…",
+            )),
+        }
+    }
+
+    /// Refuses callers that have no business here and scopes that don't exist for them.
+    pub(crate) fn admit(&self) -> Result<(), ApiError> {
+        if matches!(self.caller.grant, Grant::Registration { .. } | Grant::Agent(_)) {
+            let why = "this key belongs to an agent or a registration, not to a user of the API";
+            return Err(ApiError::new(Code::Forbidden, why));
+        }
+        match self.scope {
+            Some(id) if !(self.sees(id) && self.world.projects.contains_key(&id)) => {
+                Err(ApiError::not_found(format!("project {}", Kind::Project.id(id.0))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Number of the next thing to be made.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.world.next_id
+    }
+
+    /// An absolute URL under the scope asked for. Cattle spells types in lower case; so do we.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let (base, version) = (&self.base, self.version.as_str());
+        match self.scope {
+            Some(id) => format!("{base}/{version}/projects/{}/{path}", Kind::Project.id(id.0)),
+            None if path.is_empty() => format!("{base}/{version}"),
+            None => format!("{base}/{version}/{path}"),
+        }
+    }
+
+    /// URL of one resource.
+    pub(crate) fn resource_url(&self, plural: &str, id: &str) -> String {
+        self.url(&format!("{}/{id}", plural.to_ascii_lowercase()))
+    }
+}

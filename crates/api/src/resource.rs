@@ -1,0 +1,68 @@
+//! What a resource is: a schema, rows rendered from the snapshot, and the writes it takes. One file each below.
+//!
+//! To add one: write `resource/<type>.rs` with its `Schema`, its `render` and `impl Resource`, and name it in
+//! the table of [`crate::route`]. Filters, paging, links, ids of other types and unknown actions are dealt with there
+//! for all of them.
+
+mod envelope;
+pub(crate) mod stack;
+
+use serde_json::Value;
+
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::{ApiError, Code};
+use crate::outcome::Outcome;
+use crate::schema::Schema;
+pub(crate) use envelope::{Envelope, date, finish};
+
+/// A type of resource that has a collection.
+pub(crate) trait Resource: Sync {
+    /// What it looks like.
+    fn schema(&self) -> &'static Schema;
+
+    /// Every row the caller may see, removed ones too, oldest first.
+    fn rows(&self, ctx: &Context<'_>) -> Vec<Value>;
+
+    /// One row, removed or not. Worth its own code where rendering all rows for one would be slow.
+    fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
+        self.rows(ctx).into_iter().find(|row| row["id"] == id)
+    }
+
+    /// `POST` to the collection.
+    fn create(&self, _: &Context<'_>, _: Body<'_>) -> Result<Outcome, ApiError> {
+        Err(no_method(self.schema(), "created"))
+    }
+
+    /// `PUT`. The row exists and is not removed.
+    fn update(&self, _: &Context<'_>, _: &str, _: Body<'_>) -> Result<Outcome, ApiError> {
+        Err(no_method(self.schema(), "changed"))
+    }
+
+    /// `DELETE`, and the action `remove`. The row exists and is not removed.
+    fn delete(&self, _: &Context<'_>, _: &str) -> Result<Outcome, ApiError> {
+        Err(no_method(self.schema(), "removed"))
+    }
+
+    /// Why an action is not available in a state, and the way out, where there is more to say than the list.
+    fn why_not(&self, _state: &str, _action: &str) -> Option<String> {
+        None
+    }
+
+    /// Any other action. The row exists and lists the action.
+    fn act(
+        &self,
+        _: &Context<'_>,
+        _id: &str,
+        action: &str,
+        _: Body<'_>,
+    ) -> Result<Outcome, ApiError> {
+        let why = format!("{} has no action `{action}`", self.schema().name);
+        Err(ApiError::new(Code::InvalidAction, why))
+    }
+}
+
+fn no_method(schema: &Schema, what: &str) -> ApiError {
+    let why = format!("a {} can't be {what} through the API", schema.name);
+    ApiError::new(Code::MethodNotAllowed, why)
+}

@@ -1,0 +1,190 @@
+//! Which resource answers, and everything that is the same for all of them: type names, ids, links, filters,
+//! actions that are not available, answers after a commit.
+
+mod links;
+mod root;
+
+use serde_json::Value;
+
+use crate::body::Body;
+use crate::collection::collection;
+use crate::context::Context;
+use crate::error::{ApiError, Code};
+use crate::outcome::{Answer, Outcome, Then};
+use crate::query::Query;
+use crate::resource::{Resource, stack};
+use crate::schema::{self, Schema};
+
+/// Every type with a collection. The order is that of the schema list.
+static TABLE: &[&dyn Resource] = &[&stack::Stacks];
+
+/// `GET`: a collection, a resource, a link of one, the schemas, or the root.
+pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, ApiError> {
+    ctx.admit()?;
+    match path {
+        [] => Ok(root::api_version(ctx)),
+        [first, rest @ ..] if is_named(first, "schema", "schemas") => schemas_at(ctx, rest),
+        [kind] => {
+            let resource = find(kind)?;
+            let schema = resource.schema();
+            let own_url = ctx.url(&schema.plural.to_ascii_lowercase());
+            Ok(collection(ctx, schema, &own_url, resource.rows(ctx), query))
+        }
+        [kind, id] => row(ctx, find(kind)?, id),
+        [kind, id, link] => {
+            let resource = find(kind)?;
+            links::follow(ctx, resource.schema(), &row(ctx, resource, id)?, link, query)
+        }
+        _ => Err(ApiError::not_found(format!("/{}", path.join("/")))),
+    }
+}
+
+/// `POST` to a collection.
+pub fn create(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome, ApiError> {
+    ctx.admit()?;
+    match path {
+        [kind] => find(kind)?.create(ctx, Body::of(body)?),
+        _ => Err(no_method("POST", path)),
+    }
+}
+
+/// `PUT` to a resource. Members that are unknown or can't be changed are ignored, as clients expect: they
+/// send whole objects back.
+pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome, ApiError> {
+    ctx.admit()?;
+    let [kind, id] = path else { return Err(no_method("PUT", path)) };
+    let resource = find(kind)?;
+    let row = row(ctx, resource, id)?;
+    if is_removed(&row) {
+        let why = format!("{} is removed; make a new one instead", shown(resource, &row));
+        return Err(ApiError::new(Code::MethodNotAllowed, why));
+    }
+    resource.update(ctx, id, Body::of(body)?)
+}
+
+/// `DELETE` of a resource; doing it again changes nothing.
+pub fn delete(ctx: &Context<'_>, path: &[&str]) -> Result<Outcome, ApiError> {
+    ctx.admit()?;
+    let [kind, id] = path else { return Err(no_method("DELETE", path)) };
+    let resource = find(kind)?;
+    let row = row(ctx, resource, id)?;
+    if is_removed(&row) {
+        return Ok(Outcome::render(Vec::new(), resource.schema().plural, (*id).to_owned(), 200));
+    }
+    resource.delete(ctx, id)
+}
+
+/// `POST` to a resource with `?action=name`.
+pub fn action(
+    ctx: &Context<'_>,
+    path: &[&str],
+    name: &str,
+    body: &Value,
+) -> Result<Outcome, ApiError> {
+    ctx.admit()?;
+    let [kind, id] = path else { return Err(no_method("POST", path)) };
+    let resource = find(kind)?;
+    let row = row(ctx, resource, id)?;
+    if row["actions"].get(name).is_none() {
+        return Err(not_available(resource, &row, name));
+    }
+    match name {
+        "remove" => resource.delete(ctx, id),
+        "update" => resource.update(ctx, id, Body::of(body)?),
+        _ => resource.act(ctx, id, name, Body::of(body)?),
+    }
+}
+
+/// The answer to a write, from the snapshot after its commit; `None` if the server has more to do for it first.
+pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>> {
+    let rendered = |plural: &str, id: &str| find(plural).and_then(|found| row(ctx, found, id));
+    match then {
+        Then::Render { plural, id, status } => {
+            let whole = rendered(plural, id);
+            Some(whole.map(|whole| Answer { status: *status, body: Some(whole) }))
+        }
+        Then::Reveal { plural, id, status, members } => {
+            let whole = rendered(plural, id).map(|mut whole| {
+                if let Value::Object(held) = &mut whole {
+                    held.extend(members.clone());
+                }
+                whole
+            });
+            Some(whole.map(|whole| Answer { status: *status, body: Some(whole) }))
+        }
+        Then::NoContent => Some(Ok(Answer { status: 204, body: None })),
+        Then::Body(value) => Some(Ok(Answer { status: 200, body: Some(value.clone()) })),
+        Then::HostAccess { .. } | Then::Pull { .. } | Then::ExportConfig { .. } => None,
+    }
+}
+
+/// The types with collections.
+pub(crate) fn schemas() -> impl Iterator<Item = &'static Schema> {
+    TABLE.iter().map(|resource| resource.schema())
+}
+
+/// A type by its name, singular or plural, in any case.
+pub(crate) fn find(kind: &str) -> Result<&'static dyn Resource, ApiError> {
+    let found = TABLE.iter().find(|resource| {
+        let schema = resource.schema();
+        is_named(kind, schema.name, schema.plural)
+    });
+    found.copied().ok_or_else(|| ApiError::not_found(format!("the type `{kind}`")))
+}
+
+fn row(ctx: &Context<'_>, resource: &dyn Resource, id: &str) -> Result<Value, ApiError> {
+    let found = resource.row(ctx, id);
+    found.ok_or_else(|| ApiError::not_found(format!("{} {id}", resource.schema().name)))
+}
+
+fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {
+    match rest {
+        [] => Ok(schema::documents(ctx)),
+        // A client that appends `/schemas` twice must find something here.
+        [name] if is_named(name, "schema", "schemas") => Ok(schema::documents(ctx)),
+        [name] => schema::all()
+            .find(|schema| is_named(name, schema.name, schema.plural))
+            .map(|schema| schema::document(ctx, schema))
+            .ok_or_else(|| ApiError::not_found(format!("the schema `{name}`"))),
+        _ => Err(ApiError::not_found(format!("/schemas/{}", rest.join("/")))),
+    }
+}
+
+fn not_available(resource: &dyn Resource, row: &Value, name: &str) -> ApiError {
+    let schema = resource.schema();
+    let what = shown(resource, row);
+    if !schema.actions.iter().any(|(known, _, _)| *known == name) {
+        let why = format!("{what} has no action `{name}`");
+        return ApiError::new(Code::InvalidAction, why);
+    }
+    let state = row["state"].as_str().unwrap_or("unknown");
+    let offered: Vec<&str> =
+        row["actions"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let offered = if offered.is_empty() { "none".to_owned() } else { offered.join(", ") };
+    let why = resource.why_not(state, name).map_or_else(String::new, |why| format!(": {why}"));
+    let message =
+        format!("`{name}` is not available on {what}, which is {state}{why}. Available: {offered}");
+    ApiError::new(Code::ActionNotAvailable, message)
+}
+
+/// `service web (1s5)`.
+fn shown(resource: &dyn Resource, row: &Value) -> String {
+    let (kind, id) = (resource.schema().name, row["id"].as_str().unwrap_or_default());
+    match row["name"].as_str() {
+        Some(name) => format!("{kind} {name} ({id})"),
+        None => format!("{kind} {id}"),
+    }
+}
+
+fn is_removed(row: &Value) -> bool {
+    !row["removed"].is_null()
+}
+
+fn is_named(asked: &str, name: &str, plural: &str) -> bool {
+    asked.eq_ignore_ascii_case(name) || asked.eq_ignore_ascii_case(plural)
+}
+
+fn no_method(method: &str, path: &[&str]) -> ApiError {
+    let why = format!("{method} /{} is not possible", path.join("/"));
+    ApiError::new(Code::MethodNotAllowed, why)
+}

@@ -1,0 +1,50 @@
+//! Following a link of a resource: over rendered rows, by the ids in them.
+
+use serde_json::Value;
+
+use super::find;
+use crate::collection::collection;
+use crate::context::Context;
+use crate::error::ApiError;
+use crate::query::Query;
+use crate::schema::{Link, Schema};
+
+/// What a link leads to.
+pub(super) fn follow(
+    ctx: &Context<'_>,
+    schema: &Schema,
+    row: &Value,
+    name: &str,
+    query: &Query,
+) -> Result<Value, ApiError> {
+    let id = row["id"].as_str().unwrap_or_default();
+    let none = || ApiError::not_found(format!("link `{name}` of {} {id}", schema.name));
+    let link = schema.links.iter().find(|link| link.name().eq_ignore_ascii_case(name));
+    let (plural, wanted): (_, Box<dyn Fn(&Value) -> bool>) = match *link.ok_or_else(none)? {
+        Link::Parent { plural, field, .. } => {
+            let parent = row[field].as_str().ok_or_else(none)?;
+            return find(plural)?.row(ctx, parent).ok_or_else(none);
+        }
+        Link::Children { plural, field, .. } => {
+            (plural, Box::new(move |other| holds(&other[field], id)))
+        }
+        Link::Listed { plural, field, .. } => (
+            plural,
+            Box::new(move |other| other["id"].as_str().is_some_and(|id| holds(&row[field], id))),
+        ),
+    };
+    let resource = find(plural)?;
+    let rows = resource.rows(ctx).into_iter().filter(|other| wanted(other)).collect();
+    let own_url = format!("{}/{}", row["links"]["self"].as_str().unwrap_or_default(), name);
+    Ok(collection(ctx, resource.schema(), &own_url, rows, query))
+}
+
+/// Whether a member is this id, or a list or map with it.
+fn holds(member: &Value, id: &str) -> bool {
+    match member {
+        Value::String(held) => held == id,
+        Value::Array(items) => items.iter().any(|item| item == id),
+        Value::Object(members) => members.values().any(|item| item == id),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}

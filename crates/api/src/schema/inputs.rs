@@ -1,0 +1,89 @@
+//! Types that have no collection: inputs of actions, outputs, and parts of other types.
+
+use super::{Field, Schema};
+
+/// All of them.
+pub(crate) static ALL: &[Schema] = &[
+    part("addRemoveServiceLinkInput", &[&[Field::cru("serviceLink", "serviceLink")]]),
+    part(
+        "composeConfig",
+        &[&[Field::r("dockerComposeConfig", "string"), Field::r("rancherComposeConfig", "string")]],
+    ),
+    part("composeConfigInput", &[&[Field::cr("serviceIds", "array[reference[service]]")]]),
+    part(
+        "inServiceUpgradeStrategy",
+        &[&[
+            Field::cr("batchSize", "int").default("1").min(1),
+            Field::cr("intervalMillis", "int").default("2000").min(100),
+            Field::cr("startFirst", "boolean").default("false"),
+            Field::cr("launchConfig", "launchConfig"),
+            Field::cr("secondaryLaunchConfigs", "array[secondaryLaunchConfig]"),
+            Field::r("previousLaunchConfig", "launchConfig"),
+            Field::r("previousSecondaryLaunchConfigs", "array[secondaryLaunchConfig]"),
+        ]],
+    ),
+    part(
+        "publicEndpoint",
+        &[&[
+            Field::r("ipAddress", "string"),
+            Field::r("port", "int"),
+            Field::r("serviceId", "reference[service]"),
+            Field::r("instanceId", "reference[instance]"),
+            Field::r("hostId", "reference[host]"),
+        ]],
+    ),
+    part(
+        "rollingRestartStrategy",
+        &[&[
+            Field::cr("batchSize", "int").default("1").min(1),
+            Field::cr("intervalMillis", "int").default("2000").min(0),
+        ]],
+    ),
+    part(
+        "scalePolicy",
+        &[&[
+            Field::cru("min", "int").default("1").min(1),
+            Field::cru("max", "int").default("1").min(1),
+            Field::cru("increment", "int").default("1").min(1),
+        ]],
+    ),
+    part(
+        "serviceLink",
+        &[&[
+            Field::cru("serviceId", "reference[service]").required(),
+            Field::cru("name", "string"),
+        ]],
+    ),
+    part("serviceRestart", &[&[Field::cr("rollingRestartStrategy", "rollingRestartStrategy")]]),
+    part(
+        "serviceUpgrade",
+        &[&[
+            Field::cr("inServiceStrategy", "inServiceUpgradeStrategy"),
+            Field::cr("toServiceStrategy", "toServiceUpgradeStrategy"),
+        ]],
+    ),
+    part("setServiceLinksInput", &[&[Field::cru("serviceLinks", "array[serviceLink]")]]),
+    part(
+        "toServiceUpgradeStrategy",
+        &[&[
+            Field::cr("toServiceId", "reference[service]").required(),
+            Field::cr("finalScale", "int").default("1").min(1),
+            Field::cr("updateLinks", "boolean").default("false"),
+            Field::cr("batchSize", "int").default("1").min(1),
+            Field::cr("intervalMillis", "int").default("2000").min(100),
+        ]],
+    ),
+];
+
+const fn part(name: &'static str, fields: &'static [&'static [Field]]) -> Schema {
+    Schema {
+        name,
+        plural: "",
+        base: name,
+        collection: &[],
+        resource: &[],
+        fields,
+        actions: &[],
+        links: &[],
+    }
+}

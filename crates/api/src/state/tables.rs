@@ -1,0 +1,87 @@
+//! The rows. The order of actions is the order of the answer.
+
+use super::{State, Table};
+
+const fn rest(name: &'static str, actions: &'static [&'static str]) -> State {
+    State { name, passing: false, actions }
+}
+
+const fn pass(name: &'static str, actions: &'static [&'static str]) -> State {
+    State { name, passing: true, actions }
+}
+
+/// Offered by every living service, in any state.
+pub(super) const LINKS: &[&str] = &["setservicelinks", "addservicelink", "removeservicelink"];
+
+/// Services of every kind; the actions in [`LINKS`] come on top.
+///
+/// Two rows differ from Rancher's on purpose. `remove` is offered while anything lives, because a removal is
+/// a wish, not a step. `rollback` is offered on a plain `active` service, where it does nothing: Rancher's
+/// compose client rolls back whole stacks and gave up at the first service that had nothing to roll back.
+pub(crate) const SERVICE: Table = &[
+    pass("registering", &["remove"]),
+    rest("inactive", &["activate", "update", "upgrade", "remove"]),
+    pass("activating", &["deactivate", "update", "upgrade", "remove"]),
+    rest("active", &["deactivate", "update", "upgrade", "rollback", "restart", "remove"]),
+    pass("restarting", &["activate", "deactivate", "remove"]),
+    pass("deactivating", &["remove"]),
+    pass("upgrading", &["update", "cancelupgrade", "rollback", "remove"]),
+    rest("upgraded", &["finishupgrade", "rollback", "remove"]),
+    pass("finishing-upgrade", &["update", "cancelupgrade", "remove"]),
+    pass("canceling-upgrade", &["update", "remove"]),
+    rest("canceled-upgrade", &["continueupgrade", "rollback", "remove"]),
+    pass("rolling-back", &["update", "remove"]),
+    pass("removing", &[]),
+    rest("removed", &[]),
+];
+
+/// Stacks.
+pub(crate) const STACK: Table = &[
+    rest(
+        "active",
+        &[
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "exportconfig",
+            "addoutputs",
+        ],
+    ),
+    pass("removing", &[]),
+    rest("removed", &[]),
+];
+
+/// Containers.
+pub(crate) const CONTAINER: Table = &[
+    pass("creating", &["stop", "remove"]),
+    pass("starting", &["stop", "logs", "remove"]),
+    rest("running", &["stop", "restart", "update", "logs", "execute", "remove"]),
+    pass("stopping", &["logs", "remove"]),
+    rest("stopped", &["start", "update", "logs", "remove"]),
+    rest("error", &["start", "logs", "remove"]),
+    pass("removing", &[]),
+    rest("removed", &[]),
+];
+
+/// Hosts.
+pub(crate) const HOST: Table = &[
+    rest("active", &["deactivate", "update", "remove"]),
+    rest("inactive", &["activate", "update", "remove"]),
+    pass("removing", &[]),
+    rest("removed", &[]),
+];
+
+/// Projects.
+pub(crate) const PROJECT: Table =
+    &[rest("active", &["update", "remove", "setmembers"]), rest("removed", &[])];
+
+/// API keys, registration tokens, registries and their logins.
+pub(crate) const CREDENTIAL: Table = &[
+    rest("active", &["deactivate", "update", "remove"]),
+    rest("inactive", &["activate", "update", "remove"]),
+    rest("removed", &[]),
+];
+
+/// Whatever can only be made, edited and removed.
+pub(crate) const DEFAULT: Table = &[rest("active", &["update", "remove"]), rest("removed", &[])];
