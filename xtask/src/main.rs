@@ -1,2 +1,36 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask …`: reads the command line, calls one function, prints what went wrong. Nothing is decided here.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Checks, tests, demo and testbed of this project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+enum Xtask {
+    /// Several Docker hosts on this machine, each with its own address, name and engine.
+    Testbed(xtask::testbed::cli::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Xtask::parse() {
+        Xtask::Testbed(arguments) => xtask::testbed::cli::run(&arguments).map_err(Into::into),
+    };
+    done.map_or_else(
+        |error: Box<dyn std::error::Error>| failed(error.as_ref()),
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+/// Print an error with its causes.
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprint!("error: {error}");
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        eprint!(": {deeper}");
+        cause = deeper.source();
+    }
+    eprintln!();
+    ExitCode::FAILURE
+}

@@ -1,0 +1,9 @@
+//! What this project's developers and its continuous integration run: checks, tests, the demo, benchmarks, and the
+//! testbed of several Docker hosts under them. A library too, because end-to-end tests stand on the same testbed.
+//!
+//! No part of the product: nothing depends on it, and it drives the product only as users do, by its binary.
+// The one crate beside the command line whose business is to print.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod command;
+pub mod testbed;
