@@ -140,7 +140,7 @@ impl<'a> Body<'a> {
     pub(crate) fn required(&self, name: &str) -> Result<String, ApiError> {
         match self.text(name)? {
             Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(ApiError::missing(name)),
+            _ => Err(self.lacks(name)),
         }
     }
 

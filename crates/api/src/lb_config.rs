@@ -1,0 +1,373 @@
+//! Rancher's `lbConfig` and `lbTargetConfig` ↔ a balancer's rules, targets by id. Every rule that Rancher's server
+//! or user interface enforced is checked here, each with a sentence of its own.
+//!
+//! Not here: whether the targets exist (the service resource knows), and routing order (the snapshot's derivation).
+
+use drover_core::{BalancerSpec, PortRule, RuleProtocol, ServiceId};
+use serde_json::{Map, Value, json};
+
+use crate::body::Body;
+use crate::{ApiError, Code, Kind};
+
+/// Rancher's balancers answer their own health check here; files rely on it being refused.
+const RESERVED_PORT: u16 = 42;
+
+/// Read a balancer's `lbConfig`.
+pub fn from_wire(value: &Value) -> Result<BalancerSpec, ApiError> {
+    let fields = Body::at(value, "lbConfig")?;
+    let rules = fields.bodies("portRules")?;
+    let spec = BalancerSpec {
+        rules: rules.iter().map(read_rule).collect::<Result<_, _>>()?,
+        certificates: fields.words("certificateIds")?,
+        default_certificate: fields.word("defaultCertificateId")?,
+        custom: fields.word("config")?,
+        stickiness: read_stickiness(&fields)?,
+    };
+    check_certificates(&spec, &fields)?;
+    Ok(spec)
+}
+
+/// Read the `lbConfig` of a service that balancers pick by selector: the target side of their rules.
+pub fn target_from_wire(value: &Value) -> Result<BalancerSpec, ApiError> {
+    let fields = Body::at(value, "lbConfig")?;
+    let rules = fields.bodies("portRules")?;
+    let rules = rules.iter().map(read_target_rule).collect::<Result<_, _>>()?;
+    Ok(BalancerSpec { rules, ..BalancerSpec::default() })
+}
+
+/// Write a balancer's `lbConfig`.
+pub fn to_wire(spec: &BalancerSpec) -> Value {
+    let rules: Vec<Value> = spec.rules.iter().map(write_rule).collect();
+    json!({
+        "type": "lbConfig",
+        "portRules": rules,
+        "certificateIds": spec.certificates,
+        "defaultCertificateId": spec.default_certificate,
+        "config": spec.custom,
+        "stickinessPolicy": spec.stickiness,
+    })
+}
+
+/// Write the `lbConfig` of any other service.
+pub fn target_to_wire(spec: &BalancerSpec) -> Value {
+    let rule = |rule: &PortRule| {
+        json!({
+            "type": "targetPortRule",
+            "hostname": rule.hostname,
+            "path": rule.path,
+            "targetPort": rule.target_port,
+            "backendName": rule.backend_name,
+        })
+    };
+    let rules: Vec<Value> = spec.rules.iter().map(rule).collect();
+    json!({ "type": "lbTargetConfig", "portRules": rules })
+}
+
+fn read_rule(from: &Body<'_>) -> Result<PortRule, ApiError> {
+    refuse_other_projects(from)?;
+    let rule = PortRule {
+        source_port: read_source_port(from)?,
+        protocol: read_protocol(from)?,
+        hostname: from.word("hostname")?,
+        path: from.word("path")?,
+        priority: from.count("priority", 1)?,
+        service: read_service(from)?,
+        selector: from.word("selector")?,
+        target_port: from.port("targetPort")?,
+        backend_name: from.word("backendName")?,
+        weight: from.int_in("weight", 0, 256)?.and_then(|weight| u16::try_from(weight).ok()),
+    };
+    check_target(&rule, from)?;
+    Ok(rule)
+}
+
+fn read_target_rule(from: &Body<'_>) -> Result<PortRule, ApiError> {
+    Ok(PortRule {
+        hostname: from.word("hostname")?,
+        path: from.word("path")?,
+        target_port: from.port("targetPort")?,
+        backend_name: from.word("backendName")?,
+        ..PortRule::default()
+    })
+}
+
+fn read_source_port(from: &Body<'_>) -> Result<u16, ApiError> {
+    match from.port("sourcePort")? {
+        None => Err(from.lacks("sourcePort")),
+        Some(RESERVED_PORT) => {
+            let why = "port 42 is reserved for the balancer's own health check: listen on another";
+            Err(from.refuse(Code::InvalidOption, "sourcePort", why))
+        }
+        Some(port) => Ok(port),
+    }
+}
+
+fn read_protocol(from: &Body<'_>) -> Result<RuleProtocol, ApiError> {
+    match from.word("protocol")?.as_deref() {
+        None | Some("http") => Ok(RuleProtocol::Http),
+        Some("https") => Ok(RuleProtocol::Https),
+        Some("tcp") => Ok(RuleProtocol::Tcp),
+        Some("tls") => Ok(RuleProtocol::Tls),
+        Some("sni") => Ok(RuleProtocol::Sni),
+        Some("udp") => {
+            let detail = "no balancer forwards udp: publish the port on the service itself";
+            Err(from.refuse(Code::InvalidOption, "protocol", detail))
+        }
+        Some(other) => {
+            let detail = format!("`{other}` is none of http, https, tcp, tls, sni");
+            Err(from.refuse(Code::InvalidOption, "protocol", &detail))
+        }
+    }
+}
+
+fn read_service(from: &Body<'_>) -> Result<Option<ServiceId>, ApiError> {
+    let Some(id) = from.word("serviceId")? else { return Ok(None) };
+    let bad = || {
+        let detail = format!("`{id}` is not a service id, like 1s5");
+        from.refuse(Code::InvalidReference, "serviceId", &detail)
+    };
+    Kind::Service.parse(&id).map(ServiceId).map(Some).ok_or_else(bad)
+}
+
+fn check_target(rule: &PortRule, from: &Body<'_>) -> Result<(), ApiError> {
+    match (rule.service, &rule.selector) {
+        (None, None) => {
+            let why = "a rule needs a target: give serviceId, or selector";
+            Err(from.refuse(Code::MissingRequired, "serviceId", why))
+        }
+        (Some(_), Some(_)) => {
+            let why = "a rule has one target: give serviceId or selector, not both";
+            Err(from.refuse(Code::InvalidOption, "serviceId", why))
+        }
+        (Some(_), None) if rule.target_port.is_none() => {
+            let why = "a rule with a serviceId needs the port of that service's containers";
+            Err(from.refuse(Code::MissingRequired, "targetPort", why))
+        }
+        (Some(_), None) | (None, Some(_)) => Ok(()),
+    }
+}
+
+fn refuse_other_projects(from: &Body<'_>) -> Result<(), ApiError> {
+    let (region, environment) = (from.word("region")?, from.word("environment")?);
+    if region.is_some() && environment.is_none() {
+        let why = "a region means nothing without an environment in it";
+        return Err(from.refuse(Code::MissingRequired, "environment", why));
+    }
+    if environment.is_some() {
+        let why = "a balancer reaches services of its own project only";
+        return Err(from.refuse(Code::InvalidOption, "environment", why));
+    }
+    Ok(())
+}
+
+/// Rancher's server let this pass, and then every handshake failed.
+fn check_certificates(spec: &BalancerSpec, from: &Body<'_>) -> Result<(), ApiError> {
+    let ends_tls =
+        |rule: &&PortRule| matches!(rule.protocol, RuleProtocol::Https | RuleProtocol::Tls);
+    let has_none = spec.certificates.is_empty() && spec.default_certificate.is_none();
+    match spec.rules.iter().find(ends_tls) {
+        Some(rule) if has_none => {
+            let why = format!(
+                "port {} ends TLS and needs a certificate: give certificateIds or this",
+                rule.source_port
+            );
+            Err(from.refuse(Code::MissingRequired, "defaultCertificateId", &why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_stickiness(from: &Body<'_>) -> Result<Option<Value>, ApiError> {
+    let Some(policy) = from.inner("stickinessPolicy")? else { return Ok(None) };
+    if let Some(mode) = policy.word("mode")?
+        && !["rewrite", "insert", "prefix"].contains(&mode.as_str())
+    {
+        let detail = format!("`{mode}` is none of rewrite, insert, prefix");
+        return Err(policy.refuse(Code::InvalidOption, "mode", &detail));
+    }
+    let mut kept = Map::new();
+    for field in ["name", "cookie", "domain", "mode"] {
+        if let Some(text) = policy.word(field)? {
+            kept.insert(field.to_owned(), text.into());
+        }
+    }
+    for field in ["indirect", "nocache", "postonly"] {
+        if let Some(flag) = policy.flag(field)? {
+            kept.insert(field.to_owned(), flag.into());
+        }
+    }
+    Ok(Some(Value::Object(kept)))
+}
+
+fn write_rule(rule: &PortRule) -> Value {
+    let protocol = match rule.protocol {
+        RuleProtocol::Http => "http",
+        RuleProtocol::Https => "https",
+        RuleProtocol::Tcp => "tcp",
+        RuleProtocol::Tls => "tls",
+        RuleProtocol::Sni => "sni",
+        RuleProtocol::Udp => "udp",
+    };
+    json!({
+        "type": "portRule",
+        "sourcePort": rule.source_port,
+        "protocol": protocol,
+        "hostname": rule.hostname,
+        "path": rule.path,
+        "priority": rule.priority,
+        "serviceId": rule.service.map(|service| Kind::Service.id(service.0)),
+        "selector": rule.selector,
+        "targetPort": rule.target_port,
+        "backendName": rule.backend_name,
+        "weight": rule.weight,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(fields: &Value) -> Result<BalancerSpec, ApiError> {
+        let mut rule = json!({ "sourcePort": 80, "serviceId": "1s5", "targetPort": 8080 });
+        for (key, value) in fields.as_object().unwrap() {
+            rule[key] = value.clone();
+        }
+        from_wire(&json!({ "portRules": [rule], "links": null }))
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let spec = BalancerSpec {
+            rules: vec![
+                PortRule {
+                    source_port: 443,
+                    protocol: RuleProtocol::Https,
+                    hostname: Some("*.example.com".into()),
+                    path: Some("/a".into()),
+                    priority: Some(1),
+                    service: Some(ServiceId(5)),
+                    selector: None,
+                    target_port: Some(8080),
+                    backend_name: Some("b".into()),
+                    weight: Some(256),
+                },
+                PortRule {
+                    source_port: 80,
+                    selector: Some("app in (a, b)".into()),
+                    ..PortRule::default()
+                },
+            ],
+            certificates: vec!["1c7".into()],
+            default_certificate: Some("1c8".into()),
+            custom: Some("global\n maxconn 9".into()),
+            stickiness: Some(json!({ "cookie": "c", "mode": "insert", "nocache": true })),
+        };
+        assert_eq!(from_wire(&to_wire(&spec)), Ok(spec.clone()));
+        let targets = spec.rules.iter().map(|rule| PortRule {
+            source_port: 0,
+            protocol: RuleProtocol::Http,
+            service: None,
+            selector: None,
+            priority: None,
+            weight: None,
+            ..rule.clone()
+        });
+        let target = BalancerSpec { rules: targets.collect(), ..BalancerSpec::default() };
+        assert_eq!(target_from_wire(&target_to_wire(&target)), Ok(target));
+    }
+
+    #[test]
+    fn numbers_may_be_texts_and_protocol_defaults_to_http() {
+        let spec = rule(&json!({ "sourcePort": "81", "protocol": null, "weight": "3" })).unwrap();
+        let rule = &spec.rules[0];
+        assert_eq!(
+            (rule.source_port, rule.protocol, rule.weight),
+            (81, RuleProtocol::Http, Some(3))
+        );
+    }
+
+    #[test]
+    fn every_rule_has_its_sentence() {
+        let table = [
+            (json!({ "sourcePort": null }), "MissingRequired `portRules.sourcePort` is required"),
+            (
+                json!({ "sourcePort": 0 }),
+                "MinLimitExceeded `portRules.sourcePort` is 0, but at least 1 is needed",
+            ),
+            (
+                json!({ "sourcePort": 65536 }),
+                "MaxLimitExceeded `portRules.sourcePort` is 65536, but at most 65535 is possible",
+            ),
+            (
+                json!({ "sourcePort": 42 }),
+                "InvalidOption `portRules.sourcePort`: port 42 is reserved for the balancer's own \
+                 health check: listen on another",
+            ),
+            (
+                json!({ "protocol": "ftp" }),
+                "InvalidOption `portRules.protocol`: `ftp` is none of http, https, tcp, tls, sni",
+            ),
+            (
+                json!({ "protocol": "udp" }),
+                "InvalidOption `portRules.protocol`: no balancer forwards udp: publish the port on \
+                 the service itself",
+            ),
+            (
+                json!({ "serviceId": null }),
+                "MissingRequired `portRules.serviceId`: a rule needs a target: give serviceId, or \
+                 selector",
+            ),
+            (
+                json!({ "selector": "a=b" }),
+                "InvalidOption `portRules.serviceId`: a rule has one target: give serviceId or \
+                 selector, not both",
+            ),
+            (
+                json!({ "serviceId": "web" }),
+                "InvalidReference `portRules.serviceId`: `web` is not a service id, like 1s5",
+            ),
+            (
+                json!({ "targetPort": null }),
+                "MissingRequired `portRules.targetPort`: a rule with a serviceId needs the port of \
+                 that service's containers",
+            ),
+            (
+                json!({ "targetPort": 70000 }),
+                "MaxLimitExceeded `portRules.targetPort` is 70000, but at most 65535 is possible",
+            ),
+            (
+                json!({ "priority": 0 }),
+                "MinLimitExceeded `portRules.priority` is 0, but at least 1 is needed",
+            ),
+            (
+                json!({ "weight": 257 }),
+                "MaxLimitExceeded `portRules.weight` is 257, but at most 256 is possible",
+            ),
+            (
+                json!({ "region": "eu" }),
+                "MissingRequired `portRules.environment`: a region means nothing without an \
+                 environment in it",
+            ),
+            (
+                json!({ "environment": "prod" }),
+                "InvalidOption `portRules.environment`: a balancer reaches services of its own \
+                 project only",
+            ),
+            (
+                json!({ "protocol": "https" }),
+                "MissingRequired `lbConfig.defaultCertificateId`: port 80 ends TLS and needs a \
+                 certificate: give certificateIds or this",
+            ),
+        ];
+        for (fields, expected) in table {
+            let error = rule(&fields).unwrap_err();
+            assert_eq!(format!("{} {error}", error.code), expected, "{fields}");
+        }
+        let policy = json!({ "stickinessPolicy": { "mode": "sticky" } });
+        let error = from_wire(&policy).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`stickinessPolicy.mode`: `sticky` is none of rewrite, insert, prefix"
+        );
+    }
+}
