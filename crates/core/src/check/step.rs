@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Violation;
-use crate::{Desired, Phase, ServiceId, Slot, Unit, UnitKey, Upgrade, UpgradePhase, World};
+use crate::plan::LOST_AFTER_MS;
+use crate::{Desired, Phase, ServiceId, Slot, Time, Unit, UnitKey, Upgrade, UpgradePhase, World};
 
-/// Everything wrong with the step from `before` to `after`.
-pub fn check_step(before: &World, after: &World) -> Vec<Violation> {
+/// Everything wrong with the step from `before` to `after`, taken at `now`.
+pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut fail = |rule, what: String| found.push(Violation { rule, what });
     for (&key, old) in &before.units {
@@ -19,6 +20,20 @@ pub fn check_step(before: &World, after: &World) -> Vec<Violation> {
     for (&service, upgrade) in &before.upgrades {
         floor(before, after, service, upgrade, &mut fail);
         kept(before, after, service, upgrade, &mut fail);
+        interval(before, after, service, upgrade, now, &mut fail);
+    }
+    for (key, old) in &before.observed {
+        // A unit of the same key that was made since has a history of its own.
+        let same = before.unit(*key).map(|u| u.serial) == after.unit(*key).map(|u| u.serial);
+        if after.observed(*key).is_some_and(|new| same && new.clock() < old.clock()) {
+            fail("clock", format!("what was seen of {key} went back in time"));
+        }
+    }
+    for host in after.lost.keys().filter(|host| !before.is_lost(**host)) {
+        let away = before.seen.get(host).filter(|seen| !seen.connected);
+        if away.is_none_or(|seen| now < seen.since + LOST_AFTER_MS) {
+            fail("lost", format!("host {host} was given up before its time"));
+        }
     }
     found
 }
@@ -114,6 +129,44 @@ fn serves(seen_in: &World, world: &World, service: ServiceId, slot: Slot) -> boo
             && was_up(u.key)
             && seen_in.unit(u.key).is_some_and(|old| old.generation == u.generation)
     })
+}
+
+/// The pause between batches: while every slot that was touched has settled, no further one is taken down
+/// before the pause is over.
+fn interval(
+    before: &World,
+    after: &World,
+    service: ServiceId,
+    upgrade: &Upgrade,
+    now: Time,
+    fail: Fail,
+) {
+    let (from, to) = match upgrade.phase {
+        UpgradePhase::Upgrading => (upgrade.from, upgrade.to),
+        UpgradePhase::RollingBack => (upgrade.to, upgrade.from),
+        UpgradePhase::Upgraded
+        | UpgradePhase::Finishing
+        | UpgradePhase::Canceling
+        | UpgradePhase::Canceled => return,
+    };
+    let is_removed = after.service(service).is_none_or(|s| s.wanted != crate::Wanted::Active);
+    let taken_down = before.units_of(service).any(|old| {
+        old.key.revision == from
+            && serves(before, before, service, old.key.slot)
+            && old.desired == Desired::Running
+            && after.unit(old.key).is_some_and(|new| new.desired == Desired::Stopped)
+    });
+    if is_removed || !taken_down || upgrade.start_first {
+        return;
+    }
+    let settled = before.units_of(service).filter(|u| u.key.revision == to);
+    let settled = settled.filter_map(|u| before.observed(u.key).filter(|seen| seen.ready));
+    if let Some(last) = settled.map(|seen| seen.since).max()
+        && now < last + upgrade.interval_ms
+    {
+        let ms = now - last;
+        fail("interval", format!("service {service} went on {ms} ms after its last batch"));
+    }
 }
 
 /// Until *finish*, the old units are kept, so that a rollback starts the same containers again.

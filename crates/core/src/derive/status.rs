@@ -132,12 +132,11 @@ fn container(seen: &Observed, member: &str, spec: &ContainerSpec) -> Option<Serv
         return ran.then_some(ServiceHealth::StartedOnce);
     }
     match held.health {
-        Health::Healthy => Some(ServiceHealth::Healthy),
         Health::Starting => Some(ServiceHealth::Initializing),
         Health::Unhealthy => Some(ServiceHealth::Unhealthy),
         // Without a check the unit's readiness speaks for its primary; a running sidekick is a good one.
         Health::None if member.is_empty() && !seen.ready => Some(ServiceHealth::Initializing),
-        Health::None => Some(ServiceHealth::Healthy),
+        Health::None | Health::Healthy => Some(ServiceHealth::Healthy),
     }
 }
 
@@ -158,11 +157,11 @@ fn word(status: &ServiceStatus) -> ServiceHealth {
 
 #[cfg(test)]
 mod tests {
+    use super::ServiceHealth as H;
     use super::*;
 
     #[test]
     fn the_first_rule_that_holds_gives_the_word() {
-        use ServiceHealth as H;
         for ((expected, healthy, initializing, started_once), want) in [
             ((0, 0, 0, 0), H::Healthy),
             ((2, 2, 0, 0), H::Healthy),
@@ -207,7 +206,6 @@ mod tests {
             };
             assert_eq!(container(&seen, "", &spec), want);
         };
-        use ServiceHealth as H;
         check(Health::None, true, 1, true, false, Some(H::Healthy));
         check(Health::None, true, 1, false, false, Some(H::Initializing));
         check(Health::Starting, true, 1, false, false, Some(H::Initializing));

@@ -9,7 +9,7 @@ use drover_core::plan::{Note, plan};
 use drover_core::{
     Change, ContainerSpec, Desired, Host, HostFacts, HostId, HostSeen, Observed, ObservedContainer,
     Phase, Project, ProjectId, Revision, RevisionNo, Scope, Service, ServiceId, ServiceKind, Stack,
-    StackId, Template, Time, Unit, UnitKey, Upgrade, UpgradePhase, Wanted, World,
+    StackId, Template, Time, Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, Wanted, World,
 };
 
 pub struct Lab {
@@ -118,7 +118,7 @@ impl Lab {
             retain_ip: false,
             selector_link: None,
             selector_container: None,
-            upgrade_defaults: Default::default(),
+            upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             created_at: self.now,
             removed_at: None,
@@ -174,9 +174,10 @@ impl Lab {
         self.commit(vec![Change::PutService(Box::new(edited))]);
     }
 
+    #[allow(clippy::needless_pass_by_value)] // reads as a sentence
     pub fn commit(&mut self, changes: Vec<Change>) {
         let (next, _) = self.world.commit(&changes).unwrap();
-        let wrong = [check(&next), check_step(&self.world, &next)].concat();
+        let wrong = [check(&next), check_step(&self.world, &next, self.now)].concat();
         assert_eq!(wrong, [], "after {changes:#?}");
         self.world = next;
     }
@@ -244,7 +245,7 @@ impl Lab {
         };
         let before = self.world.clone();
         self.world.observe(unit.host, &BTreeMap::from([(key, seen)]), self.now);
-        assert_eq!([check(&self.world), check_step(&before, &self.world)].concat(), []);
+        assert_eq!([check(&self.world), check_step(&before, &self.world, self.now)].concat(), []);
         true
     }
 

@@ -1,0 +1,252 @@
+//! The stored rows and the agent protocol, pinned: a change of shape shows as a change of these files, and
+//! then needs a migration and an agent that still understands the old one.
+
+#![allow(clippy::unwrap_used)] // a sample that can't be written is a failed test
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use drover_core::protocol::{Ask, FromAgent, FromServer, HostEvent, Register, Registered, Report};
+use drover_core::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+fn pinned<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, value: &T) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.json"));
+    let text = serde_json::to_string_pretty(value).unwrap() + "\n";
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let held = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(text, held, "{name} changed shape; UPDATE_GOLDEN=1 accepts it");
+    assert_eq!(&serde_json::from_str::<T>(&held).unwrap(), value, "{name} reads back");
+}
+
+fn key() -> UnitKey {
+    UnitKey {
+        service: ServiceId(12),
+        slot: Slot::Number(1),
+        revision: RevisionNo(2),
+        incarnation: 1,
+    }
+}
+
+fn template() -> Arc<Template> {
+    let primary = ContainerSpec {
+        image: "app:v2".into(),
+        environment: BTreeMap::from([("MODE".into(), "prod".into())]),
+        ports: vec!["8080:80".parse().unwrap()],
+        stop_grace_s: Some(20),
+        health_check: Some(HealthCheck { port: 80, ..HealthCheck::default() }),
+        docker_health: Some(DockerHealth {
+            test: vec!["CMD".into(), "/app".into()],
+            ..DockerHealth::default()
+        }),
+        ..ContainerSpec::default()
+    };
+    let helper = ContainerSpec {
+        image: "helper:1".into(),
+        network: NetworkMode::Container(String::new()),
+        ..ContainerSpec::default()
+    };
+    Arc::new(Template { primary, sidekicks: BTreeMap::from([("helper".into(), helper)]) })
+}
+
+fn observed() -> Observed {
+    let container = ObservedContainer {
+        docker_id: "abc".into(),
+        running: true,
+        starts: 1,
+        health: Health::Healthy,
+        address: "10.42.1.2".into(),
+        digest: "sha256:1".into(),
+        image_id: "sha256:2".into(),
+        ..ObservedContainer::default()
+    };
+    Observed {
+        generation: 4,
+        tick: 9,
+        phase: Phase::Running,
+        ready: true,
+        attempt: 0,
+        message: String::new(),
+        containers: BTreeMap::from([(String::new(), container)]),
+        since: Time(1_700_000_000_000),
+    }
+}
+
+#[test]
+fn rows() {
+    let at = Time(1_700_000_000_000);
+    pinned(
+        "service",
+        &Service {
+            id: ServiceId(12),
+            project: ProjectId(5),
+            stack: StackId(10),
+            name: "web".into(),
+            description: String::new(),
+            kind: ServiceKind::Containers,
+            scale: 3,
+            wanted: Wanted::Active,
+            settled: Some(Wanted::Inactive),
+            current: RevisionNo(2),
+            links: vec![Link { service: ServiceId(11), alias: "db".into() }],
+            balancer: None,
+            external: None,
+            metadata: serde_json::Map::from_iter([("tier".into(), "front".into())]),
+            picked_ports: vec![PickedPort {
+                private: 80,
+                protocol: Protocol::Tcp,
+                public: 49_153,
+            }],
+            retain_ip: false,
+            selector_link: None,
+            selector_container: None,
+            upgrade_defaults: UpgradeDefaults { start_first: Some(true), ..Default::default() },
+            restart: Some(Restart { run: 7, batch_size: 1, interval_ms: 2_000 }),
+            created_at: at,
+            removed_at: None,
+        },
+    );
+    pinned(
+        "revision",
+        &Revision {
+            service: ServiceId(12),
+            number: RevisionNo(2),
+            template: template(),
+            pins: BTreeMap::from([("app:v2".into(), "sha256:1".into())]),
+            by: "KEY".into(),
+            created_at: at,
+        },
+    );
+    pinned(
+        "unit",
+        &Unit {
+            key: key(),
+            host: HostId(7),
+            desired: Desired::Running,
+            generation: 4,
+            run: 0,
+            serial: 20,
+            created_at: at,
+        },
+    );
+    pinned("observed", &observed());
+    pinned(
+        "upgrade",
+        &Upgrade {
+            service: ServiceId(12),
+            from: RevisionNo(1),
+            to: RevisionNo(2),
+            batch_size: 1,
+            interval_ms: 2_000,
+            start_first: true,
+            phase: UpgradePhase::RollingBack,
+            started_at: at,
+            by: "KEY".into(),
+        },
+    );
+    pinned(
+        "change",
+        &vec![
+            Change::SetDesired { unit: key(), desired: Desired::Stopped, run: None },
+            Change::Settle { service: ServiceId(12), wanted: Wanted::Active },
+            Change::PlaceVolume {
+                volume: VolumeKey { template: VolumeTemplateId(9), slot: Some(Slot::Number(1)) },
+                host: HostId(7),
+            },
+        ],
+    );
+}
+
+#[test]
+fn protocol() {
+    let facts = HostFacts { docker_version: "20.10".into(), cpus: 2, ..HostFacts::default() };
+    let register = Register {
+        token: Secret::new("t"),
+        identity: "i".into(),
+        hostname: "h1".into(),
+        address: "10.77.0.11".into(),
+        labels: BTreeMap::from([("disk".into(), "ssd".into())]),
+        facts: facts.clone(),
+    };
+    pinned("register", &register);
+    let registered = Registered {
+        host: HostId(7),
+        access: "A".into(),
+        secret: Secret::new("s"),
+        cluster: "c".into(),
+    };
+    pinned("registered", &registered);
+    let event = HostEvent { number: 3, at: Time(5), unit: key(), text: "web-1 exited".into() };
+    let report = Report {
+        assigned: 8,
+        units: BTreeMap::from([(key(), observed())]),
+        events: vec![event],
+        facts: None,
+    };
+    pinned(
+        "from_agent",
+        &vec![
+            FromAgent::Hello { protocol: 1, assigned: 8, address: "10.77.0.11".into(), facts },
+            FromAgent::Report(report),
+            FromAgent::Done { ask: 1, error: String::new() },
+        ],
+    );
+    pinned(
+        "from_server",
+        &vec![
+            FromServer::Welcome { tick: 9 },
+            FromServer::Refused { reason: "upgrade the agent".into() },
+            FromServer::Assign(Box::new(assignment())),
+            FromServer::EventsStored { number: 3 },
+            FromServer::Ask {
+                ask: 1,
+                what: Ask::Logs {
+                    container: "abc".into(),
+                    follow: true,
+                    tail: Some(10),
+                    timestamps: false,
+                },
+            },
+        ],
+    );
+}
+
+fn assignment() -> HostAssignment {
+    let unit = AssignedUnit {
+        desired: Desired::Running,
+        generation: 4,
+        template: "12/2".into(),
+        stack: "blog".into(),
+        service: "web".into(),
+        number: "1".into(),
+        serial: 20,
+        volumes: BTreeMap::new(),
+        ready_ports: vec![80],
+    };
+    let template = AssignedTemplate {
+        template: template(),
+        role: Role::Image,
+        ports: BTreeMap::from([(String::new(), vec!["8080:80".parse().unwrap()])]),
+        pins: BTreeMap::new(),
+    };
+    let target = Target { unit: key(), address: "10.42.1.2:80".into(), weight: 1 };
+    let route =
+        Route { hostname: Some("*.example".into()), path: None, targets: vec![target] };
+    let listener = Listener { protocol: RuleProtocol::Http, routes: vec![route] };
+    HostAssignment {
+        cluster: "c".into(),
+        host: 7,
+        generation: 8,
+        units: BTreeMap::from([(key(), unit)]),
+        templates: BTreeMap::from([("12/2".into(), template)]),
+        balancers: BTreeMap::from([(
+            key(),
+            BalancerConfig { listeners: BTreeMap::from([(80, listener)]) },
+        )]),
+        registries: BTreeMap::new(),
+    }
+}
