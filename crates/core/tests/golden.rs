@@ -96,11 +96,7 @@ fn rows() {
             balancer: None,
             external: None,
             metadata: serde_json::Map::from_iter([("tier".into(), "front".into())]),
-            picked_ports: vec![PickedPort {
-                private: 80,
-                protocol: Protocol::Tcp,
-                public: 49_153,
-            }],
+            picked_ports: vec![PickedPort { private: 80, protocol: Protocol::Tcp, public: 49_153 }],
             retain_ip: false,
             selector_link: None,
             selector_container: None,
@@ -234,8 +230,7 @@ fn assignment() -> HostAssignment {
         pins: BTreeMap::new(),
     };
     let target = Target { unit: key(), address: "10.42.1.2:80".into(), weight: 1 };
-    let route =
-        Route { hostname: Some("*.example".into()), path: None, targets: vec![target] };
+    let route = Route { hostname: Some("*.example".into()), path: None, targets: vec![target] };
     let listener = Listener { protocol: RuleProtocol::Http, routes: vec![route] };
     HostAssignment {
         cluster: "c".into(),
