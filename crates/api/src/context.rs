@@ -19,6 +19,9 @@ pub struct Context<'a> {
     pub notes: &'a BTreeMap<ServiceId, Vec<Note>>,
     /// Recent events, newest first, for the types made of them; empty is fine for all others.
     pub events: &'a [Event],
+    /// Pulls that users asked for and the server keeps track of, oldest first; empty is fine for all types but
+    /// `pullTask`.
+    pub pulls: &'a [Pull],
     /// `http://host:port`, as the client sees this server.
     pub base: String,
     /// Which spelling was asked for.
@@ -62,6 +65,39 @@ pub struct Event {
     pub host: HostId,
     /// What.
     pub event: HostEvent,
+}
+
+/// A pull of an image on the hosts of a project. It changes nothing in the snapshot, so the server alone
+/// knows how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// The server's number of it.
+    pub id: u64,
+    /// Whose hosts.
+    pub project: ProjectId,
+    /// What.
+    pub image: String,
+    /// Labels that select hosts.
+    pub labels: BTreeMap<String, String>,
+    /// Only where the image is already.
+    pub only_if_present: bool,
+    /// Host name → what it is at, in words; `Done` where it worked.
+    pub status: BTreeMap<String, String>,
+    /// How it stands.
+    pub progress: PullProgress,
+    /// When it was asked for.
+    pub created_at: Time,
+}
+
+/// How a pull stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullProgress {
+    /// Some host is not done.
+    Pulling,
+    /// All hosts have it.
+    Done,
+    /// All hosts are done; some failed, see their words.
+    Failed,
 }
 
 impl Context<'_> {

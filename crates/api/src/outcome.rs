@@ -52,6 +52,18 @@ pub enum Then {
         /// Wire id of the container it is about.
         container: String,
     },
+    /// Have the host's agent do something that ends by itself, then 202 and the resource; an agent that can't be
+    /// reached or fails is an error.
+    Ask {
+        /// What to ask.
+        ask: Ask,
+        /// Whose agent.
+        host: HostId,
+        /// The resource's collection.
+        plural: &'static str,
+        /// Its id.
+        id: String,
+    },
     /// A pull on the hosts of a project; 201 and a `pullTask`.
     Pull {
         /// Whose hosts.

@@ -12,11 +12,19 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
-use crate::resource::{Resource, stack};
+use crate::resource::{Resource, service, service_consume_map, service_log, stack};
 use crate::schema::{self, Schema};
 
 /// Every type with a collection. The order is that of the schema list.
-static TABLE: &[&dyn Resource] = &[&stack::Stacks];
+static TABLE: &[&dyn Resource] = &[
+    &stack::Stacks,
+    &service::ALL,
+    &service::BALANCERS,
+    &service::ALIASES,
+    &service::EXTERNALS,
+    &service_consume_map::ServiceConsumeMaps,
+    &service_log::ServiceLogs,
+];
 
 /// `GET`: a collection, a resource, a link of one, the schemas, or the root.
 pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, ApiError> {
@@ -114,7 +122,10 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
         }
         Then::NoContent => Some(Ok(Answer { status: 204, body: None })),
         Then::Body(value) => Some(Ok(Answer { status: 200, body: Some(value.clone()) })),
-        Then::HostAccess { .. } | Then::Pull { .. } | Then::ExportConfig { .. } => None,
+        Then::HostAccess { .. }
+        | Then::Ask { .. }
+        | Then::Pull { .. }
+        | Then::ExportConfig { .. } => None,
     }
 }
 
