@@ -4,7 +4,13 @@
 //! the table of [`crate::route`]. Filters, paging, links, ids of other types and unknown actions are dealt with there
 //! for all of them.
 
+mod dns_service;
 mod envelope;
+mod external_service;
+mod load_balancer_service;
+pub(crate) mod service;
+pub(crate) mod service_consume_map;
+pub(crate) mod service_log;
 pub(crate) mod stack;
 
 use serde_json::Value;

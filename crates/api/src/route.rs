@@ -14,6 +14,7 @@ use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{Resource, service, service_consume_map, service_log, stack};
 use crate::schema::{self, Schema};
+use crate::transform::transform;
 
 /// Every type with a collection. The order is that of the schema list.
 static TABLE: &[&dyn Resource] = &[
@@ -47,11 +48,14 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
     }
 }
 
-/// `POST` to a collection.
+/// `POST` to a collection, or to `scripts/transform`, which translates and makes nothing.
 pub fn create(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome, ApiError> {
     ctx.admit()?;
     match path {
         [kind] => find(kind)?.create(ctx, Body::of(body)?),
+        ["scripts", "transform"] => {
+            Ok(Outcome { changes: Vec::new(), then: Then::Body(transform(body)?) })
+        }
         _ => Err(no_method("POST", path)),
     }
 }

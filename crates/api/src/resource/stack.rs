@@ -1,8 +1,9 @@
 //! Stacks: named groups of services.
 
-use drover_core::{Change, Service, Stack, StackId, Wanted, name};
+use drover_core::{Change, Service, Stack, StackId, Wanted, derive, name};
 use serde_json::{Value, json};
 
+use super::service::{health, removed, turned};
 use super::{Envelope, Resource, finish};
 use crate::body::Body;
 use crate::context::Context;
@@ -155,6 +156,7 @@ fn render(ctx: &Context<'_>, stack: &Stack) -> Value {
     };
     let fields = json!({
         "serviceIds": ids,
+        "healthState": health(derive::stack_health(ctx.world, stack)),
         "system": false,
         "externalId": stack.external_id,
         "environment": stack.environment,
@@ -185,10 +187,6 @@ fn services<'a>(ctx: &'a Context<'_>, stack: StackId) -> impl Iterator<Item = &'
     ctx.world.services_in(stack).filter(|service| service.removed_at.is_none())
 }
 
-fn removed(ctx: &Context<'_>, service: &Service) -> Service {
-    Service { wanted: Wanted::Removed, removed_at: Some(ctx.now), ..service.clone() }
-}
-
 fn check_name(ctx: &Context<'_>, made: &Stack) -> Result<(), ApiError> {
     name::check_name(&made.name)
         .map_err(|why| ApiError::on(Code::InvalidCharacters, "name", why.to_string()))?;
@@ -216,7 +214,7 @@ fn turn(ctx: &Context<'_>, stack: &Stack, wanted: Wanted) -> Result<Vec<Change>,
             let why = format!("service {name} is {state}, and can't {action} from there");
             return Err(ApiError::new(Code::InvalidState, why));
         }
-        changes.push(Change::PutService(Box::new(Service { wanted, ..service.clone() })));
+        changes.push(Change::PutService(Box::new(turned(service, wanted))));
     }
     Ok(changes)
 }

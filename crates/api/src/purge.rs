@@ -1,0 +1,50 @@
+//! Forgetting what was removed long enough ago. Until then it stays readable by id, in state `removed`: clients
+//! that wait for a removal take a 404 for a failure, or crash on it.
+
+use drover_core::{Change, Time, World};
+
+/// How long a removed thing stays readable, in milliseconds, from when its removal was asked for. Rancher's
+/// clients need ten minutes; an hour leaves them those after a removal that took long.
+pub const KEPT_MS: u64 = 3_600_000;
+
+/// What to forget now. Things that something still stands on are left for a later call.
+pub fn purge(world: &World, now: Time) -> Vec<Change> {
+    let due = |removed_at: Option<Time>| removed_at.is_some_and(|at| now >= at + KEPT_MS);
+    let mut changes = Vec::new();
+    let drops = |id| world.units_of(id).next().is_none();
+    let services = world.services.values().filter(|s| due(s.removed_at) && drops(s.id));
+    let services: Vec<_> = services.map(|s| s.id).collect();
+    changes.extend(services.iter().map(|id| Change::DropService(*id)));
+
+    let volumes = world.volume_templates.values().filter(|v| due(v.removed_at));
+    let volumes: Vec<_> = volumes.map(|v| v.id).collect();
+    changes.extend(volumes.iter().map(|id| Change::DropVolumeTemplate(*id)));
+
+    let empty = |id| {
+        world.services_in(id).all(|s| services.contains(&s.id))
+            && world.volume_templates.values().all(|v| v.stack != id || volumes.contains(&v.id))
+    };
+    let stacks = world.stacks.values().filter(|s| due(s.removed_at) && empty(s.id));
+    let stacks: Vec<_> = stacks.map(|s| s.id).collect();
+    changes.extend(stacks.iter().map(|id| Change::DropStack(*id)));
+
+    let hosts = world.hosts.values().filter(|h| due(h.removed_at));
+    let hosts: Vec<_> =
+        hosts.filter(|h| world.units_on(h.id).next().is_none()).map(|h| h.id).collect();
+    changes.extend(hosts.iter().map(|id| Change::DropHost(*id)));
+
+    let credentials = world.credentials.values().filter(|c| due(c.removed_at));
+    changes.extend(credentials.map(|c| Change::DropCredential(c.id)));
+    let registries = world.registries.values().filter(|r| due(r.removed_at));
+    let registries: Vec<_> = registries.map(|r| r.id).collect();
+    changes.extend(registries.iter().map(|id| Change::DropRegistry(*id)));
+
+    let bare = |id| {
+        world.stacks.values().all(|s| s.project != id || stacks.contains(&s.id))
+            && world.hosts.values().all(|h| h.project != id || hosts.contains(&h.id))
+            && world.registries.values().all(|r| r.project != id || registries.contains(&r.id))
+    };
+    let projects = world.projects.values().filter(|p| due(p.removed_at) && bare(p.id));
+    changes.extend(projects.map(|p| Change::DropProject(p.id)));
+    changes
+}

@@ -1,0 +1,253 @@
+//! Services of every kind. `services` holds them all; each other kind has a collection of its own besides.
+//!
+//! A kind says in its own file what only it has; what they share is below.
+
+mod create;
+mod edit;
+pub(crate) mod links;
+mod render;
+
+pub(crate) use create::{check_names, check_placement};
+use drover_core::{Change, Restart, Service, ServiceId, ServiceKind, UpgradePhase, Wanted};
+pub(super) use render::health;
+use serde_json::Value;
+
+use super::{Resource, dns_service, external_service, load_balancer_service};
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::ApiError;
+use crate::ids::Kind;
+use crate::outcome::Outcome;
+use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
+use crate::{state, upgrade};
+
+/// Fields that every kind has.
+pub(super) const SHARED: &[Field] = &[
+    Field::cru("name", "string").required(),
+    Field::cru("description", "string"),
+    Field::cr("stackId", "reference[stack]").required(),
+    Field::cru("metadata", "map[json]"),
+    Field::cr("startOnCreate", "boolean").default("false"),
+    Field::cru("selectorLink", "string"),
+    Field::r("upgrade", "serviceUpgrade"),
+    Field::r("healthState", "string"),
+    Field::r("linkedServices", "map[reference[service]]"),
+    Field::r("fqdn", "string"),
+    Field::r("system", "boolean"),
+];
+
+/// Fields of the kinds that have containers.
+pub(super) const RUNNING: &[Field] = &[
+    Field::cru("scale", "int").default("1").min(0),
+    Field::cru("retainIp", "boolean").default("false"),
+    Field::r("currentScale", "int"),
+    Field::r("createIndex", "int"),
+    Field::r("instanceIds", "array[reference[instance]]"),
+    Field::r("publicEndpoints", "array[publicEndpoint]"),
+    Field::r("vip", "string"),
+];
+
+/// Actions of every kind.
+pub(super) const ACTIONS: &[(&str, &str, &str)] = &[
+    ("activate", "", "service"),
+    ("addservicelink", "addRemoveServiceLinkInput", "service"),
+    ("cancelupgrade", "", "service"),
+    ("continueupgrade", "", "service"),
+    ("deactivate", "", "service"),
+    ("finishupgrade", "", "service"),
+    ("remove", "", "service"),
+    ("removeservicelink", "addRemoveServiceLinkInput", "service"),
+    ("restart", "serviceRestart", "service"),
+    ("rollback", "", "service"),
+    ("setservicelinks", "setServiceLinksInput", "service"),
+    ("update", "", "service"),
+    ("upgrade", "serviceUpgrade", "service"),
+];
+
+/// Links of every kind.
+pub(super) const LINKS: &[Link] = &[
+    Link::Parent { name: "account", plural: "projects", field: "accountId" },
+    Link::Children { name: "consumedbyservices", plural: "services", field: "linkedServices" },
+    Link::Listed { name: "consumedservices", plural: "services", field: "linkedServices" },
+    Link::Children { name: "instances", plural: "containers", field: "serviceIds" },
+    Link::Children { name: "serviceLogs", plural: "serviceLogs", field: "serviceId" },
+    Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
+];
+
+static SCHEMA: Schema = Schema {
+    name: "service",
+    plural: "services",
+    base: "service",
+    collection: LIST_CREATE,
+    resource: EDIT,
+    fields: &[
+        COMMON,
+        SHARED,
+        RUNNING,
+        &[
+            Field::cr("launchConfig", "launchConfig").required(),
+            Field::cr("secondaryLaunchConfigs", "array[secondaryLaunchConfig]"),
+            Field::cru("lbConfig", "lbTargetConfig"),
+            Field::cru("selectorContainer", "string"),
+        ],
+    ],
+    actions: ACTIONS,
+    links: LINKS,
+};
+
+/// A collection of services: of one kind, or of all.
+pub(crate) struct Services {
+    schema: &'static Schema,
+    kind: ServiceKind,
+    holds_all: bool,
+}
+
+/// All kinds; new ones are plain services.
+pub(crate) static ALL: Services =
+    Services { schema: &SCHEMA, kind: ServiceKind::Containers, holds_all: true };
+/// Balancers.
+pub(crate) static BALANCERS: Services = Services {
+    schema: &load_balancer_service::SCHEMA,
+    kind: ServiceKind::Balancer,
+    holds_all: false,
+};
+/// Aliases.
+pub(crate) static ALIASES: Services =
+    Services { schema: &dns_service::SCHEMA, kind: ServiceKind::Alias, holds_all: false };
+/// External services.
+pub(crate) static EXTERNALS: Services =
+    Services { schema: &external_service::SCHEMA, kind: ServiceKind::External, holds_all: false };
+
+impl Resource for Services {
+    fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
+    fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
+        let services = ctx.world.services.values().filter(|service| {
+            ctx.sees(service.project) && (self.holds_all || service.kind == self.kind)
+        });
+        services.map(|service| render::render(ctx, service)).collect()
+    }
+
+    fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
+        self.find(ctx, id).map(|service| render::render(ctx, service))
+    }
+
+    fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
+        create::create(ctx, self.kind, body)
+    }
+
+    fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
+        let held = self.living(ctx, id)?;
+        let edited = edit::edit(ctx, held, body)?;
+        Ok(put(held, edited, 200))
+    }
+
+    fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
+        let held = self.living(ctx, id)?;
+        Ok(put(held, removed(ctx, held), 200))
+    }
+
+    fn why_not(&self, state: &str, action: &str) -> Option<String> {
+        upgrade::why_not(state, action)
+    }
+
+    fn act(
+        &self,
+        ctx: &Context<'_>,
+        id: &str,
+        action: &str,
+        body: Body<'_>,
+    ) -> Result<Outcome, ApiError> {
+        let held = self.living(ctx, id)?;
+        let to = |phase| vec![Change::SetUpgradePhase { service: held.id, phase }];
+        let changes = match action {
+            "activate" => return Ok(put(held, turned(held, Wanted::Active), 202)),
+            "deactivate" => return Ok(put(held, turned(held, Wanted::Inactive), 202)),
+            "restart" => return Ok(put(held, restarted(ctx, held, body)?, 202)),
+            "setservicelinks" => return Ok(put(held, links::set(ctx, held, body)?, 200)),
+            "addservicelink" => return Ok(put(held, links::add(ctx, held, body)?, 200)),
+            "removeservicelink" => return Ok(put(held, links::remove(ctx, held, body)?, 200)),
+            "upgrade" => upgrade::start(ctx, held, body)?,
+            "cancelupgrade" => to(UpgradePhase::Canceling),
+            "continueupgrade" => to(UpgradePhase::Upgrading),
+            "finishupgrade" => to(UpgradePhase::Finishing),
+            // Listed on a plain active service too, where there is nothing to roll back: see the table of states.
+            "rollback" if ctx.world.upgrade(held.id).is_none() => Vec::new(),
+            "rollback" => to(UpgradePhase::RollingBack),
+            _ => Vec::new(),
+        };
+        Ok(Outcome::render(changes, plural(held.kind), Kind::Service.id(held.id.0), 202))
+    }
+}
+
+impl Services {
+    fn find<'a>(&self, ctx: &'a Context<'_>, id: &str) -> Option<&'a Service> {
+        let service = find(ctx, id)?;
+        (self.holds_all || service.kind == self.kind).then_some(service)
+    }
+
+    fn living<'a>(&self, ctx: &'a Context<'_>, id: &str) -> Result<&'a Service, ApiError> {
+        let found = self.find(ctx, id).filter(|service| service.removed_at.is_none());
+        found.ok_or_else(|| ApiError::not_found(format!("service {id}")))
+    }
+}
+
+/// A service the caller may see, removed or not.
+fn find<'a>(ctx: &'a Context<'_>, id: &str) -> Option<&'a Service> {
+    let service = ctx.world.service(ServiceId(Kind::Service.parse(id)?))?;
+    ctx.sees(service.project).then_some(service)
+}
+
+/// A service, with its removal asked for.
+pub(super) fn removed(ctx: &Context<'_>, service: &Service) -> Service {
+    Service { wanted: Wanted::Removed, removed_at: Some(ctx.now), ..service.clone() }
+}
+
+/// A service switched on or off.
+pub(super) fn turned(service: &Service, wanted: Wanted) -> Service {
+    Service { wanted, ..service.clone() }
+}
+
+/// The collection that a kind's URLs name.
+fn plural(kind: ServiceKind) -> &'static str {
+    schema_of(kind).plural
+}
+
+fn schema_of(kind: ServiceKind) -> &'static Schema {
+    match kind {
+        ServiceKind::Containers => &SCHEMA,
+        ServiceKind::Balancer => &load_balancer_service::SCHEMA,
+        ServiceKind::Alias => &dns_service::SCHEMA,
+        ServiceKind::External => &external_service::SCHEMA,
+    }
+}
+
+/// Commit an edited service, if it is any different.
+fn put(held: &Service, edited: Service, status: u16) -> Outcome {
+    let id = Kind::Service.id(held.id.0);
+    let plural = plural(held.kind);
+    let changes = if edited == *held { vec![] } else { vec![Change::PutService(Box::new(edited))] };
+    Outcome::render(changes, plural, id, status)
+}
+
+/// Ask for a rolling restart: one with a higher number than any unit has been through.
+fn restarted(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<Service, ApiError> {
+    let strategy = body.inner("rollingRestartStrategy")?.unwrap_or(body);
+    let runs = ctx.world.units_of(held.id).map(|unit| unit.run);
+    let restart = Restart {
+        run: runs.chain(held.restart.map(|restart| restart.run)).max().unwrap_or(0) + 1,
+        batch_size: strategy.count("batchSize", 1)?.unwrap_or(1),
+        interval_ms: strategy.millis("intervalMillis", 0)?.unwrap_or(2000),
+    };
+    // Nothing to restart: it would never be seen to end.
+    let restart = held.kind.has_units().then_some(restart);
+    Ok(Service { restart, ..held.clone() })
+}
+
+/// Where a service stands.
+fn standing(ctx: &Context<'_>, service: &Service) -> state::Standing {
+    let notes = ctx.notes.get(&service.id).map_or(&[][..], Vec::as_slice);
+    state::of_service(ctx.world, service, notes)
+}

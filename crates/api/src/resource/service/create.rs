@@ -1,0 +1,154 @@
+//! `POST` to a collection of services.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drover_core::schedule::{constraints, pick_ports};
+use drover_core::{
+    Change, Revision, RevisionNo, Service, ServiceId, ServiceKind, Stack, Template,
+    UpgradeDefaults, Wanted, name,
+};
+use serde_json::Value;
+
+use super::{edit, plural};
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::{ApiError, Code};
+use crate::ids::Kind;
+use crate::launch_config::{balancer_from_wire, template_from_wire};
+use crate::outcome::Outcome;
+use crate::resource::{dns_service, external_service, stack};
+
+/// A new service with its first revision.
+pub(super) fn create(
+    ctx: &Context<'_>,
+    kind: ServiceKind,
+    body: Body<'_>,
+) -> Result<Outcome, ApiError> {
+    let name = body.required("name")?;
+    let stack = home(ctx, body)?;
+    let template = template(kind, &name, body)?;
+    let mut made = blank(ctx, kind, stack, name);
+    made.scale = body.count("scale", 0)?.unwrap_or(1);
+    if body.flag("startOnCreate")?.unwrap_or(false) {
+        made.wanted = Wanted::Active;
+    }
+    edit::read(ctx, &mut made, body)?;
+    check_names(ctx, &made, &template)?;
+    check_placement(stack, &made.name, &template)?;
+    made.picked_ports = pick_ports(ctx.world, made.project, &template, &[]);
+    let revision = Revision {
+        service: made.id,
+        number: made.current,
+        template: Arc::new(template),
+        pins: BTreeMap::new(),
+        by: ctx.caller.access.clone(),
+        created_at: ctx.now,
+    };
+    let id = Kind::Service.id(made.id.0);
+    let changes = vec![Change::PutService(Box::new(made)), Change::AddRevision(Box::new(revision))];
+    Ok(Outcome::render(changes, plural(kind), id, 201))
+}
+
+/// The stack it goes to.
+fn home<'a>(ctx: &'a Context<'_>, body: Body<'_>) -> Result<&'a Stack, ApiError> {
+    let id = body.required("stackId")?;
+    stack::living(ctx, &id).map_err(|_| {
+        ApiError::on(Code::InvalidReference, "stackId", format!("there is no stack {id}"))
+    })
+}
+
+fn template(kind: ServiceKind, name: &str, body: Body<'_>) -> Result<Template, ApiError> {
+    let null = &Value::Null;
+    let launch = body.get("launchConfig").unwrap_or(null);
+    match kind {
+        ServiceKind::Containers => {
+            template_from_wire(name, launch, body.get("secondaryLaunchConfigs").unwrap_or(null))
+        }
+        ServiceKind::Balancer => balancer_from_wire(launch),
+        ServiceKind::Alias if launch.is_null() => Ok(named_only(dns_service::IMAGE)),
+        ServiceKind::External if launch.is_null() => Ok(named_only(external_service::IMAGE)),
+        // Nothing of it runs, but the clients' hash in its labels must come back.
+        ServiceKind::Alias | ServiceKind::External => template_from_wire(name, launch, null),
+    }
+}
+
+fn named_only(image: &str) -> Template {
+    let mut template = Template::default();
+    image.clone_into(&mut template.primary.image);
+    template
+}
+
+fn blank(ctx: &Context<'_>, kind: ServiceKind, stack: &Stack, name: String) -> Service {
+    Service {
+        id: ServiceId(ctx.next_id()),
+        project: stack.project,
+        stack: stack.id,
+        name,
+        description: String::new(),
+        kind,
+        scale: 1,
+        wanted: Wanted::Inactive,
+        settled: None,
+        current: RevisionNo(1),
+        links: Vec::new(),
+        balancer: None,
+        external: None,
+        metadata: serde_json::Map::new(),
+        picked_ports: Vec::new(),
+        retain_ip: false,
+        selector_link: None,
+        selector_container: None,
+        upgrade_defaults: UpgradeDefaults::default(),
+        restart: None,
+        created_at: ctx.now,
+        removed_at: None,
+    }
+}
+
+/// Names are unique in a stack whatever their case, sidekicks included: they become DNS names.
+pub(crate) fn check_names(
+    ctx: &Context<'_>,
+    service: &Service,
+    template: &Template,
+) -> Result<(), ApiError> {
+    name::check_name(&service.name).map_err(|why| {
+        let why = format!("service name `{}`: {why}", service.name);
+        ApiError::on(Code::InvalidCharacters, "name", why)
+    })?;
+    let own = std::iter::once(&service.name).chain(template.sidekicks.keys());
+    let taken = taken_names(ctx, service);
+    for name in own {
+        if let Some(holder) = taken.get(&name.to_lowercase()) {
+            let why = format!("the name `{name}` is taken by {holder} of the same stack");
+            return Err(ApiError::on(Code::NotUnique, "name", why));
+        }
+    }
+    Ok(())
+}
+
+/// Names of the other services of a stack, in lower case, and what each belongs to.
+fn taken_names(ctx: &Context<'_>, except: &Service) -> BTreeMap<String, String> {
+    let others = ctx.world.services_in(except.stack);
+    let mut taken = BTreeMap::new();
+    for other in others.filter(|s| s.id != except.id && s.removed_at.is_none()) {
+        taken.insert(other.name.to_lowercase(), format!("service {}", other.name));
+        let Some(template) = ctx.world.current_template(other) else { continue };
+        for sidekick in template.sidekicks.keys() {
+            let whose = format!("a sidekick of service {}", other.name);
+            taken.insert(sidekick.to_lowercase(), whose);
+        }
+    }
+    taken
+}
+
+/// Placement labels that can't be read are refused now, not found out when nothing starts.
+pub(crate) fn check_placement(
+    stack: &Stack,
+    service: &str,
+    template: &Template,
+) -> Result<(), ApiError> {
+    constraints(template, &stack.name, service)
+        .map(drop)
+        .map_err(|bad| ApiError::on(Code::InvalidOption, "labels", bad.to_string()))
+}

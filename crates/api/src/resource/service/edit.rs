@@ -1,0 +1,112 @@
+//! The members of a service that a PUT can change; a POST reads them the same way.
+
+use drover_core::{External, PortRule, Service, ServiceKind, World};
+
+use super::{create, find};
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::{ApiError, Code};
+use crate::lb_config;
+
+/// Most bytes of metadata, as JSON; Rancher's limit.
+const METADATA_BYTES: usize = 1 << 20;
+
+/// The service as the body wants it. What can't be changed this way is ignored: clients send whole objects back.
+pub(super) fn edit(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<Service, ApiError> {
+    let mut edited = held.clone();
+    if let Some(scale) = body.count("scale", 0)? {
+        edited.scale = scale;
+    }
+    if let Some(name) = body.text("name")?.filter(|name| *name != held.name) {
+        edited.name = name;
+        let template = ctx.world.current_template(held).cloned().unwrap_or_default();
+        create::check_names(ctx, &edited, &template)?;
+    }
+    read(ctx, &mut edited, body)?;
+    Ok(edited)
+}
+
+/// Everything but name and scale.
+pub(super) fn read(ctx: &Context<'_>, into: &mut Service, body: Body<'_>) -> Result<(), ApiError> {
+    if body.names("description") {
+        into.description = body.text("description")?.unwrap_or_default();
+    }
+    if body.names("metadata") {
+        into.metadata = body.object("metadata")?.cloned().unwrap_or_default();
+        check_metadata(into)?;
+    }
+    if let Some(retain) = body.flag("retainIp")? {
+        into.retain_ip = retain;
+    }
+    if body.names("selectorLink") {
+        into.selector_link = body.text("selectorLink")?.filter(|text| !text.is_empty());
+    }
+    if body.names("selectorContainer") {
+        into.selector_container = body.text("selectorContainer")?.filter(|text| !text.is_empty());
+    }
+    if let Some(config) = body.get("lbConfig") {
+        into.balancer = Some(match into.kind {
+            ServiceKind::Balancer => lb_config::from_wire(config)?,
+            ServiceKind::Containers | ServiceKind::Alias | ServiceKind::External => {
+                lb_config::target_from_wire(config)?
+            }
+        });
+        check_targets(ctx, into)?;
+    }
+    if into.kind == ServiceKind::External {
+        read_external(into, body)?;
+    }
+    Ok(())
+}
+
+fn check_metadata(service: &Service) -> Result<(), ApiError> {
+    let size = serde_json::to_string(&service.metadata).map_or(0, |text| text.len());
+    if size > METADATA_BYTES {
+        let why = format!("the metadata has {size} bytes; at most {METADATA_BYTES} are kept");
+        return Err(ApiError::on(Code::MaxLengthExceeded, "metadata", why));
+    }
+    Ok(())
+}
+
+/// Every target of a rule that names one is there, and isn't the balancer itself. A rule that was there before
+/// stays, even if its target is gone by now: an edit elsewhere must not fail for it.
+fn check_targets(ctx: &Context<'_>, service: &Service) -> Result<(), ApiError> {
+    let held: &[PortRule] = held_rules(ctx.world, service);
+    let rules = service.balancer.iter().flat_map(|spec| &spec.rules);
+    for rule in rules.filter(|rule| !held.contains(rule)) {
+        let Some(id) = rule.service else { continue };
+        let wire_id = crate::Kind::Service.id(id.0);
+        let target = find(ctx, &wire_id).filter(|target| {
+            target.removed_at.is_none()
+                && target.project == service.project
+                && target.id != service.id
+        });
+        if target.is_none() {
+            let why =
+                format!("a rule sends requests to {wire_id}, which is no service it can reach");
+            return Err(ApiError::on(Code::InvalidReference, "serviceId", why));
+        }
+    }
+    Ok(())
+}
+
+fn held_rules<'a>(world: &'a World, service: &Service) -> &'a [PortRule] {
+    let held = world.service(service.id).and_then(|held| held.balancer.as_ref());
+    held.map_or(&[], |spec| spec.rules.as_slice())
+}
+
+fn read_external(into: &mut Service, body: Body<'_>) -> Result<(), ApiError> {
+    let held = into.external.clone().unwrap_or_default();
+    let addresses = match body.texts("externalIpAddresses")? {
+        Some(addresses) => addresses,
+        None if body.names("externalIpAddresses") => Vec::new(),
+        None => held.addresses,
+    };
+    if let Some(bad) = addresses.iter().find(|a| a.parse::<std::net::IpAddr>().is_err()) {
+        let why = format!("`{bad}` is not an IP address; a name goes into `hostname`");
+        return Err(ApiError::on(Code::InvalidFormat, "externalIpAddresses", why));
+    }
+    let hostname = if body.names("hostname") { body.text("hostname")? } else { held.hostname };
+    into.external = Some(External { addresses, hostname: hostname.filter(|h| !h.is_empty()) });
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! A service as Rancher shows it.
+
+use drover_core::derive::{self, ServiceHealth};
+use drover_core::{Service, ServiceKind, Template, UnitKey, Wanted, World};
+use serde_json::{Map, Value, json};
+
+use super::{schema_of, standing};
+use crate::context::Context;
+use crate::ids::Kind;
+use crate::resource::{Envelope, finish};
+use crate::{launch_config, lb_config, upgrade};
+
+/// The whole resource.
+pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
+    let world = ctx.world;
+    let envelope = Envelope {
+        schema: schema_of(service.kind),
+        id: Kind::Service.id(service.id.0),
+        name: &service.name,
+        description: &service.description,
+        standing: standing(ctx, service),
+        project: Some(service.project),
+        created: service.created_at,
+        removed: service.removed_at,
+    };
+    let status = derive::status(world, service);
+    let gone = service.wanted == Wanted::Removed;
+    let health = (!gone).then(|| health(status.health));
+    let (launch, secondaries) = configs(world, service);
+    let mut fields = json!({
+        "stackId": Kind::Stack.id(service.stack.0),
+        "scale": service.scale,
+        "currentScale": status.slots_up,
+        "healthState": health,
+        "instanceIds": instance_ids(world, service),
+        "publicEndpoints": endpoints(world, service),
+        "linkedServices": linked(world, service),
+        "launchConfig": launch,
+        "secondaryLaunchConfigs": secondaries,
+        "metadata": service.metadata,
+        "upgrade": upgrade::render(world, service),
+        "lbConfig": balancing(service),
+        "selectorLink": service.selector_link,
+        "selectorContainer": service.selector_container,
+        "retainIp": service.retain_ip,
+        "startOnCreate": false,
+        "createIndex": 0,
+        "system": false,
+        "fqdn": null,
+        "vip": null,
+        "externalId": null,
+        "scalePolicy": null,
+    });
+    if service.kind == ServiceKind::External {
+        let external = service.external.clone().unwrap_or_default();
+        fields["externalIpAddresses"] = json!(external.addresses);
+        fields["hostname"] = json!(external.hostname);
+    }
+    finish(ctx, envelope, fields)
+}
+
+/// A word of core's as the wire spells it.
+pub(in crate::resource) fn health(word: ServiceHealth) -> &'static str {
+    match word {
+        ServiceHealth::Healthy => "healthy",
+        ServiceHealth::Degraded => "degraded",
+        ServiceHealth::Unhealthy => "unhealthy",
+        ServiceHealth::Initializing => "initializing",
+        ServiceHealth::StartedOnce => "started-once",
+    }
+}
+
+/// The launch configs of the current revision. Never null: clients read into them blindly.
+fn configs(world: &World, service: &Service) -> (Value, Value) {
+    let none = Template::default();
+    let template = world.current_template(service).map_or(&none, |template| template);
+    let (mut launch, mut secondaries) = launch_config::template_to_wire(&service.name, template);
+    for config in std::iter::once(&mut launch).chain(&mut secondaries) {
+        config["version"] = json!(service.current.to_string());
+    }
+    let secondaries = if secondaries.is_empty() { Value::Null } else { secondaries.into() };
+    (launch, secondaries)
+}
+
+/// The containers that fill its slots, sidekicks included.
+fn instance_ids(world: &World, service: &Service) -> Vec<String> {
+    let units = derive::filling(world, service);
+    let ids = units.flat_map(|unit| {
+        let members = world.template(service.id, unit.key.revision).map_or(1, |t| t.len());
+        (0..members).map(|member| container_id(unit.serial, member))
+    });
+    ids.collect()
+}
+
+fn endpoints(world: &World, service: &Service) -> Vec<Value> {
+    let serial = |key: UnitKey| world.unit(key).map_or(0, |unit| unit.serial);
+    let found = derive::endpoints(world, service).into_iter().map(|endpoint| {
+        json!({
+            "type": "publicEndpoint",
+            "ipAddress": endpoint.ip,
+            "port": endpoint.port,
+            "serviceId": Kind::Service.id(service.id.0),
+            "instanceId": container_id(serial(endpoint.unit), endpoint.member),
+            "hostId": Kind::Host.id(endpoint.host.0),
+        })
+    });
+    found.collect()
+}
+
+/// The primary's number is the unit's; its sidekicks' follow.
+fn container_id(serial: u64, member: usize) -> String {
+    Kind::Container.id(serial + u64::try_from(member).unwrap_or(0))
+}
+
+/// Links by the name they go by here; null when there is none, as Rancher has it.
+fn linked(world: &World, service: &Service) -> Value {
+    let links: Map<String, Value> = super::links::living(world, service)
+        .map(|(link, target)| {
+            let alias = if link.alias.is_empty() { &target.name } else { &link.alias };
+            (alias.clone(), json!(Kind::Service.id(target.id.0)))
+        })
+        .collect();
+    if links.is_empty() { Value::Null } else { links.into() }
+}
+
+fn balancing(service: &Service) -> Value {
+    let write = if service.kind == ServiceKind::Balancer {
+        lb_config::to_wire
+    } else {
+        lb_config::target_to_wire
+    };
+    service.balancer.as_ref().map_or(Value::Null, write)
+}

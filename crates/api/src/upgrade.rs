@@ -1,0 +1,160 @@
+//! The action `upgrade`: reading `serviceUpgrade`, making the next revision from a part of the current one,
+//! and showing an upgrade in progress.
+//!
+//! What an upgrade then does is the planner's; this only says from what to what.
+
+mod next;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drover_core::plan::admit_upgrade;
+use drover_core::schedule::pick_ports;
+use drover_core::{
+    Change, PickedPort, Revision, RevisionNo, Service, ServiceKind, Template, Upgrade,
+    UpgradePhase, Wanted, World,
+};
+use serde_json::{Value, json};
+
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::{ApiError, Code};
+use crate::launch_config::template_to_wire;
+
+/// Begin an upgrade in service: refused, with nothing changed, if it could not place its first unit.
+pub(crate) fn start(
+    ctx: &Context<'_>,
+    service: &Service,
+    body: Body<'_>,
+) -> Result<Vec<Change>, ApiError> {
+    let strategy = in_service(body)?;
+    let held = ctx.world.current_template(service).cloned().unwrap_or_default();
+    let template = next::template(service, &held, strategy)?;
+    next::check(ctx, service, &held, &template)?;
+    let defaults = service.upgrade_defaults;
+    let upgrade = Upgrade {
+        service: service.id,
+        from: service.current,
+        to: newest(ctx.world, service).next(),
+        batch_size: strategy.count("batchSize", 1)?.or(defaults.batch_size).unwrap_or(1),
+        interval_ms: strategy.millis("intervalMillis", 0)?.or(defaults.interval_ms).unwrap_or(2000),
+        start_first: strategy.flag("startFirst")?.or(defaults.start_first).unwrap_or(false),
+        phase: UpgradePhase::Upgrading,
+        started_at: ctx.now,
+        by: ctx.caller.access.clone(),
+    };
+    if service.retain_ip && upgrade.start_first {
+        let why = format!(
+            "{} keeps the addresses of its containers (retainIp), so that old and new can't run side by \
+             side: upgrade it without startFirst",
+            service.name
+        );
+        return Err(ApiError::on(Code::InvalidOption, "startFirst", why));
+    }
+    admit_upgrade(ctx.world, service.id, &template, upgrade.start_first)
+        .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?;
+    Ok(changes(ctx, service, template, upgrade))
+}
+
+/// `upgrade` as a service shows it: null without one, else what was asked for and what it was before.
+pub(crate) fn render(world: &World, service: &Service) -> Value {
+    let Some(upgrade) = world.upgrade(service.id) else { return Value::Null };
+    let configs = |number| {
+        let template = world.template(service.id, number).cloned().unwrap_or_default();
+        template_to_wire(&service.name, &template)
+    };
+    let ((to, to_secondaries), (from, from_secondaries)) =
+        (configs(upgrade.to), configs(upgrade.from));
+    json!({
+        "type": "serviceUpgrade",
+        "inServiceStrategy": {
+            "type": "inServiceUpgradeStrategy",
+            "batchSize": upgrade.batch_size,
+            "intervalMillis": upgrade.interval_ms,
+            "startFirst": upgrade.start_first,
+            "launchConfig": to,
+            "secondaryLaunchConfigs": to_secondaries,
+            "previousLaunchConfig": from,
+            "previousSecondaryLaunchConfigs": from_secondaries,
+        },
+        "toServiceStrategy": null,
+    })
+}
+
+/// Why a service doesn't offer an action in this state, and the way out.
+pub(crate) fn why_not(state: &str, action: &str) -> Option<String> {
+    let why = match (state, action) {
+        ("upgraded", "upgrade" | "restart" | "deactivate" | "activate") => {
+            "the last upgrade waits for a decision; finishupgrade keeps the new version and removes the old \
+             containers, rollback returns to the old one"
+        }
+        ("canceled-upgrade", "upgrade" | "restart" | "deactivate" | "activate") => {
+            "its upgrade was cancelled half-way; continueupgrade goes on with it, rollback returns to the old \
+             version"
+        }
+        ("upgrading", "upgrade" | "restart" | "deactivate" | "finishupgrade") => {
+            "an upgrade is in progress; wait for it, or use cancelupgrade or rollback"
+        }
+        ("rolling-back" | "finishing-upgrade" | "canceling-upgrade", _) => {
+            "it is on its way to another state; wait for that"
+        }
+        (
+            "active" | "inactive",
+            "finishupgrade" | "cancelupgrade" | "continueupgrade" | "rollback",
+        ) => "no upgrade of it is in progress or waits for a decision",
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
+
+fn in_service(body: Body<'_>) -> Result<Body<'_>, ApiError> {
+    if body.get("toServiceStrategy").is_some() && body.get("inServiceStrategy").is_none() {
+        let why = "an upgrade from one service to another (toServiceStrategy) is not possible yet: upgrade \
+                   the service in place with inServiceStrategy";
+        return Err(ApiError::on(Code::InvalidOption, "toServiceStrategy", why));
+    }
+    body.inner("inServiceStrategy")?.ok_or_else(|| ApiError::missing("inServiceStrategy"))
+}
+
+fn newest(world: &World, service: &Service) -> RevisionNo {
+    world.revisions(service.id).next_back().map_or(service.current, |revision| revision.number)
+}
+
+fn changes(
+    ctx: &Context<'_>,
+    service: &Service,
+    template: Template,
+    upgrade: Upgrade,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let picked_ports = keep_and_pick(ctx.world, service, &template);
+    // An upgrade ends running, whatever it began from: clients wait for `upgraded`.
+    let edited = Service { wanted: Wanted::Active, picked_ports, ..service.clone() };
+    if edited != *service {
+        changes.push(Change::PutService(Box::new(edited)));
+    }
+    changes.push(Change::AddRevision(Box::new(Revision {
+        service: service.id,
+        number: upgrade.to,
+        template: Arc::new(template),
+        pins: BTreeMap::new(),
+        by: ctx.caller.access.clone(),
+        created_at: ctx.now,
+    })));
+    changes.push(Change::StartUpgrade(upgrade));
+    changes
+}
+
+/// Picks for the new template, and all older ones: a rollback needs them again.
+fn keep_and_pick(world: &World, service: &Service, template: &Template) -> Vec<PickedPort> {
+    if service.kind == ServiceKind::Balancer {
+        return service.picked_ports.clone();
+    }
+    let mut picked = service.picked_ports.clone();
+    for pick in pick_ports(world, service.project, template, &service.picked_ports) {
+        if !picked.contains(&pick) {
+            picked.push(pick);
+        }
+    }
+    picked
+}
