@@ -76,6 +76,9 @@ pub struct Registry {
     /// User and password, once given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
+    /// Switched off when false: hosts pull without the login.
+    #[serde(default = "switched_on")]
+    pub active: bool,
     /// When it was made.
     pub created_at: Time,
     /// When it was removed.
@@ -92,6 +95,25 @@ pub struct Login {
     pub username: String,
     /// Password or token.
     pub password: Secret,
+    /// Switched off when false.
+    #[serde(default = "switched_on")]
+    pub active: bool,
+    /// When it was removed; it stays readable until another takes its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Time>,
+}
+
+impl Registry {
+    /// The login that hosts use now, if any.
+    pub fn usable_login(&self) -> Option<&Login> {
+        let usable = self.active && self.removed_at.is_none();
+        self.login.as_ref().filter(|login| usable && login.active && login.removed_at.is_none())
+    }
+}
+
+/// What was stored before there was a switch is on.
+fn switched_on() -> bool {
+    true
 }
 
 /// Text that must not be shown. `Debug` prints dots; reading it is an explicit call.

@@ -121,9 +121,9 @@ fn ready_ports(world: &World, service: &Service) -> Vec<u16> {
 fn registries(world: &World, host: HostId) -> BTreeMap<String, RegistryLogin> {
     let Some(host) = world.host(host) else { return BTreeMap::new() };
     let registries = world.registries.values();
-    let registries = registries.filter(|r| r.project == host.project && r.removed_at.is_none());
+    let registries = registries.filter(|r| r.project == host.project);
     let logins = registries.filter_map(|r| {
-        let login = r.login.as_ref()?;
+        let login = r.usable_login()?;
         let login =
             RegistryLogin { username: login.username.clone(), password: login.password.clone() };
         Some((r.server.clone(), login))
