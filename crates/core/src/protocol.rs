@@ -46,7 +46,7 @@ pub struct Registered {
 
 /// From agent to server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", content = "of", rename_all = "snake_case")]
 pub enum FromAgent {
     /// First message of every connection.
     Hello {
@@ -106,7 +106,7 @@ pub struct HostEvent {
 
 /// From server to agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", content = "of", rename_all = "snake_case")]
 pub enum FromServer {
     /// Answer to the hello.
     Welcome {
@@ -141,7 +141,7 @@ pub enum FromServer {
 
 /// Things a server asks for on a user's behalf. None of them changes what the host shall run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
+#[serde(tag = "what", content = "of", rename_all = "snake_case")]
 pub enum Ask {
     /// Stream a container's log. Each binary frame is one line, its first byte 1 (stdout) or 2 (stderr), or 0
     /// for a terminal.
