@@ -5,5 +5,9 @@
 // The one crate beside the command line whose business is to print.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod checkout;
 pub mod command;
+pub mod steps;
+pub mod test;
 pub mod testbed;
+pub mod tidy;

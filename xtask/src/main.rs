@@ -11,11 +11,17 @@ use clap::Parser;
 enum Xtask {
     /// Several Docker hosts on this machine, each with its own address, name and engine.
     Testbed(xtask::testbed::cli::Arguments),
+    /// Every check and every test.
+    Test(xtask::test::Arguments),
+    /// The rules that no compiler checks; prints the largest files and functions.
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let done = match Xtask::parse() {
         Xtask::Testbed(arguments) => xtask::testbed::cli::run(&arguments).map_err(Into::into),
+        Xtask::Test(arguments) => xtask::test::run(&arguments).map_err(Into::into),
+        Xtask::Tidy => xtask::tidy::run().map_err(Into::into),
     };
     done.map_or_else(
         |error: Box<dyn std::error::Error>| failed(error.as_ref()),

@@ -10,6 +10,9 @@ pub enum TestbedError {
     /// This machine can't carry one at all.
     #[error("no Docker engine can run here: {0}")]
     Impossible(String),
+    /// It could, but what it needs is not there and could not be installed.
+    #[error("no Docker engine is installed here: {0}")]
+    NotInstalled(String),
     /// Somebody else uses it.
     #[error(
         "testbed {bed} is in use by process {owner}; wait for it, or end it, or use another --bed"

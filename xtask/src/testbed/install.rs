@@ -40,7 +40,7 @@ fn missing() -> Vec<&'static str> {
 fn install(packages: &[&str]) -> Result<(), TestbedError> {
     let list = packages.join(" ");
     if !is_there("apt-get") {
-        return Err(TestbedError::Impossible(format!(
+        return Err(TestbedError::NotInstalled(format!(
             "the packages {list} are missing and there is no apt-get to install them with"
         )));
     }
@@ -51,7 +51,7 @@ fn install(packages: &[&str]) -> Result<(), TestbedError> {
         apt_get("install --yes --no-install-recommends", packages)
     });
     done.map_err(|error| {
-        TestbedError::Impossible(format!("the packages {list} could not be installed: {error}"))
+        TestbedError::NotInstalled(format!("the packages {list} could not be installed: {error}"))
     })
 }
 

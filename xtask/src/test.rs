@@ -1,0 +1,122 @@
+//! `cargo xtask test`: every check and every test, the ones on real Docker hosts included. What continuous
+//! integration runs is this and nothing else.
+
+use std::process::Command;
+
+use clap::Args;
+
+use crate::checkout::{self, cargo};
+use crate::command::is_there;
+use crate::steps::{Steps, StepsFailed};
+use crate::testbed::{TESTBED_VARIABLE, Testbed, TestbedError};
+
+/// The testbed that tests use.
+const BED: u8 = 2;
+
+/// Seeds of the simulation that every change must survive.
+const SEEDS: u32 = 2000;
+
+/// The command line.
+#[derive(Args)]
+pub struct Arguments {
+    /// Leave out the tests that need real Docker hosts.
+    #[arg(long)]
+    fast: bool,
+}
+
+/// Why the run did not pass.
+#[derive(Debug, thiserror::Error)]
+pub enum TestError {
+    /// No folder for the outputs.
+    #[error("could not make a folder for the outputs")]
+    Outputs(#[source] std::io::Error),
+    /// Some steps failed.
+    #[error(transparent)]
+    Failed(#[from] StepsFailed),
+}
+
+/// Run everything.
+pub fn run(arguments: &Arguments) -> Result<(), TestError> {
+    let mut steps = Steps::new(&checkout::outputs()).map_err(TestError::Outputs)?;
+    checks(&mut steps);
+    tests(&mut steps);
+    if arguments.fast {
+        steps.skip("tests on Docker hosts", "--fast");
+    } else {
+        on_docker_hosts(&mut steps);
+    }
+    Ok(steps.finish()?)
+}
+
+/// What can be said without running the product.
+fn checks(steps: &mut Steps) {
+    steps.command("format", &mut cargo("fmt --all --check"));
+    steps.command("tidy", &mut this_program("tidy"));
+    let lints = "clippy --locked --workspace --all-targets -- -D warnings";
+    steps.command("lints", &mut cargo(lints));
+    let mut docs = cargo("doc --locked --workspace --no-deps --document-private-items");
+    steps.command("docs", docs.env("RUSTDOCFLAGS", "-D warnings"));
+}
+
+/// What needs nothing but this process's own machine.
+fn tests(steps: &mut Steps) {
+    steps.command("tests", &mut test_runner("--locked --workspace"));
+    steps.command("examples in docs", &mut cargo("test --locked --workspace --doc"));
+    let simulation = format!("run --locked -p drover-sim --bin drover-sim -- --seeds {SEEDS}");
+    steps.command("simulation", &mut cargo(&simulation));
+}
+
+/// What only real engines can show.
+fn on_docker_hosts(steps: &mut Steps) {
+    let bed = match Testbed::up(BED, 3, true) {
+        Ok(bed) => bed,
+        Err(error @ TestbedError::Impossible(_)) => {
+            return steps.skip("tests on Docker hosts", &error.to_string());
+        }
+        Err(error) => {
+            steps.step("testbed up", || Err::<(), _>(error.to_string()));
+            return;
+        }
+    };
+    let sockets: Vec<_> = bed.hosts.iter().map(|h| h.socket.display().to_string()).collect();
+    let mut agent = serial_test_runner("-p drover-agent --test docker");
+    agent.env("DROVER_TEST_DOCKER_SOCKETS", sockets.join(","));
+    steps.command("agent on Docker", agent.env(TESTBED_VARIABLE, bed.record()));
+    let mut whole = serial_test_runner("-p xtask --test testbed --test e2e");
+    whole.env("DROVER_TEST_TESTBED", "1");
+    steps.command("end to end", whole.env(TESTBED_VARIABLE, bed.record()));
+    steps.step("testbed down", || {
+        Testbed::down(BED).map_err(|error| error.to_string())?;
+        let traces = Testbed::traces(BED);
+        if traces.is_empty() { Ok(()) } else { Err(format!("left behind: {}", traces.join(", "))) }
+    });
+}
+
+/// The test runner that is installed: nextest, or cargo's own.
+fn test_runner(arguments: &str) -> Command {
+    if has_nextest() {
+        cargo(&format!("nextest run --no-fail-fast --no-tests=pass {arguments}"))
+    } else {
+        cargo(&format!("test --no-fail-fast --tests {arguments}"))
+    }
+}
+
+/// The same for tests that share the testbed's hosts and so take turns.
+fn serial_test_runner(arguments: &str) -> Command {
+    if has_nextest() {
+        cargo(&format!("nextest run --no-fail-fast --test-threads 1 --locked {arguments}"))
+    } else {
+        cargo(&format!("test --no-fail-fast --locked {arguments} -- --test-threads 1"))
+    }
+}
+
+fn has_nextest() -> bool {
+    is_there("cargo-nextest") || crate::command::run("cargo nextest --version").is_ok()
+}
+
+fn this_program(argument: &str) -> Command {
+    let program = std::env::current_exe().unwrap_or_else(|_| "cargo".into());
+    let mut command = Command::new(program);
+    command.arg(argument).current_dir(checkout::root());
+    command
+}
