@@ -10,7 +10,11 @@
 mod backend;
 mod error;
 mod feed;
+#[cfg(test)]
+mod fixture;
 mod history;
+#[cfg(test)]
+mod kill;
 mod memory;
 mod sqlite;
 mod store;
