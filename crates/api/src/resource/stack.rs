@@ -30,7 +30,7 @@ static SCHEMA: Schema = Schema {
             Field::cru("externalId", "string"),
             Field::cru("group", "string"),
             Field::cr("startOnCreate", "boolean"),
-            Field::cru("outputs", "map[string]"),
+            Field::r("outputs", "map[string]"),
             Field::r("serviceIds", "array[reference[service]]"),
             Field::r("healthState", "string"),
             Field::r("system", "boolean"),
@@ -38,7 +38,6 @@ static SCHEMA: Schema = Schema {
     ],
     actions: &[
         ("activateservices", "", "stack"),
-        ("addoutputs", "", "stack"),
         ("deactivateservices", "", "stack"),
         ("exportconfig", "composeConfigInput", "composeConfig"),
         ("remove", "", "stack"),

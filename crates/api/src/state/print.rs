@@ -19,6 +19,7 @@ someone has to resolve; `transitioningMessage` says what. An arrived service tha
 
 Where this differs from Rancher on purpose:
 
+- Stacks don't offer `addoutputs`: outputs are not kept.
 - `remove` (and DELETE) is accepted in every state; a removal is a wish, not a step.
 - A PUT is accepted in every state but the removed ones, also where `update` is not listed.
 - `rollback` on a plain `active` service is listed and does nothing. Rancher's compose client rolls back every service

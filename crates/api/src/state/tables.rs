@@ -37,17 +37,7 @@ pub(crate) const SERVICE: Table = &[
 
 /// Stacks.
 pub(crate) const STACK: Table = &[
-    rest(
-        "active",
-        &[
-            "update",
-            "remove",
-            "activateservices",
-            "deactivateservices",
-            "exportconfig",
-            "addoutputs",
-        ],
-    ),
+    rest("active", &["update", "remove", "activateservices", "deactivateservices", "exportconfig"]),
     pass("removing", &[]),
     rest("removed", &[]),
 ];

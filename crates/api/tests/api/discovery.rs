@@ -1,0 +1,97 @@
+//! What a client does before anything else: find the schemas, and the URLs in them.
+
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+
+#[test]
+fn the_root_links_to_every_collection() {
+    let root = Bench::new(0).get("/v2-beta");
+    assert_eq!(root["links"]["self"], "http://h/v2-beta");
+    assert_eq!(root["links"]["stacks"], "http://h/v2-beta/stacks");
+    assert_eq!(root["links"]["loadBalancerServices"], "http://h/v2-beta/loadbalancerservices");
+}
+
+#[test]
+fn schemas_are_scoped_and_complete() {
+    let mut bench = Bench::new(0);
+    let list = bench.get("~/schemas");
+    assert_eq!(list["links"]["self"], "http://h/v2-beta/projects/1a1/schemas");
+    assert_eq!(bench.get("~/schemas/schemas"), list, "a client appends /schemas twice");
+    let data = list["data"].as_array().unwrap();
+    for schema in data {
+        let id = schema["id"].as_str().unwrap();
+        assert_eq!(schema["type"], "schema");
+        assert_eq!(&bench.get(&format!("~/schemas/{id}")), schema);
+        let can_list = !schema["collectionMethods"].as_array().unwrap().is_empty();
+        assert_eq!(schema["links"]["collection"].is_string(), can_list, "{id}");
+        if can_list {
+            let url = schema["links"]["collection"].as_str().unwrap();
+            let url = url.strip_prefix("http://h").unwrap();
+            assert_eq!(bench.get(url)["resourceType"], id, "{url}");
+        }
+        for (name, action) in schema["resourceActions"].as_object().unwrap() {
+            for end in ["input", "output"] {
+                let named = action[end].as_str();
+                let known = named.is_none_or(|t| data.iter().any(|other| other["id"] == t));
+                assert!(known, "{id}.{name}: no schema {named:?}");
+            }
+        }
+    }
+    let ids: Vec<&Value> = data.iter().map(|schema| &schema["id"]).collect();
+    let mut unique = ids.clone();
+    unique.sort_by_key(|id| id.as_str());
+    unique.dedup();
+    assert_eq!(ids.len(), unique.len());
+}
+
+#[test]
+fn types_are_found_in_any_case_singular_or_plural() {
+    let mut bench = Bench::new(0);
+    for kind in ["stacks", "stack", "Stacks", "STACK"] {
+        let list = bench.get(&format!("~/{kind}"));
+        assert_eq!(list["links"]["self"], "http://h/v2-beta/projects/1a1/stacks", "{kind}");
+    }
+    bench.ask("GET ~/nonsense", Value::Null, 404);
+    bench.ask("GET ~/stacks/web", Value::Null, 404);
+    bench.ask("GET ~/stacks/1s1", Value::Null, 404);
+    bench.ask("GET ~/services/stack/web", Value::Null, 404);
+}
+
+#[test]
+fn pages_follow_each_other_to_the_end() {
+    let mut bench = Bench::new(0);
+    for n in 1..=5 {
+        bench.ask("POST ~/stacks", json!({ "name": format!("s{n}") }), 201);
+    }
+    let mut names = Vec::new();
+    let mut next = Some("http://h/v2-beta/projects/1a1/stacks?limit=2&sort=id".to_owned());
+    while let Some(url) = next {
+        let page = bench.get(url.strip_prefix("http://h").unwrap());
+        names.extend(page["data"].as_array().unwrap().iter().map(|row| row["name"].clone()));
+        let pagination = &page["pagination"];
+        assert_eq!(pagination["partial"].as_bool(), Some(pagination["next"].is_string()));
+        next = pagination["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(names, ["s1", "s2", "s3", "s4", "s5"]);
+}
+
+#[test]
+fn errors_have_ranchers_shape() {
+    let mut bench = Bench::new(0);
+    let error = bench.ask("POST ~/services", json!({ "name": "x" }), 422);
+    insta::assert_json_snapshot!(error, @r#"
+    {
+      "id": "e",
+      "type": "error",
+      "baseType": "error",
+      "links": {},
+      "actions": {},
+      "status": 422,
+      "code": "MissingRequired",
+      "message": "`stackId` is required",
+      "detail": null,
+      "fieldName": "stackId"
+    }
+    "#);
+}

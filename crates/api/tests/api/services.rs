@@ -1,0 +1,445 @@
+//! Services: what is refused, what is shown, and the lives an upgrade can lead.
+
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, actions, some};
+
+struct One {
+    bench: Bench,
+    stack: String,
+}
+
+impl One {
+    fn new(hosts: u64) -> Self {
+        let mut bench = Bench::new(hosts);
+        let stack = bench.ask("POST ~/stacks", json!({ "name": "web" }), 201);
+        let stack = stack["id"].as_str().unwrap().to_owned();
+        Self { bench, stack }
+    }
+
+    fn body(&self, name: &str, more: &Value) -> Value {
+        let mut body = json!({ "name": name, "stackId": self.stack,
+                               "launchConfig": { "imageUuid": "docker:nginx:1" } });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        body
+    }
+
+    fn make(&mut self, name: &str, more: &Value) -> String {
+        let body = self.body(name, more);
+        self.bench.ask("POST ~/services", body, 201)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A running service.
+    fn run(&mut self, name: &str, more: &Value) -> String {
+        let id = self.make(name, more);
+        self.bench.settle();
+        self.act(&id, "activate", Value::Null, 202);
+        self.bench.settle();
+        id
+    }
+
+    fn act(&mut self, id: &str, action: &str, body: Value, status: u16) -> Value {
+        self.bench.ask(&format!("POST ~/services/{id}/?action={action}"), body, status)
+    }
+
+    fn see(&mut self, id: &str) -> Value {
+        self.bench.get(&format!("~/services/{id}"))
+    }
+
+    fn state(&mut self, id: &str) -> String {
+        self.see(id)["state"].as_str().unwrap().to_owned()
+    }
+
+    fn upgrade(&mut self, id: &str, image: &str, more: &Value, status: u16) -> Value {
+        let mut strategy = json!({ "launchConfig": { "imageUuid": format!("docker:{image}") } });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            strategy[name] = value.clone();
+        }
+        self.act(id, "upgrade", json!({ "inServiceStrategy": strategy }), status)
+    }
+}
+
+#[test]
+fn a_new_service() {
+    let mut one = One::new(0);
+    let body = one.body("app", &json!({ "metadata": { "a": [1, 2.5] }, "scale": 2 }));
+    let made = one.bench.ask("POST ~/services", body, 201);
+    insta::assert_json_snapshot!(made, @r#"
+    {
+      "id": "1s3",
+      "type": "service",
+      "baseType": "service",
+      "kind": "service",
+      "name": "app",
+      "description": null,
+      "state": "registering",
+      "transitioning": "yes",
+      "transitioningMessage": "In Progress",
+      "transitioningProgress": null,
+      "healthState": "unhealthy",
+      "uuid": "7be77326-cb6b-8047-a8ab-64c0a0bbbea3",
+      "accountId": "1a1",
+      "created": "2023-11-14T22:13:20Z",
+      "createdTS": 1700000000000,
+      "removed": null,
+      "removedTS": null,
+      "removeTime": null,
+      "stackId": "1st2",
+      "scale": 2,
+      "currentScale": 0,
+      "instanceIds": [],
+      "publicEndpoints": [],
+      "linkedServices": null,
+      "launchConfig": {
+        "type": "launchConfig",
+        "kind": "container",
+        "imageUuid": "docker:nginx:1",
+        "labels": {},
+        "networkMode": "managed",
+        "version": "1"
+      },
+      "secondaryLaunchConfigs": null,
+      "metadata": {
+        "a": [
+          1,
+          2.5
+        ]
+      },
+      "upgrade": null,
+      "lbConfig": null,
+      "selectorLink": null,
+      "selectorContainer": null,
+      "retainIp": false,
+      "startOnCreate": false,
+      "createIndex": 0,
+      "system": false,
+      "fqdn": null,
+      "vip": null,
+      "externalId": null,
+      "scalePolicy": null,
+      "links": {
+        "self": "http://h/v2-beta/projects/1a1/services/1s3",
+        "account": "http://h/v2-beta/projects/1a1/services/1s3/account",
+        "consumedbyservices": "http://h/v2-beta/projects/1a1/services/1s3/consumedbyservices",
+        "consumedservices": "http://h/v2-beta/projects/1a1/services/1s3/consumedservices",
+        "instances": "http://h/v2-beta/projects/1a1/services/1s3/instances",
+        "serviceLogs": "http://h/v2-beta/projects/1a1/services/1s3/servicelogs",
+        "stack": "http://h/v2-beta/projects/1a1/services/1s3/stack"
+      },
+      "actions": {
+        "remove": "http://h/v2-beta/projects/1a1/services/1s3/?action=remove",
+        "setservicelinks": "http://h/v2-beta/projects/1a1/services/1s3/?action=setservicelinks",
+        "addservicelink": "http://h/v2-beta/projects/1a1/services/1s3/?action=addservicelink",
+        "removeservicelink": "http://h/v2-beta/projects/1a1/services/1s3/?action=removeservicelink"
+      }
+    }
+    "#);
+}
+
+#[test]
+fn what_is_refused() {
+    let mut one = One::new(1);
+    let app = one.make(
+        "app",
+        &json!({ "secondaryLaunchConfigs": [
+            { "name": "helper", "imageUuid": "docker:busybox" }
+        ]}),
+    );
+    for (kind, body, field, code) in [
+        ("services", json!({ "stackId": one.stack }), "name", "MissingRequired"),
+        ("services", json!({ "name": "x" }), "stackId", "MissingRequired"),
+        ("services", json!({ "name": "x", "stackId": "1st99" }), "stackId", "InvalidReference"),
+        (
+            "services",
+            json!({ "name": "x", "stackId": one.stack }),
+            "launchConfig",
+            "MissingRequired",
+        ),
+        ("services", one.body("a_b", &json!({})), "name", "InvalidCharacters"),
+        ("services", one.body("App", &json!({})), "name", "NotUnique"),
+        ("services", one.body("helper", &json!({})), "name", "NotUnique"),
+        ("services", one.body("x", &json!({ "scale": -1 })), "scale", "MinLimitExceeded"),
+        ("services", one.body("x", &json!({ "scale": "many" })), "scale", "InvalidFormat"),
+        ("services", one.body("x", &json!({ "metadata": "m" })), "metadata", "InvalidFormat"),
+        (
+            "services",
+            one.body(
+                "x",
+                &json!({ "launchConfig": { "imageUuid": "docker:x", "labels": {
+            "io.rancher.scheduler.affinity:nonsense": "a=b" } } }),
+            ),
+            "labels",
+            "InvalidOption",
+        ),
+        (
+            "externalservices",
+            one.body("x", &json!({ "externalIpAddresses": ["nowhere"] })),
+            "externalIpAddresses",
+            "InvalidFormat",
+        ),
+        (
+            "loadbalancerservices",
+            one.body(
+                "x",
+                &json!({ "lbConfig": { "portRules": [
+            { "sourcePort": 80, "serviceId": "1s99", "targetPort": 80 } ] } }),
+            ),
+            "serviceId",
+            "InvalidReference",
+        ),
+    ] {
+        let before = one.bench.world.revision;
+        let error = one.bench.ask(&format!("POST ~/{kind}"), body.clone(), 422);
+        assert_eq!(
+            some(&error, &["fieldName", "code"]),
+            json!({ "fieldName": field, "code": code }),
+            "{body}"
+        );
+        assert_eq!(one.bench.world.revision, before);
+    }
+    let links = json!({ "serviceLinks": [{ "serviceId": app }] });
+    let error = one.act(&app, "setservicelinks", links, 422);
+    assert_eq!(error["code"], "InvalidReference", "a link to itself");
+}
+
+#[test]
+fn start_on_create() {
+    let mut one = One::new(1);
+    let id = one.make("app", &json!({ "startOnCreate": true }));
+    assert_eq!(one.state(&id), "activating");
+    one.bench.settle();
+    assert_eq!(one.state(&id), "active");
+}
+
+#[test]
+fn what_stands_in_the_way_is_the_message() {
+    let mut one = One::new(0);
+    let id = one.make("app", &json!({ "startOnCreate": true }));
+    one.bench.plan();
+    let app = one.see(&id);
+    assert_eq!(
+        some(&app, &["state", "transitioning"]),
+        json!({ "state": "activating", "transitioning": "error" })
+    );
+    let message = app["transitioningMessage"].as_str().unwrap();
+    assert!(message.contains("host"), "{message}");
+}
+
+#[test]
+fn a_healing_service_stays_active() {
+    let mut one = One::new(2);
+    let id = one.run("app", &json!({ "scale": 2 }));
+    one.bench.ask(&format!("PUT ~/services/{id}"), json!({ "scale": 4 }), 200);
+    one.bench.plan();
+    let app = one.see(&id);
+    let want = json!({ "state": "active", "transitioning": "no", "healthState": "degraded", "currentScale": 2 });
+    assert_eq!(some(&app, &["state", "transitioning", "healthState", "currentScale"]), want);
+}
+
+#[test]
+fn an_upgrade_can_be_cancelled_continued_and_rolled_back() {
+    let mut one = One::new(2);
+    let id = one.run("app", &json!({ "scale": 3 }));
+    one.upgrade(&id, "nginx:2", &json!({ "batchSize": 1 }), 202);
+    one.bench.plan();
+    let now = one.see(&id);
+    assert_eq!(actions(&now)[..4], ["update", "cancelupgrade", "rollback", "remove"]);
+    one.act(&id, "cancelupgrade", Value::Null, 202);
+    assert_eq!(one.state(&id), "canceling-upgrade");
+    one.bench.settle();
+    assert_eq!(one.state(&id), "canceled-upgrade");
+    let error = one.upgrade(&id, "nginx:3", &json!({}), 422);
+    assert!(error["message"].as_str().unwrap().contains("continueupgrade goes on"), "{error}");
+    one.act(&id, "continueupgrade", Value::Null, 202);
+    one.bench.settle();
+    assert_eq!(one.state(&id), "upgraded");
+    one.act(&id, "rollback", Value::Null, 202);
+    one.bench.settle();
+    let back = one.see(&id);
+    assert_eq!(back["state"], "active");
+    assert_eq!(back["launchConfig"]["imageUuid"], "docker:nginx:1");
+    // The next upgrade's revision is a new one, not the one rolled back from.
+    one.upgrade(&id, "nginx:3", &json!({}), 202);
+    one.bench.settle();
+    assert_eq!(one.see(&id)["launchConfig"]["version"], "3");
+}
+
+#[test]
+fn an_inactive_service_is_upgraded_into_running() {
+    let mut one = One::new(1);
+    let id = one.make("app", &Value::Null);
+    one.bench.settle();
+    one.upgrade(&id, "nginx:2", &json!({}), 202);
+    one.bench.settle();
+    assert_eq!(one.state(&id), "upgraded");
+}
+
+#[test]
+fn an_unknown_action_is_not_an_unavailable_one() {
+    let mut one = One::new(1);
+    let id = one.run("app", &Value::Null);
+    assert_eq!(one.act(&id, "explode", Value::Null, 422)["code"], "InvalidAction");
+    let error = one.act(&id, "finishupgrade", Value::Null, 422);
+    insta::assert_snapshot!(error["message"].as_str().unwrap().replace(&id, "1s#"), @"`finishupgrade` is not available on service app (1s#), which is active: no upgrade of it is in progress or waits for a decision. Available: deactivate, update, upgrade, rollback, restart, remove, setservicelinks, addservicelink, removeservicelink");
+}
+
+#[test]
+fn what_an_upgrade_cannot_do() {
+    let mut one = One::new(1);
+    let id = one.run(
+        "app",
+        &json!({ "retainIp": true, "launchConfig": {
+        "imageUuid": "docker:nginx:1", "ports": ["8080:80/tcp"] } }),
+    );
+    let global = json!({ "launchConfig": { "imageUuid": "docker:nginx:2", "labels": {
+        "io.rancher.scheduler.global": "true" } } });
+    for (body, field, code) in [
+        (json!({}), json!("inServiceStrategy"), "MissingRequired"),
+        (json!({ "inServiceStrategy": {} }), json!("launchConfig"), "InvalidOption"),
+        (
+            json!({ "inServiceStrategy": { "launchConfig": {} } }),
+            json!("imageUuid"),
+            "MissingRequired",
+        ),
+        (json!({ "inServiceStrategy": global }), json!("launchConfig"), "InvalidOption"),
+        (
+            json!({ "inServiceStrategy": { "startFirst": true, "launchConfig": { "imageUuid": "docker:x" } } }),
+            json!("startFirst"),
+            "InvalidOption",
+        ),
+        (
+            json!({ "inServiceStrategy": { "batchSize": 0, "launchConfig": { "imageUuid": "docker:x" } } }),
+            json!("batchSize"),
+            "MinLimitExceeded",
+        ),
+        (
+            json!({ "toServiceStrategy": { "toServiceId": "1s9" } }),
+            json!("toServiceStrategy"),
+            "InvalidOption",
+        ),
+    ] {
+        let before = one.bench.world.revision;
+        let error = one.act(&id, "upgrade", body.clone(), 422);
+        assert_eq!(
+            some(&error, &["fieldName", "code"]),
+            json!({ "fieldName": field, "code": code }),
+            "{body}"
+        );
+        assert_eq!(one.bench.world.revision, before);
+    }
+}
+
+#[test]
+fn start_first_on_one_host_with_a_fixed_port_is_refused_before_anything_moves() {
+    let mut one = One::new(1);
+    let ports =
+        json!({ "launchConfig": { "imageUuid": "docker:nginx:1", "ports": ["8080:80/tcp"] } });
+    let id = one.run("app", &ports);
+    let before = one.bench.world.clone();
+    let next = json!({ "startFirst": true, "launchConfig": { "imageUuid": "docker:nginx:2", "ports": ["8080:80/tcp"] } });
+    let error = one.upgrade(&id, "", &next, 422);
+    let message = error["message"].as_str().unwrap();
+    for part in ["8080/tcp", "stop-first", "another host"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(one.bench.world, before);
+}
+
+#[test]
+fn a_picked_port_survives_an_upgrade() {
+    let mut one = One::new(1);
+    let ports = json!({ "launchConfig": { "imageUuid": "docker:nginx:1", "ports": ["80/tcp"] } });
+    let id = one.run("app", &ports);
+    let before = one.see(&id)["publicEndpoints"][0]["port"].clone();
+    assert!(before.as_u64().unwrap() >= 49_153);
+    one.upgrade(
+        &id,
+        "",
+        &json!({ "launchConfig": { "imageUuid": "docker:nginx:2", "ports": ["80/tcp"] } }),
+        202,
+    );
+    one.bench.settle();
+    assert_eq!(one.see(&id)["publicEndpoints"][0]["port"], before);
+}
+
+#[test]
+fn links_are_set_added_and_removed() {
+    let mut one = One::new(0);
+    let (app, db) = (one.make("app", &Value::Null), one.make("db", &Value::Null));
+    let link = |name: &str| json!({ "serviceLink": { "serviceId": db, "name": name } });
+    let got = one.act(&app, "addservicelink", link("store"), 200);
+    assert_eq!(got["linkedServices"], json!({ "store": db }));
+    let before = one.bench.world.revision;
+    one.act(&app, "addservicelink", link("store"), 200);
+    assert_eq!(one.bench.world.revision, before, "it is there already");
+    one.act(&app, "addservicelink", link("db"), 200);
+    assert_eq!(one.see(&app)["linkedServices"], json!({ "store": db, "db": db }));
+    let map = one.bench.get(&format!("~/serviceconsumemaps?serviceId={app}&sort=name"));
+    let names: Vec<&Value> =
+        map["data"].as_array().unwrap().iter().map(|row| &row["name"]).collect();
+    assert_eq!(names, ["db", "store"]);
+    assert_eq!(one.bench.one(&format!("~/services/{db}/consumedbyservices"))["id"], app.as_str());
+    assert_eq!(one.bench.one(&format!("~/services/{app}/consumedservices"))["id"], db.as_str());
+    one.act(&app, "removeservicelink", link("store"), 200);
+    assert_eq!(one.see(&app)["linkedServices"], json!({ "db": db }));
+    one.act(&app, "setservicelinks", Value::Null, 200);
+    assert_eq!(one.see(&app)["linkedServices"], Value::Null);
+}
+
+#[test]
+fn a_link_to_what_was_removed_is_not_shown() {
+    let mut one = One::new(0);
+    let (app, db) = (one.make("app", &Value::Null), one.make("db", &Value::Null));
+    one.act(&app, "setservicelinks", json!({ "serviceLinks": [{ "serviceId": db }] }), 200);
+    one.bench.ask(&format!("DELETE ~/services/{db}"), Value::Null, 200);
+    assert_eq!(one.see(&app)["linkedServices"], Value::Null);
+    assert_eq!(one.bench.get("~/serviceconsumemaps")["data"], json!([]));
+}
+
+#[test]
+fn a_kind_is_found_in_its_own_collection_and_in_all_services() {
+    let mut one = One::new(0);
+    let body = one.body("out", &json!({ "hostname": "db.example.com", "launchConfig": null }));
+    let made = one.bench.ask("POST ~/externalservices", body, 201);
+    assert_eq!(
+        some(&made, &["type", "baseType", "hostname"]),
+        json!({ "type": "externalService", "baseType": "service", "hostname": "db.example.com" })
+    );
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(
+        made["links"]["self"],
+        format!("http://h/v2-beta/projects/1a1/externalservices/{id}")
+    );
+    assert_eq!(one.bench.one("~/services")["type"], "externalService");
+    assert_eq!(one.bench.one("~/externalservices")["id"], id);
+    one.bench.ask(&format!("GET ~/dnsservices/{id}"), Value::Null, 404);
+    one.bench.ask(&format!("DELETE ~/services/{id}"), Value::Null, 200);
+    assert_eq!(one.bench.get(&format!("~/externalservices/{id}"))["state"], "removed");
+}
+
+#[test]
+fn balancer_rules_change_without_an_upgrade() {
+    let mut one = One::new(1);
+    let app = one.run("app", &Value::Null);
+    let rule = |port: u16| json!({ "portRules": [{ "sourcePort": port, "serviceId": app, "targetPort": 80 }] });
+    let body = one.body(
+        "lb",
+        &json!({ "launchConfig": { "imageUuid": "docker:rancher/lb", "ports": ["80:80"] },
+                                       "lbConfig": rule(80) }),
+    );
+    let lb =
+        one.bench.ask("POST ~/loadbalancerservices", body, 201)["id"].as_str().unwrap().to_owned();
+    let got = one.bench.ask(
+        &format!("PUT ~/loadbalancerservices/{lb}"),
+        json!({ "lbConfig": rule(81) }),
+        200,
+    );
+    assert_eq!(got["lbConfig"]["portRules"][0]["sourcePort"], 81);
+    assert_eq!(got["launchConfig"]["version"], "1");
+    // The target goes; an edit that leaves the rule alone still works.
+    one.bench.ask(&format!("DELETE ~/services/{app}"), Value::Null, 200);
+    let whole = json!({ "description": "d", "lbConfig": rule(81) });
+    one.bench.ask(&format!("PUT ~/loadbalancerservices/{lb}"), whole, 200);
+}
