@@ -1,0 +1,78 @@
+//! Rancher's own keys: scale, upgrades, metadata and the like.
+
+use drover_core::UpgradeDefaults;
+
+use super::{Draft, metadata};
+use crate::diagnostic::Report;
+use crate::field::Field;
+use crate::keys;
+use crate::stack::ScalePolicy;
+
+/// Read one key. `false`: it isn't one of these.
+pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Report) -> bool {
+    let service = &mut draft.service;
+    match key {
+        "scale" => service.scale = scale(field, to),
+        "start_on_create" => service.start_on_create = field.boolean(to).unwrap_or(true),
+        "retain_ip" => service.retain_ip = field.boolean(to).unwrap_or_default(),
+        "drain_timeout_ms" => draft.spec.drain_timeout_ms = field.whole(to),
+        "upgrade_strategy" => service.upgrade = upgrade(field, to).unwrap_or_default(),
+        "scale_policy" => service.scale_policy = scale_policy(field, to),
+        "metadata" => {
+            for (entry, field) in field.entries(to).unwrap_or_default() {
+                service.metadata.insert(entry.key.clone(), metadata::to_json(field.node));
+            }
+        }
+        "extends" => {} // Resolved before; what is left of it says nothing.
+        _ => return false,
+    }
+    true
+}
+
+fn scale(field: &Field<'_>, to: &mut Report) -> Option<u32> {
+    match field.whole::<u32>(to)? {
+        0 => {
+            field
+                .warn(to, "0 is read as 1, as Rancher does")
+                .hint("to make a service without starting it, say `start_on_create: false`");
+            Some(1)
+        }
+        scale => Some(scale),
+    }
+}
+
+fn upgrade(field: &Field<'_>, to: &mut Report) -> Option<UpgradeDefaults> {
+    let mut upgrade = UpgradeDefaults::default();
+    for (key, field) in field.known(keys::UPGRADE, to)? {
+        match key {
+            "start_first" => upgrade.start_first = field.boolean(to),
+            "batch_size" => upgrade.batch_size = field.within(1, u32::MAX, to),
+            _ => upgrade.interval_ms = field.whole(to),
+        }
+    }
+    Some(upgrade)
+}
+
+fn scale_policy(field: &Field<'_>, to: &mut Report) -> Option<ScalePolicy> {
+    let mut policy = ScalePolicy { min: 1, max: 0, increment: 1 };
+    let keys = field.known(keys::SCALE_POLICY, to)?;
+    if keys.is_empty() {
+        return None;
+    }
+    for (key, field) in keys {
+        let number = field.within(1, u32::MAX, to)?;
+        match key {
+            "min" => policy.min = number,
+            "max" => policy.max = number,
+            _ => policy.increment = number,
+        }
+    }
+    if policy.max == 0 {
+        policy.max = u32::MAX;
+    }
+    if policy.min > policy.max {
+        field.error(to, "`min` is greater than `max`");
+        return None;
+    }
+    Some(policy)
+}
