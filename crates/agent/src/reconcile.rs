@@ -1,0 +1,85 @@
+//! The heart of the agent: what to do next so that the host becomes what it shall be, and what to say of it.
+//!
+//! Pure. [`reconcile_host`] compares the assignment with what Docker shows and what is remembered of earlier
+//! attempts; it is handed the moment and sleeps never. Called again whenever any of these changes, it goes on
+//! from whatever it finds, so nothing depends on a step having been seen through.
+
+mod attempt;
+mod members;
+mod observe;
+mod unit;
+mod words;
+
+use std::collections::BTreeMap;
+
+use drover_core::{HostAssignment, Observed, Time, UnitKey};
+
+pub use attempt::{Attempt, Attempts};
+pub use words::failure_event;
+
+use crate::op::UnitOps;
+use crate::view::DockerView;
+
+/// What follows from a look at the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// What to begin now; none for units that are busy.
+    pub ops: Vec<UnitOps>,
+    /// What is seen of every assigned unit. `tick` and `since` are 0: the caller counts observations that differ.
+    pub observed: BTreeMap<UnitKey, Observed>,
+    /// What to remember from now on, for units where it changed; hand it to [`Attempts::take`].
+    pub remember: BTreeMap<UnitKey, BTreeMap<String, Attempt>>,
+    /// What happened, in words.
+    pub events: Vec<(UnitKey, String)>,
+    /// Ports whose answer decides whether a unit is ready.
+    pub probes: Vec<Probe>,
+    /// Look again then, even if nothing happens before.
+    pub wake_at: Option<Time>,
+}
+
+/// TCP ports of a running unit that must accept before it counts as ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The unit.
+    pub unit: UnitKey,
+    /// The run they are asked in: an answer counts for this one only.
+    pub run: (String, Time),
+    /// Where to connect.
+    pub address: String,
+    /// The ports.
+    pub ports: Vec<u16>,
+}
+
+/// Compare and decide.
+pub fn reconcile_host(
+    assignment: &HostAssignment,
+    view: &DockerView,
+    attempts: &Attempts,
+    now: Time,
+) -> Reconciled {
+    let mut result = Reconciled::default();
+    for &key in assignment.units.keys() {
+        unit::reconcile(assignment, view, attempts, now, key, &mut result);
+    }
+    // A unit that is ours but not assigned was replaced elsewhere. Without an assignment nothing is known of
+    // what is wanted, so nothing is touched.
+    if assignment.host != 0 && assignment.generation > 0 {
+        for &key in view.containers.keys() {
+            if !assignment.units.contains_key(&key) {
+                unit::remove_unknown(view, attempts, now, key, &mut result);
+            }
+        }
+    }
+    for &key in attempts.units() {
+        if !assignment.units.contains_key(&key) && !view.containers.contains_key(&key) {
+            result.remember.insert(key, BTreeMap::new());
+        }
+    }
+    result
+}
+
+impl Reconciled {
+    fn wake(&mut self, at: Time) {
+        self.wake_at = Some(self.wake_at.map_or(at, |sooner| sooner.min(at)));
+    }
+}
