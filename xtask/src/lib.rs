@@ -5,8 +5,15 @@
 // The one crate beside the command line whose business is to print.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod api;
 pub mod checkout;
+pub mod cluster;
 pub mod command;
+pub mod demo;
+pub mod docker;
+pub mod http;
+pub mod images;
+pub mod load;
 pub mod steps;
 pub mod test;
 pub mod testbed;

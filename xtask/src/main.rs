@@ -11,6 +11,8 @@ use clap::Parser;
 enum Xtask {
     /// Several Docker hosts on this machine, each with its own address, name and engine.
     Testbed(xtask::testbed::cli::Arguments),
+    /// The product's main job on three Docker hosts on this machine, step by step.
+    Demo(xtask::demo::Arguments),
     /// Every check and every test.
     Test(xtask::test::Arguments),
     /// The rules that no compiler checks; prints the largest files and functions.
@@ -20,6 +22,7 @@ enum Xtask {
 fn main() -> ExitCode {
     let done = match Xtask::parse() {
         Xtask::Testbed(arguments) => xtask::testbed::cli::run(&arguments).map_err(Into::into),
+        Xtask::Demo(arguments) => xtask::demo::run(&arguments).map_err(Into::into),
         Xtask::Test(arguments) => xtask::test::run(&arguments).map_err(Into::into),
         Xtask::Tidy => xtask::tidy::run().map_err(Into::into),
     };

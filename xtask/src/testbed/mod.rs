@@ -29,6 +29,9 @@ use crate::command;
 /// Environment variable that leads tests to the record of a running testbed.
 pub const TESTBED_VARIABLE: &str = "DROVER_TESTBED";
 
+/// Environment variable that marks programs as part of a testbed (its value is the bed's number): they end with it.
+pub const PART_VARIABLE: &str = "DROVER_TESTBED_PART";
+
 /// A running testbed, as recorded in its `state.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Testbed {
@@ -111,6 +114,7 @@ impl Testbed {
     /// Remove a bed and every trace of it; one that isn't there is no error.
     pub fn down(bed: u8) -> Result<(), TestbedError> {
         let layout = Layout { bed };
+        process::kill_all(&process::find_marked(PART_VARIABLE, &bed.to_string()));
         for host in Self::found_hosts(layout) {
             host::kill(layout, host)?;
         }
@@ -131,6 +135,8 @@ impl Testbed {
         let mut traces = Vec::new();
         let inits = process::find_inits(&layout.marker_prefix());
         traces.extend(inits.into_iter().map(|(pid, name)| format!("process {pid} ({name})")));
+        let parts = process::find_marked(PART_VARIABLE, &bed.to_string());
+        traces.extend(parts.into_iter().map(|pid| format!("process {pid}")));
         if network::bridge_is_there(layout) {
             traces.push(format!("bridge {}", layout.bridge()));
         }
@@ -144,6 +150,11 @@ impl Testbed {
             traces.push(format!("cgroup {}", layout.cgroup()));
         }
         traces
+    }
+
+    /// Where a host's engine listens.
+    pub fn socket(bed: u8, host: u8) -> PathBuf {
+        Layout { bed }.socket(host)
     }
 
     /// Where the record of this bed is; the value for [`TESTBED_VARIABLE`].
@@ -313,8 +324,15 @@ impl Testbed {
     }
 }
 
+/// Ask a process to end; one that is gone already is no error.
+pub(crate) fn terminate(pid: u32) {
+    if let Ok(pid) = i32::try_from(pid) {
+        process::signal(pid, rustix::process::Signal::TERM);
+    }
+}
+
 /// Wait until something is so, looking often; whether it came to be.
-pub(crate) fn wait(patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+pub fn wait(patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + patience;
     loop {
         if is_so() {

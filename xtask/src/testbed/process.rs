@@ -32,6 +32,16 @@ pub(super) fn find_inits(prefix: &str) -> Vec<(i32, String)> {
     found.collect()
 }
 
+/// Processes that carry an environment variable with this value, such as a cluster's server.
+pub(super) fn find_marked(variable: &str, value: &str) -> Vec<i32> {
+    let wanted = format!("{variable}={value}");
+    let carries = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|b| *b == 0).any(|one| one == wanted.as_bytes())
+    };
+    numbers().into_iter().filter(carries).collect()
+}
+
 /// All processes that share a namespace with `pid`, itself included.
 pub(super) fn sharing(pid: i32, namespace: Namespace) -> Vec<i32> {
     let Some(wanted) = namespace_of(pid, namespace) else { return Vec::new() };

@@ -17,7 +17,8 @@ struct Rule {
 }
 
 /// What makes a crate impure: runtimes, sockets, engines, databases, randomness.
-const OUTSIDE: &[&str] = &["tokio", "reqwest", "hyper", "axum", "bollard", "sqlx", "rustix", "rand"];
+const OUTSIDE: &[&str] =
+    &["tokio", "reqwest", "hyper", "axum", "bollard", "sqlx", "rustix", "rand"];
 
 const ALL: &[&str] = &[
     "drover-agent",

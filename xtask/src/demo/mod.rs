@@ -1,0 +1,117 @@
+//! `cargo xtask demo`: the product's main job on three real Docker hosts on this machine, step by step, with timings.
+//! Where no Docker engine can run it says so and plays the same scenario on simulated hosts.
+//!
+//! Not a test: it asserts nothing that it doesn't show. What it starts is gone when it ends, however it ends.
+
+mod story;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::checkout::{self, BuildError};
+use crate::cluster::ClusterError;
+use crate::command::CommandError;
+use crate::docker::EngineError;
+use crate::testbed::{Testbed, TestbedError};
+
+/// The testbed of the demo.
+const BED: u8 = 1;
+
+/// The command line.
+#[derive(Args)]
+pub struct Arguments {
+    /// End after the last step instead of staying up.
+    #[arg(long)]
+    exit: bool,
+}
+
+/// Why the demo did not reach its end.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// Hosts.
+    #[error(transparent)]
+    Testbed(#[from] TestbedError),
+    /// Server or agents.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// Images.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The programs.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A command that is shown.
+    #[error("`{line}` ended with {status}")]
+    Command {
+        /// The command.
+        line: String,
+        /// Its exit status.
+        status: String,
+    },
+    /// A command that could not be run.
+    #[error(transparent)]
+    Run(#[from] CommandError),
+    /// The service does not answer as it should.
+    #[error("{0}")]
+    Unanswered(String),
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted; everything it started is gone")]
+    Interrupted,
+    /// This process could not be set up.
+    #[error("could not listen for Ctrl-C")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Tell the story on real hosts, or on simulated ones.
+pub fn run(arguments: &Arguments) -> Result<(), DemoError> {
+    match on_docker(arguments.exit) {
+        Err(DemoError::Testbed(
+            error @ (TestbedError::Impossible(_) | TestbedError::NotInstalled(_)),
+        )) => {
+            println!("{error}; so here is the same story on simulated hosts.\n");
+            on_simulated_hosts()
+        }
+        outcome => outcome,
+    }
+}
+
+/// The story runs on a thread of its own, so that Ctrl-C is heard at any moment; what it started is tied to it.
+fn on_docker(exit: bool) -> Result<(), DemoError> {
+    let at_the_end = Arc::new(AtomicBool::new(false));
+    let (done, outcome) = oneshot::channel();
+    let flag = Arc::clone(&at_the_end);
+    std::thread::spawn(move || done.send(story::tell(BED, exit, &flag)));
+    let outcome = wait(outcome)?;
+    Testbed::down(BED)?;
+    match outcome {
+        Some(told) => told,
+        None if at_the_end.load(Ordering::SeqCst) => Ok(()),
+        None => Err(DemoError::Interrupted),
+    }
+}
+
+/// The story's outcome; none if a signal came first.
+fn wait(
+    outcome: oneshot::Receiver<Result<(), DemoError>>,
+) -> Result<Option<Result<(), DemoError>>, DemoError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(DemoError::Signals)?.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Signals)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Signals)?;
+        Ok(tokio::select! {
+            told = outcome => told.ok(),
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+        })
+    })
+}
+
+/// The same scenario, hosts and time simulated.
+fn on_simulated_hosts() -> Result<(), DemoError> {
+    let line = "run --quiet -p drover-sim --bin drover-sim -- scenario scenarios/demo.txt";
+    story::show(&mut checkout::cargo(line))
+}
