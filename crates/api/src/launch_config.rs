@@ -164,7 +164,10 @@ mod tests {
         assert_eq!(image("nginx:1".into()), Ok("nginx:1".to_owned()));
         for missing in [Value::Null, "".into(), "docker:".into()] {
             let error = image(missing).unwrap_err();
-            assert_eq!((error.code, error.field.as_deref()), (crate::Code::MissingRequired, Some("imageUuid")));
+            assert_eq!(
+                (error.code, error.field.as_deref()),
+                (crate::Code::MissingRequired, Some("imageUuid"))
+            );
         }
     }
 

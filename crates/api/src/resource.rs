@@ -4,14 +4,28 @@
 //! the table of [`crate::route`]. Filters, paging, links, ids of other types and unknown actions are dealt with there
 //! for all of them.
 
+pub(crate) mod api_key;
+pub(crate) mod container;
+mod credential;
 mod dns_service;
+pub(crate) mod empty;
 mod envelope;
 mod external_service;
+pub(crate) mod host;
 mod load_balancer_service;
+pub(crate) mod project;
+pub(crate) mod project_template;
+pub(crate) mod pull_task;
+pub(crate) mod registration_token;
+pub(crate) mod registry;
+pub(crate) mod registry_credential;
 pub(crate) mod service;
 pub(crate) mod service_consume_map;
+pub(crate) mod service_expose_map;
 pub(crate) mod service_log;
+pub(crate) mod setting;
 pub(crate) mod stack;
+pub(crate) mod volume_template;
 
 use serde_json::Value;
 

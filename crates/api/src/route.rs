@@ -12,7 +12,11 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
-use crate::resource::{Resource, service, service_consume_map, service_log, stack};
+use crate::resource::{
+    Resource, api_key, container, empty, host, project, project_template, pull_task,
+    registration_token, registry, registry_credential, service, service_consume_map,
+    service_expose_map, service_log, setting, stack, volume_template,
+};
 use crate::schema::{self, Schema};
 use crate::transform::transform;
 
@@ -25,6 +29,28 @@ static TABLE: &[&dyn Resource] = &[
     &service::EXTERNALS,
     &service_consume_map::ServiceConsumeMaps,
     &service_log::ServiceLogs,
+    &service_expose_map::ServiceExposeMaps,
+    &container::CONTAINERS,
+    &container::INSTANCES,
+    &host::Hosts,
+    &registration_token::RegistrationTokens,
+    &project::Projects,
+    &project_template::ProjectTemplates,
+    &api_key::ApiKeys,
+    &registry::Registries,
+    &registry_credential::RegistryCredentials,
+    &volume_template::VolumeTemplates,
+    &pull_task::PullTasks,
+    &setting::SETTINGS,
+    &setting::ACTIVE_SETTINGS,
+    &empty::VOLUME,
+    &empty::SECRET,
+    &empty::CERTIFICATE,
+    &empty::MACHINE,
+    &empty::PROJECT_MEMBER,
+    &empty::NETWORK,
+    &empty::STORAGE_DRIVER,
+    &empty::NETWORK_DRIVER,
 ];
 
 /// `GET`: a collection, a resource, a link of one, the schemas, or the root.

@@ -4,6 +4,7 @@
 mod document;
 mod field;
 pub(crate) mod inputs;
+pub(crate) mod launch;
 
 pub(crate) use document::{all, document, documents};
 pub(crate) use field::{COMMON, Field};

@@ -3,11 +3,13 @@
 //! A test prints it into `docs/states.md`. Rancher's clients call an action only if it is listed, and their
 //! waits read `transitioning` alone, so every row here is something a script may depend on.
 
+mod container;
 #[cfg(test)]
 mod print;
 mod service;
 mod tables;
 
+pub(crate) use container::{agent_state, of_container, of_host};
 use drover_core::Time;
 pub(crate) use service::{of_service, of_stack};
 pub(crate) use tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK};

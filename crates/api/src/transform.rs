@@ -234,13 +234,13 @@ mod tests {
     use super::*;
 
     /// A body with everything at Docker's default but for what is given.
-    fn body(config: Value, host: Value) -> Value {
+    fn body(config: &Value, host: &Value) -> Value {
         json!({ "Name": "/app", "Config": config, "HostConfig": host })
     }
 
     /// The answer's members that differ from those for an empty body.
-    fn differing(config: Value, host: Value) -> Value {
-        let empty = transform(&body(json!({}), json!({}))).unwrap();
+    fn differing(config: &Value, host: &Value) -> Value {
+        let empty = transform(&body(&json!({}), &json!({}))).unwrap();
         let Value::Object(full) = transform(&body(config, host)).unwrap() else { panic!() };
         full.into_iter().filter(|(key, value)| empty[key] != *value).collect()
     }
@@ -263,7 +263,7 @@ mod tests {
             "CapAdd": ["NET_ADMIN"], "CapDrop": null, "Dns": null, "Memory": 134_217_728,
             "BlkioWeightDevice": [], "Devices": [], "Ulimits": [], "Init": false, "PidsLimit": 0,
         });
-        insta::assert_json_snapshot!(transform(&body(config, host)).unwrap(), @r#"
+        insta::assert_json_snapshot!(transform(&body(&config, &host)).unwrap(), @r#"
         {
           "type": "container",
           "kind": "container",
@@ -356,7 +356,7 @@ mod tests {
         let ports = |a: &str, b: &str| {
             let one = json!([{ "HostPort": "1" }]);
             let config = json!({ "ExposedPorts": { a: {}, b: {} }, "Env": [a, b], "Volumes": { a: {}, b: {} } });
-            transform(&body(config, json!({ "PortBindings": { a: one, b: one } }))).unwrap()
+            transform(&body(&config, &json!({ "PortBindings": { a: one, b: one } }))).unwrap()
         };
         assert_eq!(ports("80/tcp", "9/udp").to_string(), ports("9/udp", "80/tcp").to_string());
     }
@@ -391,7 +391,7 @@ mod tests {
             }
         }"#,
         );
-        insta::assert_snapshot!(serde_json::to_string_pretty(&differing(config, host.unwrap())).unwrap(), @r#"
+        insta::assert_snapshot!(serde_json::to_string_pretty(&differing(&config, &host.unwrap())).unwrap(), @r#"
         {
           "imageUuid": "sim:x",
           "entryPoint": [
@@ -505,7 +505,7 @@ mod tests {
     #[test]
     fn the_answer_is_a_launch_config() {
         let config = json!({ "Image": "nginx", "Labels": { "a": "b" } });
-        let answer = transform(&body(config, json!({}))).unwrap();
+        let answer = transform(&body(&config, &json!({}))).unwrap();
         let mut answer = answer;
         answer["networkMode"] = "managed".into();
         let spec = crate::launch_config::from_wire(&answer).unwrap();

@@ -57,14 +57,14 @@ fn read_mode(from: &Body<'_>) -> Result<NetworkMode, ApiError> {
             Some(member) => Ok(NetworkMode::Container(member.to_owned())),
             None => Err(from.lacks("networkLaunchConfig")),
         },
-        Some(other) => match other.strip_prefix("container:") {
-            Some(member) => Ok(NetworkMode::Container(member.to_owned())),
-            None => {
-                let detail = format!(
-                    "there is no network `{other}`: use managed, host, bridge, none or container"
-                );
-                Err(from.refuse(Code::InvalidOption, "networkMode", &detail))
+        Some(other) => {
+            if let Some(member) = other.strip_prefix("container:") {
+                return Ok(NetworkMode::Container(member.to_owned()));
             }
-        },
+            let why = format!(
+                "there is no network `{other}`: use managed, host, bridge, none or container"
+            );
+            Err(from.refuse(Code::InvalidOption, "networkMode", &why))
+        }
     }
 }

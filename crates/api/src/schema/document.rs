@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Schema, inputs};
+use super::{Schema, inputs, launch};
 use crate::context::Context;
 use crate::route;
 
@@ -69,9 +69,25 @@ pub(crate) fn document(ctx: &Context<'_>, schema: &Schema) -> Value {
 
 /// Every type there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static Schema> {
-    route::schemas().chain(inputs::ALL.iter())
+    route::schemas().chain(inputs::ALL.iter()).chain(launch::ALL.iter())
 }
 
 fn named(name: &str) -> Option<&str> {
     if name.is_empty() { None } else { Some(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_json() {
+        for schema in all() {
+            for field in schema.fields.iter().flat_map(|group| group.iter()) {
+                let Some(text) = field.default_text() else { continue };
+                let read = serde_json::from_str::<Value>(text);
+                assert!(read.is_ok(), "{}.{}: {text}", schema.name, field.name);
+            }
+        }
+    }
 }

@@ -62,6 +62,7 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("toServiceStrategy", "toServiceUpgradeStrategy"),
         ]],
     ),
+    part("setProjectMembersInput", &[&[Field::cr("members", "array[projectMember]")]]),
     part("setServiceLinksInput", &[&[Field::cru("serviceLinks", "array[serviceLink]")]]),
     part(
         "toServiceUpgradeStrategy",
@@ -75,7 +76,7 @@ pub(crate) static ALL: &[Schema] = &[
     ),
 ];
 
-const fn part(name: &'static str, fields: &'static [&'static [Field]]) -> Schema {
+pub(super) const fn part(name: &'static str, fields: &'static [&'static [Field]]) -> Schema {
     Schema {
         name,
         plural: "",

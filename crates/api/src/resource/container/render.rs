@@ -1,0 +1,96 @@
+//! A container as Rancher shows it: its launch config, where it is, and how it does.
+
+use drover_core::derive::published_ports;
+use drover_core::{Desired, Health, NetworkMode};
+use serde_json::{Map, Value, json};
+
+use super::SCHEMA;
+use super::member::Member;
+use crate::context::Context;
+use crate::ids::{self, Kind};
+use crate::resource::{Envelope, finish};
+use crate::{launch_config, state};
+
+/// The whole resource.
+pub(super) fn render(ctx: &Context<'_>, member: &Member<'_>) -> Value {
+    let world = ctx.world;
+    let unit = member.unit;
+    let standing = state::of_container(world, unit, member.name);
+    // There is no row once a removed unit is forgotten; until then it is removed since it was seen so.
+    let removed = (standing.state == "removed").then(|| member.seen.map(|seen| seen.since));
+    let envelope = Envelope {
+        schema: &SCHEMA,
+        id: member.id(),
+        name: &member.shown_name(world),
+        description: "",
+        standing,
+        project: Some(member.service.project),
+        created: unit.created_at,
+        removed: removed.flatten(),
+    };
+    let mut fields = configured(member);
+    fields.extend(found(ctx, member));
+    finish(ctx, envelope, fields.into())
+}
+
+/// What it was made from, with ids of its siblings where a launch config has names.
+fn configured(member: &Member<'_>) -> Map<String, Value> {
+    let Value::Object(mut fields) = launch_config::to_wire(member.spec) else { return Map::new() };
+    for only_in_launch_configs in
+        ["type", "kind", "networkLaunchConfig", "dataVolumesFromLaunchConfigs"]
+    {
+        fields.shift_remove(only_in_launch_configs);
+    }
+    if let NetworkMode::Container(name) = &member.spec.network {
+        fields.insert("networkContainerId".to_owned(), json!(member.sibling_named(name)));
+    }
+    let from = member.spec.volumes_from.iter();
+    let from: Vec<_> = from.filter_map(|name| member.sibling_named(name)).collect();
+    fields.insert("dataVolumesFrom".to_owned(), json!(from));
+    let ports = published_ports(member.service, member.spec);
+    let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+    fields.insert("ports".to_owned(), json!(ports));
+    fields
+}
+
+/// Where it is and how it does.
+fn found(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
+    let (unit, service) = (member.unit, member.service);
+    let held = member.held().cloned().unwrap_or_default();
+    let service_id = Kind::Service.id(service.id.0);
+    let health = match held.health {
+        _ if !held.running || unit.desired == Desired::Removed => None,
+        Health::None => None,
+        Health::Starting => Some("initializing"),
+        Health::Healthy => Some("healthy"),
+        Health::Unhealthy => Some("unhealthy"),
+    };
+    let found = json!({
+        "externalId": said(&held.docker_id),
+        "hostId": Kind::Host.id(unit.host.0),
+        "primaryIpAddress": said(&held.address),
+        "serviceId": service_id,
+        "serviceIds": [service_id],
+        "stackId": Kind::Stack.id(service.stack.0),
+        "deploymentUnitUuid": ids::uuid(ctx.world.cluster(), &format!("unit/{}", unit.key)),
+        "createIndex": member.number(),
+        "startCount": held.starts,
+        "exitCode": held.exit_code,
+        "version": unit.key.revision.to_string(),
+        "healthState": health,
+        "mounts": [],
+        "system": false,
+        "systemContainer": null,
+        "nativeContainer": false,
+    });
+    match found {
+        Value::Object(found) => found,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
+    }
+}
+
+fn said(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,221 @@
+//! Hosts: machines with a Docker engine and an agent. They are made by agents that register, never through here.
+
+use drover_core::derive::endpoints;
+use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId};
+use serde_json::{Value, json};
+
+use super::{Envelope, Resource, container, finish};
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::{ApiError, Code};
+use crate::ids::Kind;
+use crate::outcome::Outcome;
+use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
+use crate::state;
+
+static SCHEMA: Schema = Schema {
+    name: "host",
+    plural: "hosts",
+    base: "host",
+    collection: READ,
+    resource: EDIT,
+    fields: &[
+        COMMON,
+        &[
+            Field::ru("name", "string"),
+            Field::ru("description", "string"),
+            Field::r("hostname", "string"),
+            Field::ru("labels", "map[string]"),
+            Field::ru("memory", "int").min(0),
+            Field::ru("milliCpu", "int").min(0),
+            Field::r("agentState", "string"),
+            Field::r("agentIpAddress", "string"),
+            Field::r("info", "json"),
+            Field::r("instanceIds", "array[reference[instance]]"),
+            Field::r("publicEndpoints", "array[publicEndpoint]"),
+        ],
+    ],
+    actions: &[
+        ("activate", "", "host"),
+        ("deactivate", "", "host"),
+        ("dockersocket", "", "hostAccess"),
+        ("evacuate", "", "host"),
+        ("remove", "", "host"),
+        ("update", "", "host"),
+    ],
+    links: &[
+        Link::Parent { name: "account", plural: "projects", field: "accountId" },
+        Link::Children { name: "instances", plural: "containers", field: "hostId" },
+        Link::Children { name: "containers", plural: "containers", field: "hostId" },
+    ],
+};
+
+/// The resource.
+pub(crate) struct Hosts;
+
+impl Resource for Hosts {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
+        let hosts = ctx.world.hosts.values().filter(|host| ctx.sees(host.project));
+        hosts.map(|host| render(ctx, host)).collect()
+    }
+
+    fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
+        find(ctx, id).map(|host| render(ctx, host))
+    }
+
+    fn create(&self, _: &Context<'_>, _: Body<'_>) -> Result<Outcome, ApiError> {
+        let why = "hosts register themselves: make a registrationToken and run its command on the \
+                   machine";
+        Err(ApiError::new(Code::MethodNotAllowed, why))
+    }
+
+    fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
+        let held = living(ctx, id)?;
+        let mut edited = held.clone();
+        if body.names("name") {
+            edited.name = body.text("name")?.unwrap_or_default();
+        }
+        if body.names("description") {
+            edited.description = body.text("description")?.unwrap_or_default();
+        }
+        if let Some(labels) = body.map("labels")? {
+            edited.labels = labels;
+        }
+        if body.names("memory") {
+            edited.memory_limit = body.int_in("memory", 0, i64::MAX)?;
+        }
+        if body.names("milliCpu") {
+            edited.milli_cpu_limit = body.int_in("milliCpu", 0, i64::MAX)?;
+        }
+        Ok(put(held, edited, 200))
+    }
+
+    /// Its units are planned anew elsewhere, and its agent is not let in again.
+    fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
+        let held = living(ctx, id)?;
+        Ok(Outcome::render(removal(ctx, held), SCHEMA.plural, id.to_owned(), 200))
+    }
+
+    fn why_not(&self, _state: &str, action: &str) -> Option<String> {
+        let why = match action {
+            "evacuate" => {
+                "moving containers away one by one is not available yet; to give the host no new \
+                 ones, deactivate it, and to have all of them made elsewhere at once, remove it"
+            }
+            "dockersocket" => "Docker's own API is not passed on; use logs and execute",
+            _ => return None,
+        };
+        Some(why.to_owned())
+    }
+
+    fn act(
+        &self,
+        ctx: &Context<'_>,
+        id: &str,
+        action: &str,
+        _: Body<'_>,
+    ) -> Result<Outcome, ApiError> {
+        let held = living(ctx, id)?;
+        let active = action == "activate";
+        Ok(put(held, Host { active, ..held.clone() }, 202))
+    }
+}
+
+/// What removes a host.
+pub(super) fn removal(ctx: &Context<'_>, host: &Host) -> Vec<Change> {
+    let removed = Host { active: false, removed_at: Some(ctx.now), ..host.clone() };
+    let agents = ctx.world.credentials.values();
+    let agents = agents.filter(|c| c.grants == Grant::Agent(host.id) && c.removed_at.is_none());
+    let revoked = agents.map(|held| Credential {
+        active: false,
+        removed_at: Some(ctx.now),
+        ..(**held).clone()
+    });
+    let mut changes = vec![Change::PutHost(removed)];
+    changes.extend(revoked.map(Change::PutCredential));
+    changes
+}
+
+/// A host as Rancher shows it.
+fn render(ctx: &Context<'_>, host: &Host) -> Value {
+    let envelope = Envelope {
+        schema: &SCHEMA,
+        id: Kind::Host.id(host.id.0),
+        name: &host.name,
+        description: &host.description,
+        standing: state::of_host(ctx.world, host),
+        project: Some(host.project),
+        created: host.created_at,
+        removed: host.removed_at,
+    };
+    let facts = ctx.world.seen.get(&host.id).map(|seen| seen.facts.clone()).unwrap_or_default();
+    let fields = json!({
+        "hostname": host.hostname,
+        "agentState": state::agent_state(ctx.world, host),
+        "agentIpAddress": host.address,
+        "agentId": null,
+        "labels": host.labels,
+        "memory": host.memory_limit,
+        "milliCpu": host.milli_cpu_limit,
+        "localStorageMb": null,
+        "computeTotal": null,
+        "physicalHostId": null,
+        "hostTemplateId": null,
+        "info": info(&facts),
+        "instanceIds": container::ids_on(ctx, host.id),
+        "publicEndpoints": public_endpoints(ctx, host.id),
+    });
+    finish(ctx, envelope, fields)
+}
+
+/// Where Rancher's clients look for what the machine is. Memory is in MiB there.
+fn info(facts: &HostFacts) -> Value {
+    let os = facts.os.as_str();
+    json!({
+        "osInfo": {
+            "operatingSystem": os,
+            "kernelVersion": facts.kernel,
+            "dockerVersion": facts.docker_version,
+        },
+        "cpuInfo": { "count": facts.cpus },
+        "memoryInfo": { "memTotal": facts.memory / (1024 * 1024) },
+        "agentInfo": { "version": facts.agent_version },
+    })
+}
+
+fn public_endpoints(ctx: &Context<'_>, host: HostId) -> Vec<Value> {
+    let mut services: Vec<_> = ctx.world.units_on(host).map(|unit| unit.key.service).collect();
+    services.dedup();
+    let services = services.into_iter().filter_map(|id| ctx.world.service(id));
+    let here = services.flat_map(|service| endpoints(ctx.world, service));
+    let here = here.filter(|endpoint| endpoint.host == host).map(|endpoint| {
+        json!({
+            "type": "publicEndpoint",
+            "ipAddress": endpoint.ip,
+            "port": endpoint.port,
+            "serviceId": Kind::Service.id(endpoint.unit.service.0),
+            "hostId": Kind::Host.id(host.0),
+        })
+    });
+    here.collect()
+}
+
+fn find<'a>(ctx: &'a Context<'_>, id: &str) -> Option<&'a Host> {
+    let host = ctx.world.host(HostId(Kind::Host.parse(id)?))?;
+    ctx.sees(host.project).then_some(host)
+}
+
+fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Host, ApiError> {
+    let found = find(ctx, id).filter(|host| host.removed_at.is_none());
+    found.ok_or_else(|| ApiError::not_found(format!("host {id}")))
+}
+
+fn put(held: &Host, edited: Host, status: u16) -> Outcome {
+    let id = Kind::Host.id(held.id.0);
+    let changes = if edited == *held { vec![] } else { vec![Change::PutHost(edited)] };
+    Outcome::render(changes, SCHEMA.plural, id, status)
+}

@@ -1,0 +1,215 @@
+//! Projects: Rancher's environments.
+
+use drover_core::{Change, Grant, Project, ProjectId};
+use serde_json::{Value, json};
+
+use super::{Envelope, Resource, finish, host, project_template, registry, stack};
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::{ApiError, Code};
+use crate::ids::Kind;
+use crate::outcome::{Outcome, Then};
+use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
+use crate::state::{PROJECT, Standing};
+
+static SCHEMA: Schema = Schema {
+    name: "project",
+    plural: "projects",
+    base: "account",
+    collection: LIST_CREATE,
+    resource: EDIT,
+    fields: &[
+        COMMON,
+        &[
+            Field::cru("name", "string").required(),
+            Field::cru("description", "string"),
+            Field::r("projectTemplateId", "reference[projectTemplate]"),
+            Field::r("members", "array[projectMember]"),
+            Field::r("orchestration", "string"),
+            Field::r("healthState", "string"),
+            Field::r("version", "string"),
+            Field::r("servicesPortRange", "json"),
+        ],
+    ],
+    actions: &[
+        ("remove", "", "project"),
+        ("setmembers", "setProjectMembersInput", "projectMember"),
+        ("update", "", "project"),
+    ],
+    links: &[
+        Link::Children { name: "hosts", plural: "hosts", field: "accountId" },
+        Link::Children { name: "instances", plural: "containers", field: "accountId" },
+        Link::Children { name: "projectMembers", plural: "projectMembers", field: "projectId" },
+        Link::Children { name: "services", plural: "services", field: "accountId" },
+        Link::Children { name: "stacks", plural: "stacks", field: "accountId" },
+        Link::Children { name: "volumes", plural: "volumes", field: "accountId" },
+    ],
+};
+
+/// The resource.
+pub(crate) struct Projects;
+
+impl Resource for Projects {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
+        let projects = ctx.world.projects.values().filter(|project| ctx.sees(project.id));
+        projects.map(|project| render(ctx, project)).collect()
+    }
+
+    fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
+        for_admins(ctx, "made")?;
+        refuse_members(body)?;
+        let made = Project {
+            id: ProjectId(ctx.next_id()),
+            name: body.required("name")?,
+            description: body.text("description")?.unwrap_or_default(),
+            created_at: ctx.now,
+            removed_at: None,
+        };
+        check_name(ctx, &made)?;
+        let id = Kind::Project.id(made.id.0);
+        Ok(Outcome::render(vec![Change::PutProject(made)], SCHEMA.plural, id, 201))
+    }
+
+    fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
+        let held = living(ctx, id)?;
+        let mut edited = held.clone();
+        if let Some(name) = body.word("name")? {
+            edited.name = name;
+            check_name(ctx, &edited)?;
+        }
+        if body.names("description") {
+            edited.description = body.text("description")?.unwrap_or_default();
+        }
+        let changes = if edited == *held { vec![] } else { vec![Change::PutProject(edited)] };
+        Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
+    }
+
+    /// Everything in it goes too: stacks with their services, hosts, registries and keys.
+    fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
+        for_admins(ctx, "removed")?;
+        let held = living(ctx, id)?;
+        let mut changes = contents(ctx, held.id)?;
+        changes.push(Change::PutProject(Project { removed_at: Some(ctx.now), ..held.clone() }));
+        Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
+    }
+
+    fn act(
+        &self,
+        ctx: &Context<'_>,
+        id: &str,
+        action: &str,
+        body: Body<'_>,
+    ) -> Result<Outcome, ApiError> {
+        living(ctx, id)?;
+        if action == "setmembers" {
+            refuse_members(body)?;
+            return Ok(Outcome { changes: Vec::new(), then: Then::Body(no_members(ctx, id)) });
+        }
+        Ok(Outcome::render(Vec::new(), SCHEMA.plural, id.to_owned(), 200))
+    }
+}
+
+/// A project as Rancher shows it.
+fn render(ctx: &Context<'_>, project: &Project) -> Value {
+    let envelope = Envelope {
+        schema: &SCHEMA,
+        id: Kind::Project.id(project.id.0),
+        name: &project.name,
+        description: &project.description,
+        standing: Standing::present(PROJECT, project.removed_at),
+        // Its own: clients compare the two.
+        project: Some(project.id),
+        created: project.created_at,
+        removed: project.removed_at,
+    };
+    let fields = json!({
+        "orchestration": "cattle",
+        "projectTemplateId": project_template::CATTLE,
+        "healthState": "healthy",
+        "version": "2",
+        "members": [],
+        "virtualMachine": false,
+        "defaultNetworkId": null,
+        "hostRemoveDelaySeconds": null,
+        "servicesPortRange": { "type": "servicesPortRange", "startPort": 49153, "endPort": 65535 },
+    });
+    finish(ctx, envelope, fields)
+}
+
+fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Project, ApiError> {
+    let found = Kind::Project.parse(id).and_then(|id| ctx.world.projects.get(&ProjectId(id)));
+    let found = found.filter(|project| ctx.sees(project.id) && project.removed_at.is_none());
+    found.map(|project| &**project).ok_or_else(|| ApiError::not_found(format!("project {id}")))
+}
+
+fn for_admins(ctx: &Context<'_>, what: &str) -> Result<(), ApiError> {
+    if ctx.caller.grant == Grant::Admin {
+        return Ok(());
+    }
+    let why = format!("a project is {what} with a key for all projects; this one is for one");
+    Err(ApiError::new(Code::Forbidden, why))
+}
+
+fn check_name(ctx: &Context<'_>, made: &Project) -> Result<(), ApiError> {
+    let others = ctx.world.projects.values();
+    let mut others = others.filter(|other| other.id != made.id && other.removed_at.is_none());
+    if others.any(|other| other.name.eq_ignore_ascii_case(&made.name)) {
+        let why = format!("there is a project named {} already", made.name);
+        return Err(ApiError::on(Code::NotUnique, "name", why));
+    }
+    Ok(())
+}
+
+/// What removes everything in a project.
+fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiError> {
+    let mut changes = Vec::new();
+    let stacks = ctx.world.stacks.values();
+    for held in stacks.filter(|s| s.project == project && s.removed_at.is_none()) {
+        let id = Kind::Stack.id(held.id.0);
+        changes.extend(stack::Stacks.delete(ctx, &id)?.changes);
+    }
+    let hosts = ctx.world.hosts.values();
+    for held in hosts.filter(|h| h.project == project && h.removed_at.is_none()) {
+        changes.extend(host::removal(ctx, held));
+    }
+    let registries = ctx.world.registries.values();
+    for held in registries.filter(|r| r.project == project && r.removed_at.is_none()) {
+        changes.push(registry::removal(ctx, held));
+    }
+    for held in ctx.world.credentials.values().filter(|c| c.removed_at.is_none()) {
+        let is_its = match held.grants {
+            Grant::Project(of) | Grant::Registration { project: of, .. } => of == project,
+            Grant::Admin | Grant::Agent(_) => false,
+        };
+        if is_its {
+            let mut held = (**held).clone();
+            (held.active, held.removed_at) = (false, Some(ctx.now));
+            changes.push(Change::PutCredential(held));
+        }
+    }
+    Ok(changes)
+}
+
+/// There are no accounts to be members: access is by key.
+fn refuse_members(body: Body<'_>) -> Result<(), ApiError> {
+    if body.list("members")?.is_empty() {
+        return Ok(());
+    }
+    let why = "there are no accounts that could be members: give out API keys of the project";
+    Err(ApiError::on(Code::InvalidOption, "members", why))
+}
+
+fn no_members(ctx: &Context<'_>, id: &str) -> Value {
+    let own = format!("{}/projectmembers", ctx.resource_url(SCHEMA.plural, id));
+    json!({
+        "type": "collection",
+        "resourceType": "projectMember",
+        "links": { "self": own },
+        "actions": {},
+        "data": [],
+    })
+}

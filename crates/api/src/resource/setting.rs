@@ -1,0 +1,119 @@
+//! Settings, by their bare names: those that clients ask for, and those that someone set. What Drover keeps among
+//! the settings for itself (`drover.…`) is nobody's to see or change.
+
+use drover_core::{Change, Grant};
+use serde_json::{Value, json};
+
+use super::Resource;
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::{ApiError, Code};
+use crate::launch_config::BALANCER_IMAGE;
+use crate::outcome::Outcome;
+use crate::schema::{Field, READ, Schema};
+
+/// Names that exist without being set, and their values.
+const DEFAULTS: [(&str, &str); 4] = [
+    ("api.host", ""),
+    ("lb.instance.image", BALANCER_IMAGE),
+    // The newest of Rancher's own command lines: they ask whether they are too old.
+    ("rancher.compose.version", "v0.12.5"),
+    // What this API is compatible with, which is what clients decide by.
+    ("rancher.server.version", "v1.6.30"),
+];
+
+const PREFIX: &str = "1as!";
+const OWN: &str = "drover.";
+
+const FIELDS: &[Field] = &[
+    Field::r("name", "string"),
+    Field::ru("value", "string"),
+    Field::r("activeValue", "string"),
+    Field::r("inDb", "boolean"),
+    Field::r("source", "string"),
+];
+
+static SETTING: Schema = schema("setting", "settings");
+static ACTIVE_SETTING: Schema = schema("activeSetting", "activeSettings");
+
+const fn schema(name: &'static str, plural: &'static str) -> Schema {
+    Schema {
+        name,
+        plural,
+        base: "setting",
+        collection: READ,
+        resource: &["GET", "PUT"],
+        fields: &[FIELDS],
+        actions: &[],
+        links: &[],
+    }
+}
+
+/// The rows, under either name.
+pub(crate) struct Settings(&'static Schema);
+
+/// `settings`.
+pub(crate) static SETTINGS: Settings = Settings(&SETTING);
+/// `activeSettings`, which older clients read.
+pub(crate) static ACTIVE_SETTINGS: Settings = Settings(&ACTIVE_SETTING);
+
+impl Resource for Settings {
+    fn schema(&self) -> &'static Schema {
+        self.0
+    }
+
+    fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
+        let defaults = DEFAULTS.iter().map(|(name, _)| *name);
+        let set = ctx.world.settings.keys().map(String::as_str);
+        let set = set.filter(|name| DEFAULTS.iter().all(|(known, _)| known != name));
+        let names = defaults.chain(set).filter(|name| !name.starts_with(OWN));
+        names.map(|name| self.render(ctx, name)).collect()
+    }
+
+    fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
+        let name = id.strip_prefix(PREFIX).unwrap_or(id);
+        exists(ctx, name).then(|| self.render(ctx, name))
+    }
+
+    fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
+        let name = id.strip_prefix(PREFIX).unwrap_or(id);
+        if ctx.caller.grant != Grant::Admin {
+            let why = format!("setting {name} is changed with a key for all projects");
+            return Err(ApiError::new(Code::Forbidden, why));
+        }
+        let changes = if body.names("value") {
+            let value = body.text("value")?;
+            vec![Change::SetSetting { name: name.to_owned(), value }]
+        } else {
+            Vec::new()
+        };
+        Ok(Outcome::render(changes, self.0.plural, name.to_owned(), 200))
+    }
+}
+
+impl Settings {
+    fn render(&self, ctx: &Context<'_>, name: &str) -> Value {
+        let set = ctx.world.settings.get(name);
+        let default = DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        let value = set.map(String::as_str).or(default);
+        let id = format!("{PREFIX}{name}");
+        let own = ctx.resource_url(self.0.plural, &id);
+        json!({
+            "id": id,
+            "type": self.0.name,
+            "baseType": self.0.base,
+            "name": name,
+            "value": value,
+            "activeValue": value,
+            "inDb": set.is_some(),
+            "source": if set.is_some() { "Database" } else { "Code Packaged Defaults" },
+            "links": { "self": own },
+            "actions": {},
+        })
+    }
+}
+
+fn exists(ctx: &Context<'_>, name: &str) -> bool {
+    let known = DEFAULTS.iter().any(|(known, _)| *known == name);
+    !name.starts_with(OWN) && (known || ctx.world.settings.contains_key(name))
+}
