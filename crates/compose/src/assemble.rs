@@ -190,7 +190,8 @@ fn join_services(
         if link.stack.is_none() {
             match names.find(&link.service) {
                 Some(other) if primaries[other] != other => {
-                    link_to_sidekick(index, other, drafts, primaries, &named, to);
+                    let inside = primaries[other] == primaries[index];
+                    link_to_sidekick(inside, &link.alias, &drafts[primaries[other]], &named, to);
                     continue;
                 }
                 Some(other) => link.service.clone_from(&drafts[other].service.name),
@@ -247,28 +248,21 @@ fn missing(named: &Named, names: &Names, to: &mut Report) {
     }
 }
 
-fn link_to_sidekick(
-    index: usize,
-    other: usize,
-    drafts: &[Draft],
-    primaries: &[usize],
-    named: &Named,
-    to: &mut Report,
-) {
+fn link_to_sidekick(inside: bool, alias: &str, primary: &Draft, named: &Named, to: &mut Report) {
     let shown = &named.shown;
-    if primaries[other] == primaries[index] {
+    if inside && (alias.is_empty() || alias == named.name) {
         let text = format!(
             "ignored: `{shown}` is of the same unit and reached by its name without a link"
         );
         to.note(&named.at, &named.path, text);
+    } else if inside {
+        let text =
+            format!("ignored: `{shown}` is of the same unit and reached by its own name only");
+        to.warn(&named.at, &named.path, text);
     } else {
-        let primary = &drafts[primaries[other]].service.name;
-        to.warn(
-            &named.at,
-            &named.path,
-            format!("ignored: `{shown}` is a sidekick and can't be linked to"),
-        )
-        .hint(format!("it is reached as {shown}.{primary}"));
+        let text = format!("ignored: `{shown}` is a sidekick and can't be linked to");
+        let primary = &primary.service.name;
+        to.warn(&named.at, &named.path, text).hint(format!("it is reached as {shown}.{primary}"));
     }
 }
 

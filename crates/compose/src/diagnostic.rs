@@ -127,6 +127,11 @@ impl Report {
         self.say(Severity::Note, at, path, text.into())
     }
 
+    /// Whether a value is known to be wrong, so that what follows from that need not be said.
+    pub(crate) fn is_wrong(&self, at: &Place) -> bool {
+        self.said.iter().any(|d| d.severity == Severity::Error && d.at == *at)
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         self.said.iter().any(|d| d.severity == Severity::Error)
     }

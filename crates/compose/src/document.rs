@@ -134,7 +134,8 @@ fn nested(root: &Node, purpose: Purpose, to: &mut Report) -> Option<Document> {
             None => unknown(entry, to),
         }
     }
-    if root.get("services").is_none() && purpose == Purpose::Docker {
+    let is_told = entries(root).any(|e| to.is_wrong(&e.at));
+    if root.get("services").is_none() && purpose == Purpose::Docker && !is_told {
         to.error(&root.at, "", "the file has no `services`");
     }
     Some(document)

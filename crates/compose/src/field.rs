@@ -75,7 +75,9 @@ impl<'a> Field<'a> {
 
     /// The same, where nothing is to be returned.
     pub(crate) fn wrong(&self, what: &str, to: &mut Report) {
-        self.error(to, format!("expected {what}, found {}", self.node.found()));
+        if !to.is_wrong(self.at()) {
+            self.error(to, format!("expected {what}, found {}", self.node.found()));
+        }
     }
 
     /// The value under a key of this map.

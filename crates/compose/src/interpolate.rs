@@ -50,6 +50,7 @@ pub(crate) fn interpolate(node: &mut Node, path: &str, vars: &mut Variables<'_>,
                 }
                 Err(bad) => {
                     to.error(&node.at, path, bad.to_string());
+                    node.value = Value::Null;
                 }
             }
         }

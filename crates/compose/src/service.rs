@@ -247,11 +247,17 @@ fn check_image(raw: &RawService, build: Option<&Field<'_>>, draft: &Draft, to: &
                 .error(to, "images are not built here")
                 .hint("build and push the image, and name it under `image`");
         }
-        None if !has_image => {
+        None if !has_image && !is_excused(raw, to) => {
             to.error(&raw.at, &draft.path(), "has no `image`");
         }
         None => {}
     }
+}
+
+/// Whether the image is missing because of something that has been said already.
+fn is_excused(raw: &RawService, to: &Report) -> bool {
+    let wrong = |key| raw.node.get(key).is_some_and(|node| to.is_wrong(&node.at));
+    to.is_wrong(&raw.node.at) || wrong("image") || wrong("extends")
 }
 
 /// What only all keys together can tell.

@@ -78,6 +78,7 @@ impl Node {
             Value::Null => "nothing".into(),
             Value::List(_) => "a list".into(),
             Value::Map(_) => "a map".into(),
+            Value::Scalar(scalar) if scalar.shown().is_empty() => "an empty text".into(),
             Value::Scalar(scalar) => format!("`{}`", scalar.shown()),
         }
     }
@@ -360,6 +361,11 @@ fn syntax_fault(file: &Arc<str>, error: &ScanError) -> Fault {
         }
         ErrorKind::UnknownAnchor => {
             ("this alias has no anchor above it".to_owned(), Some("write `&name` at the value"))
+        }
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::InvalidIndentation => {
+            (format!("not YAML: {}", error.info()), Some("look at the indentation here and above"))
         }
         ErrorKind::UnexpectedEof => ("the file ends too early".to_owned(), None),
         _ => (format!("not YAML: {}", error.info()), None),

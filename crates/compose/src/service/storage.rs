@@ -133,7 +133,7 @@ fn target_of<'m>(mount: &'m str, field: &Field<'_>, to: &mut Report) -> Option<&
     if let Some(source) = source.filter(|source| !source.starts_with('/')) {
         if source.starts_with(['.', '~']) {
             field
-                .error(to, "a relative path means nothing on a host that may be any of them")
+                .error(to, "a relative path has no meaning: the container may run on any host")
                 .hint("write an absolute path or the name of a volume");
             return None;
         }

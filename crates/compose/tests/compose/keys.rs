@@ -14,7 +14,8 @@ type Row = (&'static str, &'static str, &'static [(&'static str, fn() -> Value)]
 fn outcome(text: &str) -> Vec<(String, Value)> {
     let image = if text.starts_with("image:") { "" } else { "image: busybox\n" };
     let text = format!("{image}{text}").replace('\n', "\n    ");
-    let docker = format!("version: '2'\nservices:\n  db: {{image: postgres}}\n  web:\n    {text}\n");
+    let docker =
+        format!("version: '2'\nservices:\n  db: {{image: postgres}}\n  web:\n    {text}\n");
     let files = [
         ("docker-compose.yml", docker.as_str()),
         ("common.yml", "version: '2'\nservices:\n  base: {image: base, tty: true}\n"),
@@ -70,7 +71,7 @@ const ROWS: &[Row] = &[
         "template.primary.environment" => {"A": "true", "B": "false", "C": "true", "D": "1.10", "E": "0644"}),
     row!("env_file", "env_file: web.env", "template.primary.environment" => {"A": "1", "B": "2"}),
     row!("env_file", "environment: [A=mine]\nenv_file: [web.env]", "template.primary.environment" => {"A": "mine", "B": "2"}),
-    row!("labels", "labels: {a: b, c: 3, d: , e: $${stack_name}}",
+    row!("labels", "labels: {a: b, c: 3, d: , e: '$${stack_name}'}",
         "template.primary.labels" => {"a": "b", "c": "3", "d": "", "e": "${stack_name}"}),
     row!("labels", "labels: [a=b, c]", "template.primary.labels" => {"a": "b", "c": ""}),
     row!("labels", "labels: {io.rancher.service.selector.link: tier=back, io.rancher.service.selector.container: a=b}",
@@ -179,7 +180,7 @@ const ROWS: &[Row] = &[
     row!("deploy", "deploy: {replicas: 3, mode: replicated, restart_policy: {condition: any}}", "scale" => 3),
     row!("deploy", "deploy: {mode: global}", "template.primary.labels" => {"io.rancher.scheduler.global": "true"}),
     row!("deploy", "deploy: {update_config: {parallelism: 2, delay: 10s, order: start-first, failure_action: pause}}",
-        "upgrade" => {"batch_size": 2, "interval_ms": 10_000, "start_first": true}),
+        "upgrade.batch_size" => 2, "upgrade.interval_ms" => 10_000, "upgrade.start_first" => true),
     row!("deploy", "deploy: {resources: {limits: {cpus: '0.50', memory: 50M, pids: 9}, reservations: {cpus: '0.25', memory: 20M}}}",
         "template.primary.memory" => 52_428_800, "template.primary.memory_reservation" => 20_971_520,
         "template.primary.milli_cpu_reservation" => 250,
@@ -200,10 +201,10 @@ const ROWS: &[Row] = &[
         "template.primary.health_check" => {"port": 80, "request_line": "GET /ping HTTP/1.0", "interval_ms": 2000, "response_timeout_ms": 2000, "healthy_threshold": 2, "unhealthy_threshold": 3, "initializing_timeout_ms": 60_000, "reinitializing_timeout_ms": 60_000, "strategy": "recreate_on_quorum", "quorum": 2}),
     row!("health_check", "health_check: {port: 6379, request_line: '', strategy: none}",
         "template.primary.health_check" => {"port": 6379, "request_line": null, "interval_ms": null, "response_timeout_ms": null, "healthy_threshold": null, "unhealthy_threshold": null, "initializing_timeout_ms": null, "reinitializing_timeout_ms": null, "strategy": "none", "quorum": null}),
-    row!("metadata", "metadata: {a: 1, b: '1', c: 1.5, d: yes, e: [x, {f: }], g: 0777, h: ${HOME_TOWN}, i: '$$x'}",
+    row!("metadata", "metadata: {a: 1, b: '1', c: 1.5, d: yes, e: [x, {f: }], g: 0777, h: '${HOME_TOWN}', i: '$$x'}",
         "metadata" => {"a": 1, "b": "1", "c": 1.5, "d": true, "e": ["x", {"f": null}], "g": "0777", "h": "Oslo", "i": "$x"}),
     row!("upgrade_strategy", "upgrade_strategy: {start_first: true, batch_size: 2, interval_millis: 500}",
-        "upgrade" => {"batch_size": 2, "interval_ms": 500, "start_first": true}),
+        "upgrade.batch_size" => 2, "upgrade.interval_ms" => 500, "upgrade.start_first" => true),
     row!("retain_ip", "retain_ip: true", "retain_ip" => true),
     row!("external_ips", "image: rancher/external-service\nexternal_ips: [10.0.0.1, 10.0.0.2]",
         "kind" => "external", "external" => {"addresses": ["10.0.0.1", "10.0.0.2"]}),
@@ -245,7 +246,8 @@ fn each_key_becomes_what_it_says() {
 
 #[test]
 fn each_honoured_key_has_a_row() {
-    let rows: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(ELSEWHERE.iter().copied()).collect();
+    let rows: BTreeSet<&str> =
+        ROWS.iter().map(|row| row.0).chain(ELSEWHERE.iter().copied()).collect();
     let honoured: BTreeSet<&str> =
         SERVICE.iter().filter(|k| k.fate == Fate::Honoured).map(|k| k.name).collect();
     assert_eq!(rows, honoured);
