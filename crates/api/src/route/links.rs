@@ -20,23 +20,27 @@ pub(super) fn follow(
     let id = row["id"].as_str().unwrap_or_default();
     let none = || ApiError::not_found(format!("link `{name}` of {} {id}", schema.name));
     let link = schema.links.iter().find(|link| link.name().eq_ignore_ascii_case(name));
-    let (plural, wanted): (_, Box<dyn Fn(&Value) -> bool>) = match *link.ok_or_else(none)? {
+    let link = link.ok_or_else(none)?;
+    let plural = match *link {
         Link::Parent { plural, field, .. } => {
             let parent = row[field].as_str().ok_or_else(none)?;
             return find(plural)?.row(ctx, parent).ok_or_else(none);
         }
-        Link::Children { plural, field, .. } => {
-            (plural, Box::new(move |other| holds(&other[field], id)))
-        }
-        Link::Listed { plural, field, .. } => (
-            plural,
-            Box::new(move |other| other["id"].as_str().is_some_and(|id| holds(&row[field], id))),
-        ),
+        Link::Children { plural, .. } | Link::Listed { plural, .. } => plural,
     };
     let resource = find(plural)?;
-    let rows = resource.rows(ctx).into_iter().filter(|other| wanted(other)).collect();
+    let rows = resource.rows(ctx).into_iter().filter(|other| leads_to(link, row, other)).collect();
     let own_url = format!("{}/{}", row["links"]["self"].as_str().unwrap_or_default(), name);
     Ok(collection(ctx, resource.schema(), &own_url, rows, query))
+}
+
+fn leads_to(link: &Link, row: &Value, other: &Value) -> bool {
+    let id = |row: &Value| row["id"].as_str().unwrap_or_default().to_owned();
+    match *link {
+        Link::Parent { field, .. } => row[field] == other["id"],
+        Link::Children { field, .. } => holds(&other[field], &id(row)),
+        Link::Listed { field, .. } => holds(&row[field], &id(other)),
+    }
 }
 
 /// Whether a member is this id, or a list or map with it.

@@ -12,6 +12,8 @@ use drover_core::{
 };
 use serde_json::Value;
 
+use crate::shape;
+
 pub(crate) const PROJECT: ProjectId = ProjectId(1);
 
 pub(crate) struct Bench {
@@ -19,6 +21,7 @@ pub(crate) struct Bench {
     pub(crate) notes: BTreeMap<ServiceId, Vec<Note>>,
     pub(crate) now: Time,
     pub(crate) grant: Grant,
+    schemas: shape::Schemas,
     tick: u64,
 }
 
@@ -30,6 +33,7 @@ impl Bench {
             notes: BTreeMap::new(),
             now: Time(1_700_000_000_000),
             grant: Grant::Admin,
+            schemas: shape::Schemas::new(),
             tick: 0,
         };
         let project = Project {
@@ -40,6 +44,9 @@ impl Bench {
             removed_at: None,
         };
         bench.commit(&[Change::PutProject(project)]).unwrap();
+        let list = bench.get("~/schemas");
+        let schemas = list["data"].as_array().unwrap().iter();
+        bench.schemas = schemas.map(|s| (s["id"].as_str().unwrap().into(), s.clone())).collect();
         for n in 1..=hosts {
             bench.add_host(n);
         }
@@ -90,9 +97,17 @@ impl Bench {
         data[0].clone()
     }
 
+    /// Whatever the answer is; a good one is held against its schema.
     pub(crate) fn request(&mut self, request: &str, body: &Value) -> Answer {
         match self.try_request(request, body) {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                let shown = answer.body.as_ref().unwrap_or(&Value::Null);
+                if !request.contains("schemas") && shown["type"].is_string() {
+                    let none: [&str; 0] = [];
+                    assert_eq!(shape::wrong(&self.schemas, shown), none, "{request} {body}");
+                }
+                answer
+            }
             Err(error) => Answer { status: error.status(), body: Some(error.body("e")) },
         }
     }
