@@ -63,6 +63,11 @@ impl Api {
         self.ask("POST", path, body)
     }
 
+    /// Change something.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
+        self.ask("PUT", path, body)
+    }
+
     fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value, ApiError> {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.exchange(method, path, text.as_bytes())?;

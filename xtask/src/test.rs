@@ -78,12 +78,20 @@ fn on_docker_hosts(steps: &mut Steps) {
             return;
         }
     };
+    let programs = steps.step("programs for the hosts", || {
+        let drover = checkout::build("-p drover --bin drover").map_err(|e| e.to_string())?;
+        let app = crate::images::build_program().map_err(|e| e.to_string())?;
+        Ok((drover, app))
+    });
     let sockets: Vec<_> = bed.hosts.iter().map(|h| h.socket.display().to_string()).collect();
     let mut agent = serial_test_runner("-p drover-agent --test docker");
     agent.env("DROVER_TEST_DOCKER_SOCKETS", sockets.join(","));
     steps.command("agent on Docker", agent.env(TESTBED_VARIABLE, bed.record()));
     let mut whole = serial_test_runner("-p xtask --test testbed --test e2e");
     whole.env("DROVER_TEST_TESTBED", "1");
+    if let Some((drover, app)) = programs {
+        whole.env("DROVER_TEST_BINARY", drover).env("DROVER_TEST_APP", app);
+    }
     steps.command("end to end", whole.env(TESTBED_VARIABLE, bed.record()));
     steps.step("testbed down", || {
         Testbed::down(BED).map_err(|error| error.to_string())?;

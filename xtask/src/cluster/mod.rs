@@ -96,6 +96,22 @@ impl Cluster {
         self.agents.remove(&host).map_or(Ok(()), |agent| agent.end(ending))
     }
 
+    /// End a host's agent and forget what it knew: it must join again.
+    pub fn forget_agent(&mut self, host: u8) -> Result<(), ClusterError> {
+        self.stop_agent(host, Ending::Stop)?;
+        let path = self.folder.join(agent_name(host));
+        std::fs::remove_dir_all(&path).map_err(|source| ClusterError::Folder { path, source })
+    }
+
+    /// Wait until a host's agent ends by itself; the end of what it said.
+    pub fn last_words_of_agent(&mut self, host: u8) -> Result<String, ClusterError> {
+        let name = agent_name(host);
+        let mut agent = self.agents.remove(&host);
+        let ended = wait(PATIENCE, || agent.as_mut().is_none_or(Program::has_ended));
+        self.must(ended, "the agent to end", &name)?;
+        Ok(self.last_lines(&name))
+    }
+
     /// The program that is the server.
     pub fn server(&self) -> Option<&Program> {
         self.server.as_ref()
@@ -217,7 +233,7 @@ impl Cluster {
     }
 
     fn start_agent_with(&mut self, host: u8, more: &[&str]) -> Result<(), ClusterError> {
-        let name = format!("agent{host}");
+        let name = agent_name(host);
         let socket = Testbed::socket(self.bed.bed, host);
         let mut command = self.bed.command(host, &self.drover)?;
         command.arg("agent").arg("--server").arg(self.url());
@@ -246,10 +262,18 @@ impl Cluster {
     }
 
     fn silent(&self, what: &str, of: &str) -> ClusterError {
-        let log = std::fs::read_to_string(self.log(of)).unwrap_or_default();
-        let said = crate::command::last_lines(&log, 20);
+        let said = self.last_lines(of);
         ClusterError::Waited { what: what.to_owned(), of: of.to_owned(), said }
     }
+
+    fn last_lines(&self, of: &str) -> String {
+        let log = std::fs::read_to_string(self.log(of)).unwrap_or_default();
+        crate::command::last_lines(&log, 20)
+    }
+}
+
+fn agent_name(host: u8) -> String {
+    format!("agent{host}")
 }
 
 /// Empty the engines and the folder of what an earlier cluster left.
