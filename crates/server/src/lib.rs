@@ -1,1 +1,39 @@
-//! placeholder
+//! Drover's server: the HTTP API, the agents' hub, and the loop that plans.
+//!
+//! It decides nothing itself. What a request means is said in `drover-api`, what to do next in `drover-core`,
+//! both purely; here are the clock, the random text, the connections, and the commits.
+//!
+//! Read in this order: [`run`] (start to end), `http` (a request's way), `call` (a call of the API), `plan_loop`,
+//! `hub` and `session` (the agents).
+
+mod answer;
+mod asks;
+mod auth;
+mod base_url;
+mod body;
+mod call;
+mod clock;
+mod first_start;
+mod host_access;
+mod http;
+mod hub;
+mod link;
+mod listen;
+mod lock;
+mod plan_loop;
+mod pulls;
+mod purge;
+mod random;
+mod register;
+mod route;
+mod run;
+mod serve;
+mod server;
+mod session;
+mod subscribe;
+mod tokens;
+
+pub use first_start::{AdminKey, begin};
+pub use run::{Options, ServerError, Told, run};
+pub use serve::{Settings, serve};
+pub use server::Timing;

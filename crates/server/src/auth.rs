@@ -1,0 +1,164 @@
+//! Who is asking: HTTP Basic against the credentials of the snapshot.
+//!
+//! What a caller may then do is the API's business (it sees the grant); here only agents and users are told
+//! apart, so that no agent's credential opens the API and no key opens an agent link.
+
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use drover_api::{ApiError, Caller, Code};
+use drover_core::{Credential, Grant, HostId, World};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// Why a request was not let in. The same words for an unknown key and a wrong secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    /// Nothing was sent that could be checked.
+    #[error("this needs a key: send an access key and its secret key by HTTP Basic")]
+    NoKey,
+    /// It is wrong, or it was.
+    #[error("the access key or the secret key is wrong, or the key was deactivated or removed")]
+    WrongKey,
+    /// The key of something that is not a user.
+    #[error("this key belongs to an agent, not to a user of the API: use an API key")]
+    NotAUser,
+    /// A user's key where an agent's is needed.
+    #[error("this key is not an agent's: an agent gets its own by registering with a token")]
+    NotAnAgent,
+    /// The host was removed since.
+    #[error(
+        "this host was removed from the cluster: to bring it back, register it with a new \
+         registration token"
+    )]
+    NoHost,
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        let code = match denied {
+            Denied::NoKey | Denied::WrongKey | Denied::NotAnAgent | Denied::NoHost => {
+                Code::Unauthorized
+            }
+            Denied::NotAUser => Code::Forbidden,
+        };
+        Self::new(code, denied.to_string())
+    }
+}
+
+/// The user behind a request.
+pub(crate) fn user(world: &World, headers: &HeaderMap) -> Result<Caller, Denied> {
+    let credential = credential(world, headers)?;
+    match &credential.grants {
+        Grant::Admin | Grant::Project(_) => {
+            let access = credential.public.clone();
+            Ok(Caller { access, grant: credential.grants.clone() })
+        }
+        Grant::Registration { .. } | Grant::Agent(_) => Err(Denied::NotAUser),
+    }
+}
+
+/// The host behind a request.
+pub(crate) fn agent(world: &World, headers: &HeaderMap) -> Result<HostId, Denied> {
+    match credential(world, headers)?.grants {
+        Grant::Agent(host) if world.hosts.contains_key(&host) => Ok(host),
+        Grant::Agent(_) => Err(Denied::NoHost),
+        Grant::Admin | Grant::Project(_) | Grant::Registration { .. } => Err(Denied::NotAnAgent),
+    }
+}
+
+/// SHA-256 of a secret, as credentials keep it.
+pub(crate) fn hash(secret: &str) -> String {
+    use std::fmt::Write;
+    Sha256::digest(secret).iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether `secret` is the one this credential was made with. Takes the same time wherever they differ.
+pub(crate) fn opens(credential: &Credential, secret: &str) -> bool {
+    hash(secret).as_bytes().ct_eq(credential.secret_sha256.as_bytes()).into()
+}
+
+fn credential<'a>(world: &'a World, headers: &HeaderMap) -> Result<&'a Credential, Denied> {
+    let (access, secret) = basic(headers).ok_or(Denied::NoKey)?;
+    let live = world.credentials.values().filter(|c| c.active && c.removed_at.is_none());
+    let known = live.into_iter().find(|c| c.public == access).ok_or(Denied::WrongKey)?;
+    if opens(known, &secret) { Ok(known) } else { Err(Denied::WrongKey) }
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| is_basic(scheme))?;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(access, secret)| (access.to_owned(), secret.to_owned()))
+}
+
+fn is_basic(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("basic")
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_core::{Change, CredentialId, Project, ProjectId, Time};
+
+    use super::*;
+
+    fn world(grants: Grant, active: bool) -> World {
+        let project = Project {
+            id: ProjectId(5),
+            name: "p".into(),
+            description: String::new(),
+            created_at: Time(1),
+            removed_at: None,
+        };
+        let credential = Credential {
+            id: CredentialId(6),
+            grants,
+            name: String::new(),
+            description: String::new(),
+            public: "KEY".into(),
+            secret_sha256: hash("se:cret"),
+            active,
+            created_at: Time(1),
+            removed_at: None,
+        };
+        let changes = [Change::PutProject(project), Change::PutCredential(credential)];
+        World::new().commit(&changes).unwrap().0
+    }
+
+    fn headers(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn users() {
+        let basic = |pair: &str| headers(&format!("basic {}", STANDARD.encode(pair)));
+        let check = |grant: Grant, active, headers: HeaderMap, want: Result<(), Denied>| {
+            let got = user(&world(grant.clone(), active), &headers).map(|caller| {
+                assert_eq!(caller, Caller { access: "KEY".into(), grant });
+            });
+            assert_eq!(got, want);
+        };
+        check(Grant::Admin, true, basic("KEY:se:cret"), Ok(()));
+        check(Grant::Project(ProjectId(5)), true, basic("KEY:se:cret"), Ok(()));
+        check(Grant::Admin, true, basic("KEY:wrong"), Err(Denied::WrongKey));
+        check(Grant::Admin, true, basic("OTHER:se:cret"), Err(Denied::WrongKey));
+        check(Grant::Admin, false, basic("KEY:se:cret"), Err(Denied::WrongKey));
+        check(Grant::Admin, true, HeaderMap::new(), Err(Denied::NoKey));
+        check(Grant::Admin, true, headers("Bearer x"), Err(Denied::NoKey));
+        check(Grant::Admin, true, headers("Basic %%%"), Err(Denied::NoKey));
+        check(Grant::Agent(HostId(1)), true, basic("KEY:se:cret"), Err(Denied::NotAUser));
+    }
+
+    #[test]
+    fn agents() {
+        let basic = headers(&format!("Basic {}", STANDARD.encode("KEY:se:cret")));
+        let check = |grant, want| assert_eq!(agent(&world(grant, true), &basic), want);
+        check(Grant::Agent(HostId(1)), Err(Denied::NoHost));
+        check(Grant::Admin, Err(Denied::NotAnAgent));
+    }
+}

@@ -1,0 +1,217 @@
+//! One call of the API: a read from the newest snapshot, or a decision that is committed and then answered.
+//!
+//! What a call means is decided in `drover-api`, purely; this is the part that needs a clock, random text, the
+//! store and the agents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drover_api::{
+    Address, Answer, ApiError, Caller, Code, Context, Event, Fresh, Kind, Outcome, Pull, Query,
+    Then,
+};
+use drover_core::protocol::Ask;
+use drover_core::{HostId, Time, World};
+use drover_store::{CommitError, EventFilter, StoredEvent};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::base_url::socket_url;
+use crate::pulls::{self, Wanted};
+use crate::random::fresh;
+use crate::server::{Notes, Server, Undone};
+use crate::{asks, clock};
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Read.
+    Get,
+    /// Make, or act.
+    Post,
+    /// Change.
+    Put,
+    /// Remove.
+    Delete,
+}
+
+/// A call that was let in.
+pub(crate) struct Call {
+    /// What to do.
+    pub(crate) verb: Verb,
+    /// With what.
+    pub(crate) address: Address,
+    /// The query string.
+    pub(crate) query: Query,
+    /// The body of a write.
+    pub(crate) body: Value,
+    /// By which URL this server was reached.
+    pub(crate) base: String,
+    /// Who asks.
+    pub(crate) caller: Caller,
+}
+
+/// Events that a log is made of, at most.
+const EVENTS: usize = 3_000;
+/// How long a user waits for an agent. Rancher's clients give up after ten seconds.
+const ASK_WAIT: Duration = Duration::from_secs(8);
+/// How long an agent may take in all.
+const ASK_LIMIT: Duration = Duration::from_mins(15);
+
+/// Carry a call out.
+pub(crate) async fn call(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
+    match call.verb {
+        Verb::Get => read(server, call).await,
+        Verb::Post | Verb::Put | Verb::Delete => write(server, call).await,
+    }
+}
+
+/// The error for a commit that did not happen.
+pub(crate) fn not_committed(error: CommitError) -> ApiError {
+    match error {
+        CommitError::Refused(refused) => refused.into(),
+        CommitError::Conflict => ApiError::new(Code::Conflict, error.to_string()),
+        CommitError::Storage(error) => ApiError::new(Code::ServerError, error.to_string()),
+    }
+}
+
+async fn read(server: &Server, call: &Call) -> Result<Answer, ApiError> {
+    let view = View::new(server, call).await?;
+    let world = server.store.world();
+    let ctx = view.context(call, &world, clock::now());
+    let body = drover_api::get(&ctx, &call.path(), &call.query)?;
+    Ok(Answer { status: 200, body: Some(body) })
+}
+
+async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
+    let view = View::new(server, call).await?;
+    let (path, body) = (call.path(), &call.body);
+    let decided = server.decide(&call.caller.access, |world, now| {
+        let ctx = view.context(call, world, now);
+        let outcome = match (call.verb, call.query.get("action")) {
+            (Verb::Put, _) => drover_api::update(&ctx, &path, body),
+            (Verb::Delete, _) => drover_api::delete(&ctx, &path),
+            (Verb::Get | Verb::Post, Some(name)) => drover_api::action(&ctx, &path, name, body),
+            (Verb::Get | Verb::Post, None) => drover_api::create(&ctx, &path, body),
+        };
+        outcome.map(|Outcome { changes, then }| (changes, then))
+    });
+    let (world, then) = decided.await.map_err(|undone| match undone {
+        Undone::Decided(refused) => refused,
+        Undone::Commit(error) => not_committed(error),
+    })?;
+    carry_out(server, call, view, world, then).await
+}
+
+/// What is left to do after the commit, and the answer.
+async fn carry_out(
+    server: &Arc<Server>,
+    call: &Call,
+    mut view: View,
+    mut world: Arc<World>,
+    then: Then,
+) -> Result<Answer, ApiError> {
+    let now = clock::now();
+    let then = match then {
+        Then::HostAccess { ask, host, .. } => {
+            let path = if matches!(ask, Ask::Exec { .. }) { "exec" } else { "logs" };
+            let url = format!("{}/v1/{path}/", socket_url(&call.base));
+            let token = server.tokens.grant(host, ask, now);
+            Then::Body(json!({
+                "id": null, "type": "hostAccess", "links": {}, "actions": {},
+                "url": url, "token": token,
+            }))
+        }
+        Then::Ask { ask, host, plural, id } => {
+            ask_and_wait(server, &world, host, ask).await?;
+            world = server.store.world();
+            Then::Render { plural, id, status: 202 }
+        }
+        Then::Pull { project, image, labels, only_if_present } => {
+            let wanted = Wanted { project, image, labels, only_if_present };
+            let number = pulls::start(server, wanted, now);
+            view.pulls = server.pulls.list();
+            Then::Render { plural: "pullTasks", id: Kind::PullTask.id(number), status: 201 }
+        }
+        other => other,
+    };
+    drover_api::answer(&view.context(call, &world, now), &then).unwrap_or_else(|| {
+        let why = "this stack was not made from compose files, and writing them for it is not \
+                   possible yet";
+        Err(ApiError::new(Code::ActionNotAvailable, why))
+    })
+}
+
+/// Wait for what was asked, as long as clients wait; past that it goes on, and the answer shows it under way.
+async fn ask_and_wait(
+    server: &Arc<Server>,
+    world: &World,
+    host: HostId,
+    ask: Ask,
+) -> Result<(), ApiError> {
+    let asked = tokio::spawn({
+        let server = server.clone();
+        async move { timeout(ASK_LIMIT, asks::finish(&server, host, ask)).await }
+    });
+    let name = || world.host(host).map_or("", |h| h.shown_name());
+    match timeout(ASK_WAIT, asked).await {
+        Ok(Ok(Ok(Err(why)))) => {
+            Err(ApiError::new(Code::Conflict, format!("host {}: {why}", name())))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Call {
+    fn path(&self) -> Vec<&str> {
+        self.address.path.iter().map(String::as_str).collect()
+    }
+
+    fn is_about(&self, name: &str) -> bool {
+        // A link leads to these too: `/services/1s5/servicelogs`.
+        self.address.path.iter().any(|segment| {
+            let singular = name.strip_suffix('s').unwrap_or(name);
+            segment.eq_ignore_ascii_case(name) || segment.eq_ignore_ascii_case(singular)
+        })
+    }
+}
+
+/// What an answer shows besides the snapshot.
+pub(crate) struct View {
+    notes: Arc<Notes>,
+    events: Vec<Event>,
+    pulls: Vec<Pull>,
+    fresh: Fresh,
+}
+
+impl View {
+    /// What this call needs of it.
+    async fn new(server: &Server, call: &Call) -> Result<Self, ApiError> {
+        let events = if call.is_about("serviceLogs") { events(server).await? } else { Vec::new() };
+        let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Vec::new() };
+        let notes = server.notes.borrow().clone();
+        Ok(Self { notes, events, pulls, fresh: fresh() })
+    }
+
+    fn context<'a>(&'a self, call: &Call, world: &'a World, now: Time) -> Context<'a> {
+        Context {
+            world,
+            notes: &self.notes,
+            events: &self.events,
+            pulls: &self.pulls,
+            base: call.base.clone(),
+            version: call.address.version,
+            scope: call.address.scope,
+            caller: call.caller.clone(),
+            fresh: self.fresh.clone(),
+            now,
+        }
+    }
+}
+
+async fn events(server: &Server) -> Result<Vec<Event>, ApiError> {
+    let stored = server.store.events(&EventFilter::default(), EVENTS).await;
+    let stored = stored.map_err(|error| not_committed(error.into()))?;
+    let event = |StoredEvent { id, host, event }| Event { id, host, event };
+    Ok(stored.into_iter().map(event).collect())
+}

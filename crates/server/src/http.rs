@@ -1,0 +1,158 @@
+//! HTTP in front of everything: finds the route, lets the caller in or not, hands over, and puts the headers
+//! that clients look for on every answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
+use drover_api::{Address, ApiError, Code, Query};
+use serde_json::{Value, json};
+use tower_http::compression::CompressionLayer;
+
+use crate::base_url::base_url;
+use crate::call::{Call, Verb};
+use crate::route::Route;
+use crate::server::Server;
+use crate::{answer, auth, body, host_access, register, session, subscribe};
+
+/// Frames and messages of an agent's WebSocket, at most: a report names every unit of a host.
+const AGENT_BYTES: usize = 64 << 20;
+/// The same for users' WebSockets.
+const USER_BYTES: usize = 1 << 20;
+
+/// Everything this server answers.
+pub(crate) fn router(server: Arc<Server>) -> Router {
+    Router::new().fallback(handle).layer(CompressionLayer::new()).with_state(server)
+}
+
+async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let base = server.url.clone().unwrap_or_else(|| base_url(&parts.headers, &parts.uri));
+    let challenge = answer::may_challenge(&parts.headers);
+    let route = Route::of(&path);
+    let schemas = schemas_url(&route, &base);
+    let response = match dispatch(&server, route, parts, body, base).await {
+        Ok(response) => response,
+        Err(refused) => {
+            tracing::debug!(%method, path, status = refused.status(), "refused: {refused}");
+            answer::error(&refused, challenge)
+        }
+    };
+    tracing::trace!(%method, path, status = response.status().as_u16(), "answered");
+    with_headers(response, &schemas)
+}
+
+async fn dispatch(
+    server: &Arc<Server>,
+    route: Route,
+    mut parts: Parts,
+    body: Body,
+    base: String,
+) -> Result<Response, ApiError> {
+    let world = server.store.world();
+    let query = Query::parse(parts.uri.query().unwrap_or(""));
+    match route {
+        Route::Ping => Ok("pong".into_response()),
+        Route::AgentRegister => {
+            only(&parts, &[Method::POST])?;
+            let asked = body::message(body).await?;
+            let registered = register::register(server, &asked).await?;
+            Ok(answer::json(201, Some(&json!(registered))))
+        }
+        Route::AgentConnect => {
+            let host = auth::agent(&world, &parts.headers)?;
+            let socket = upgrade(&mut parts, AGENT_BYTES).await?;
+            let (server, sockets) = (server.clone(), server.sockets.clone());
+            Ok(socket
+                .on_upgrade(move |socket| sockets.track_future(session::run(server, socket, host))))
+        }
+        Route::HostAccess => {
+            let asking = host_access::open(server, &parts.headers, &query).await?;
+            let socket = upgrade(&mut parts, USER_BYTES).await?;
+            let (stop, sockets) = (server.stop.clone(), server.sockets.clone());
+            Ok(socket.on_upgrade(move |socket| {
+                sockets.track_future(host_access::run(socket, asking, stop))
+            }))
+        }
+        Route::Subscribe(address) => {
+            let caller = auth::user(&world, &parts.headers)?;
+            let subscriber = subscribe::Subscriber { address, base, caller };
+            subscriber.check(&world)?;
+            let socket = upgrade(&mut parts, USER_BYTES).await?;
+            let (server, sockets) = (server.clone(), server.sockets.clone());
+            Ok(socket.on_upgrade(move |socket| {
+                sockets.track_future(subscribe::run(server, socket, subscriber))
+            }))
+        }
+        Route::Api(address) => {
+            let caller = auth::user(&world, &parts.headers)?;
+            let verb = verb(&parts.method, &query)?;
+            let body = match verb {
+                Verb::Get => Value::Null,
+                Verb::Post | Verb::Put | Verb::Delete => body::value(body).await?,
+            };
+            let call = Call { verb, address, query, body, base, caller };
+            Ok(answer::of(crate::call::call(server, &call).await, false))
+        }
+        Route::Nothing => {
+            auth::user(&world, &parts.headers)?;
+            Err(ApiError::not_found(parts.uri.path()))
+        }
+    }
+}
+
+/// What a request wants; browsers' forms say it in `_method`.
+fn verb(method: &Method, query: &Query) -> Result<Verb, ApiError> {
+    let named = query.get("_method").filter(|_| method == Method::POST).map(str::to_uppercase);
+    match named.as_deref().unwrap_or(method.as_str()) {
+        "GET" | "HEAD" => Ok(Verb::Get),
+        "POST" => Ok(Verb::Post),
+        "PUT" => Ok(Verb::Put),
+        "DELETE" => Ok(Verb::Delete),
+        other => Err(no_method(other)),
+    }
+}
+
+fn only(parts: &Parts, methods: &[Method]) -> Result<(), ApiError> {
+    if methods.contains(&parts.method) { Ok(()) } else { Err(no_method(parts.method.as_str())) }
+}
+
+fn no_method(name: &str) -> ApiError {
+    ApiError::new(Code::MethodNotAllowed, format!("the method {name} is not possible here"))
+}
+
+async fn upgrade(parts: &mut Parts, max_bytes: usize) -> Result<WebSocketUpgrade, ApiError> {
+    let socket = WebSocketUpgrade::from_request_parts(parts, &()).await.map_err(|_| {
+        ApiError::new(Code::MethodNotAllowed, "this URL is a WebSocket: open it as one")
+    })?;
+    Ok(socket.max_message_size(max_bytes).max_frame_size(max_bytes))
+}
+
+/// Where a client that got this answer finds the schemas.
+fn schemas_url(route: &Route, base: &str) -> String {
+    match route {
+        Route::Api(address) | Route::Subscribe(address) => address.schemas_url(base),
+        Route::Ping
+        | Route::AgentRegister
+        | Route::AgentConnect
+        | Route::HostAccess
+        | Route::Nothing => {
+            Address::parse("/v2-beta").map_or_else(String::new, |root| root.schemas_url(base))
+        }
+    }
+}
+
+fn with_headers(mut response: Response, schemas: &str) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(schemas) = HeaderValue::from_str(schemas) {
+        headers.insert("x-api-schemas", schemas);
+    }
+    let version = HeaderValue::from_static(concat!("v", env!("CARGO_PKG_VERSION")));
+    headers.insert("x-rancher-version", version);
+    response
+}

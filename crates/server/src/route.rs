@@ -1,0 +1,94 @@
+//! What a URL path leads to: the whole list in one place.
+
+use drover_api::Address;
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `pong`, for load balancers before this server. Open to all.
+    Ping,
+    /// A machine becomes a host. Opened by the registration token in the body.
+    AgentRegister,
+    /// An agent's link, as a WebSocket. Opened by the agent's credential.
+    AgentConnect,
+    /// A container's log or a command in it, as a WebSocket. Opened by the short-lived token in the query.
+    HostAccess,
+    /// Events, as a WebSocket. Opened by a user's key.
+    Subscribe(Address),
+    /// Rancher's tree of resources. Opened by a user's key.
+    Api(Address),
+    /// Nothing is there; but only a user's key gets to hear that.
+    Nothing,
+}
+
+impl Route {
+    /// Read a request's path, still percent-encoded. Doubled and trailing slashes don't matter.
+    pub(crate) fn of(path: &str) -> Self {
+        let path = decode(path);
+        let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+        match segments.as_slice() {
+            ["ping"] => Self::Ping,
+            ["agent", "register"] => Self::AgentRegister,
+            ["agent", "connect"] => Self::AgentConnect,
+            ["v1", "logs" | "exec"] => Self::HostAccess,
+            // A client that was given no more than the server's address finds the API too.
+            [] => Address::parse("/v2-beta").map_or(Self::Nothing, Self::Api),
+            _ => match Address::parse(&path) {
+                None => Self::Nothing,
+                Some(address) if address.path == ["subscribe"] => Self::Subscribe(address),
+                Some(address) => Self::Api(address),
+            },
+        }
+    }
+}
+
+/// Undo percent-encoding; what can't be decoded stands for itself.
+fn decode(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let pair = tail.get(..2).filter(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+        let byte = pair.and_then(|pair| std::str::from_utf8(pair).ok());
+        match byte.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes() {
+        let check = |path: &str, want: &str| {
+            let route = Route::of(path);
+            let name = match &route {
+                Route::Api(address) => format!("api {}", address.path.join("/")),
+                Route::Subscribe(address) => format!("subscribe {:?}", address.scope.map(|p| p.0)),
+                other => format!("{other:?}"),
+            };
+            assert_eq!(name, want, "{path}");
+        };
+        check("/ping", "Ping");
+        check("//ping/", "Ping");
+        check("/agent/register", "AgentRegister");
+        check("/agent/connect", "AgentConnect");
+        check("/v1/logs/", "HostAccess");
+        check("/v1/exec", "HostAccess");
+        check("/", "api ");
+        check("/v2-beta//stacks/", "api stacks");
+        check("/v2-beta/settings/a%21b", "api settings/a!b");
+        check("/v2-beta/x%2", "api x%2");
+        check("/v2-beta/subscribe", "subscribe None");
+        check("/v2-beta/projects/1a5/subscribe", "subscribe Some(5)");
+        check("/v3", "Nothing");
+        check("/agent", "Nothing");
+    }
+}

@@ -1,0 +1,132 @@
+//! What all parts of one server share, and the way every decision is committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drover_core::plan::Note;
+use drover_core::{Change, ServiceId, Time, World};
+use drover_store::{CommitError, Store};
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
+use crate::hub::Hub;
+use crate::pulls::Pulls;
+use crate::tokens::Tokens;
+
+/// What the planner last said of each service.
+pub(crate) type Notes = BTreeMap<ServiceId, Vec<Note>>;
+
+/// How long the server waits for this and that, milliseconds. The defaults are the product's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Between two plans of everything.
+    pub sweep_ms: u64,
+    /// Without a sign of life from an agent, before its host counts as disconnected.
+    pub silence_ms: u64,
+    /// For agents to come back after a start of the server, before their hosts count as disconnected.
+    pub reconnect_ms: u64,
+    /// Between two pings to a subscriber of events.
+    pub ping_ms: u64,
+    /// Between two looks for removed things whose time is over.
+    pub purge_ms: u64,
+    /// For requests in flight, when the server stops.
+    pub stop_ms: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            sweep_ms: 15_000,
+            silence_ms: 15_000,
+            reconnect_ms: 10_000,
+            ping_ms: 5_000,
+            purge_ms: 60_000,
+            stop_ms: 10_000,
+        }
+    }
+}
+
+/// One running server.
+pub(crate) struct Server {
+    /// The cluster.
+    pub(crate) store: Store,
+    /// The agents that are connected.
+    pub(crate) hub: Hub,
+    /// The planner's notes.
+    pub(crate) notes: watch::Sender<Arc<Notes>>,
+    /// Streams that were granted and not opened yet.
+    pub(crate) tokens: Tokens,
+    /// Pulls that users asked for.
+    pub(crate) pulls: Pulls,
+    /// How long it waits.
+    pub(crate) timing: Timing,
+    /// Who commits next. Commits are checked against the snapshot they were made from, so of several made
+    /// at once all but one are made in vain; in a queue each takes its turn, and none starves.
+    pub(crate) turn: Mutex<()>,
+    /// Rings when the server is to stop.
+    pub(crate) stop: CancellationToken,
+    /// Open WebSockets: a server that stops waits until each has said goodbye.
+    pub(crate) sockets: TaskTracker,
+    /// What links in answers start with; without it, what the request's own headers say.
+    pub(crate) url: Option<String>,
+}
+
+/// Why nothing was committed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Undone<E> {
+    /// It was decided against.
+    #[error("{0}")]
+    Decided(E),
+    /// The store did not take it.
+    #[error(transparent)]
+    Commit(CommitError),
+}
+
+/// Snapshots a decision is made on, before it is given up. Only commits that don't queue (other servers',
+/// some day) make a second one necessary.
+const ATTEMPTS: u32 = 50;
+
+impl Server {
+    /// A server on an open store.
+    pub(crate) fn new(
+        store: Store,
+        url: Option<String>,
+        timing: Timing,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            store,
+            hub: Hub::default(),
+            notes: watch::Sender::new(Arc::default()),
+            tokens: Tokens::default(),
+            pulls: Pulls::default(),
+            timing,
+            turn: Mutex::default(),
+            stop,
+            sockets: TaskTracker::new(),
+            url: url.map(|url| url.trim_end_matches('/').to_owned()),
+        }
+    }
+
+    /// Decide on the newest snapshot and commit; if the snapshot is not the newest any more, decide again.
+    /// Returns the world after the commit and whatever else was decided.
+    pub(crate) async fn decide<T, E>(
+        &self,
+        by: &str,
+        mut decision: impl FnMut(&World, Time) -> Result<(Vec<Change>, T), E>,
+    ) -> Result<(Arc<World>, T), Undone<E>> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..ATTEMPTS {
+            let (world, now) = (self.store.world(), clock::now());
+            let (changes, decided) = decision(&world, now).map_err(Undone::Decided)?;
+            match self.store.commit(Some(world.revision), by, now, changes).await {
+                Ok(world) => return Ok((world, decided)),
+                Err(CommitError::Conflict) => {}
+                Err(error) => return Err(Undone::Commit(error)),
+            }
+        }
+        Err(Undone::Commit(CommitError::Conflict))
+    }
+}

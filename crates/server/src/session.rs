@@ -1,0 +1,332 @@
+//! One connection of one agent, from its hello to its end.
+//!
+//! Reading and writing are two tasks: neither side's full buffers can stop the other. The agent's reports are
+//! stored before the next is read, so a busy database slows its agents down instead of drowning in them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bytes::Bytes;
+use drover_core::protocol::{FromAgent, FromServer, PROTOCOL, Report};
+use drover_core::{Change, Host, HostAssignment, HostFacts, HostId, HostSeen, World, derive};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::hub::HUB;
+use crate::link::{Gone, Link};
+use crate::server::Server;
+
+/// What an agent says first.
+struct Hello {
+    assigned: u64,
+    address: String,
+    facts: HostFacts,
+}
+
+/// Serve one agent's connection until it ends.
+pub(crate) async fn run(server: Arc<Server>, mut socket: WebSocket, host: HostId) {
+    let silence = Duration::from_millis(server.timing.silence_ms);
+    let hello = match timeout(silence, hello(&mut socket)).await {
+        Ok(Ok(hello)) => hello,
+        Ok(Err(reason)) => return refuse(socket, host, reason).await,
+        Err(_) => return tracing::warn!(%host, "an agent connected and said nothing"),
+    };
+    if let Err(reason) = fits(&server.store.world(), &hello) {
+        return refuse(socket, host, reason).await;
+    }
+    let (link, frames) = Link::new(host, server.stop.child_token());
+    server.hub.enter(&link);
+    let (sink, stream) = socket.split();
+    let writer = tokio::spawn(write(sink, frames, link.clone(), silence));
+    let mut session = Session { server: server.clone(), link: link.clone(), sent: None };
+    let why = match session.begin(hello).await {
+        Ok(()) => session.read(stream, silence).await,
+        Err(why) => why,
+    };
+    let alone = server.hub.leave(&link);
+    link.end.cancel();
+    link.asks.lost();
+    tracing::info!(%host, "the connection to an agent ended: {why}");
+    // A server that stops says nothing of its hosts: whoever is next will see for itself.
+    if alone && !server.stop.is_cancelled() {
+        session.part().await;
+    }
+    drop(writer.await);
+}
+
+/// Mark every host that is recorded as connected, and isn't, as disconnected.
+pub(crate) async fn mark_absent(server: &Server) {
+    let marked = server.decide(HUB, |world, now| {
+        let seen = world
+            .seen
+            .iter()
+            .filter(|(host, seen)| seen.connected && server.hub.link(**host).is_none());
+        let changes = seen.map(|(host, seen)| {
+            let seen = HostSeen { connected: false, since: now, ..(**seen).clone() };
+            Change::SeeHost { host: *host, seen: Box::new(seen) }
+        });
+        Ok::<_, Infallible>((changes.collect(), ()))
+    });
+    if let Err(error) = marked.await {
+        tracing::error!(%error, "hosts that are away could not be marked as disconnected");
+    }
+}
+
+struct Session {
+    server: Arc<Server>,
+    link: Arc<Link>,
+    /// The assignment sent last over this connection.
+    sent: Option<HostAssignment>,
+}
+
+impl Session {
+    /// Record the host as connected, answer the hello, send the assignment.
+    async fn begin(&mut self, hello: Hello) -> Result<(), String> {
+        let host = self.link.host;
+        self.link.assigned.store(hello.assigned, Ordering::Relaxed);
+        let seen = self.see(true, Some(&hello.facts), Some(&hello.address)).await?;
+        tracing::info!(%host, address = hello.address, "an agent connected");
+        self.send(&FromServer::Welcome { tick: seen.tick }).await?;
+        self.assign().await
+    }
+
+    /// Read until the connection ends; why it did.
+    async fn read(&mut self, mut stream: SplitStream<WebSocket>, silence: Duration) -> String {
+        let mut heard_at = Instant::now();
+        let mut ping_at = heard_at + silence / 3;
+        loop {
+            let done = tokio::select! {
+                () = self.link.end.cancelled() => Err("a newer one took its place, or the server stops".into()),
+                () = self.link.stale.notified() => self.assign().await,
+                () = sleep_until(heard_at + silence) => {
+                    Err(format!("nothing was heard from it for {} ms", silence.as_millis()))
+                }
+                () = sleep_until(ping_at) => {
+                    ping_at = Instant::now() + silence / 3;
+                    let ping = self.link.send_frame(Message::Ping(Bytes::new()));
+                    ping.await.map_err(|Gone| "it can't be written to".to_owned())
+                }
+                frame = stream.next() => {
+                    let taken = match frame {
+                        Some(Ok(frame)) => self.take(frame).await,
+                        Some(Err(error)) => Err(error.to_string()),
+                        None => Err("the agent closed it".to_owned()),
+                    };
+                    // Only now: what took long was this side's doing.
+                    heard_at = Instant::now();
+                    taken
+                }
+            };
+            if let Err(why) = done {
+                return why;
+            }
+        }
+    }
+
+    async fn take(&mut self, frame: Message) -> Result<(), String> {
+        match frame {
+            Message::Text(text) => match serde_json::from_str(&text) {
+                Ok(message) => self.hear(message).await,
+                Err(error) => Err(format!("it said something this server can't read: {error}")),
+            },
+            Message::Binary(data) => self.stream(&data),
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Close(_) => Err("the agent closed it".to_owned()),
+        }
+    }
+
+    async fn hear(&mut self, message: FromAgent) -> Result<(), String> {
+        match message {
+            FromAgent::Hello { .. } => Err("it said hello twice".to_owned()),
+            FromAgent::Report(report) => self.report(report).await,
+            FromAgent::Done { ask, error } => {
+                self.link.asks.done(ask, error);
+                Ok(())
+            }
+            FromAgent::Progress { ask, text } => {
+                self.link.asks.progress(ask, text);
+                Ok(())
+            }
+        }
+    }
+
+    /// A report that can't be stored ends the connection: the agent says everything again in the next.
+    async fn report(&mut self, report: Report) -> Result<(), String> {
+        let (store, host) = (&self.server.store, self.link.host);
+        let failed = |error| format!("a report could not be stored: {error}");
+        self.link.assigned.store(report.assigned, Ordering::Relaxed);
+        if !report.units.is_empty() {
+            store.report(host, report.units, crate::clock::now()).await.map_err(failed)?;
+        }
+        if let Some(last) = report.events.last().map(|event| event.number) {
+            store.add_events(host, &report.events).await.map_err(failed)?;
+            self.send(&FromServer::EventsStored { number: last }).await?;
+        }
+        if report.facts.is_some() {
+            self.see(true, report.facts.as_ref(), None).await?;
+        }
+        Ok(())
+    }
+
+    fn stream(&self, frame: &Bytes) -> Result<(), String> {
+        let number = frame.first_chunk::<8>().ok_or("it sent a stream's frame without a number")?;
+        let ask = u64::from_be_bytes(*number);
+        if !self.link.asks.data(ask, frame.slice(8..)) {
+            // No room for the cancel now? Then the next frame brings another.
+            let _ = self.link.try_send(&FromServer::Cancel { ask });
+        }
+        Ok(())
+    }
+
+    /// Send the host's assignment, if it says anything else than the last one.
+    async fn assign(&mut self) -> Result<(), String> {
+        let world = self.server.store.world();
+        if world.host(self.link.host).is_none() {
+            let reason = "this host was removed from the cluster: to bring it back, register it \
+                          with a new registration token";
+            self.send(&FromServer::Refused { reason: reason.to_owned() }).await?;
+            return Err("the host was removed".to_owned());
+        }
+        let next = derive::assignment(&world, self.link.host);
+        if self.sent.as_ref().is_some_and(|sent| sent.same_content(&next)) {
+            return Ok(());
+        }
+        self.sent = Some(next.clone());
+        self.send(&FromServer::Assign(Box::new(next))).await
+    }
+
+    async fn send(&self, message: &FromServer) -> Result<(), String> {
+        self.link.send(message).await.map_err(|Gone| "it can't be written to".to_owned())
+    }
+
+    async fn part(&self) {
+        if let Err(error) = self.see(false, None, None).await {
+            tracing::error!(host = %self.link.host, "a host could not be marked as disconnected: {error}");
+        }
+    }
+
+    /// Record what is seen of the host. A connection that was replaced meanwhile has no say.
+    async fn see(
+        &self,
+        connected: bool,
+        facts: Option<&HostFacts>,
+        address: Option<&str>,
+    ) -> Result<HostSeen, String> {
+        let (hub, host) = (&self.server.hub, self.link.host);
+        let decision = self.server.decide(HUB, |world, now| {
+            let held = world.seen.get(&host).map(|seen| (**seen).clone()).unwrap_or_default();
+            let has_say = match hub.link(host) {
+                Some(current) => connected && Arc::ptr_eq(&current, &self.link),
+                None => !connected,
+            };
+            if !has_say {
+                return Ok((Vec::new(), held));
+            }
+            let seen = HostSeen {
+                connected,
+                since: if held.connected == connected { held.since } else { now },
+                tick: last_tick(world, host).max(held.tick),
+                assigned: self.link.assigned.load(Ordering::Relaxed),
+                facts: facts.unwrap_or(&held.facts).clone(),
+            };
+            let mut changes = moved(world, host, address);
+            if seen != held && world.host(host).is_some() {
+                changes.push(Change::SeeHost { host, seen: Box::new(seen.clone()) });
+            }
+            Ok::<_, Infallible>((changes, seen))
+        });
+        decision.await.map(|(_, seen)| seen).map_err(|error| error.to_string())
+    }
+}
+
+/// The first message, or why the connection is refused.
+async fn hello(socket: &mut WebSocket) -> Result<Hello, String> {
+    loop {
+        let text = match socket.recv().await {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+            _ => return Err("the agent did not say hello".to_owned()),
+        };
+        return match serde_json::from_str(&text) {
+            Ok(FromAgent::Hello { protocol: PROTOCOL, assigned, address, facts }) => {
+                Ok(Hello { assigned, address, facts })
+            }
+            Ok(FromAgent::Hello { protocol, .. }) => Err(other_protocol(&protocol.to_string())),
+            _ => Err(other_protocol("it does not say")),
+        };
+    }
+}
+
+fn other_protocol(theirs: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "this agent and this server don't speak the same protocol (server: {PROTOCOL}, agent: \
+         {theirs}); install version {version} of Drover on this host, as on the server"
+    )
+}
+
+/// An agent must never be given orders older than those it follows.
+fn fits(world: &World, hello: &Hello) -> Result<(), String> {
+    if hello.assigned <= world.version {
+        return Ok(());
+    }
+    Err(format!(
+        "this host follows generation {} of its assignment, and the server's database knows no \
+         more than {}: the database was lost or restored from an older backup; restore a newer one \
+         (the host's containers are left as they are)",
+        hello.assigned, world.version
+    ))
+}
+
+/// The greatest observation counter known of a host.
+fn last_tick(world: &World, host: HostId) -> u64 {
+    let ticks = world.units_on(host).filter_map(|unit| world.observed(unit.key)).map(|o| o.tick);
+    ticks.max().unwrap_or(0)
+}
+
+/// The host is reached by another address than it was.
+fn moved(world: &World, host: HostId, address: Option<&str>) -> Vec<Change> {
+    let Some((host, address)) = world.host(host).zip(address) else { return Vec::new() };
+    if host.address == address || address.is_empty() {
+        return Vec::new();
+    }
+    vec![Change::PutHost(Host { address: address.to_owned(), ..host.clone() })]
+}
+
+async fn refuse(mut socket: WebSocket, host: HostId, reason: String) {
+    tracing::warn!(%host, "an agent was refused: {reason}");
+    let refused = FromServer::Refused { reason };
+    let text = serde_json::to_string(&refused).expect("plain data is always JSON");
+    // It may be gone already: then it needs no reason.
+    let _ = socket.send(Message::Text(text.into())).await;
+    let _ = socket.send(Message::Close(None)).await;
+}
+
+/// Write what is queued, until the link ends. Frames queued before that are still sent: the last of them
+/// may say why.
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut frames: mpsc::Receiver<Message>,
+    link: Arc<Link>,
+    patience: Duration,
+) {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = frames.recv() => frame,
+            () = link.end.cancelled() => None,
+        };
+        let Some(frame) = frame else { break };
+        if !matches!(timeout(patience, sink.send(frame)).await, Ok(Ok(()))) {
+            link.end.cancel();
+            return;
+        }
+    }
+    let close = CloseFrame { code: close_code::AWAY, reason: "the connection is over".into() };
+    let _ = timeout(patience, sink.send(Message::Close(Some(close)))).await;
+}

@@ -1,0 +1,14 @@
+//! The server as its clients see it: in-process, on the memory store, over real sockets on loopback, with agents
+//! that are played by the tests.
+
+#![allow(clippy::unwrap_used)] // clippy sees a test in `#[test]` functions only, not in what they share
+
+mod access;
+mod agents;
+mod asks;
+mod cluster;
+mod fake_agent;
+mod registration;
+mod requests;
+mod streams;
+mod writes;

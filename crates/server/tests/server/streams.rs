@@ -1,0 +1,174 @@
+//! WebSockets for users: logs, commands, events.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use drover_core::protocol::{Ask, FromAgent, FromServer};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use crate::agents::deploy;
+use crate::asks::asked;
+use crate::cluster::{Cluster, soon};
+use crate::fake_agent::{FakeAgent, Socket, open};
+
+/// A running container: its agent, and its path.
+async fn container(cluster: &Cluster) -> (FakeAgent, String) {
+    let mut agent = FakeAgent::join(cluster, "m1").await;
+    deploy(cluster).await;
+    let assignment = agent.assigned(|a| a.units.len() == 1).await;
+    agent.run_all(&assignment).await;
+    cluster.until(|world| world.services.values().next()?.settled).await;
+    let containers = cluster.get("/v2-beta/projects/1a5/containers").await.json;
+    let id = containers["data"][0]["id"].as_str().expect("a container").to_owned();
+    (agent, format!("/v2-beta/projects/1a5/containers/{id}"))
+}
+
+/// Ask for a stream; its URL's path with the token.
+async fn granted(cluster: &Cluster, path: &str, action: &str, body: &Value) -> String {
+    let got = cluster.post(&format!("{path}/?action={action}"), body).await;
+    assert!(matches!(got.status, 200 | 202), "{}", got.json);
+    assert_eq!(got.json["type"], "hostAccess");
+    let url = got.json["url"].as_str().unwrap();
+    let path = url.strip_prefix(&format!("ws://{}", cluster.address)).unwrap();
+    format!("{path}?token={}", got.json["token"].as_str().unwrap())
+}
+
+fn frame(ask: u64, data: &[u8]) -> Message {
+    Message::binary([&ask.to_be_bytes()[..], data].concat())
+}
+
+async fn texts(socket: &mut Socket) -> (Vec<String>, u16) {
+    let mut texts = Vec::new();
+    loop {
+        match soon(socket.next()).await {
+            Some(Ok(Message::Text(text))) => texts.push(text.to_string()),
+            Some(Ok(Message::Close(Some(close)))) => return (texts, close.code.into()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn logs_in_rancher_s_frames() {
+    let cluster = Cluster::start().await;
+    let (mut agent, path) = container(&cluster).await;
+    let url = granted(&cluster, &path, "logs", &json!({"follow": true, "lines": 5})).await;
+    assert!(url.starts_with("/v1/logs/?token="), "{url}");
+    let mut user = open(&cluster, &url, None).await.unwrap();
+    let (ask, what) = asked(&mut agent).await;
+    assert!(matches!(what, Ask::Logs { follow: true, tail: Some(5), .. }), "{what:?}");
+    for line in [&b"\x01out\n"[..], b"\x02err", b"\x00tty"] {
+        agent.socket.send(frame(ask, line)).await.unwrap();
+    }
+    agent.say(&FromAgent::Done { ask, error: String::new() }).await;
+    let (lines, code) = texts(&mut user).await;
+    assert_eq!((lines, code), (vec!["01 out".into(), "02 err".into(), "00 tty".into()], 1000));
+    let again = open(&cluster, &url, None).await;
+    assert!(matches!(again, Err(tungstenite::Error::Http(r)) if r.status() == 401));
+}
+
+#[tokio::test]
+async fn a_failed_stream_says_why() {
+    let cluster = Cluster::start().await;
+    let (mut agent, path) = container(&cluster).await;
+    let url = granted(&cluster, &path, "logs", &json!({})).await;
+    let mut user = open(&cluster, &url, None).await.unwrap();
+    let (ask, _) = asked(&mut agent).await;
+    agent.say(&FromAgent::Done { ask, error: "no such container".into() }).await;
+    match soon(user.next()).await {
+        Some(Ok(Message::Close(Some(close)))) => {
+            assert_eq!((u16::from(close.code), close.reason.as_str()), (1011, "no such container"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_command_reads_and_writes() {
+    let cluster = Cluster::start().await;
+    let (mut agent, path) = container(&cluster).await;
+    let body = json!({"command": ["cat"], "attachStdin": true, "attachStdout": true, "tty": true});
+    let url = granted(&cluster, &path, "execute", &body).await;
+    let mut user = open(&cluster, &url, None).await.unwrap();
+    let (ask, what) = asked(&mut agent).await;
+    assert!(matches!(what, Ask::Exec { tty: true, stdin: true, .. }), "{what:?}");
+    for text in [STANDARD.encode(":resizeTTY:80,24"), STANDARD.encode("hi\n")] {
+        user.send(Message::text(text)).await.unwrap();
+    }
+    loop {
+        match soon(agent.socket.next()).await.unwrap().unwrap() {
+            Message::Binary(data) => break assert_eq!(Message::Binary(data), frame(ask, b"hi\n")),
+            Message::Text(_) | Message::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    agent.socket.send(frame(ask, b"hi\n")).await.unwrap();
+    agent.say(&FromAgent::Done { ask, error: String::new() }).await;
+    assert_eq!(texts(&mut user).await, (vec![STANDARD.encode("hi\n")], 1000));
+}
+
+#[tokio::test]
+async fn a_user_who_leaves_cancels_the_ask() {
+    let cluster = Cluster::start().await;
+    let (mut agent, path) = container(&cluster).await;
+    let url = granted(&cluster, &path, "logs", &json!({"follow": true})).await;
+    let mut user = open(&cluster, &url, None).await.unwrap();
+    let (number, _) = asked(&mut agent).await;
+    user.close(None).await.unwrap();
+    loop {
+        match agent.hear().await {
+            FromServer::Cancel { ask } => break assert_eq!(ask, number),
+            FromServer::Assign(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_from_a_host_that_is_away_is_refused() {
+    let cluster = Cluster::start().await;
+    let (mut agent, path) = container(&cluster).await;
+    let url = granted(&cluster, &path, "logs", &json!({})).await;
+    let host = agent.host.host;
+    agent.socket.close(None).await.unwrap();
+    cluster.until(|world| (!world.is_connected(host)).then_some(())).await;
+    let refused = open(&cluster, &url, None).await;
+    assert!(matches!(refused, Err(tungstenite::Error::Http(r)) if r.status() == 409));
+}
+
+#[tokio::test]
+async fn subscribers_hear_what_changed() {
+    let cluster = Cluster::start().await;
+    let path = "/v2-beta/projects/1a5/subscribe?eventNames=resource.change";
+    let mut user = open(&cluster, path, Some(&cluster.admin)).await.unwrap();
+    let mut hear = async || loop {
+        match soon(user.next()).await {
+            Some(Ok(Message::Text(text))) => {
+                return serde_json::from_str::<Value>(&text).unwrap();
+            }
+            Some(Ok(Message::Ping(_))) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(hear().await["name"], "ping");
+    let service = deploy(&cluster).await;
+    let mut wanted = BTreeSet::from(["stack".to_owned(), "service".to_owned()]);
+    while !wanted.is_empty() {
+        let event = hear().await;
+        if event["name"] != "resource.change" {
+            continue;
+        }
+        let resource = &event["data"]["resource"];
+        assert_eq!(event["resourceId"], resource["id"]);
+        let base = format!("http://{}/v2-beta/projects/1a5/", cluster.address);
+        assert!(resource["links"]["self"].as_str().unwrap().starts_with(&base));
+        let kind = event["resourceType"].as_str().unwrap();
+        if kind == "stack" || resource["id"] == service["id"] {
+            wanted.remove(kind);
+        }
+    }
+}
