@@ -34,8 +34,13 @@ pub fn import_database(engine: &Engine, program: &Path) -> Result<(), EngineErro
 
 /// `demo/sleep:1`: does nothing, well.
 pub fn import_sleeper(engine: &Engine, program: &Path) -> Result<(), EngineError> {
+    import_sleeper_as(engine, program, "demo/sleep:1")
+}
+
+/// The same under another name.
+pub fn import_sleeper_as(engine: &Engine, program: &Path, image: &str) -> Result<(), EngineError> {
     let command = format!(r#"CMD ["/{}","sleep"]"#, name_of(program));
-    engine.import(program, "demo/sleep:1", &[&command])
+    engine.import(program, image, &[&command])
 }
 
 /// All of them.

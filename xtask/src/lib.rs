@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod api;
+pub mod bench;
 pub mod checkout;
 pub mod cluster;
 pub mod command;

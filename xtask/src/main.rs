@@ -13,6 +13,9 @@ enum Xtask {
     Testbed(xtask::testbed::cli::Arguments),
     /// The product's main job on three Docker hosts on this machine, step by step.
     Demo(xtask::demo::Arguments),
+    /// The product beside a floor and beside others.
+    #[command(subcommand)]
+    Bench(xtask::bench::Bench),
     /// Every check and every test.
     Test(xtask::test::Arguments),
     /// The rules that no compiler checks; prints the largest files and functions.
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
     let done = match Xtask::parse() {
         Xtask::Testbed(arguments) => xtask::testbed::cli::run(&arguments).map_err(Into::into),
         Xtask::Demo(arguments) => xtask::demo::run(&arguments).map_err(Into::into),
+        Xtask::Bench(bench) => xtask::bench::run(&bench).map_err(Into::into),
         Xtask::Test(arguments) => xtask::test::run(&arguments).map_err(Into::into),
         Xtask::Tidy => xtask::tidy::run().map_err(Into::into),
     };

@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Start a host's engine and wait until it answers.
 pub(super) fn start(layout: Layout, host: u8, init: i32) -> Result<(), TestbedError> {
+    if !configuration(layout, host).exists() {
+        // A restart of the engine must touch no container; that is the agent's promise too.
+        configure(layout, host, true)?;
+    }
     let log = layout.host_folder(host).join("dockerd.log");
     let line = format!("{} >>{} 2>&1 &", arguments(layout, host).join(" "), log.display());
     let mut shell = Command::new("nsenter");
@@ -30,6 +35,27 @@ pub(super) fn start(layout: Layout, host: u8, init: i32) -> Result<(), TestbedEr
     }
     let said = std::fs::read_to_string(&log).unwrap_or_default();
     Err(TestbedError::Engine { host, said: command::last_lines(&said, 8) })
+}
+
+/// Say whether containers outlive their engine, also to an engine that runs.
+pub(super) fn set_live_restore(
+    layout: Layout,
+    host: u8,
+    init: i32,
+    live_restore: bool,
+) -> Result<(), TestbedError> {
+    configure(layout, host, live_restore)?;
+    for engine in programs(init, "dockerd") {
+        process::signal(engine, Signal::HUP);
+    }
+    let is_so = || {
+        get(layout, host, "/info")
+            .is_some_and(|info| info.contains(&format!("\"LiveRestoreEnabled\":{live_restore}")))
+    };
+    if wait(PATIENCE, is_so) {
+        return Ok(());
+    }
+    Err(TestbedError::Stuck { host, what: "its engine did not take its configuration".to_owned() })
 }
 
 /// End a host's engine and leave its containers running; as a crash (`kill -9`) or as a service stop.
@@ -58,6 +84,16 @@ pub(super) fn describe(layout: Layout, host: u8) -> Option<(String, u64)> {
     Some((info["ServerVersion"].as_str()?.to_owned(), info["ContainersRunning"].as_u64()?))
 }
 
+fn configuration(layout: Layout, host: u8) -> PathBuf {
+    layout.host_folder(host).join("daemon.json")
+}
+
+fn configure(layout: Layout, host: u8, live_restore: bool) -> Result<(), TestbedError> {
+    let path = configuration(layout, host);
+    let text = format!("{{ \"live-restore\": {live_restore} }}\n");
+    std::fs::write(&path, text).map_err(|source| TestbedError::Folder { path, source })
+}
+
 /// The engine's command line. Its folder holds what a disk would; /run is the host's own and is lost with it.
 fn arguments(layout: Layout, host: u8) -> Vec<String> {
     let folder = layout.host_folder(host);
@@ -70,8 +106,7 @@ fn arguments(layout: Layout, host: u8) -> Vec<String> {
         "--exec-opt native.cgroupdriver=cgroupfs".to_owned(),
         format!("--bip {} --ip-masq=false", layout.engine_address(host)),
         format!("--insecure-registry {}", layout.hosts_network()),
-        // A restart of the engine must touch no container; that is the agent's promise too.
-        "--live-restore".to_owned(),
+        format!("--config-file {}", configuration(layout, host).display()),
     ];
     if command::run("dockerd --help").is_ok_and(|help| help.contains("--allow-direct-routing")) {
         line.push("--allow-direct-routing".to_owned());

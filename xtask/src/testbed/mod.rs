@@ -206,6 +206,11 @@ impl Testbed {
         engine::start(self.layout(), host, self.running(host)?)
     }
 
+    /// Whether a host's containers outlive their engine; they do unless this says otherwise.
+    pub fn set_live_restore(&self, host: u8, live_restore: bool) -> Result<(), TestbedError> {
+        engine::set_live_restore(self.layout(), host, self.running(host)?, live_restore)
+    }
+
     /// How a host is.
     pub fn state(&self, host: u8) -> HostState {
         match host::init_of(self.layout(), host) {
