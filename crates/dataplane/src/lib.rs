@@ -1,1 +1,4 @@
-//! placeholder
+//! The data plane: processes that carry traffic. Each follows one config file, writes one status file, and
+//! knows nothing else: no server, no Docker. Agent and server may restart or be away, and traffic flows on.
+
+pub mod balancer;
