@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use drover_api::{Address, Answer, ApiError, Caller, Context, Fresh, Outcome, Query, Then};
+use drover_api::{Address, Answer, ApiError, Caller, Context, Fresh, Outcome, Pull, Query, Then};
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
 use drover_core::{
@@ -15,12 +15,18 @@ use serde_json::Value;
 use crate::shape;
 
 pub(crate) const PROJECT: ProjectId = ProjectId(1);
+/// Secret half of every key made here.
+pub(crate) const SECRET: &str = "s3cret-of-the-request";
 
 pub(crate) struct Bench {
     pub(crate) world: World,
     pub(crate) notes: BTreeMap<ServiceId, Vec<Note>>,
     pub(crate) now: Time,
     pub(crate) grant: Grant,
+    /// Pulls as the server would keep them.
+    pub(crate) pulls: Vec<Pull>,
+    /// What the last write was to end in.
+    pub(crate) then: Option<Then>,
     schemas: shape::Schemas,
     tick: u64,
 }
@@ -33,6 +39,8 @@ impl Bench {
             notes: BTreeMap::new(),
             now: Time(1_700_000_000_000),
             grant: Grant::Admin,
+            pulls: Vec::new(),
+            then: None,
             schemas: shape::Schemas::new(),
             tick: 0,
         };
@@ -137,6 +145,7 @@ impl Bench {
 
     fn carry_out(&mut self, outcome: Outcome, address: &Address) -> Result<Answer, ApiError> {
         let Outcome { changes, then } = outcome;
+        self.then = Some(then.clone());
         if !changes.is_empty() {
             self.commit(&changes).map_err(ApiError::from)?;
         }
@@ -154,7 +163,7 @@ impl Bench {
             world,
             notes: &self.notes,
             events: &[],
-            pulls: &[],
+            pulls: &self.pulls,
             base: "http://h".into(),
             version: address.version,
             scope: address.scope,
@@ -162,13 +171,13 @@ impl Bench {
             fresh: Fresh {
                 uuid: "u".into(),
                 public: format!("P{}", world.next_id),
-                secret: "S".into(),
+                secret: SECRET.into(),
             },
             now: self.now,
         }
     }
 
-    fn commit(&mut self, changes: &[Change]) -> Result<(), drover_core::Refused> {
+    pub(crate) fn commit(&mut self, changes: &[Change]) -> Result<(), drover_core::Refused> {
         let (next, _) = self.world.commit(changes)?;
         let wrong = [check(&next), check_step(&self.world, &next, self.now)].concat();
         assert_eq!(wrong, [], "after {changes:#?}");

@@ -4,9 +4,16 @@
 
 mod bench;
 mod compose;
+mod containers;
 mod discovery;
 mod fuzz;
+mod hosts;
+mod keys;
+mod projects;
+mod registries;
+mod secrets;
 mod services;
 mod shape;
 mod stacks;
 mod tenancy;
+mod the_rest;

@@ -1,0 +1,107 @@
+//! Projects: made, renamed, removed with everything in them.
+
+use drover_core::Grant;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, PROJECT};
+
+#[test]
+fn a_project_as_clients_read_it() {
+    let mut bench = Bench::new(0);
+    let mut shown = bench.get("/v2-beta/projects/1a1");
+    let inside = bench.get("~/projects/1a1");
+    assert_eq!(inside["name"], shown["name"]);
+    shown["links"].take();
+    shown["actions"].take();
+    insta::assert_json_snapshot!(shown, @r#"
+    {
+      "id": "1a1",
+      "type": "project",
+      "baseType": "account",
+      "kind": "project",
+      "name": "Default",
+      "description": null,
+      "state": "active",
+      "transitioning": "no",
+      "transitioningMessage": null,
+      "transitioningProgress": null,
+      "healthState": "healthy",
+      "uuid": "f26e47db-c1fd-8231-aff7-c8aacb045c9f",
+      "accountId": "1a1",
+      "created": "2023-11-14T22:13:20Z",
+      "createdTS": 1700000000000,
+      "removed": null,
+      "removedTS": null,
+      "removeTime": null,
+      "orchestration": "cattle",
+      "projectTemplateId": "1pt1",
+      "version": "2",
+      "members": [],
+      "virtualMachine": false,
+      "defaultNetworkId": null,
+      "hostRemoveDelaySeconds": null,
+      "servicesPortRange": {
+        "type": "servicesPortRange",
+        "startPort": 49153,
+        "endPort": 65535
+      },
+      "links": null,
+      "actions": null
+    }
+    "#);
+}
+
+#[test]
+fn names_are_unique_whatever_their_case() {
+    let mut bench = Bench::new(0);
+    let error = bench.ask("POST /v2-beta/projects", json!({ "name": "default" }), 422);
+    assert_eq!((&error["code"], &error["fieldName"]), (&json!("NotUnique"), &json!("name")));
+    bench.ask("POST /v2-beta/projects", json!({}), 422);
+    let made = bench.ask("POST /v2-beta/projects", json!({ "name": "prod" }), 201);
+    let url = format!("PUT /v2-beta/projects/{}", made["id"].as_str().unwrap());
+    let edited = bench.ask(&url, json!({ "name": "Prod", "description": "x" }), 200);
+    assert_eq!((&edited["name"], &edited["description"]), (&json!("Prod"), &json!("x")));
+    bench.ask(&url, json!({ "name": "Default" }), 422);
+}
+
+#[test]
+fn a_key_of_one_project_neither_makes_nor_removes_any() {
+    let mut bench = Bench::new(0);
+    bench.grant = Grant::Project(PROJECT);
+    assert_eq!(bench.one("/v2-beta/projects")["id"], "1a1");
+    bench.ask("POST /v2-beta/projects", json!({ "name": "x" }), 403);
+    bench.ask("DELETE /v2-beta/projects/1a1", Value::Null, 403);
+}
+
+#[test]
+fn removing_a_project_removes_what_is_in_it() {
+    let mut bench = Bench::new(1);
+    let stack = bench.ask("POST ~/stacks", json!({ "name": "s" }), 201);
+    let config = json!({ "imageUuid": "docker:x" });
+    let service = json!({ "name": "web", "stackId": stack["id"], "launchConfig": config });
+    bench.ask("POST ~/services", service, 201);
+    let volume = json!({ "name": "data", "stackId": stack["id"] });
+    bench.ask("POST ~/volumetemplates", volume, 201);
+    bench.ask("POST ~/registries", json!({ "serverAddress": "r:5000" }), 201);
+    bench.ask("POST ~/registrationtokens", json!({}), 201);
+    bench.settle();
+    let gone = bench.ask("DELETE /v2-beta/projects/1a1", Value::Null, 200);
+    assert_eq!(gone["state"], "removed");
+    bench.settle();
+    for list in
+        ["stacks", "services", "hosts", "volumetemplates", "registries", "registrationtokens"]
+    {
+        assert_eq!(bench.get(&format!("~/{list}"))["data"], json!([]), "{list}");
+    }
+}
+
+#[test]
+fn members_are_refused_in_words_and_none_is_fine() {
+    let mut bench = Bench::new(0);
+    let url = "POST /v2-beta/projects/1a1/?action=setmembers";
+    let none = bench.ask(url, json!({ "members": [] }), 200);
+    assert_eq!((&none["resourceType"], &none["data"]), (&json!("projectMember"), &json!([])));
+    let error = bench.ask(url, json!({ "members": [{ "externalId": "1" }] }), 422);
+    insta::assert_snapshot!(error["message"].as_str().unwrap(), @"there are no accounts that could be members: give out API keys of the project");
+    assert_eq!(bench.get("/v2-beta/projects/1a1/projectmembers")["data"], json!([]));
+}
