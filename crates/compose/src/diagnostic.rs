@@ -132,6 +132,11 @@ impl Report {
         self.said.iter().any(|d| d.severity == Severity::Error && d.at == *at)
     }
 
+    /// Whether more is said already than will be shown.
+    pub(crate) fn is_full(&self) -> bool {
+        self.said.len() > MOST
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         self.said.iter().any(|d| d.severity == Severity::Error)
     }

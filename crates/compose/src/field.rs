@@ -294,7 +294,11 @@ pub(crate) fn join(path: &str, key: &str) -> String {
 }
 
 fn unknown(entry: &yaml::Entry, path: &str, table: &[Key], to: &mut Report) {
+    let is_full = to.is_full();
     let said = to.error(&entry.at, path, "unknown key");
+    if is_full {
+        return; // Looking for what was meant takes time that nobody waits for here.
+    }
     if let Some(meant) = nearest(&entry.key, table.iter().map(|k| k.name)) {
         said.hint(format!("did you mean `{meant}`?"));
     }

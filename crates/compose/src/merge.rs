@@ -3,6 +3,9 @@
 //! Later text wins, maps overlay key by key, lists append. A command is one thing and is replaced as a
 //! whole; `image` and `build` drive each other out.
 
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Place;
 use crate::field::split_pair;
 use crate::yaml::{Entry, Node, Scalar, Value};
 
@@ -15,34 +18,55 @@ const WHOLE: &[&str] = &["command", "entrypoint", "test"];
 pub(crate) fn overlay(base: Node, over: Node) -> Node {
     let at = over.at.clone();
     match (base.value, over.value) {
-        (Value::Map(mut entries), Value::Map(over)) => {
+        (Value::Map(entries), Value::Map(over)) => {
+            let mut laid = Laid::of(entries);
             for entry in over {
-                lay(&mut entries, entry);
+                laid.lay(entry);
             }
-            Node { at, value: Value::Map(entries) }
+            Node { at, value: Value::Map(laid.entries) }
         }
         (value, Value::Null) => Node { at: base.at, value },
         (_, value) => Node { at, value },
     }
 }
 
-fn lay(entries: &mut Vec<Entry>, entry: Entry) {
-    match entry.key.as_str() {
-        "image" => entries.retain(|e| e.key != "build"),
-        "build" => entries.retain(|e| e.key != "image"),
-        _ => {}
+/// A map that others are laid over.
+struct Laid {
+    entries: Vec<Entry>,
+    by_key: BTreeMap<String, usize>,
+}
+
+impl Laid {
+    fn of(entries: Vec<Entry>) -> Self {
+        let by_key = entries.iter().enumerate().map(|(i, e)| (e.key.clone(), i)).collect();
+        Self { entries, by_key }
     }
-    match entries.iter_mut().find(|e| e.key == entry.key) {
-        None => entries.push(entry),
-        Some(held) => {
-            let base = std::mem::replace(
-                &mut held.value,
-                Node { at: entry.at.clone(), value: Value::Null },
-            );
-            held.value = combine(&entry.key, base, entry.value);
-            held.at = entry.at;
+
+    fn lay(&mut self, entry: Entry) {
+        match entry.key.as_str() {
+            "image" => self.empty("build"),
+            "build" => self.empty("image"),
+            _ => {}
+        }
+        let Some(held) = self.by_key.get(&entry.key).map(|i| &mut self.entries[*i]) else {
+            self.by_key.insert(entry.key.clone(), self.entries.len());
+            self.entries.push(entry);
+            return;
+        };
+        let base = std::mem::replace(&mut held.value, null(&entry.at));
+        held.value = combine(&entry.key, base, entry.value);
+        held.at = entry.at;
+    }
+
+    fn empty(&mut self, key: &str) {
+        if let Some(held) = self.by_key.get(key).map(|i| &mut self.entries[*i]) {
+            held.value = null(&held.at);
         }
     }
+}
+
+fn null(at: &Place) -> Node {
+    Node { at: at.clone(), value: Value::Null }
 }
 
 fn combine(key: &str, base: Node, over: Node) -> Node {
@@ -72,15 +96,14 @@ fn appended(mut base: Vec<Node>, over: Vec<Node>) -> Vec<Node> {
 /// `[KEY=VALUE, …]` as a map; anything else unchanged, for the reader to complain about.
 fn as_map(node: Node) -> Node {
     let Value::List(items) = &node.value else { return node };
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut map = Laid::of(Vec::new());
     for item in items {
         let Some(scalar) = scalar(item) else { return node };
         let (key, value) = split_pair(scalar);
         let value = Node { at: item.at.clone(), value: value.map_or(Value::Null, Value::Scalar) };
-        entries.retain(|e| e.key != key);
-        entries.push(Entry { key, at: item.at.clone(), value });
+        map.lay(Entry { key, at: item.at.clone(), value });
     }
-    Node { at: node.at.clone(), value: Value::Map(entries) }
+    Node { at: node.at.clone(), value: Value::Map(map.entries) }
 }
 
 fn scalar(node: &Node) -> Option<&Scalar> {

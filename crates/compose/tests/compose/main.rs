@@ -9,7 +9,7 @@ mod rules;
 
 use drover_compose::{Diagnostic, Input, Parsed, parse};
 
-/// Files by name: those named `docker…` and `rancher…` are parsed, the others can be read by them.
+/// Files by name: docker-compose and rancher-compose files are parsed, the others can be read by them.
 struct Files<'a> {
     files: &'a [(&'a str, &'a str)],
     variables: &'a [(&'a str, &'a str)],
@@ -17,8 +17,8 @@ struct Files<'a> {
 
 impl Files<'_> {
     fn parse(&self) -> Result<Parsed, Vec<Diagnostic>> {
-        let named = |start: &str| {
-            let found = self.files.iter().filter(move |(name, _)| name.starts_with(start));
+        let named = |part: &str| {
+            let found = self.files.iter().filter(move |(name, _)| name.contains(part));
             found.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>()
         };
         let variables = |name: &str| {
@@ -30,8 +30,8 @@ impl Files<'_> {
             found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
         };
         parse(&Input {
-            docker_compose: named("docker"),
-            rancher_compose: named("rancher").pop(),
+            docker_compose: named("docker-compose"),
+            rancher_compose: named("rancher-compose").pop(),
             variables: &variables,
             read: &read,
             project: "shop",
