@@ -115,11 +115,13 @@ fn decide(
     Ok((changes, host))
 }
 
-fn token<'a>(world: &'a World, secret: &Secret) -> Option<&'a Credential> {
+/// The credential behind a token, which is `public:secret`.
+fn token<'a>(world: &'a World, token: &Secret) -> Option<&'a Credential> {
+    let (public, secret) = token.reveal().split_once(':')?;
     let tokens = world.credentials.values().filter(|c| {
         matches!(c.grants, Grant::Registration { .. }) && c.active && c.removed_at.is_none()
     });
-    tokens.map(|c| &**c).find(|c| opens(c, secret.reveal()))
+    tokens.map(|c| &**c).find(|c| c.public == public).filter(|c| opens(c, secret))
 }
 
 fn used(world: &World, user: HostId) -> Unregistered {

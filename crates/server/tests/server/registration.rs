@@ -57,9 +57,11 @@ async fn what_is_no_token_registers_nothing() {
         assert_eq!(got.status, status, "{said}");
         assert!(said.contains(says), "{said}");
     };
-    let admin = cluster.admin.split_once(':').unwrap().1;
+    let token = token(&cluster).await;
+    let public = token.reveal().split_once(':').unwrap().0;
     check("guess", "m1", 401, "not valid").await;
-    check(admin, "m1", 401, "not valid").await;
+    check(&cluster.admin, "m1", 401, "not valid").await;
+    check(&format!("{public}:guess"), "m1", 401, "not valid").await;
     check("guess", " ", 422, "`identity` is empty").await;
     assert!(cluster.store.world().hosts.is_empty());
 }
