@@ -4,8 +4,15 @@
 //! acts only on containers that carry its cluster's label.
 
 pub mod backoff;
+mod balancer_files;
+mod clock;
+pub mod create;
+pub mod docker;
+pub mod ledger;
+mod lock;
 pub mod op;
 pub mod reconcile;
+mod reference;
 pub mod view;
 
 pub use op::{DockerOp, UnitOps};

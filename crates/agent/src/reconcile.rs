@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use drover_core::{HostAssignment, Observed, Time, UnitKey};
 
 pub use attempt::{Attempt, Attempts};
+pub(crate) use members::named;
 pub use words::failure_event;
 
 use crate::op::UnitOps;

@@ -1,0 +1,113 @@
+//! The host's Docker engine: watching it and carrying out what was decided. Nothing is decided here.
+
+mod execute;
+mod image;
+mod read;
+mod system_image;
+mod trouble;
+mod watch;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+use tokio::sync::Semaphore;
+
+pub use execute::{Done, Failure};
+pub use read::Looked;
+pub(crate) use read::{list, look};
+pub use trouble::Trouble;
+pub use watch::{EngineEvent, watch};
+
+/// How long Docker may take to answer a question, or to begin a long answer.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How long Docker may take to make, start or remove a container. Slow disks and network plugins are common, and
+/// giving up early leaves a container behind that has to be found again.
+const WORK: Duration = Duration::from_secs(180);
+/// Containers made and started at a time. Docker's own locks make more of it slower, not faster.
+const LANES: usize = 8;
+
+/// A connection to an engine, with what is shared by all work on it.
+pub struct Engine {
+    docker: Docker,
+    /// Containers of this cluster are ours.
+    pub(crate) cluster: String,
+    /// Version of the engine.
+    pub version: String,
+    /// API spoken with it.
+    pub api: (usize, usize),
+    state: PathBuf,
+    lanes: Semaphore,
+    /// Digests by image id, as Docker last told them.
+    digests: Mutex<HashMap<String, Vec<String>>>,
+    /// One pull at a time for each reference; the others find the image there.
+    pulls: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    system_image: tokio::sync::OnceCell<String>,
+}
+
+impl Engine {
+    /// Connect to the engine behind a socket. `state` is the agent's own folder.
+    pub async fn connect(socket: &Path, cluster: &str, state: &Path) -> Result<Self, Trouble> {
+        let failed = |problem: String| Trouble::Engine { socket: socket.to_owned(), problem };
+        let path = socket.to_string_lossy();
+        let docker = Docker::connect_with_unix(&path, ANSWER.as_secs(), API_DEFAULT_VERSION)
+            .map_err(|error| failed(trouble::connect_words(&error)))?
+            .with_request_modifier(readable_login);
+        let docker = in_time(ANSWER, docker.negotiate_version()).await;
+        let docker = docker.map_err(|error| failed(trouble::connect_words(&error)))?;
+        let version = in_time(ANSWER, docker.version()).await;
+        let version = version.map_err(|error| failed(trouble::connect_words(&error)))?;
+        let api = docker.client_version();
+        Ok(Self {
+            docker,
+            cluster: cluster.to_owned(),
+            version: version.version.unwrap_or_default(),
+            api: (api.major_version, api.minor_version),
+            state: state.to_owned(),
+            lanes: Semaphore::new(LANES),
+            digests: Mutex::default(),
+            pulls: Mutex::default(),
+            system_image: tokio::sync::OnceCell::new(),
+        })
+    }
+
+    /// The client, for what needs no more than it.
+    pub(crate) fn client(&self) -> &Docker {
+        &self.docker
+    }
+
+    /// The client, for calls whose answer may take as long as `patience`.
+    fn patient(&self, patience: Duration) -> Docker {
+        self.docker.clone().with_timeout(patience)
+    }
+
+    /// The folder a balancer unit shares with its agent.
+    pub(crate) fn balancer_folder(&self, unit: drover_core::UnitKey) -> PathBuf {
+        crate::balancer_files::folder(&self.state, unit)
+    }
+}
+
+/// Wait for Docker, but not for ever: its own deadline covers the head of an answer only.
+async fn in_time<T>(
+    patience: Duration,
+    call: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<T, bollard::errors::Error> {
+    match tokio::time::timeout(patience, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(bollard::errors::Error::RequestTimeoutError),
+    }
+}
+
+/// Docker reads the login in the URL-safe alphabet of base64 and ignores one it can't read, so that a pull fails
+/// as if there were none; the client writes the other alphabet.
+fn readable_login<B>(mut request: http::Request<B>) -> http::Request<B> {
+    if let Some(login) = request.headers_mut().get_mut("x-registry-auth")
+        && let Ok(text) = login.to_str()
+        && let Ok(safe) = text.replace('+', "-").replace('/', "_").parse()
+    {
+        *login = safe;
+    }
+    request
+}
