@@ -48,7 +48,7 @@ fn a_key_shows_its_secret_once() {
 
 #[test]
 fn who_asks_and_where_decides_what_a_key_opens() {
-    let mut check = |grant: Grant, url: &str, body: Value, want: Grant| {
+    let check = |grant: Grant, url: &str, body: Value, want: Grant| {
         let mut bench = Bench::new(0);
         bench.grant = grant;
         bench.ask(&format!("POST {url}/apikeys"), body, 201);

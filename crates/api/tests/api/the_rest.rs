@@ -146,3 +146,15 @@ fn clients_may_look_into_types_that_are_empty() {
     let found = bench.one("/v2-beta/projecttemplates?isPublic=true&name=cattle&sort=created");
     assert_eq!((&found["id"], &found["name"]), (&json!("1pt1"), &json!("Cattle")));
 }
+
+#[test]
+fn clients_have_compose_services_translated() {
+    let mut bench = Bench::new(0);
+    let body = json!({ "Name": "/app", "Config": { "Image": "nginx" }, "HostConfig": {} });
+    let answer = bench.ask("POST ~/scripts/transform", body.clone(), 200);
+    assert_eq!(answer["imageUuid"], "docker:nginx");
+    // Hashed by clients as it is: an id, links or actions would make every service look changed.
+    assert_eq!(answer, drover_api::transform(&body).unwrap());
+    let error = bench.ask("POST ~/scripts/transform", json!({ "Config": 1 }), 422);
+    assert_eq!(error["message"], "`Config` must be an object");
+}
