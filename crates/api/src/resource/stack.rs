@@ -24,8 +24,8 @@ static SCHEMA: Schema = Schema {
         &[
             Field::cru("name", "string").required(),
             Field::cru("description", "string"),
-            Field::cr("dockerCompose", "string"),
-            Field::cr("rancherCompose", "string"),
+            Field::r("dockerCompose", "string"),
+            Field::r("rancherCompose", "string"),
             Field::cr("environment", "map[string]"),
             Field::cru("externalId", "string"),
             Field::cru("group", "string"),
@@ -68,14 +68,15 @@ impl Resource for Stacks {
 
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
         let name = body.required("name")?;
+        refuse_files(body)?;
         let project = ctx.project()?;
         let made = Stack {
             id: StackId(ctx.next_id()),
             project,
             name,
             description: body.text("description")?.unwrap_or_default(),
-            docker_compose: body.text("dockerCompose")?.filter(|text| !text.trim().is_empty()),
-            rancher_compose: body.text("rancherCompose")?.filter(|text| !text.trim().is_empty()),
+            docker_compose: None,
+            rancher_compose: None,
             environment: body.map("environment")?.unwrap_or_default(),
             external_id: body.text("externalId")?,
             group: body.text("group")?,
@@ -184,6 +185,21 @@ pub(crate) fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Stack, Ap
 /// The services of a stack that are not removed.
 fn services<'a>(ctx: &'a Context<'_>, stack: StackId) -> impl Iterator<Item = &'a Service> {
     ctx.world.services_in(stack).filter(|service| service.removed_at.is_none())
+}
+
+/// Rancher's server builds the services of a stack from its files. A stack that was made but stays empty would be
+/// worse than none.
+fn refuse_files(body: Body<'_>) -> Result<(), ApiError> {
+    for field in ["dockerCompose", "rancherCompose"] {
+        if body.text(field)?.is_some_and(|text| !text.trim().is_empty()) {
+            let why = format!(
+                "this server doesn't build services from `{field}` yet: make the stack without it, then \
+                 deploy the files with `drover up`"
+            );
+            return Err(ApiError::on(Code::InvalidOption, field, why));
+        }
+    }
+    Ok(())
 }
 
 fn check_name(ctx: &Context<'_>, made: &Stack) -> Result<(), ApiError> {

@@ -25,6 +25,7 @@ Where this differs from Rancher on purpose:
 - `rollback` on a plain `active` service is listed and does nothing. Rancher's compose client rolls back every service
   of a stack and fails at the first one without the action. `drover up --rollback` looks at the states first, and says
   so when no service has an upgrade to roll back.
+- `rollback` is offered in `canceling-upgrade` too, which lasts for a moment only.
 ";
 
 #[test]

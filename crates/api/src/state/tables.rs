@@ -15,9 +15,10 @@ pub(super) const LINKS: &[&str] = &["setservicelinks", "addservicelink", "remove
 
 /// Services of every kind; the actions in [`LINKS`] come on top.
 ///
-/// Two rows differ from Rancher's on purpose. `remove` is offered while anything lives, because a removal is
+/// Three things differ from Rancher's on purpose. `remove` is offered while anything lives, because a removal is
 /// a wish, not a step. `rollback` is offered on a plain `active` service, where it does nothing: Rancher's
-/// compose client rolls back whole stacks and gave up at the first service that had nothing to roll back.
+/// compose client rolls back whole stacks and gave up at the first service that had nothing to roll back. It is
+/// offered in `canceling-upgrade` too, which lasts for a moment only: a client need not wait for it to pass.
 pub(crate) const SERVICE: Table = &[
     pass("registering", &["remove"]),
     rest("inactive", &["activate", "update", "upgrade", "remove"]),
@@ -28,7 +29,7 @@ pub(crate) const SERVICE: Table = &[
     pass("upgrading", &["update", "cancelupgrade", "rollback", "remove"]),
     rest("upgraded", &["finishupgrade", "rollback", "remove"]),
     pass("finishing-upgrade", &["update", "cancelupgrade", "remove"]),
-    pass("canceling-upgrade", &["update", "remove"]),
+    pass("canceling-upgrade", &["update", "rollback", "remove"]),
     rest("canceled-upgrade", &["continueupgrade", "rollback", "remove"]),
     pass("rolling-back", &["update", "remove"]),
     pass("removing", &[]),

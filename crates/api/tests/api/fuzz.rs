@@ -205,7 +205,8 @@ fn ids(bench: &mut Bench, plural: &str) -> Vec<String> {
 
 /// Text as a part of a URL.
 fn part(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    let escaped: Vec<String> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    escaped.concat()
 }
 
 fn send(bench: &mut Bench, wanted: &Try) -> (String, u16) {

@@ -267,6 +267,54 @@ fn an_upgrade_can_be_cancelled_continued_and_rolled_back() {
 }
 
 #[test]
+fn a_service_can_be_removed_in_every_state() {
+    let upgrade =
+        json!({ "inServiceStrategy": { "launchConfig": { "imageUuid": "docker:nginx:2" } } });
+    let restart = json!({ "rollingRestartStrategy": {} });
+    for (ways, state) in [
+        (&[][..], "registering"),
+        (&["settle"], "inactive"),
+        (&["settle", "activate"], "activating"),
+        (&["settle", "activate", "settle"], "active"),
+        (&["settle", "activate", "settle", "restart"], "restarting"),
+        (&["settle", "activate", "settle", "deactivate"], "deactivating"),
+        (&["settle", "activate", "settle", "upgrade"], "upgrading"),
+        (&["settle", "activate", "settle", "upgrade", "rollback"], "rolling-back"),
+        (&["settle", "activate", "settle", "upgrade", "cancelupgrade"], "canceling-upgrade"),
+        (
+            &["settle", "activate", "settle", "upgrade", "cancelupgrade", "settle"],
+            "canceled-upgrade",
+        ),
+        (&["settle", "activate", "settle", "upgrade", "settle"], "upgraded"),
+        (
+            &["settle", "activate", "settle", "upgrade", "settle", "finishupgrade"],
+            "finishing-upgrade",
+        ),
+    ] {
+        let mut one = One::new(1);
+        let id = one.make("app", &json!({ "scale": 2 }));
+        for way in ways {
+            let body = match *way {
+                "upgrade" => upgrade.clone(),
+                "restart" => restart.clone(),
+                _ => Value::Null,
+            };
+            if *way == "settle" {
+                one.bench.settle();
+            } else {
+                one.act(&id, way, body, 202);
+            }
+        }
+        assert_eq!(one.state(&id), state);
+        one.bench.ask(&format!("PUT ~/services/{id}"), json!({ "scale": 3 }), 200);
+        one.act(&id, "remove", Value::Null, 200);
+        one.bench.settle();
+        assert_eq!(one.state(&id), "removed", "from {state}");
+        assert_eq!(one.bench.units(&id), [""; 0], "from {state}");
+    }
+}
+
+#[test]
 fn an_inactive_service_is_upgraded_into_running() {
     let mut one = One::new(1);
     let id = one.make("app", &Value::Null);

@@ -1,5 +1,6 @@
 //! Stacks.
 
+use drover_core::{Change, Stack};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, actions, some};
@@ -73,6 +74,7 @@ fn names_are_checked_and_unique_while_they_live() {
         (json!({ "name": "-a" }), "InvalidCharacters"),
         (json!({ "name": "WEB" }), "NotUnique"),
         (json!({ "name": "x", "environment": [] }), "InvalidFormat"),
+        (json!({ "name": "x", "dockerCompose": "web: {}" }), "InvalidOption"),
     ] {
         let error = bench.ask("POST ~/stacks", body.clone(), 422);
         assert_eq!(error["code"], code, "{body}");
@@ -85,13 +87,12 @@ fn names_are_checked_and_unique_while_they_live() {
 #[test]
 fn a_put_changes_what_it_may_and_ignores_the_rest() {
     let mut bench = Bench::new(0);
-    let id =
-        make(&mut bench, json!({ "name": "web", "dockerCompose": "a: {}", "externalId": "x" }));
+    let id = make(&mut bench, json!({ "name": "web", "externalId": "x" }));
     let url = format!("PUT ~/stacks/{id}");
     let body = json!({ "id": "1st99", "state": "removed", "dockerCompose": "b: {}", "nonsense": [1],
                        "description": "d", "externalId": null, "links": null, "actions": null });
     let got = bench.ask(&url, body, 200);
-    let want = json!({ "id": id, "state": "active", "dockerCompose": "a: {}", "description": "d",
+    let want = json!({ "id": id, "state": "active", "dockerCompose": null, "description": "d",
                        "externalId": null });
     assert_eq!(some(&got, &["id", "state", "dockerCompose", "description", "externalId"]), want);
 }
@@ -165,8 +166,14 @@ fn all_services_are_switched_or_none() {
 #[test]
 fn a_stack_made_of_files_is_exported_as_these() {
     let mut bench = Bench::new(0);
-    let body = json!({ "name": "web", "dockerCompose": "web:\n  image: x\n", "rancherCompose": "web: {}\n" });
-    let id = make(&mut bench, body);
+    let id = make(&mut bench, json!({ "name": "web" }));
+    let stack = bench.world.stacks.values().next().unwrap();
+    let made = Stack {
+        docker_compose: Some("web:\n  image: x\n".into()),
+        rancher_compose: Some("web: {}\n".into()),
+        ..(**stack).clone()
+    };
+    bench.commit(&[Change::PutStack(made)]).unwrap();
     let config = bench.ask(&format!("POST ~/stacks/{id}/?action=exportconfig"), json!({}), 200);
     assert_eq!(config["dockerComposeConfig"], "web:\n  image: x\n");
     assert_eq!(config["rancherComposeConfig"], "web: {}\n");
