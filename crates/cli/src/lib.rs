@@ -1,1 +1,124 @@
-//! placeholder
+//! The commands a person or a CI job types: compose files on one side, Drover's API on the other.
+//!
+//! Everything that is decided is decided in pure functions: what differs (`diff`), what to do about it
+//! (`up::decide`), whether a service has arrived (`wait::judge`). Around them: files (`project`), requests
+//! (`client`), and saying what happens (`progress`). It knows the API and nothing else of the server.
+//!
+//! Read in this order: [`Command`] (what can be asked), `up` (what most is about), `wait` (how it ends).
+
+// This crate is the one that talks to people.
+#![allow(clippy::print_stdout)]
+
+mod args;
+mod client;
+mod diff;
+mod failure;
+mod lifecycle;
+mod logs;
+mod operator;
+mod progress;
+mod project;
+mod ps;
+mod pull;
+pub mod rancher;
+mod session;
+mod settings;
+mod table;
+mod up;
+mod wait;
+mod wire;
+
+pub use args::{Before, Command};
+pub use client::CallError;
+pub use failure::{Failure, INTERRUPTED};
+pub use project::ProjectError;
+pub use settings::SettingsError;
+
+use args::Up;
+use progress::{Reporter, Voice};
+
+/// Under which name the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Its own.
+    Drover,
+    /// Rancher's: `up` without `-d` stays and shows logs, lines begin with `INFO[0002]`, and there is no `.env`.
+    RancherCompose,
+}
+
+impl Program {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Drover => "drover",
+            Self::RancherCompose => "rancher-compose",
+        }
+    }
+}
+
+/// Carry a command out. Ctrl-C ends it; the server goes on with what it was asked.
+pub async fn run(command: &Command, program: Program) -> Result<(), Failure> {
+    let voice = match program {
+        Program::RancherCompose => Voice::Rancher,
+        Program::Drover if command.output().json => Voice::Json,
+        Program::Drover => Voice::Drover,
+    };
+    let reporter = Reporter::new(voice);
+    let outcome = tokio::select! {
+        outcome = dispatch(command, program, &reporter) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted(command.left_behind(program))),
+    };
+    match &outcome {
+        Ok(()) => reporter.ended(0, ""),
+        Err(failure) => reporter.ended(failure.status(), &failure.to_string()),
+    }
+    outcome
+}
+
+async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<(), Failure> {
+    match command {
+        Command::Up(options) => up::up(options, program, to).await,
+        Command::Create(options) => up::create(options, program, to).await,
+        Command::Start(options) => lifecycle::start(options, program, to).await,
+        Command::Stop(options) => lifecycle::stop(options, program, to).await,
+        Command::Restart(options) => lifecycle::restart(options, program, to).await,
+        Command::Scale(options) => lifecycle::scale(options, program, to).await,
+        Command::Rm(options) => lifecycle::rm(options, program, to).await,
+        Command::Pull(options) => pull::pull(options, program, to).await,
+        Command::Ps(options) => ps::ps(options, program, to).await,
+        Command::Logs(options) => logs::logs(options, program, to).await,
+        Command::Upgrade(between) => Err(Failure::Failed(format!(
+            "moving the load from {} to {} is not offered yet: put the new version into {} itself and use {} up \
+             --upgrade",
+            between.from,
+            between.to,
+            between.from,
+            program.name()
+        ))),
+        Command::Host(command) => operator::host(command, to).await,
+        Command::Token(command) => operator::token(command).await,
+        Command::Key(command) => operator::key(command).await,
+    }
+}
+
+impl Command {
+    /// What is said after Ctrl-C: the server works on, and how to come back to it.
+    fn left_behind(&self, program: Program) -> String {
+        let program = program.name();
+        match self {
+            Self::Up(up) if up.is_upgrade() => format!(
+                "stopped watching; the server goes on with what it was asked. The same command again goes on watching, \
+                 {program} up --rollback goes back"
+            ),
+            Self::Logs(_) => "stopped reading".to_owned(),
+            _ => "stopped watching; the server goes on with what it was asked. The same command again goes on watching"
+                .to_owned(),
+        }
+    }
+}
+
+impl Up {
+    fn is_upgrade(&self) -> bool {
+        (self.upgrade || self.force_upgrade) && !self.rollback
+    }
+}

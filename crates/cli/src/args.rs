@@ -1,0 +1,486 @@
+//! The commands a person or a CI job types, and their options. What they mean is not here.
+//!
+//! Rancher's own program has the same commands under other option names, see [`crate::rancher`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Create and start the services of the files; with --upgrade, replace what changed
+    ///
+    /// Brings the stack to what the files say, waits for the outcome and ends. Services that exist and differ
+    /// from the files are only reported, unless --upgrade is given. A service's scale is used when it is
+    /// created and left alone afterwards.
+    #[command(after_help = UP_EXAMPLES)]
+    Up(Box<Up>),
+    /// Create the services of the files without starting them
+    Create(Selected),
+    /// Start services that are stopped
+    Start(Selected),
+    /// Stop services; their containers are kept
+    #[command(visible_alias = "down")]
+    Stop(Selected),
+    /// Restart the containers of services, a batch at a time
+    Restart(Restart),
+    /// Set how many units of a service run
+    #[command(after_help = "Examples:\n  drover scale web=3\n  drover scale web=3 worker=10")]
+    Scale(Scale),
+    /// Remove services and their containers; volumes stay
+    Rm(Rm),
+    /// Pull the images of the files on every host
+    Pull(Pull),
+    /// List the containers of the stack
+    Ps(Selected),
+    /// Show what the containers print
+    #[command(after_help = "Examples:\n  drover logs web\n  drover logs --follow --tail 20")]
+    Logs(Logs),
+    /// Move the load from one service to another (not offered yet)
+    Upgrade(Between),
+    /// Look at hosts and take them in or out of use
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Make tokens with which hosts join
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Make keys for the API
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+const UP_EXAMPLES: &str = "Examples:
+  drover up                              create and start what isn't there yet
+  drover up --upgrade                    replace what changed; old containers are kept, stopped
+  drover up --confirm-upgrade            the new ones are good: remove the old ones
+  drover up --rollback                   they are not: go back to the old ones
+  drover up --upgrade --confirm-upgrade  both in one go
+  drover up --upgrade --dry-run          say what would be done, change nothing
+
+Exit status: 0 done, 1 failed, 2 usage, 3 timed out waiting. Ctrl-C leaves the server working; the same
+command again goes on watching.";
+
+/// Which stack, from which files.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Stack")]
+pub struct StackOptions {
+    /// Compose file; may be repeated, later files override; `-` is stdin [env: COMPOSE_FILE] [default:
+    /// docker-compose.yml and docker-compose.override.yml]
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Name of the stack [env: COMPOSE_PROJECT_NAME] [default: the directory's name]
+    #[arg(short, long, value_name = "NAME")]
+    pub project_name: Option<String>,
+    /// File with values for variables in the files; they beat the environment's
+    #[arg(short, long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Rancher's companion file [default: rancher-compose.yml beside the compose file]
+    #[arg(long, value_name = "FILE")]
+    pub rancher_file: Option<PathBuf>,
+}
+
+/// Where the server is and who asks.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Server")]
+pub struct ServerOptions {
+    /// URL of the server or of an environment on it [env: DROVER_URL, RANCHER_URL]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Access key [env: DROVER_ACCESS_KEY, RANCHER_ACCESS_KEY]
+    #[arg(long, value_name = "KEY")]
+    pub access_key: Option<String>,
+    /// Secret key; better given in the environment [env: DROVER_SECRET_KEY, RANCHER_SECRET_KEY]
+    #[arg(long, value_name = "KEY")]
+    pub secret_key: Option<String>,
+    /// Environment by name or id, if the key sees several [env: DROVER_ENVIRONMENT]
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+}
+
+/// How to say what happens.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub struct OutputOptions {
+    /// One JSON object per line
+    #[arg(long)]
+    pub json: bool,
+    /// Seconds to wait for the outcome before giving up with status 3 [default: 600]
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+}
+
+/// What every command about a stack takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Common {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub stack: StackOptions,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: ServerOptions,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputOptions,
+}
+
+/// Options before the command, where Rancher's and Docker's users are used to write them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Before {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+    /// The same as --rancher-file, before the command only: after `up` it means --rollback
+    #[arg(short = 'r', value_name = "FILE", help_heading = "Stack")]
+    pub companion: Option<PathBuf>,
+}
+
+/// Services by name.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Selected {
+    /// Services; none means all
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+}
+
+/// `up`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Up {
+    /// Replace the containers of services that differ from the files
+    #[arg(short, long, alias = "recreate")]
+    pub upgrade: bool,
+    /// Replace them even if nothing differs, for instance because a tag moved
+    #[arg(long, alias = "force-recreate")]
+    pub force_upgrade: bool,
+    /// Finish upgrades: remove the old containers; rollback is not possible afterwards
+    #[arg(short, long)]
+    pub confirm_upgrade: bool,
+    /// Go back to the containers from before the upgrade
+    #[arg(short, long, conflicts_with_all = ["upgrade", "force_upgrade", "confirm_upgrade"])]
+    pub rollback: bool,
+    /// Pull images on every host before anything is replaced
+    #[arg(long)]
+    pub pull: bool,
+    /// Units replaced at a time; 0 leaves it to the server [default: 2, or what the files say]
+    #[arg(long, value_name = "UNITS")]
+    pub batch_size: Option<u32>,
+    /// Milliseconds between batches [default: 1000, or what the files say]
+    #[arg(long, value_name = "MS")]
+    pub interval: Option<u64>,
+    /// Remove services of the stack that are not in the files
+    #[arg(long)]
+    pub prune: bool,
+    /// Say what would be done and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accepted for compatibility: drover waits for the outcome and ends in any case
+    #[arg(short, long = "detach")]
+    pub detach: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `restart`.
+#[derive(Args, Clone, Debug)]
+pub struct Restart {
+    /// Units restarted at a time
+    #[arg(long, value_name = "UNITS", default_value_t = 1)]
+    pub batch_size: u32,
+    /// Milliseconds between batches
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub interval: u64,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `scale`.
+#[derive(Args, Clone, Debug)]
+pub struct Scale {
+    /// Service and number of units
+    #[arg(value_name = "SERVICE=N", required = true, value_parser = parse_scale)]
+    pub scales: Vec<(String, u32)>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+}
+
+/// `rm`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Rm {
+    /// Don't ask on a terminal
+    #[arg(long)]
+    pub force: bool,
+    /// Accepted for compatibility: volumes stay
+    #[arg(short = 'v')]
+    pub volumes: bool,
+    /// Remove the stack itself too, with all its services
+    #[arg(long, conflicts_with = "services")]
+    pub stack_too: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `pull`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Pull {
+    /// Only on hosts that have the image already
+    #[arg(short, long)]
+    pub cached: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `logs`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Logs {
+    /// Go on as lines come, new containers included
+    #[arg(long)]
+    pub follow: bool,
+    /// Lines from the end of each container's log [default: 100]
+    #[arg(long, value_name = "LINES")]
+    pub tail: Option<u32>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `upgrade FROM TO`.
+#[derive(Args, Clone, Debug)]
+pub struct Between {
+    /// Service that loses its units
+    pub from: String,
+    /// Service that gets them
+    pub to: String,
+}
+
+/// What every command about the server itself takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Operator {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: ServerOptions,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputOptions,
+}
+
+/// `host`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum HostCommand {
+    /// List hosts
+    Ls(Operator),
+    /// Remove hosts for good; what ran there is started elsewhere
+    Rm(Hosts),
+    /// Let hosts take new units
+    Activate(Hosts),
+    /// Let hosts take no new units; what runs there stays
+    Deactivate(Hosts),
+}
+
+/// Hosts by name.
+#[derive(Args, Clone, Debug)]
+pub struct Hosts {
+    /// Hosts, by name, host name or id
+    #[arg(value_name = "HOST", required = true)]
+    pub hosts: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub operator: Operator,
+}
+
+/// `token`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a registration token and print it, once
+    Create(Named),
+}
+
+/// `key`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make an API key and print it, once
+    Create(Named),
+}
+
+/// Something new with a name.
+#[derive(Args, Clone, Debug)]
+pub struct Named {
+    /// Name to show for it
+    #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub operator: Operator,
+}
+
+impl Command {
+    /// Take over what was written before the command, where nothing was written after it.
+    pub fn inherit(&mut self, before: &Before) {
+        let mut common = before.common.clone();
+        common.stack.rancher_file = common.stack.rancher_file.or(before.companion.clone());
+        if let Some(own) = self.common_mut() {
+            own.inherit(&common);
+        } else if let Some(own) = self.operator_mut() {
+            own.server.inherit(&common.server);
+            own.output.inherit(common.output);
+        }
+    }
+
+    /// How to say what happens.
+    pub(crate) fn output(&self) -> OutputOptions {
+        let mut own = self.clone();
+        if let Some(common) = own.common_mut() {
+            common.output
+        } else {
+            own.operator_mut().map(|operator| operator.output).unwrap_or_default()
+        }
+    }
+
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        match self {
+            Self::Up(up) => Some(&mut up.selected.common),
+            Self::Create(s) | Self::Start(s) | Self::Stop(s) | Self::Ps(s) => Some(&mut s.common),
+            Self::Restart(restart) => Some(&mut restart.selected.common),
+            Self::Scale(scale) => Some(&mut scale.common),
+            Self::Rm(rm) => Some(&mut rm.selected.common),
+            Self::Pull(pull) => Some(&mut pull.selected.common),
+            Self::Logs(logs) => Some(&mut logs.selected.common),
+            Self::Upgrade(_) | Self::Host(_) | Self::Token(_) | Self::Key(_) => None,
+        }
+    }
+
+    fn operator_mut(&mut self) -> Option<&mut Operator> {
+        match self {
+            Self::Host(HostCommand::Ls(operator)) => Some(operator),
+            Self::Host(
+                HostCommand::Rm(hosts)
+                | HostCommand::Activate(hosts)
+                | HostCommand::Deactivate(hosts),
+            ) => Some(&mut hosts.operator),
+            Self::Token(TokenCommand::Create(named)) | Self::Key(KeyCommand::Create(named)) => {
+                Some(&mut named.operator)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Common {
+    fn inherit(&mut self, before: &Self) {
+        self.stack.inherit(&before.stack);
+        self.server.inherit(&before.server);
+        self.output.inherit(before.output);
+    }
+}
+
+impl StackOptions {
+    fn inherit(&mut self, before: &Self) {
+        if self.files.is_empty() {
+            self.files.clone_from(&before.files);
+        }
+        inherit(&mut self.project_name, before.project_name.as_ref());
+        inherit(&mut self.env_file, before.env_file.as_ref());
+        inherit(&mut self.rancher_file, before.rancher_file.as_ref());
+    }
+}
+
+impl ServerOptions {
+    fn inherit(&mut self, before: &Self) {
+        inherit(&mut self.url, before.url.as_ref());
+        inherit(&mut self.access_key, before.access_key.as_ref());
+        inherit(&mut self.secret_key, before.secret_key.as_ref());
+        inherit(&mut self.environment, before.environment.as_ref());
+    }
+}
+
+impl OutputOptions {
+    fn inherit(&mut self, before: Self) {
+        self.json |= before.json;
+        inherit(&mut self.timeout, before.timeout.as_ref());
+    }
+}
+
+fn inherit<T: Clone>(own: &mut Option<T>, before: Option<&T>) {
+    if own.is_none() {
+        *own = before.cloned();
+    }
+}
+
+/// `web=3`.
+pub(crate) fn parse_scale(text: &str) -> Result<(String, u32), String> {
+    let (name, number) = text.split_once('=').ok_or("write SERVICE=N, for example web=3")?;
+    let scale =
+        number.trim().parse().map_err(|_| format!("`{number}` is not a number of units"))?;
+    if name.is_empty() {
+        return Err("write SERVICE=N, for example web=3".to_owned());
+    }
+    Ok((name.to_owned(), scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        before: Before,
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    fn up(line: &str) -> Up {
+        let mut cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        cli.command.inherit(&cli.before);
+        match cli.command {
+            Command::Up(up) => *up,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let before = up("drover -f a.yml -f b.yml -p shop -r r.yml --url http://h --json up -d");
+        assert_eq!(before.selected.common.stack.files, paths(&["a.yml", "b.yml"]));
+        assert_eq!(before.selected.common.stack.rancher_file, Some("r.yml".into()));
+        assert!(before.selected.common.output.json && before.detach && !before.rollback);
+        let after = up("drover up -f a.yml --rancher-file r.yml --timeout 5 -r web db");
+        assert_eq!(after.selected.common.stack.files, paths(&["a.yml"]));
+        assert_eq!(after.selected.services, ["web", "db"]);
+        assert_eq!(after.selected.common.output.timeout, Some(5));
+        assert!(after.rollback);
+        let both = up("drover -p one -f a.yml up -p two");
+        assert_eq!(both.selected.common.stack.project_name.as_deref(), Some("two"));
+        assert_eq!(both.selected.common.stack.files, paths(&["a.yml"]));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_a_usage_error() {
+        for line in [
+            "drover up --rollback --upgrade",
+            "drover scale web",
+            "drover scale web=-1",
+            "drover rm --stack-too web",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn scales() {
+        assert_eq!(parse_scale("web=3"), Ok(("web".into(), 3)));
+        for bad in ["web", "web=", "=3", "web=x", "web=1.5"] {
+            assert!(parse_scale(bad).is_err(), "{bad}");
+        }
+    }
+}

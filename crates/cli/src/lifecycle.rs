@@ -1,0 +1,215 @@
+//! `start`, `stop`, `restart`, `scale` and `rm`: one request for each service, then wait for the outcome.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use drover_core::ServiceKind;
+use serde_json::json;
+
+use crate::Program;
+use crate::args::{Restart, Rm, Scale, Selected};
+use crate::client::nothing;
+use crate::failure::Failure;
+use crate::progress::{Event, Reporter};
+use crate::session::{Session, list};
+use crate::wait::{Goal, Wanted};
+use crate::wire::ServiceView;
+
+/// `start`.
+pub(crate) async fn start(
+    options: &Selected,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let session = Session::begin(&options.common, program, reporter).await?;
+    session.stack()?;
+    let views = session.selected(&options.services).await?;
+    let mut waited = Vec::new();
+    for view in &views {
+        if view.actions.contains("activate") && view.state != "restarting" {
+            reporter.tell(&Event::step(&view.name, "activate", "starting"));
+            act(&session, view, "activate", &format!("start {}", view.name), &nothing()).await?;
+        }
+        waited.push(wanted(view, Goal::Running));
+    }
+    session.wait(waited).await
+}
+
+/// `stop`.
+pub(crate) async fn stop(
+    options: &Selected,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let session = Session::begin(&options.common, program, reporter).await?;
+    session.stack()?;
+    let views = session.selected(&options.services).await?;
+    let mut waited = Vec::new();
+    // Those that others need go last.
+    for view in views.iter().rev() {
+        if view.state != "inactive" {
+            if view.state != "deactivating" {
+                reporter.tell(&Event::step(&view.name, "deactivate", "stopping"));
+                let doing = format!("stop {}", view.name);
+                act(&session, view, "deactivate", &doing, &nothing()).await?;
+            }
+            waited.push(wanted(view, Goal::Stopped));
+        }
+    }
+    if waited.is_empty() {
+        reporter.tell(&Event::note("nothing to stop: all of it is stopped"));
+    }
+    session.wait(waited).await
+}
+
+/// `restart`.
+pub(crate) async fn restart(
+    options: &Restart,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let session = Session::begin(&options.selected.common, program, reporter).await?;
+    session.stack()?;
+    let views = session.selected(&options.selected.services).await?;
+    let strategy = json!({ "batchSize": options.batch_size, "intervalMillis": options.interval });
+    let body = json!({ "rollingRestartStrategy": strategy });
+    let mut waited = Vec::new();
+    for view in views.iter().filter(|view| view.kind.has_units()) {
+        reporter.tell(&Event::step(&view.name, "restart", "restarting"));
+        act(&session, view, "restart", &format!("restart {}", view.name), &body).await?;
+        waited.push(wanted(view, Goal::Restarted));
+    }
+    session.wait(waited).await
+}
+
+/// `scale`.
+pub(crate) async fn scale(
+    options: &Scale,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let session = Session::begin(&options.common, program, reporter).await?;
+    session.stack()?;
+    let names: Vec<String> = options.scales.iter().map(|(name, _)| name.clone()).collect();
+    let views = session.selected(&names).await?;
+    let of = |view: &ServiceView| {
+        options
+            .scales
+            .iter()
+            .rfind(|(name, _)| view.name.eq_ignore_ascii_case(name))
+            .map(|(_, n)| *n)
+    };
+    for view in &views {
+        check_scalable(view).map_err(Failure::Failed)?;
+    }
+    let mut waited = Vec::new();
+    for view in &views {
+        let Some(units) = of(view) else { continue };
+        let message = format!("scaling from {} to {units}", view.scale);
+        reporter.tell(&Event::step(&view.name, "scale", message));
+        let (doing, path) = (format!("scale {}", view.name), format!("services/{}", view.id));
+        session.client.update(&doing, &path, &json!({ "scale": units })).await?;
+        waited.push(wanted(view, Goal::Scaled(units)));
+    }
+    session.wait(waited).await
+}
+
+/// `rm`.
+pub(crate) async fn rm(options: &Rm, program: Program, reporter: &Reporter) -> Result<(), Failure> {
+    let selected = &options.selected;
+    let session = Session::begin(&selected.common, program, reporter).await?;
+    let stack = session.stack()?.clone();
+    let views = if options.stack_too {
+        session.services().await?
+    } else {
+        session.selected(&selected.services).await?
+    };
+    if views.is_empty() && !options.stack_too {
+        reporter.tell(&Event::note("nothing to remove: the stack has none of these services"));
+        return Ok(());
+    }
+    if !options.force
+        && std::io::stdin().is_terminal()
+        && !asked(&views, &stack.name, options.stack_too)?
+    {
+        return Err(Failure::Failed("nothing was removed".to_owned()));
+    }
+    let mut waited = Vec::new();
+    for view in views.iter().rev() {
+        reporter.tell(&Event::step(&view.name, "remove", "removing"));
+        let doing = format!("remove {}", view.name);
+        session.client.delete(&doing, &format!("services/{}", view.id)).await?;
+        waited.push(wanted(view, Goal::Removed));
+    }
+    session.wait(waited).await?;
+    if options.stack_too {
+        let doing = format!("remove stack {}", stack.name);
+        session.client.delete(&doing, &format!("stacks/{}", stack.id)).await?;
+        reporter.tell(&Event::general("remove", format!("stack {}: removed", stack.name)));
+    }
+    Ok(())
+}
+
+async fn act(
+    session: &Session<'_>,
+    view: &ServiceView,
+    action: &str,
+    doing: &str,
+    body: &serde_json::Value,
+) -> Result<(), Failure> {
+    session.client.act(doing, &format!("services/{}", view.id), action, body).await?;
+    Ok(())
+}
+
+fn wanted(view: &ServiceView, goal: Goal) -> Wanted {
+    Wanted { id: view.id.clone(), name: view.name.clone(), goal }
+}
+
+fn check_scalable(view: &ServiceView) -> Result<(), String> {
+    let name = &view.name;
+    match view.kind {
+        ServiceKind::Alias | ServiceKind::External => {
+            Err(format!("{name} has no containers of its own, so it has no scale"))
+        }
+        ServiceKind::Containers | ServiceKind::Balancer => {
+            let global = view.template().is_ok_and(|template| template.primary.is_global());
+            if global {
+                return Err(format!(
+                    "{name} runs once on every host (label io.rancher.scheduler.global), so it has no scale"
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn asked(views: &[ServiceView], stack: &str, stack_too: bool) -> Result<bool, Failure> {
+    let names: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
+    let what = match (stack_too, names.as_slice()) {
+        (true, []) => format!("stack {stack}"),
+        (true, names) => format!("stack {stack} with {}", list(names)),
+        (false, names) => format!("{} of stack {stack}", list(names)),
+    };
+    print!("Remove {what}, with all containers? [y/N] ");
+    std::io::stdout().flush().map_err(Failure::Output)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::Output)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_scale() {
+        let view = |kind: &str, label: &str| {
+            ServiceView::read(&json!({
+                "name": "web", "type": kind,
+                "launchConfig": { "imageUuid": "docker:a", "labels": { "io.rancher.scheduler.global": label } },
+            }))
+        };
+        assert_eq!(check_scalable(&view("service", "false")), Ok(()));
+        assert!(check_scalable(&view("service", "true")).unwrap_err().contains("every host"));
+        assert!(check_scalable(&view("dnsService", "")).unwrap_err().contains("no containers"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Saying what happens while it happens: live on a terminal, plain lines in a pipe, JSON for programs, and
+//! Rancher's log lines under Rancher's name.
+//!
+//! One list of events, one file per voice. What commands print as their result (a table, a token, a log) is not
+//! progress and does not come through here.
+
+mod event;
+mod live;
+mod voices;
+
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::time::Instant;
+
+pub(crate) use event::Event;
+use live::Live;
+
+/// In whose words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// Live on a terminal, plain lines elsewhere; on stdout.
+    Drover,
+    /// One JSON object per line on stdout.
+    Json,
+    /// `INFO[0002] …` on stderr.
+    Rancher,
+}
+
+/// Where events go.
+pub(crate) struct Reporter {
+    began: Instant,
+    way: Way,
+}
+
+enum Way {
+    Plain,
+    Live(Mutex<Live>),
+    Json,
+    Rancher {
+        coloured: bool,
+    },
+    #[cfg(test)]
+    Silent,
+}
+
+impl Reporter {
+    /// A reporter that begins counting seconds now.
+    pub(crate) fn new(voice: Voice) -> Self {
+        use std::io::IsTerminal as _;
+        let way = match voice {
+            Voice::Json => Way::Json,
+            Voice::Rancher => Way::Rancher { coloured: std::io::stderr().is_terminal() },
+            Voice::Drover if std::io::stdout().is_terminal() => Way::Live(Mutex::new(Live::new())),
+            Voice::Drover => Way::Plain,
+        };
+        Self { began: Instant::now(), way }
+    }
+
+    /// One that says nothing.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        Self { began: Instant::now(), way: Way::Silent }
+    }
+
+    /// Say that something happened.
+    pub(crate) fn tell(&self, event: &Event) {
+        let after = self.began.elapsed();
+        match &self.way {
+            Way::Plain if event.is_warning() => to_stderr(&voices::plain(after, event)),
+            Way::Plain => to_stdout(&voices::plain(after, event)),
+            Way::Json => to_stdout(&voices::json(after, event)),
+            Way::Rancher { coloured } => to_stderr(&voices::rancher(after, event, *coloured)),
+            Way::Live(live) => {
+                // A panic while printing is no reason to be silent ever after.
+                live.lock().unwrap_or_else(std::sync::PoisonError::into_inner).tell(after, event);
+            }
+            #[cfg(test)]
+            Way::Silent => {}
+        }
+    }
+
+    /// Say how it ended, to programs; people get the sentence on stderr.
+    pub(crate) fn ended(&self, status: u8, sentence: &str) {
+        if let Way::Live(live) = &self.way {
+            live.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        }
+        if matches!(self.way, Way::Json) {
+            self.tell(&Event::Ended { status, message: sentence.to_owned() });
+        }
+    }
+}
+
+/// A closed pipe is the reader's choice, not a failure of ours: the work goes on.
+fn to_stdout(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn to_stderr(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,185 @@
+//! The bodies of the requests `up` makes, from the files' words. Pure.
+
+use drover_api::launch_config;
+use drover_compose::{LinkSpec, ServiceSpec, VolumeSpec};
+use drover_core::{ServiceId, ServiceKind};
+use serde_json::{Map, Value, json};
+
+use super::decide::Replace;
+use crate::diff::{balancer_to_wire, resolve};
+
+/// Image that stands for "this sidekick goes".
+const NO_IMAGE: &str = "docker:rancher/none";
+/// Rancher's defaults for `up`.
+const BATCH_SIZE: u32 = 2;
+const INTERVAL_MS: u64 = 1000;
+
+/// The collection that services of a kind are created in.
+pub(super) fn collection(kind: ServiceKind) -> &'static str {
+    match kind {
+        ServiceKind::Containers => "services",
+        ServiceKind::Balancer => "loadbalancerservices",
+        ServiceKind::Alias => "dnsservices",
+        ServiceKind::External => "externalservices",
+    }
+}
+
+/// A new service, not started: its links come first.
+pub(super) fn service(
+    spec: &ServiceSpec,
+    stack: &str,
+    find: &dyn Fn(&str) -> Option<ServiceId>,
+) -> Value {
+    let mut body = json!({
+        "name": spec.name,
+        "stackId": stack,
+        "startOnCreate": false,
+        "metadata": spec.metadata,
+    });
+    let mut put = |name: &str, value: Value| body[name] = value;
+    if spec.kind.has_units() {
+        let (launch, secondaries) = launch_config::template_to_wire(&spec.name, &spec.template);
+        put("launchConfig", launch);
+        put("scale", json!(spec.scale.unwrap_or(1)));
+        put("retainIp", json!(spec.retain_ip));
+        if !secondaries.is_empty() {
+            put("secondaryLaunchConfigs", secondaries.into());
+        }
+    }
+    if let Some(named) = &spec.balancer {
+        put("lbConfig", balancer_to_wire(spec.kind, &resolve(named, find)));
+    }
+    if let Some(external) = &spec.external {
+        put("externalIpAddresses", json!(external.addresses));
+        put("hostname", json!(external.hostname));
+    }
+    if let Some(selector) = &spec.selector_link {
+        put("selectorLink", json!(selector));
+    }
+    if let Some(selector) = &spec.selector_container {
+        put("selectorContainer", json!(selector));
+    }
+    if let Some(policy) = spec.scale_policy {
+        let (min, max) = (policy.min, policy.max);
+        put("scalePolicy", json!({ "min": min, "max": max, "increment": policy.increment }));
+    }
+    body
+}
+
+/// An upgrade of the containers that are to be replaced; what is not mentioned stays untouched.
+pub(super) fn upgrade(
+    spec: &ServiceSpec,
+    replace: &Replace,
+    batch_size: Option<u32>,
+    interval_ms: Option<u64>,
+) -> Value {
+    let (launch, secondaries) = launch_config::template_to_wire(&spec.name, &spec.template);
+    let mut strategy = Map::new();
+    let batch_size = batch_size.or(spec.upgrade.batch_size).unwrap_or(BATCH_SIZE);
+    if batch_size > 0 {
+        strategy.insert("batchSize".into(), batch_size.into());
+    }
+    let interval_ms = interval_ms.or(spec.upgrade.interval_ms).unwrap_or(INTERVAL_MS);
+    strategy.insert("intervalMillis".into(), interval_ms.into());
+    if let Some(start_first) = spec.upgrade.start_first {
+        strategy.insert("startFirst".into(), start_first.into());
+    }
+    if replace.primary {
+        strategy.insert("launchConfig".into(), launch);
+    }
+    let is_replaced = |config: &Value| {
+        config["name"].as_str().is_some_and(|name| replace.sidekicks.iter().any(|s| s == name))
+    };
+    let mut sidekicks: Vec<Value> = secondaries.into_iter().filter(is_replaced).collect();
+    sidekicks
+        .extend(replace.removed.iter().map(|name| json!({ "name": name, "imageUuid": NO_IMAGE })));
+    if !sidekicks.is_empty() {
+        strategy.insert("secondaryLaunchConfigs".into(), sidekicks.into());
+    }
+    json!({ "inServiceStrategy": strategy })
+}
+
+/// The whole list of a service's links.
+pub(super) fn links(links: &[(String, String)]) -> Value {
+    let link = |(name, id): &(String, String)| json!({ "serviceId": id, "name": name });
+    json!({ "serviceLinks": links.iter().map(link).collect::<Vec<_>>() })
+}
+
+/// A declared volume.
+pub(super) fn volume(name: &str, spec: &VolumeSpec, stack: &str) -> Value {
+    json!({
+        "name": name,
+        "stackId": stack,
+        "driver": if spec.driver.is_empty() { "local" } else { &spec.driver },
+        "driverOpts": spec.driver_options,
+        "external": spec.external,
+        "perContainer": spec.per_container,
+    })
+}
+
+/// The name a link goes by.
+pub(super) fn link_name(link: &LinkSpec) -> &str {
+    if link.alias.is_empty() { &link.service } else { &link.alias }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_core::{ContainerSpec, UpgradeDefaults};
+
+    use super::*;
+
+    fn spec() -> ServiceSpec {
+        let mut spec = ServiceSpec { name: "web".into(), scale: Some(3), ..ServiceSpec::default() };
+        spec.template.primary.image = "nginx:2".into();
+        for name in ["a", "b"] {
+            let image = format!("{name}:1");
+            let sidekick = ContainerSpec { image, ..ContainerSpec::default() };
+            spec.template.sidekicks.insert(name.into(), sidekick);
+        }
+        spec
+    }
+
+    #[test]
+    fn an_upgrade_mentions_only_what_is_replaced() {
+        let replace = Replace {
+            sidekicks: vec!["b".into()],
+            removed: vec!["old".into()],
+            ..Replace::default()
+        };
+        let body = upgrade(&spec(), &replace, None, None);
+        let strategy = &body["inServiceStrategy"];
+        assert_eq!(strategy["launchConfig"], Value::Null);
+        assert_eq!(strategy["secondaryLaunchConfigs"][0]["imageUuid"], "docker:b:1");
+        assert_eq!(strategy["secondaryLaunchConfigs"][1]["imageUuid"], NO_IMAGE);
+        assert_eq!(
+            (&strategy["batchSize"], &strategy["intervalMillis"]),
+            (&json!(2), &json!(1000))
+        );
+        assert_eq!(strategy["startFirst"], Value::Null);
+    }
+
+    #[test]
+    fn options_beat_the_files_beat_the_defaults() {
+        let mut spec = spec();
+        spec.upgrade =
+            UpgradeDefaults { batch_size: Some(5), interval_ms: Some(7), start_first: Some(true) };
+        let replace = Replace { primary: true, ..Replace::default() };
+        let of = |batch, interval| {
+            let body = upgrade(&spec, &replace, batch, interval);
+            let strategy = &body["inServiceStrategy"];
+            (strategy["batchSize"].clone(), strategy["intervalMillis"].clone())
+        };
+        assert_eq!(of(None, None), (json!(5), json!(7)));
+        assert_eq!(of(Some(1), Some(100)), (json!(1), json!(100)));
+        assert_eq!(of(Some(0), None), (Value::Null, json!(7)));
+    }
+
+    #[test]
+    fn a_new_service_is_not_started() {
+        let body = service(&spec(), "1st5", &|_| None);
+        assert_eq!((&body["startOnCreate"], &body["scale"]), (&json!(false), &json!(3)));
+        assert_eq!(body["launchConfig"]["imageUuid"], "docker:nginx:2");
+        let alias = ServiceSpec { kind: ServiceKind::Alias, ..spec() };
+        assert_eq!(service(&alias, "1st5", &|_| None)["launchConfig"], Value::Null);
+    }
+}

@@ -1,0 +1,114 @@
+//! `up --rollback`: back to the containers from before the upgrade.
+//!
+//! Rancher's client failed at the first service that had nothing to roll back, so that it could not be used on a
+//! whole stack. Here those are passed over, and only if there is none at all it is a failure.
+
+use crate::client::nothing;
+use crate::failure::Failure;
+use crate::progress::Event;
+use crate::session::Session;
+use crate::wait::{Goal, Wanted};
+use crate::wire::ServiceView;
+
+/// What there is to do for a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Ask for it.
+    Ask,
+    /// It is under way.
+    Watch,
+    /// There is nothing to go back to.
+    Nothing,
+}
+
+/// Roll back the services named, or all.
+pub(super) async fn rollback(session: &Session<'_>, names: &[String]) -> Result<(), Failure> {
+    session.stack()?;
+    let views = session.selected(names).await?;
+    if views.iter().all(|view| way(view) == Way::Nothing) {
+        return Err(Failure::Failed(nothing_to_roll_back(&views)));
+    }
+    let mut wanted = Vec::new();
+    for view in &views {
+        match way(view) {
+            Way::Nothing => continue,
+            Way::Watch => {}
+            Way::Ask => {
+                session.reporter.tell(&Event::step(&view.name, "rollback", "rolling back"));
+                let doing = format!("roll back {}", view.name);
+                let path = format!("services/{}", view.id);
+                session.client.act(&doing, &path, "rollback", &nothing()).await?;
+            }
+        }
+        wanted.push(Wanted {
+            id: view.id.clone(),
+            name: view.name.clone(),
+            goal: Goal::RolledBack,
+        });
+    }
+    session.wait(wanted).await
+}
+
+fn way(view: &ServiceView) -> Way {
+    match view.state.as_str() {
+        "upgrading" | "upgraded" | "canceled-upgrade" | "canceling-upgrade" => Way::Ask,
+        "rolling-back" => Way::Watch,
+        _ => Way::Nothing,
+    }
+}
+
+fn nothing_to_roll_back(views: &[ServiceView]) -> String {
+    let why = |view: &ServiceView| {
+        let (name, state) = (&view.name, &view.state);
+        match state.as_str() {
+            "active" | "inactive" => {
+                format!("{name} is {state}, with no upgrade that waits for a decision")
+            }
+            "finishing-upgrade" => format!("{name} is {state}: its upgrade was confirmed"),
+            _ => format!("{name} is {state}"),
+        }
+    };
+    let all: Vec<String> = views.iter().map(why).collect();
+    let all = if all.is_empty() {
+        "the stack has none of these services".to_owned()
+    } else {
+        all.join(", ")
+    };
+    format!("nothing to roll back: {all}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn view(name: &str, state: &str) -> ServiceView {
+        ServiceView::read(&json!({ "name": name, "state": state }))
+    }
+
+    #[test]
+    fn by_state() {
+        for (state, want) in [
+            ("upgrading", Way::Ask),
+            ("upgraded", Way::Ask),
+            ("canceled-upgrade", Way::Ask),
+            ("rolling-back", Way::Watch),
+            ("active", Way::Nothing),
+            ("finishing-upgrade", Way::Nothing),
+        ] {
+            assert_eq!(way(&view("web", state)), want, "{state}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_explained_service_by_service() {
+        let views = [view("web", "active"), view("db", "finishing-upgrade")];
+        assert_eq!(
+            nothing_to_roll_back(&views),
+            "nothing to roll back: web is active, with no upgrade that waits for a decision, db is \
+             finishing-upgrade: its upgrade was confirmed"
+        );
+        assert!(nothing_to_roll_back(&[]).contains("none of these services"));
+    }
+}

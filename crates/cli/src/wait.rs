@@ -1,0 +1,231 @@
+//! Waiting for the outcome: ask the server how the services do until each has arrived, failed or run out of time.
+//!
+//! What an answer means is [`judge`]'s, which is pure; here is only the asking. One request tells about all
+//! services of the stack. A server that can't be reached meanwhile (a restart, a cut) is asked again: it works on.
+
+mod judge;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub(crate) use judge::{Goal, Verdict, judge};
+
+use crate::client::{CallError, Client};
+use crate::failure::Failure;
+use crate::progress::{Event, Reporter};
+use crate::wire::ServiceView;
+
+/// A service is waited for although the server reports a failure: it tries again by itself, and what failed
+/// once (a container that needs its database) often works a moment later. After so long it counts as failed.
+const FAILING_FOR: Duration = Duration::from_secs(10);
+/// Between two questions, as long as something moves, and at most.
+const ASK_EVERY: Duration = Duration::from_millis(150);
+const ASK_EVERY_AT_MOST: Duration = Duration::from_secs(1);
+
+/// A service and where it shall arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) goal: Goal,
+}
+
+/// One that is waited for.
+struct Pending {
+    wanted: Wanted,
+    failing_since: Option<Instant>,
+    /// State and message when last told of.
+    told: (String, String),
+}
+
+/// Wait until all have arrived. The first that fails ends it: what the others do is said, and they go on.
+pub(crate) async fn wait(
+    client: &Client,
+    reporter: &Reporter,
+    stack: &str,
+    wanted: Vec<Wanted>,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let mut pending: Vec<Pending> = wanted.into_iter().map(Pending::new).collect();
+    let mut pause = ASK_EVERY;
+    let mut away = false;
+    while !pending.is_empty() {
+        match look(client, stack, &pending).await {
+            Ok(views) => {
+                away = false;
+                let before = pending.len();
+                let moved = settle(&mut pending, &views, reporter, Instant::now())?;
+                let quick = moved || pending.len() < before;
+                pause = if quick { ASK_EVERY } else { (pause * 5 / 4).min(ASK_EVERY_AT_MOST) };
+            }
+            Err(error) if error.is_passing() && Instant::now() < deadline => {
+                if !away {
+                    reporter.tell(&Event::warning(format!("{error}; asking again")));
+                }
+                away = true;
+                pause = ASK_EVERY_AT_MOST;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if pending.is_empty() {
+            break;
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::TimedOut(late(&pending)));
+        }
+        tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
+    }
+    Ok(())
+}
+
+/// The services that are waited for. Removed ones leave the list at once, but can still be asked for.
+async fn look(
+    client: &Client,
+    stack: &str,
+    pending: &[Pending],
+) -> Result<BTreeMap<String, ServiceView>, CallError> {
+    let rows = client.list("see how the services do", "services", &[("stackId", stack)]).await?;
+    let mut views: BTreeMap<String, ServiceView> =
+        rows.iter().map(ServiceView::read).map(|view| (view.id.clone(), view)).collect();
+    for Pending { wanted, .. } in pending {
+        if !views.contains_key(&wanted.id) {
+            let doing = format!("see how {} does", wanted.name);
+            let found = client.find(&doing, &format!("services/{}", wanted.id)).await?;
+            let view = found.as_ref().map_or_else(ServiceView::default, ServiceView::read);
+            views.insert(wanted.id.clone(), view);
+        }
+    }
+    Ok(views)
+}
+
+/// Judge each; drop those that arrived. Whether anything moved.
+fn settle(
+    pending: &mut Vec<Pending>,
+    views: &BTreeMap<String, ServiceView>,
+    reporter: &Reporter,
+    now: Instant,
+) -> Result<bool, Failure> {
+    let mut moved = false;
+    let mut failed = Vec::new();
+    pending.retain_mut(|one| {
+        let Some(view) = views.get(&one.wanted.id) else { return true };
+        let verdict = judge(&one.wanted.goal, view);
+        moved |= one.tell(view, &verdict, reporter);
+        match verdict {
+            Verdict::Done => return false,
+            Verdict::Going(_) => one.failing_since = None,
+            Verdict::Failing(why) => {
+                let since = *one.failing_since.get_or_insert(now);
+                if now.duration_since(since) >= FAILING_FOR {
+                    failed.push(one.failed(view, &why));
+                }
+            }
+            Verdict::Lost(why) => failed.push(why),
+        }
+        true
+    });
+    if failed.is_empty() { Ok(moved) } else { Err(Failure::Failed(failed.join("; "))) }
+}
+
+impl Pending {
+    fn new(wanted: Wanted) -> Self {
+        Self { wanted, failing_since: None, told: (String::new(), String::new()) }
+    }
+
+    /// Say what changed. Whether anything did.
+    fn tell(&mut self, view: &ServiceView, verdict: &Verdict, reporter: &Reporter) -> bool {
+        let message = match verdict {
+            Verdict::Going(message) | Verdict::Failing(message) => message.clone(),
+            Verdict::Done | Verdict::Lost(_) => String::new(),
+        };
+        let told = (view.state.clone(), message.clone());
+        let fresh = self.told != told;
+        if *verdict == Verdict::Done {
+            reporter.tell(&Event::done(&self.wanted.name, self.wanted.goal.reached(view)));
+        } else if fresh && !matches!(verdict, Verdict::Lost(_)) {
+            reporter.tell(&Event::progress(&self.wanted.name, view, message));
+        }
+        self.told = told;
+        fresh
+    }
+
+    fn failed(&self, view: &ServiceView, why: &str) -> String {
+        let (name, state) = (&self.wanted.name, &view.state);
+        let way_out = self.wanted.goal.way_out(name);
+        format!("{name} does not get on: {why} (state {state}; the server keeps trying). {way_out}")
+    }
+}
+
+/// What was still on its way when time was up.
+fn late(pending: &[Pending]) -> String {
+    let one = |one: &Pending| match one.told.1.as_str() {
+        "" => format!("{} ({})", one.wanted.name, one.told.0),
+        message => format!("{} ({}: {message})", one.wanted.name, one.told.0),
+    };
+    let all = pending.iter().map(one).collect::<Vec<_>>().join(", ");
+    format!(
+        "time is up, and still on the way: {all}. The server goes on; run the command again to watch it"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pending(goal: Goal) -> Vec<Pending> {
+        vec![Pending::new(Wanted { id: "1s1".into(), name: "web".into(), goal })]
+    }
+
+    fn seen(state: &str, transitioning: &str, message: &str) -> BTreeMap<String, ServiceView> {
+        let view = ServiceView::read(&json!({
+            "id": "1s1", "name": "web", "state": state, "transitioning": transitioning,
+            "transitioningMessage": message,
+        }));
+        BTreeMap::from([("1s1".to_owned(), view)])
+    }
+
+    #[test]
+    fn a_failure_counts_when_it_lasts() {
+        let (mut all, start) = (pending(Goal::Upgraded), Instant::now());
+        let reporter = Reporter::silent();
+        let failing = seen("upgrading", "error", "web-1 on h1: no such image");
+        let mut at = |seconds, views: &BTreeMap<String, ServiceView>| {
+            settle(&mut all, views, &reporter, start + Duration::from_secs(seconds))
+        };
+        assert!(at(0, &failing).unwrap());
+        assert!(!at(9, &failing).unwrap());
+        assert!(at(10, &seen("upgrading", "yes", "web: 0 of 1 moved")).unwrap());
+        at(12, &failing).unwrap();
+        at(21, &failing).unwrap();
+        let error = at(22, &failing).unwrap_err();
+        assert_eq!(error.status(), 1);
+        assert_eq!(
+            error.to_string(),
+            "web does not get on: web-1 on h1: no such image (state upgrading; the server keeps trying). To go \
+             back: drover up --rollback web"
+        );
+    }
+
+    #[test]
+    fn what_arrived_is_dropped() {
+        let mut all = pending(Goal::Upgraded);
+        settle(&mut all, &seen("upgraded", "no", ""), &Reporter::silent(), Instant::now()).unwrap();
+        assert!(all.is_empty());
+    }
+
+    #[test]
+    fn lateness_says_what_was_missing() {
+        let mut all = pending(Goal::Running);
+        let views = seen("activating", "yes", "web-1: pulling its image");
+        settle(&mut all, &views, &Reporter::silent(), Instant::now()).unwrap();
+        assert!(
+            late(&all).contains("web (activating: web-1: pulling its image)"),
+            "{}",
+            late(&all)
+        );
+    }
+}
