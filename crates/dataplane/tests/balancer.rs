@@ -274,3 +274,43 @@ async fn a_stop_takes_nothing_new_and_finishes_what_is_in_flight() {
     bench.ended().await;
     assert!(bench.status().in_flight.is_empty());
 }
+
+/// Where the child below finds its files; set for it alone.
+const CHILD: &str = "DROVER_BALANCER_TEST";
+
+#[tokio::test]
+async fn sigterm_ends_the_process_well() {
+    let origin = Origin::start("one").await;
+    let port = free_port();
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::of_another_process(dir);
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["balance_until_told", "--exact"])
+        .env(CHILD, bench.dir())
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    bench.apply(&[(port, vec![route("", "", &[&origin])])]).await;
+    let slow = tokio::spawn(async move { ask(port, "h", "/wait").await });
+    bench.status_is("a request in flight", |s| !s.in_flight.is_empty()).await;
+    let pid = child.id().unwrap().to_string();
+    let mut kill = tokio::process::Command::new("kill");
+    assert!(kill.args(["-TERM", &pid]).status().await.unwrap().success());
+    wait_for("the port to be closed", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_err()
+    })
+    .await;
+    origin.go_on();
+    assert_eq!(slow.await.unwrap().0, StatusCode::OK);
+    let end = tokio::time::timeout(std::time::Duration::from_secs(10), child.wait()).await;
+    assert!(end.unwrap().unwrap().success());
+    assert!(bench.status().in_flight.is_empty());
+}
+
+/// The child. Does nothing when run as a test.
+#[tokio::test]
+async fn balance_until_told() {
+    let Some(dir) = std::env::var_os(CHILD) else { return };
+    drover_dataplane::balancer::run(bench::options(dir.as_ref())).await.unwrap();
+}

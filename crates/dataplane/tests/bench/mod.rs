@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,21 +30,31 @@ use tokio::task::JoinHandle;
 pub struct Bench {
     dir: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    task: Option<JoinHandle<()>>,
+}
+
+/// The files of a balancer that lives in a directory.
+pub fn options(dir: &Path) -> Options {
+    Options { config: dir.join("config.json"), status: dir.join("status.json") }
 }
 
 impl Bench {
     pub fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let options = Options {
-            config: dir.path().join("config.json"),
-            status: dir.path().join("status.json"),
-        };
+        let mut bench = Self::of_another_process(tempfile::tempdir().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(options, async {
+        bench.task = Some(tokio::spawn(serve(options(bench.dir()), async {
             stopped.await.ok();
-        }));
-        Self { dir, stop: Some(stop), task }
+        })));
+        bench.stop = Some(stop);
+        bench
+    }
+
+    pub fn of_another_process(dir: tempfile::TempDir) -> Self {
+        Self { dir, stop: None, task: None }
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Replace the config and wait until it is applied.
@@ -65,11 +75,11 @@ impl Bench {
     pub fn replace(&self, config: &[u8]) {
         let new = self.dir.path().join("config.new");
         std::fs::write(&new, config).unwrap();
-        std::fs::rename(&new, self.dir.path().join("config.json")).unwrap();
+        std::fs::rename(&new, options(self.dir()).config).unwrap();
     }
 
     pub fn status(&self) -> BalancerStatus {
-        read_status(&self.dir.path().join("status.json"))
+        read_status(&options(self.dir()).status)
     }
 
     pub async fn status_is(&self, what: &str, level: impl Fn(&BalancerStatus) -> bool) {
@@ -81,7 +91,8 @@ impl Bench {
     }
 
     pub async fn ended(&mut self) {
-        tokio::time::timeout(Duration::from_secs(10), &mut self.task).await.unwrap().unwrap();
+        let task = self.task.take().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap();
     }
 }
 
@@ -93,7 +104,7 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn read_status(path: &PathBuf) -> BalancerStatus {
+fn read_status(path: &Path) -> BalancerStatus {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).expect("the status is never half written"),
         Err(_) => BalancerStatus::default(),
