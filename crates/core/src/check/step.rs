@@ -116,11 +116,13 @@ fn serves(seen_in: &World, world: &World, service: ServiceId, slot: Slot) -> boo
         let unit = seen_in.unit(key);
         let seen = seen_in.observed(key);
         unit.zip(seen).is_some_and(|(unit, seen)| {
+            let runs = seen.phase == Phase::Running && seen.ready && !seen_in.is_lost(unit.host);
+            // A start-once unit has served when it ended well.
+            let ended_well = seen.phase == Phase::Completed
+                && seen.containers.values().all(|c| c.exit_code.unwrap_or(0) == 0);
             unit.desired == Desired::Running
                 && seen.generation == unit.generation
-                && seen.phase == Phase::Running
-                && seen.ready
-                && !seen_in.is_lost(unit.host)
+                && (runs || ended_well)
         })
     };
     world.units_of(service).any(|u| {
@@ -159,7 +161,9 @@ fn interval(
     if is_removed || !taken_down || upgrade.start_first {
         return;
     }
-    let settled = before.units_of(service).filter(|u| u.key.revision == to);
+    let wanted = slots(after, service);
+    let settled = before.units_of(service);
+    let settled = settled.filter(|u| u.key.revision == to && wanted.contains(&u.key.slot));
     let settled = settled.filter_map(|u| before.observed(u.key).filter(|seen| seen.ready));
     if let Some(last) = settled.map(|seen| seen.since).max()
         && now < last + upgrade.interval_ms

@@ -37,13 +37,18 @@ impl Draft {
         }
     }
 
+    /// Stop or remove a unit, if it isn't to be that already.
     pub(super) fn set(&mut self, unit: UnitKey, desired: Desired) {
         if self.world.unit(unit).is_some_and(|u| u.desired != desired) {
             self.change(Change::SetDesired { unit, desired, run: None });
-            if desired == Desired::Running {
-                self.usage = None; // it holds its ports again
-            }
         }
+    }
+
+    /// Start a stopped unit again; see [`super::slot::resume`], which makes sure that it can be.
+    pub(super) fn start(&mut self, unit: UnitKey, run: u64) {
+        let desired = Desired::Running;
+        self.change(Change::SetDesired { unit, desired, run: Some(run) });
+        self.usage = None; // it holds its ports again
     }
 
     pub(super) fn create(&mut self, unit: Unit) {

@@ -3,7 +3,7 @@
 //! A unit remembers the number of the restart it has been through, so that progress survives anything.
 
 use super::draft::Draft;
-use super::slot::{ensure, has_arrived, live};
+use super::slot::{ensure, has_arrived, live, resume};
 use crate::schedule::is_down;
 use crate::{Change, Desired, Service, Slot, Time};
 
@@ -27,8 +27,7 @@ pub(super) fn restart(draft: &mut Draft, service: &Service, slots: &[Slot]) {
         } else if unit.desired == Desired::Stopped {
             in_flight = true;
             if is_down(&draft.world, &unit) || draft.world.is_lost(unit.host) {
-                let run = Some(restart.run);
-                draft.change(Change::SetDesired { unit: unit.key, desired: Desired::Running, run });
+                resume(draft, service, &unit, restart.run);
             }
         } else {
             waiting.push(unit.key);

@@ -8,7 +8,7 @@
 use super::draft::Draft;
 use super::slot::{ensure, find_host, has_arrived, in_slot, live};
 use crate::schedule::{container_name, is_down};
-use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey, derive};
+use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey};
 
 /// The way slots go.
 pub(super) struct Roll {
@@ -79,7 +79,7 @@ fn progress(draft: &Draft, service: &Service, slot: Slot, way: &Roll) -> Progres
         let moments = std::iter::once(new).chain(old.iter().copied()).map(since);
         return Progress::Settled(moments.max().unwrap_or_default());
     }
-    let old_is_up = old.iter().any(|u| derive::is_serving(world, u));
+    let old_is_up = old.iter().any(|u| has_arrived(world, u) && u.desired == Desired::Running);
     let new_shall_run = new.is_some_and(|u| u.desired < Desired::Stopped);
     if old_is_up && !new_shall_run { Progress::Waiting } else { Progress::InFlight }
 }
@@ -143,7 +143,7 @@ fn start_first(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll) {
         }
         return;
     }
-    let old_serves = old.iter().any(|u| derive::is_serving(&draft.world, u));
+    let old_serves = old.iter().any(|u| has_arrived(&draft.world, u));
     let running: Vec<UnitKey> =
         old.iter().filter(|u| u.desired < Desired::Stopped).map(|u| u.key).collect();
     let has_new = live(&draft.world, service.id, slot, way.to).is_some();

@@ -69,15 +69,16 @@ pub(super) fn ensure(
     match unit.desired {
         Desired::Running => true,
         Desired::Draining => {
-            draft.set(unit.key, Desired::Running);
+            draft.start(unit.key, unit.run);
             true
         }
-        Desired::Stopped | Desired::Removed => resume(draft, service, &unit),
+        Desired::Stopped | Desired::Removed => resume(draft, service, &unit, unit.run),
     }
 }
 
-/// Start a stopped unit again, unless someone else has taken its ports meanwhile.
-fn resume(draft: &mut Draft, service: &Service, unit: &Unit) -> bool {
+/// Start a stopped unit again, having been through restart `run`, unless someone else has taken its ports
+/// meanwhile.
+pub(super) fn resume(draft: &mut Draft, service: &Service, unit: &Unit, run: u64) -> bool {
     let Some(template) = draft.world.template(service.id, unit.key.revision).cloned() else {
         return false;
     };
@@ -98,7 +99,7 @@ fn resume(draft: &mut Draft, service: &Service, unit: &Unit) -> bool {
         draft.stuck(service.id, Some(unit.key), text);
         return false;
     }
-    draft.set(unit.key, Desired::Running);
+    draft.start(unit.key, run);
     true
 }
 

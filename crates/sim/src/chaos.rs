@@ -1,0 +1,306 @@
+//! One seed: a cluster, people who can't make up their minds, and everything that can go wrong; then fair weather,
+//! in which everything must come to rest where it was last wanted.
+
+use std::collections::BTreeMap;
+
+use drover_core::check::Violation;
+use drover_core::{
+    ContainerSpec, Desired, HostId, Service, ServiceId, Template, UpgradePhase, Wanted,
+};
+
+use crate::cluster::{Cluster, Weather};
+use crate::mutation::Mutation;
+use crate::user::{self, Pace};
+
+/// How a seed ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Rules broken, with the virtual moment, in milliseconds from the start.
+    pub violations: Vec<(u64, Violation)>,
+    /// Upgrades that were asked for and admitted.
+    pub upgrades: u64,
+    /// What happened, in words, if it was asked for.
+    pub trace: Vec<String>,
+}
+
+/// Virtual time in which things go wrong, and that in which they must come right, in milliseconds.
+const CHAOS_MS: u64 = 60_000;
+const REST_MS: u64 = 240_000;
+
+/// Live through a seed.
+pub fn run(seed: u64, mutation: Option<Mutation>, trace: bool) -> Outcome {
+    let mut chaos = Chaos::new(seed, mutation);
+    chaos.cluster.database.trace = trace.then(Vec::new);
+    let start = chaos.cluster.now;
+    chaos.live();
+    chaos.come_to_rest();
+    let trace = chaos.cluster.database.trace.unwrap_or_default();
+    let violations = chaos.cluster.database.violations;
+    let violations = violations.into_iter().map(|(at, v)| (at - start, v)).collect();
+    Outcome { seed, violations, upgrades: chaos.upgrades, trace }
+}
+
+struct Chaos {
+    cluster: Cluster,
+    hosts: Vec<HostId>,
+    versions: u64,
+    upgrades: u64,
+}
+
+impl Chaos {
+    fn new(seed: u64, mutation: Option<Mutation>) -> Self {
+        let mut rng = crate::rng::Rng::new(seed);
+        let servers = usize::try_from(rng.between(1, 3)).unwrap_or(1);
+        let count = rng.between(1, 4);
+        let mut cluster = Cluster::new(rng.next(), servers, mutation);
+        let now = cluster.now;
+        cluster.ask(&user::found(now));
+        let hosts: Vec<HostId> = (1..=count).map(|n| HostId(10 + n)).collect();
+        for (n, &host) in (1..).zip(&hosts) {
+            let disk = if n % 2 == 0 { "ssd" } else { "hdd" };
+            let labels = BTreeMap::from([("disk".to_owned(), disk.to_owned())]);
+            cluster.ask(&[user::register(host, &format!("h{n}"), labels, now)]);
+            cluster.add_node(host);
+        }
+        let mut chaos = Self { cluster, hosts, versions: 0, upgrades: 0 };
+        for n in 0..chaos.cluster.rng.between(1, 3) {
+            let template = chaos.template();
+            let scale = chaos.scale();
+            let world = &chaos.cluster.database.world;
+            let changes = user::create(world, &format!("s{n}"), scale, template, now);
+            chaos.cluster.ask(&changes);
+        }
+        chaos
+    }
+
+    fn live(&mut self) {
+        self.cluster.run(2_000);
+        if !self.cluster.rng.chance(20) {
+            self.cluster.weather = Weather::FOUL;
+        }
+        let end = self.cluster.now + CHAOS_MS;
+        while self.cluster.now < end && self.cluster.database.violations.is_empty() {
+            let pause = self.cluster.rng.between(50, 4_000);
+            self.cluster.run(pause);
+            match self.cluster.rng.between(0, 9) {
+                0..=5 => self.person(),
+                _ => self.fault(),
+            }
+        }
+    }
+
+    /// Everything is mended; then every promise is due.
+    fn come_to_rest(&mut self) {
+        if !self.cluster.database.violations.is_empty() {
+            return;
+        }
+        self.cluster.weather = Weather::FAIR;
+        for server in 0..self.cluster.servers.len() {
+            self.cluster.start_server(server);
+        }
+        for host in self.hosts.clone() {
+            let node = self.cluster.nodes.get(&host);
+            match node.map(|n| (n.powered, n.cut)) {
+                Some((false, _)) => self.cluster.power(host, true),
+                Some((true, true)) => self.cluster.cut(host, false),
+                Some((true, false)) | None => {}
+            }
+        }
+        self.give_ways_out();
+        self.cluster.run(REST_MS);
+        let found: Vec<Violation> = self.at_rest();
+        let now = self.cluster.now;
+        self.cluster.database.violations.extend(found.into_iter().map(|v| (now, v)));
+    }
+
+    /// No state is one that nobody can leave: what is half-way is rolled back, what runs a bad image is
+    /// given a good one.
+    fn give_ways_out(&mut self) {
+        let services: Vec<Service> =
+            self.cluster.database.world.services.values().map(|s| (**s).clone()).collect();
+        for service in services.into_iter().filter(|s| s.wanted != Wanted::Removed) {
+            let world = &self.cluster.database.world;
+            let phase = world.upgrade(service.id).map(|u| u.phase);
+            if phase.is_some_and(|phase| phase != UpgradePhase::Finishing) {
+                let back = user::steer(world, service.id, UpgradePhase::RollingBack);
+                self.cluster.ask(back.as_slice());
+            }
+        }
+    }
+
+    fn person(&mut self) {
+        let services: Vec<ServiceId> = {
+            let all = self.cluster.database.world.services.values();
+            all.filter(|s| s.wanted != Wanted::Removed).map(|s| s.id).collect()
+        };
+        let Some(id) = self.cluster.rng.pick(&services) else { return };
+        let Some(service) = self.cluster.database.world.service(id).cloned() else { return };
+        let what = self.cluster.rng.between(0, 19);
+        let world = self.cluster.database.world.clone();
+        let steer = |phase| user::steer(&world, id, phase).into_iter().collect::<Vec<_>>();
+        let idle = world.upgrade(id).is_none();
+        let changes = match what {
+            0..=6 => self.upgrade(&service),
+            7 | 8 => steer(UpgradePhase::RollingBack),
+            9 | 10 => steer(UpgradePhase::Finishing),
+            11 => steer(UpgradePhase::Canceling),
+            12 => steer(UpgradePhase::Upgrading),
+            13 | 14 => {
+                let scale = self.scale();
+                vec![user::edit(&service, |s| s.scale = scale)]
+            }
+            15 if idle && service.wanted == Wanted::Active => {
+                vec![user::restart(&world, &service, 1)]
+            }
+            16 if idle => vec![user::edit(&service, |s| s.wanted = Wanted::Inactive)],
+            17 => vec![user::edit(&service, |s| s.wanted = Wanted::Active)],
+            18 if self.cluster.rng.chance(20) => {
+                vec![user::edit(&service, |s| s.wanted = Wanted::Removed)]
+            }
+            _ => self.host_edit(),
+        };
+        self.cluster.ask(&changes);
+    }
+
+    fn upgrade(&mut self, service: &Service) -> Vec<drover_core::Change> {
+        let template = self.template();
+        let rng = &mut self.cluster.rng;
+        let pace = Pace {
+            batch_size: u32::try_from(rng.between(1, 3)).unwrap_or(1),
+            interval_ms: rng.between(0, 3_000),
+            start_first: rng.chance(50),
+        };
+        let world = &self.cluster.database.world;
+        let changes = user::upgrade(world, service, template, pace, self.cluster.now);
+        let changes = changes.unwrap_or_default();
+        self.upgrades += u64::from(!changes.is_empty());
+        changes
+    }
+
+    fn host_edit(&mut self) -> Vec<drover_core::Change> {
+        let Some(host) = self.cluster.rng.pick(&self.hosts) else { return Vec::new() };
+        let Some(host) = self.cluster.database.world.host(host).cloned() else { return Vec::new() };
+        let active = self.cluster.rng.chance(70);
+        vec![drover_core::Change::PutHost(drover_core::Host { active, ..host })]
+    }
+
+    fn fault(&mut self) {
+        let Some(host) = self.cluster.rng.pick(&self.hosts) else { return };
+        let server = usize::try_from(self.cluster.rng.between(0, 2)).unwrap_or(0);
+        match self.cluster.rng.between(0, 9) {
+            0 => self.cluster.crash_server(server),
+            1 | 2 => self.cluster.start_server(server),
+            3 => self.cluster.restart_agent(host),
+            4 => self.cluster.cut(host, true),
+            5 => self.cluster.cut(host, false),
+            6 => {
+                let on = self.cluster.rng.chance(60);
+                self.cluster.power(host, on);
+            }
+            _ => self.hurt_a_container(host),
+        }
+    }
+
+    fn hurt_a_container(&mut self, host: HostId) {
+        let now = self.cluster.now;
+        let remove = self.cluster.rng.chance(30);
+        let Some(node) = self.cluster.nodes.get_mut(&host) else { return };
+        let names: Vec<String> = node.engine.containers.keys().cloned().collect();
+        let Some(name) = self.cluster.rng.pick(&names) else { return };
+        let Some(node) = self.cluster.nodes.get_mut(&host) else { return };
+        if remove {
+            node.engine.remove(&name);
+        } else {
+            node.engine.end(&name, 137, now);
+        }
+        self.cluster.touch(host);
+    }
+
+    fn scale(&mut self) -> u32 {
+        u32::try_from(self.cluster.rng.between(0, 4)).unwrap_or(1)
+    }
+
+    fn template(&mut self) -> Template {
+        self.versions += 1;
+        let rng = &mut self.cluster.rng;
+        let kind = match rng.between(0, 19) {
+            0 => "missing",
+            1 => "sick",
+            2 => "crashes",
+            3 => "job",
+            4 => "slow",
+            _ => "app",
+        };
+        let mut primary =
+            ContainerSpec { image: format!("{kind}:v{}", self.versions), ..Default::default() };
+        let mut label = |key: &str, value: &str| {
+            primary.labels.insert(key.to_owned(), value.to_owned());
+        };
+        if kind == "job" {
+            label("io.rancher.container.start_once", "true");
+        }
+        if rng.chance(15) {
+            label("io.rancher.scheduler.affinity:host_label_soft", "disk=ssd");
+        }
+        if rng.chance(25) {
+            primary.ports = "8080:80".parse().into_iter().collect();
+        }
+        if rng.chance(15) {
+            primary.volumes = vec!["data:/data".to_owned()];
+        }
+        let mut template = Template { primary, ..Template::default() };
+        if rng.chance(20) {
+            let helper = ContainerSpec { image: "helper:1".to_owned(), ..Default::default() };
+            template.sidekicks.insert("helper".to_owned(), helper);
+        }
+        template
+    }
+
+    /// What must hold once the weather has been fair for long enough.
+    fn at_rest(&self) -> Vec<Violation> {
+        let world = &self.cluster.database.world;
+        let now = self.cluster.now;
+        let mut found = Vec::new();
+        let again = drover_core::plan::plan(world, &drover_core::Scope::everything(), now);
+        let waits = again.wake_at.is_some_and(|at| at <= now + 1);
+        if !again.changes.is_empty() && !waits {
+            let what = format!("there is still something to do: {:?}", again.changes);
+            found.push(Violation { rule: "rest", what });
+        }
+        for node in self.cluster.nodes.values() {
+            found.extend(node.differs_from(world, now));
+        }
+        for service in world.services.values() {
+            found.extend(unsettled(world, service, &again.notes));
+        }
+        found
+    }
+}
+
+/// A service that is not where it is wanted, though nothing excuses it.
+fn unsettled(
+    world: &drover_core::World,
+    service: &Service,
+    notes: &[drover_core::plan::Note],
+) -> Option<Violation> {
+    let said = notes.iter().any(|note| note.service == service.id && note.stuck);
+    let bad = world.units_of(service.id).filter(|u| u.desired == Desired::Running).any(|u| {
+        let template = world.template(service.id, u.key.revision);
+        template.is_some_and(|t| !crate::engine::Behaviour::of(&t.primary.image).is_sound())
+    });
+    let settled = service.settled == Some(service.wanted);
+    let upgrading = world.upgrade(service.id).is_some_and(|u| u.phase != UpgradePhase::Upgraded);
+    if (settled && !upgrading) || said || bad {
+        return None;
+    }
+    let what = format!(
+        "service {} wants to be {:?}, is {:?}, its upgrade is {:?}, and nothing says why",
+        service.name,
+        service.wanted,
+        service.settled,
+        world.upgrade(service.id).map(|u| u.phase)
+    );
+    Some(Violation { rule: "liveness", what })
+}

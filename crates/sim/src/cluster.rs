@@ -1,0 +1,372 @@
+//! A whole cluster in one thread: servers, hosts, the network between them and people, moved by one queue of
+//! events on virtual time. Equal seeds give equal histories.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use drover_core::protocol::Report;
+use drover_core::{Change, HostAssignment, HostFacts, HostId, HostSeen, Time};
+
+use crate::database::Database;
+use crate::mutation::Mutation;
+use crate::node::{Node, Op};
+use crate::rng::Rng;
+use crate::server::Server;
+
+/// How bad the weather is.
+#[derive(Clone, Copy, Debug)]
+pub struct Weather {
+    /// Reports lost, in percent.
+    pub loss: u64,
+    /// Messages that come twice, in percent.
+    pub twice: u64,
+    /// Longest a message is under way, in milliseconds.
+    pub delay_ms: u64,
+    /// Longest an engine takes for one operation, in milliseconds.
+    pub op_ms: u64,
+}
+
+impl Weather {
+    /// Everything arrives, once, soon.
+    pub const FAIR: Self = Self { loss: 0, twice: 0, delay_ms: 5, op_ms: 200 };
+    /// Reports get lost, repeated and overtaken.
+    pub const FOUL: Self = Self { loss: 10, twice: 10, delay_ms: 900, op_ms: 1_500 };
+}
+
+/// The cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Now.
+    pub now: Time,
+    /// What the servers share.
+    pub database: Database,
+    /// The servers.
+    pub servers: Vec<Server>,
+    /// The hosts.
+    pub nodes: BTreeMap<HostId, Node>,
+    /// Chance.
+    pub rng: Rng,
+    /// How messages fare.
+    pub weather: Weather,
+    /// The rule that is missing, if any.
+    pub mutation: Option<Mutation>,
+    queue: BinaryHeap<Reverse<(Time, u64, Event)>>,
+    queued: u64,
+}
+
+/// Something that happens at a moment.
+#[derive(Clone, Debug)]
+enum Event {
+    Plan(usize),
+    Commit(usize),
+    Agent(HostId),
+    Done(HostId, u64, Op),
+    Connect(HostId),
+    Silence(HostId, usize, u64),
+    Assign(HostId, u64, Box<HostAssignment>),
+    Report(HostId, usize, Box<Report>),
+}
+
+// Only the moment and the order of queueing order events; what they are doesn't.
+impl PartialEq for Event {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Event {}
+impl PartialOrd for Event {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Event {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
+
+/// How long a server goes without a word before it takes a host for disconnected, in milliseconds.
+const SILENCE_MS: u64 = 15_000;
+/// How often a server looks for work even if nobody nudged it, in milliseconds.
+const SERVER_TICK_MS: u64 = 400;
+
+impl Cluster {
+    /// Servers that run, no hosts yet.
+    pub fn new(seed: u64, servers: usize, mutation: Option<Mutation>) -> Self {
+        let mut cluster = Self {
+            now: Time(1_000_000),
+            database: Database::new(servers, mutation),
+            servers: Vec::new(),
+            nodes: BTreeMap::new(),
+            rng: Rng::new(seed),
+            weather: Weather::FAIR,
+            mutation,
+            queue: BinaryHeap::new(),
+            queued: 0,
+        };
+        for server in 0..servers {
+            cluster.servers.push(Server::started());
+            cluster.after(0, Event::Plan(server));
+        }
+        cluster
+    }
+
+    /// A host joins.
+    pub fn add_node(&mut self, id: HostId) {
+        self.nodes.insert(id, Node::new(id));
+        self.after(0, Event::Connect(id));
+        self.after(0, Event::Agent(id));
+    }
+
+    /// Commit what people asked for.
+    pub fn ask(&mut self, changes: &[Change]) -> bool {
+        let done = changes.is_empty() || self.database.commit(None, changes, self.now);
+        self.nudge();
+        done
+    }
+
+    /// Let time pass, with everything that happens in it.
+    pub fn run(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while let Some(Reverse((at, _, _))) = self.queue.peek() {
+            if *at > end {
+                break;
+            }
+            let Some(Reverse((at, _, event))) = self.queue.pop() else { break };
+            self.now = self.now.max(at);
+            self.happen(event);
+        }
+        self.now = end;
+    }
+
+    /// The server's process ends; its agents notice and go elsewhere.
+    pub fn crash_server(&mut self, server: usize) {
+        let Some(crashed) = self.servers.get_mut(server) else { return };
+        let orphans: Vec<HostId> = crashed.sessions.keys().copied().collect();
+        crashed.crash();
+        for host in orphans {
+            if let Some(node) = self.nodes.get_mut(&host) {
+                node.disconnect();
+            }
+            let delay = self.rng.between(50, 3_000);
+            self.after(delay, Event::Connect(host));
+        }
+    }
+
+    /// It is started again.
+    pub fn start_server(&mut self, server: usize) {
+        if let Some(started) = self.servers.get_mut(server).filter(|s| !s.up) {
+            *started = Server::started();
+            self.after(0, Event::Plan(server));
+        }
+    }
+
+    /// The agent's process ends and is started again; its ledger stays.
+    pub fn restart_agent(&mut self, host: HostId) {
+        self.drop_session(host);
+        if let Some(node) = self.nodes.get_mut(&host) {
+            node.restart_agent();
+        }
+        let delay = self.rng.between(10, 2_000);
+        self.after(delay, Event::Connect(host));
+        self.after(0, Event::Agent(host));
+    }
+
+    /// The host is cut off from the servers, or reaches them again. It goes on by itself meanwhile.
+    pub fn cut(&mut self, host: HostId, cut: bool) {
+        let Some(node) = self.nodes.get_mut(&host) else { return };
+        node.cut = cut;
+        if cut {
+            // The servers' side stays open until the silence is noticed.
+            let (server, session) = (node.server, node.session);
+            node.disconnect();
+            if let Some(server) = server {
+                self.after(SILENCE_MS, Event::Silence(host, server, session));
+            }
+        } else {
+            self.after(0, Event::Connect(host));
+        }
+    }
+
+    /// The machine dies with all that ran on it, or boots again.
+    pub fn power(&mut self, host: HostId, on: bool) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(&host) else { return };
+        node.powered = on;
+        if on {
+            self.restart_agent(host);
+            self.cut(host, false);
+        } else {
+            node.engine.restart(now);
+            self.cut(host, true);
+        }
+    }
+
+    /// Something happened to an engine's containers: its agent looks.
+    pub fn touch(&mut self, host: HostId) {
+        self.after(1, Event::Agent(host));
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Plan(server) => self.plan(server),
+            Event::Commit(server) => self.commit(server),
+            Event::Agent(host) => self.agent(host),
+            Event::Done(host, epoch, op) => self.done(host, epoch, &op),
+            Event::Connect(host) => self.connect(host),
+            Event::Silence(host, server, session) => self.silence(host, server, session),
+            Event::Assign(host, session, assignment) => self.assign(host, session, *assignment),
+            Event::Report(host, server, report) => self.report(host, server, &report),
+        }
+    }
+
+    fn plan(&mut self, index: usize) {
+        let dirty = self.database.take_dirty(index);
+        let Some(server) = self.servers.get_mut(index).filter(|s| s.up) else { return };
+        if server.planned.is_none()
+            && server.plan(&self.database.world, dirty, self.now, self.mutation)
+        {
+            // The snapshot grows old while the plan is made.
+            let delay = self.rng.between(0, 30);
+            self.after(delay, Event::Commit(index));
+        }
+        self.send_assignments(index);
+        let delay = self.rng.between(1, SERVER_TICK_MS);
+        self.after(delay, Event::Plan(index));
+    }
+
+    fn commit(&mut self, index: usize) {
+        let Some(server) = self.servers.get_mut(index) else { return };
+        let Some((seen, plan)) = server.planned.take() else { return };
+        if self.database.commit(Some(&seen), &plan.changes, self.now) {
+            self.send_assignments(index);
+            self.nudge();
+        } else {
+            server.again(&plan);
+        }
+    }
+
+    fn nudge(&mut self) {
+        for server in 0..self.servers.len() {
+            self.send_assignments(server);
+        }
+    }
+
+    fn send_assignments(&mut self, index: usize) {
+        let Some(server) = self.servers.get_mut(index).filter(|s| s.up) else { return };
+        let sent = server.assignments(&self.database.world);
+        for (host, assignment) in sent {
+            let Some(node) = self.nodes.get(&host) else { continue };
+            let session = node.session;
+            let times = if self.rng.chance(self.weather.twice) { 2 } else { 1 };
+            for _ in 0..times {
+                let delay = self.rng.between(1, self.weather.delay_ms);
+                self.after(delay, Event::Assign(host, session, Box::new(assignment.clone())));
+            }
+        }
+    }
+
+    fn assign(&mut self, host: HostId, session: u64, assignment: HostAssignment) {
+        let Some(node) = self.nodes.get_mut(&host) else { return };
+        // What was under way when the connection ended is lost with it.
+        if node.session == session && node.is_on() {
+            node.assign(assignment, self.mutation);
+            self.touch(host);
+        }
+    }
+
+    fn agent(&mut self, host: HostId) {
+        let Some(node) = self.nodes.get_mut(&host).filter(|n| n.powered) else { return };
+        let step = node.step(self.now);
+        let (epoch, server) = (node.epoch, node.server);
+        for op in step.ops {
+            let delay = self.rng.between(1, self.weather.op_ms);
+            self.after(delay, Event::Done(host, epoch, op));
+        }
+        if let Some(at) = step.wake_at {
+            self.after(at - self.now, Event::Agent(host));
+        }
+        let Some((report, server)) = step.report.zip(server) else { return };
+        let lost = self.rng.chance(self.weather.loss);
+        let times = if lost { 0 } else { 1 + u64::from(self.rng.chance(self.weather.twice)) };
+        for _ in 0..times {
+            let delay = self.rng.between(1, self.weather.delay_ms);
+            self.after(delay, Event::Report(host, server, Box::new(report.clone())));
+        }
+    }
+
+    fn done(&mut self, host: HostId, epoch: u64, op: &Op) {
+        let Some(node) = self.nodes.get_mut(&host).filter(|n| n.powered) else { return };
+        if node.epoch != epoch {
+            return;
+        }
+        if let Some(next) = node.finish(op, self.now) {
+            let delay = self.rng.between(1, self.weather.op_ms);
+            self.after(delay, Event::Done(host, epoch, next));
+        }
+        self.touch(host);
+    }
+
+    fn report(&mut self, host: HostId, server: usize, report: &Report) {
+        if self.servers.get(server).is_some_and(|s| s.up) {
+            self.database.observe(host, &report.units, self.now);
+        }
+    }
+
+    fn connect(&mut self, host: HostId) {
+        let up: Vec<usize> =
+            self.servers.iter().enumerate().filter(|(_, s)| s.up).map(|(i, _)| i).collect();
+        let Some(node) = self.nodes.get_mut(&host).filter(|n| n.is_on() && n.server.is_none())
+        else {
+            return;
+        };
+        let Some(index) = self.rng.pick(&up) else {
+            return self.after(1_000, Event::Connect(host));
+        };
+        let tick = self.database.world.units_on(host);
+        let tick = tick.filter_map(|u| self.database.world.observed(u.key)).map(|seen| seen.tick);
+        node.connect(index, tick.max().unwrap_or(0));
+        for (other, server) in self.servers.iter_mut().enumerate() {
+            if other == index {
+                server.sessions.insert(host, None);
+            } else {
+                server.sessions.remove(&host);
+            }
+        }
+        self.see(host, true);
+        self.send_assignments(index);
+        self.touch(host);
+    }
+
+    fn silence(&mut self, host: HostId, server: usize, session: u64) {
+        let gone = self.nodes.get(&host).is_none_or(|n| n.server.is_none() && n.session == session);
+        let Some(server) = self.servers.get_mut(server) else { return };
+        if gone && server.sessions.remove(&host).is_some() {
+            self.see(host, false);
+        }
+    }
+
+    fn drop_session(&mut self, host: HostId) {
+        let Some(server) = self.nodes.get_mut(&host).and_then(|n| n.server) else { return };
+        if let Some(node) = self.nodes.get_mut(&host) {
+            node.disconnect();
+        }
+        let had = self.servers.get_mut(server).and_then(|s| s.sessions.remove(&host));
+        if had.is_some() {
+            self.see(host, false);
+        }
+    }
+
+    fn see(&mut self, host: HostId, connected: bool) {
+        let before = self.database.world.seen.get(&host);
+        let since = before.filter(|s| s.connected == connected).map_or(self.now, |s| s.since);
+        let facts = HostFacts { cpus: 4, memory: 8 << 30, ..HostFacts::default() };
+        let seen = HostSeen { connected, since, facts, ..HostSeen::default() };
+        self.database.commit(None, &[Change::SeeHost { host, seen: Box::new(seen) }], self.now);
+    }
+
+    fn after(&mut self, ms: u64, event: Event) {
+        self.queued += 1;
+        self.queue.push(Reverse((self.now + ms, self.queued, event)));
+    }
+}

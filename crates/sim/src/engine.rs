@@ -1,0 +1,188 @@
+//! A Docker engine that exists only here: containers that start, crash, hang on to ports and are removed by
+//! passers-by, on virtual time.
+//!
+//! It knows nothing of Drover but the labels its containers carry. What the agent makes of it is the product's own
+//! code; see [`crate::node`].
+
+use std::collections::BTreeMap;
+
+use drover_core::{PortSpec, Time};
+
+/// Containers of one host, by Docker's name.
+#[derive(Clone, Debug, Default)]
+pub struct Engine {
+    /// The containers.
+    pub containers: BTreeMap<String, Container>,
+    made: u64,
+}
+
+/// One container.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// Docker's id.
+    pub id: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// How its image behaves.
+    pub behaviour: Behaviour,
+    /// Ports it publishes while it runs.
+    pub ports: Vec<PortSpec>,
+    /// Running since; `None` when it doesn't.
+    pub running_since: Option<Time>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was last started; 0 if never.
+    pub started_at: Time,
+    /// When it last ended.
+    pub finished_at: Option<Time>,
+    /// How it last ended.
+    pub exit_code: Option<i64>,
+}
+
+/// How the containers of an image behave, read from the image's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behaviour {
+    /// There is no such image.
+    pub missing: bool,
+    /// Milliseconds from start to ready.
+    pub ready_after_ms: u64,
+    /// Milliseconds from start to its end, and with which code.
+    pub ends_after: Option<(u64, i64)>,
+    /// Never becomes ready.
+    pub sick: bool,
+}
+
+impl Behaviour {
+    /// `app:v2` is well-behaved; `missing`, `sick`, `crashes`, `job`, `failing-job` in the name say what they are.
+    pub fn of(image: &str) -> Self {
+        let says = |word| image.contains(word);
+        let ends_after = match () {
+            () if says("failing-job") => Some((700, 3)),
+            () if says("job") => Some((700, 0)),
+            () if says("crashes") => Some((900, 1)),
+            () => None,
+        };
+        Self {
+            missing: says("missing"),
+            ready_after_ms: if says("slow") { 4_000 } else { 300 },
+            ends_after,
+            sick: says("sick"),
+        }
+    }
+
+    /// Comes up and stays up.
+    pub fn is_sound(self) -> bool {
+        !self.missing && !self.sick && self.ends_after.is_none()
+    }
+}
+
+impl Engine {
+    /// Make a container; the error is Docker's.
+    pub fn create(
+        &mut self,
+        name: &str,
+        image: &str,
+        labels: BTreeMap<String, String>,
+        ports: Vec<PortSpec>,
+        now: Time,
+    ) -> Result<(), String> {
+        let behaviour = Behaviour::of(image);
+        if behaviour.missing {
+            return Err(format!("image {image} is not to be had: manifest unknown"));
+        }
+        if self.containers.contains_key(name) {
+            return Err(format!("the container name {name} is already in use"));
+        }
+        self.made += 1;
+        let container = Container {
+            id: format!("{name}#{}", self.made),
+            labels,
+            behaviour,
+            ports,
+            running_since: None,
+            created_at: now,
+            started_at: Time::default(),
+            finished_at: None,
+            exit_code: None,
+        };
+        self.containers.insert(name.to_owned(), container);
+        Ok(())
+    }
+
+    /// Start a container; the error is Docker's.
+    pub fn start(&mut self, name: &str, now: Time) -> Result<(), String> {
+        let wanted =
+            self.containers.get(name).ok_or_else(|| format!("no such container: {name}"))?;
+        if wanted.running_since.is_some() {
+            return Ok(());
+        }
+        let held = self.containers.values().filter(|c| c.running_since.is_some());
+        let mut held =
+            held.flat_map(|c| &c.ports).filter_map(|p| p.public.map(|n| (n, p.protocol)));
+        let clash = held.find(|held| {
+            wanted.ports.iter().any(|p| p.public == Some(held.0) && p.protocol == held.1)
+        });
+        if let Some((port, _)) = clash {
+            return Err(format!("Bind for 0.0.0.0:{port} failed: port is already allocated"));
+        }
+        if let Some(container) = self.containers.get_mut(name) {
+            container.running_since = Some(now);
+            container.started_at = now;
+            container.exit_code = None;
+        }
+        Ok(())
+    }
+
+    /// A container ends, by itself or asked to.
+    pub fn end(&mut self, name: &str, code: i64, now: Time) {
+        let Some(container) = self.containers.get_mut(name) else { return };
+        if container.running_since.take().is_some() {
+            container.exit_code = Some(code);
+            container.finished_at = Some(now);
+        }
+    }
+
+    /// A container is removed, running or not.
+    pub fn remove(&mut self, name: &str) {
+        if self.containers.remove(name).is_some() {}
+    }
+
+    /// The engine itself is restarted: everything it ran has ended.
+    pub fn restart(&mut self, now: Time) {
+        let names: Vec<String> = self.containers.keys().cloned().collect();
+        for name in names {
+            self.end(&name, 137, now);
+        }
+    }
+
+    /// Let images end that end by themselves; when the next one will, or the next becomes ready.
+    pub fn pass(&mut self, now: Time) -> Option<Time> {
+        let due: Vec<(String, i64)> = self
+            .containers
+            .iter()
+            .filter_map(|(name, c)| {
+                let (after_ms, code) = c.behaviour.ends_after?;
+                let ends_at = c.running_since? + after_ms;
+                (ends_at <= now).then(|| (name.clone(), code))
+            })
+            .collect();
+        for (name, code) in due {
+            self.end(&name, code, now);
+        }
+        let running = self.containers.values().filter_map(|c| Some((c, c.running_since?)));
+        let moments = running.flat_map(|(c, since)| {
+            let ready = since + c.behaviour.ready_after_ms;
+            [Some(ready), c.behaviour.ends_after.map(|(ms, _)| since + ms)]
+        });
+        moments.flatten().filter(|at| *at > now).min()
+    }
+}
+
+impl Container {
+    /// Running and past its start-up.
+    pub fn is_ready(&self, now: Time) -> bool {
+        self.running_since.is_some_and(|since| {
+            !self.behaviour.sick && now >= since + self.behaviour.ready_after_ms
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! `drover-sim`: live through seeds, prove the checker, run scripts.
+//!
+//! `drover-sim --seeds N [--from S]` · `drover-sim --seed S` · `drover-sim --mutate all` · `drover-sim scenario FILE…`
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a command line tool
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use clap::Parser;
+use drover_sim::chaos::{self, Outcome};
+use drover_sim::mutation::Mutation;
+use drover_sim::scenario;
+
+/// Live through seeds of a simulated cluster, and judge every step.
+#[derive(Parser)]
+struct Options {
+    /// How many seeds.
+    #[arg(long, default_value_t = 2_000)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Replay this one seed only.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print what happened, with --seed.
+    #[arg(long)]
+    trace: bool,
+    /// Take a safety rule out, or `all` of them in turn: each must be caught within the seeds.
+    #[arg(long)]
+    mutate: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Run scripts and compare what they print with what the files say.
+    Scenario {
+        /// The scripts.
+        files: Vec<std::path::PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let good = match (&options.command, options.mutate.as_deref()) {
+        (Some(Command::Scenario { files }), _) => scenarios(files),
+        (None, Some("all")) => Mutation::all().iter().all(|&m| mutated(&options, m)),
+        (None, Some(name)) => match <Mutation as clap::ValueEnum>::from_str(name, true) {
+            Ok(mutation) => mutated(&options, mutation),
+            Err(_) => {
+                let names: Vec<String> = Mutation::all().iter().map(|m| m.to_string()).collect();
+                eprintln!("no rule is called `{name}`; there are {}", names.join(", "));
+                false
+            }
+        },
+        (None, None) => seeds(&options),
+    };
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Live through all seeds; every one must end well.
+fn seeds(options: &Options) -> bool {
+    let (from, count) = options.seed.map_or((options.from, options.seeds), |seed| (seed, 1));
+    let started = Instant::now();
+    let upgrades = AtomicU64::new(0);
+    if let Some(seed) = options.seed.filter(|_| options.trace) {
+        for line in chaos::run(seed, None, true).trace {
+            println!("{line}");
+        }
+    }
+    let failed = first_failure(from, count, None, &upgrades);
+    let upgrades = upgrades.into_inner();
+    match failed {
+        None => {
+            let seconds = started.elapsed().as_secs_f64();
+            println!("{count} seeds, {upgrades} upgrades, no rule broken ({seconds:.1} s)");
+            true
+        }
+        Some(outcome) => {
+            println!("seed {} breaks rules:", outcome.seed);
+            for (at_ms, violation) in outcome.violations.iter().take(5) {
+                println!("  after {at_ms} ms: {violation}");
+            }
+            println!("replay it with: cargo xtask sim --seed {}", outcome.seed);
+            false
+        }
+    }
+}
+
+/// Without the rule, some seed must fail.
+fn mutated(options: &Options, mutation: Mutation) -> bool {
+    let failed = first_failure(options.from, options.seeds, Some(mutation), &AtomicU64::new(0));
+    match failed.as_ref().and_then(|outcome| Some((outcome.seed, outcome.violations.first()?))) {
+        Some((seed, (_, violation))) => {
+            println!("without {mutation}: caught at seed {seed}: {violation}");
+            true
+        }
+        None => {
+            println!("without {mutation}: NOT CAUGHT within {} seeds", options.seeds);
+            false
+        }
+    }
+}
+
+/// The failing seed with the lowest number, on all processors.
+fn first_failure(
+    from: u64,
+    count: u64,
+    mutation: Option<Mutation>,
+    upgrades: &AtomicU64,
+) -> Option<Outcome> {
+    let next = AtomicU64::new(from);
+    let stop = AtomicBool::new(false);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        while !stop.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + count {
+                break;
+            }
+            let outcome = chaos::run(seed, mutation, false);
+            upgrades.fetch_add(outcome.upgrades, Ordering::Relaxed);
+            if !outcome.violations.is_empty() {
+                stop.store(true, Ordering::Relaxed);
+                return Some(outcome);
+            }
+        }
+        None
+    };
+    let failures = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().filter_map(|w| w.join().ok().flatten()).collect::<Vec<Outcome>>()
+    });
+    failures.into_iter().min_by_key(|outcome| outcome.seed)
+}
+
+fn scenarios(files: &[std::path::PathBuf]) -> bool {
+    let mut good = true;
+    for file in files {
+        let name = file.display();
+        let script = match std::fs::read_to_string(file) {
+            Ok(script) => script,
+            Err(e) => {
+                eprintln!("{name} can't be read: {e}");
+                good = false;
+                continue;
+            }
+        };
+        match scenario::run(&script) {
+            Ok(printed) => print!("{printed}"),
+            Err(bad) => {
+                eprintln!("{name}: {bad}");
+                good = false;
+            }
+        }
+    }
+    good
+}

@@ -1,0 +1,141 @@
+//! Safety rules that can be taken out, to prove that the checker would notice: a checker that nothing can
+//! offend proves nothing.
+//!
+//! The product's code has no switches for this. A rule is removed at a seam of the simulation: what the planner
+//! is shown, what becomes of its plan, what an agent or the database accepts.
+
+use std::sync::Arc;
+
+use drover_core::plan::Plan;
+use drover_core::{
+    Change, Desired, Observed, Phase, Template, Time, Unit, Upgrade, UpgradePhase, World,
+};
+
+/// A rule to do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mutation {
+    /// Plans made from an old snapshot are committed all the same.
+    NoCompareAndSet,
+    /// Late and repeated reports overwrite newer ones.
+    ReportsWithoutClock,
+    /// Agents take an older assignment over a newer one.
+    OldAssignments,
+    /// An observation counts whatever generation it was made under.
+    AnyGeneration,
+    /// The planner thinks that what runs is ready.
+    RunningIsReady,
+    /// The planner thinks that an upgrade's batch is unlimited.
+    NoBatchLimit,
+    /// The planner forgets the pause between batches.
+    NoInterval,
+    /// Start-first upgrades are planned stop-first.
+    NoStartFirst,
+    /// The planner doesn't know which ports are published.
+    PortsUnknown,
+    /// The planner doesn't know where data lies.
+    VolumesUnknown,
+    /// Units are forgotten before their containers are known to be gone.
+    ForgetEarly,
+    /// Old units are removed by the upgrade instead of kept.
+    NothingKept,
+    /// A host is given up the moment it is away.
+    NoGrace,
+}
+
+impl Mutation {
+    /// All of them.
+    pub fn all() -> &'static [Self] {
+        clap::ValueEnum::value_variants()
+    }
+
+    /// The snapshot as a planner without the rule would see it.
+    pub fn shown(self, world: &World) -> World {
+        let mut world = world.clone();
+        match self {
+            Self::AnyGeneration => {
+                each_observed(&mut world, |unit, seen| seen.generation = unit.generation);
+            }
+            Self::RunningIsReady => {
+                each_observed(&mut world, |_, seen| seen.ready = seen.phase == Phase::Running);
+            }
+            Self::NoBatchLimit => each_upgrade(&mut world, |u| u.batch_size = 1_000),
+            Self::NoInterval => each_upgrade(&mut world, |u| u.interval_ms = 0),
+            Self::NoStartFirst => each_upgrade(&mut world, |u| u.start_first = false),
+            Self::PortsUnknown => each_template(&mut world, |t| t.primary.ports.clear()),
+            Self::VolumesUnknown => world.volumes.clear(),
+            Self::ForgetEarly => each_observed(&mut world, |unit, seen| {
+                if unit.desired == Desired::Removed {
+                    (seen.phase, seen.generation, seen.ready) =
+                        (Phase::Gone, unit.generation, false);
+                }
+            }),
+            Self::NoGrace => {
+                let seen = world.seen.iter().map(|(id, seen)| {
+                    let mut seen = (**seen).clone();
+                    seen.since = Time(0);
+                    (*id, Arc::new(seen))
+                });
+                world.seen = seen.collect();
+            }
+            Self::NoCompareAndSet
+            | Self::ReportsWithoutClock
+            | Self::OldAssignments
+            | Self::NothingKept => {}
+        }
+        world
+    }
+
+    /// The plan as a planner without the rule would have made it.
+    pub fn planned(self, world: &World, mut plan: Plan) -> Plan {
+        if self != Self::NothingKept {
+            return plan;
+        }
+        for change in &mut plan.changes {
+            if let Change::SetDesired { unit, desired, .. } = change
+                && *desired == Desired::Stopped
+                && world.upgrade(unit.service).is_some_and(|u| u.phase == UpgradePhase::Upgrading)
+            {
+                *desired = Desired::Removed;
+            }
+        }
+        plan
+    }
+}
+
+fn each_observed(world: &mut World, edit: impl Fn(&Unit, &mut Observed)) {
+    let observed = world.observed.iter().map(|(key, seen)| {
+        let mut seen = (**seen).clone();
+        if let Some(unit) = world.unit(*key) {
+            edit(unit, &mut seen);
+        }
+        (*key, Arc::new(seen))
+    });
+    world.observed = observed.collect();
+}
+
+fn each_upgrade(world: &mut World, edit: impl Fn(&mut Upgrade)) {
+    let upgrades = world.upgrades.iter().map(|(id, upgrade)| {
+        let mut upgrade = (**upgrade).clone();
+        edit(&mut upgrade);
+        (*id, Arc::new(upgrade))
+    });
+    world.upgrades = upgrades.collect();
+}
+
+fn each_template(world: &mut World, edit: impl Fn(&mut Template)) {
+    let revisions = world.revisions.iter().map(|(key, revision)| {
+        let mut revision = (**revision).clone();
+        let mut template = (*revision.template).clone();
+        edit(&mut template);
+        revision.template = Arc::new(template);
+        (*key, Arc::new(revision))
+    });
+    world.revisions = revisions.collect();
+}
+
+impl std::fmt::Display for Mutation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = clap::ValueEnum::to_possible_value(self);
+        f.write_str(name.as_ref().map_or("?", |name| name.get_name()))
+    }
+}

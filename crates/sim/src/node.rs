@@ -1,0 +1,312 @@
+//! A host: an engine, and the product's own agent logic driving it. What an agent process knows and what its disk
+//! keeps are told apart, so that restarts lose exactly what they would lose.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use drover_agent::{
+    Attempts, ContainerState, DockerOp, DockerView, SeenContainer, UnitOps, VolumeCleanup,
+    reconcile_host,
+};
+use drover_core::check::Violation;
+use drover_core::protocol::Report;
+use drover_core::{
+    AssignedTemplate, AssignedUnit, Desired, Health, HostAssignment, HostId, Observed, Phase, Time,
+    UnitKey, World, label,
+};
+
+use crate::engine::{Container, Engine};
+use crate::mutation::Mutation;
+
+/// How often an agent tells everything again, in milliseconds.
+const FULL_REPORT_MS: u64 = 15_000;
+
+/// One host.
+#[derive(Debug)]
+pub struct Node {
+    /// Its engine.
+    pub engine: Engine,
+    /// The machine has power.
+    pub powered: bool,
+    /// The way to the servers is cut.
+    pub cut: bool,
+    /// The server it is connected to.
+    pub server: Option<usize>,
+    /// Counts connections, so that messages of an old one are not taken for the new one's.
+    pub session: u64,
+    /// Counts agent processes, so that an operation of a dead one is not seen through.
+    pub epoch: u64,
+    host: HostId,
+    disk: Ledger,
+    busy: BTreeMap<UnitKey, Phase>,
+    told: BTreeMap<UnitKey, Observed>,
+    told_all_at: Option<Time>,
+}
+
+/// What survives the agent's process.
+#[derive(Clone, Debug)]
+struct Ledger {
+    assignment: HostAssignment,
+    attempts: Attempts,
+    tick: u64,
+}
+
+/// Steps for one unit, as decided; the first is being done.
+#[derive(Clone, Debug)]
+pub struct Op {
+    key: UnitKey,
+    unit: Option<(AssignedUnit, AssignedTemplate)>,
+    steps: VecDeque<DockerOp>,
+}
+
+/// What an agent does when it wakes.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Operations it begins.
+    pub ops: Vec<Op>,
+    /// What it tells its server.
+    pub report: Option<Report>,
+    /// When to wake it again at the latest.
+    pub wake_at: Option<Time>,
+}
+
+impl Node {
+    /// A machine that just got its agent.
+    pub fn new(host: HostId) -> Self {
+        Self {
+            engine: Engine::default(),
+            powered: true,
+            cut: false,
+            server: None,
+            session: 0,
+            epoch: 0,
+            host,
+            disk: Ledger {
+                assignment: HostAssignment::none(host),
+                attempts: Attempts::default(),
+                tick: 0,
+            },
+            busy: BTreeMap::new(),
+            told: BTreeMap::new(),
+            told_all_at: None,
+        }
+    }
+
+    /// Whether it can talk to servers.
+    pub fn is_on(&self) -> bool {
+        self.powered && !self.cut
+    }
+
+    /// A connection is made; the server has seen its counter at `tick`.
+    pub fn connect(&mut self, server: usize, tick: u64) {
+        self.server = Some(server);
+        self.session += 1;
+        self.disk.tick = self.disk.tick.max(tick);
+        self.told_all_at = None;
+    }
+
+    /// The connection ends.
+    pub fn disconnect(&mut self) {
+        self.server = None;
+    }
+
+    /// The agent's process is replaced: what only it knew is gone, the ledger stays.
+    pub fn restart_agent(&mut self) {
+        self.epoch += 1;
+        self.busy.clear();
+        self.told.clear();
+        self.told_all_at = None;
+    }
+
+    /// Take in an assignment, by the ledger's rule: older ones are refused.
+    pub fn assign(&mut self, assignment: HostAssignment, mutation: Option<Mutation>) {
+        let newer = assignment.generation > self.disk.assignment.generation;
+        if newer || mutation == Some(Mutation::OldAssignments) {
+            self.disk.assignment = assignment;
+        }
+    }
+
+    /// Look, decide, begin, tell.
+    pub fn step(&mut self, now: Time) -> Step {
+        let engine_at = self.engine.pass(now);
+        let view = self.view(now);
+        let done = reconcile_host(&self.disk.assignment, &view, &self.disk.attempts, now);
+        self.disk.attempts.take(done.remember);
+        let report = self.tell(done.observed, now);
+        let ops = done.ops.into_iter().map(|ops| self.begin(ops)).collect();
+        let full_at = self.told_all_at.map(|at| at + FULL_REPORT_MS);
+        let wakes = [engine_at, done.wake_at, full_at].into_iter().flatten();
+        Step { ops, report, wake_at: wakes.min().map(|at| at.max(now + 1)) }
+    }
+
+    /// The first step of an operation is done; the operation goes on with the next, or ends.
+    pub fn finish(&mut self, op: &Op, now: Time) -> Option<Op> {
+        let mut op = op.clone();
+        let Some(step) = op.steps.pop_front() else {
+            self.busy.remove(&op.key);
+            return None;
+        };
+        let done = self.carry_out(&op, &step, now);
+        if let Err(reason) = &done {
+            let generation = op.unit.as_ref().map_or(0, |(unit, _)| unit.generation);
+            let member = step.member();
+            self.disk.attempts.refused(op.key, generation, member, reason.clone(), now);
+        }
+        if done.is_err() || op.steps.is_empty() {
+            self.busy.remove(&op.key);
+            return None;
+        }
+        Some(op)
+    }
+
+    /// What at rest differs from the plan.
+    pub fn differs_from(&self, world: &World, now: Time) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut fail = |what: String| found.push(Violation { rule: "reality", what });
+        let mut there: BTreeSet<(UnitKey, String)> = BTreeSet::new();
+        for (name, container) in &self.engine.containers {
+            let Some((key, member)) = owner(container) else { continue };
+            let sound = container.behaviour.is_sound();
+            match world.unit(key).filter(|u| u.host == self.host).map(|u| u.desired) {
+                None | Some(Desired::Removed) => fail(format!("{name} was to be removed")),
+                Some(Desired::Stopped) if container.running_since.is_some() => {
+                    fail(format!("{name} runs and was to be stopped"));
+                }
+                Some(Desired::Running | Desired::Draining) if sound && !container.is_ready(now) => {
+                    fail(format!("{name} was to run and does not"));
+                }
+                Some(Desired::Stopped | Desired::Running | Desired::Draining) => {}
+            }
+            if !there.insert((key, member)) {
+                fail(format!("{name} is there twice"));
+            }
+        }
+        for unit in world.units_on(self.host).filter(|u| u.desired == Desired::Running) {
+            let Some(template) = world.template(unit.key.service, unit.key.revision) else {
+                continue;
+            };
+            let image = &template.primary.image;
+            let sound = crate::engine::Behaviour::of(image).is_sound();
+            if sound && !there.contains(&(unit.key, String::new())) {
+                fail(format!("unit {} ({image}) was to run and is not there", unit.key));
+            }
+        }
+        found
+    }
+
+    fn view(&self, now: Time) -> DockerView {
+        let mut view = DockerView { busy: self.busy.clone(), ..DockerView::default() };
+        for container in self.engine.containers.values() {
+            if let Some((key, member)) = owner(container) {
+                view.put(key, seen(container, member, now));
+            }
+        }
+        view
+    }
+
+    /// Count observations that differ from what was told before.
+    fn tell(&mut self, observed: BTreeMap<UnitKey, Observed>, now: Time) -> Option<Report> {
+        let all = self.told_all_at.is_none_or(|at| now >= at + FULL_REPORT_MS);
+        self.told.retain(|key, _| observed.contains_key(key));
+        let mut units = BTreeMap::new();
+        for (key, mut seen) in observed {
+            let told = self.told.get(&key);
+            let same = told.filter(|told| Observed { tick: told.tick, ..seen.clone() } == **told);
+            if let Some(told) = same {
+                if all {
+                    units.insert(key, told.clone());
+                }
+                continue;
+            }
+            self.disk.tick += 1;
+            seen.tick = self.disk.tick;
+            self.told.insert(key, seen.clone());
+            units.insert(key, seen);
+        }
+        if all {
+            self.told_all_at = Some(now);
+        }
+        let assigned = self.disk.assignment.generation;
+        (!units.is_empty()).then(|| Report { assigned, units, ..Report::default() })
+    }
+
+    fn begin(&mut self, ops: UnitOps) -> Op {
+        self.busy.insert(ops.unit, ops.doing);
+        let assignment = &self.disk.assignment;
+        let unit = assignment.units.get(&ops.unit).cloned();
+        let unit = unit.and_then(|u| Some((assignment.templates.get(&u.template)?.clone(), u)));
+        Op { key: ops.unit, unit: unit.map(|(t, u)| (u, t)), steps: ops.ops.into() }
+    }
+
+    fn carry_out(&mut self, op: &Op, step: &DockerOp, now: Time) -> Result<(), String> {
+        match step {
+            DockerOp::Create { member, .. } => {
+                let Some((unit, template)) = &op.unit else { return Ok(()) };
+                let members = template.template.members();
+                let Some((_, spec)) = { members }.find(|(name, _)| name == member) else {
+                    return Ok(());
+                };
+                let labels = BTreeMap::from([
+                    (label::UNIT.to_owned(), op.key.to_string()),
+                    (label::MEMBER.to_owned(), member.clone()),
+                ]);
+                let ports = template.ports.get(member).cloned().unwrap_or_default();
+                self.engine.create(&unit.docker_name(member), &spec.image, labels, ports, now)
+            }
+            DockerOp::Start { container, .. } => {
+                let name = self.name_of(container);
+                self.engine.start(&name, now)
+            }
+            DockerOp::Stop { container, .. } => {
+                let name = self.name_of(container);
+                self.engine.end(&name, 143, now);
+                Ok(())
+            }
+            DockerOp::Remove { container, .. } => {
+                let name = self.name_of(container);
+                self.engine.remove(&name);
+                Ok(())
+            }
+        }
+    }
+
+    /// Docker takes a name where it takes an id.
+    fn name_of(&self, container: &str) -> String {
+        let mut by_id = self.engine.containers.iter().filter(|(_, c)| c.id == container);
+        by_id.next().map_or_else(|| container.to_owned(), |(name, _)| name.clone())
+    }
+}
+
+fn owner(container: &Container) -> Option<(UnitKey, String)> {
+    let key = container.labels.get(label::UNIT)?.parse().ok()?;
+    Some((key, container.labels.get(label::MEMBER)?.clone()))
+}
+
+fn seen(container: &Container, member: String, now: Time) -> SeenContainer {
+    let state = match (container.running_since, container.finished_at) {
+        (Some(_), _) => ContainerState::Running,
+        (None, Some(_)) => ContainerState::Exited,
+        (None, None) => ContainerState::Created,
+    };
+    let health = match container.running_since {
+        None => Health::None,
+        Some(_) if container.is_ready(now) => Health::Healthy,
+        Some(_) if container.behaviour.sick => Health::Unhealthy,
+        Some(_) => Health::Starting,
+    };
+    SeenContainer {
+        id: container.id.clone(),
+        member,
+        state,
+        created_at: container.created_at,
+        started_at: container.started_at,
+        ended_at: container.finished_at.unwrap_or_default(),
+        exit_code: container.exit_code.unwrap_or(0),
+        oom_killed: false,
+        health,
+        address: "10.42.0.2".to_owned(),
+        image_id: String::new(),
+        digest: String::new(),
+        stop_grace_s: 10,
+        cleanup: VolumeCleanup::default(),
+    }
+}

@@ -1,0 +1,89 @@
+//! A server replica: it takes a snapshot, plans, and a little later commits what it planned, if nobody was
+//! faster; and it tells the agents connected to it what their hosts shall run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drover_core::plan::{Plan, plan};
+use drover_core::{HostAssignment, HostId, Scope, ServiceId, Time, World, derive};
+
+use crate::mutation::Mutation;
+
+/// One of the servers.
+#[derive(Debug, Default)]
+pub struct Server {
+    /// It runs.
+    pub up: bool,
+    /// Agents connected to it, and what each was sent last.
+    pub sessions: BTreeMap<HostId, Option<HostAssignment>>,
+    /// The plan it is about to commit, with the snapshot it was made from.
+    pub planned: Option<(World, Plan)>,
+    scope: Scope,
+    waiting: BTreeSet<ServiceId>,
+    wake_at: Option<Time>,
+    swept_at: Time,
+}
+
+/// Every plan loop sweeps everything this often, so that nothing missed stays missed.
+const SWEEP_MS: u64 = 15_000;
+
+impl Server {
+    /// A process that just began: it has everything to look at.
+    pub fn started() -> Self {
+        Self { up: true, scope: Scope::everything(), ..Self::default() }
+    }
+
+    /// Take a snapshot and plan; true if there is something to commit.
+    pub fn plan(
+        &mut self,
+        world: &World,
+        dirty: Scope,
+        now: Time,
+        broken: Option<Mutation>,
+    ) -> bool {
+        self.scope.merge(dirty);
+        if now >= self.swept_at + SWEEP_MS {
+            self.swept_at = now;
+            self.scope = Scope::everything();
+        }
+        if self.scope.is_empty() && self.wake_at.is_none_or(|at| now < at) {
+            return false;
+        }
+        let mut scope = std::mem::take(&mut self.scope);
+        scope.services.extend(&self.waiting);
+        let plan = match broken {
+            None => plan(world, &scope, now),
+            Some(broken) => broken.planned(world, plan(&broken.shown(world), &scope, now)),
+        };
+        self.waiting.retain(|service| !plan.looked_at.contains(service));
+        self.waiting.extend(&plan.waiting);
+        self.wake_at = plan.wake_at;
+        if plan.changes.is_empty() {
+            return false;
+        }
+        self.planned = Some((world.clone(), plan));
+        true
+    }
+
+    /// The commit was refused: look at the same services again.
+    pub fn again(&mut self, plan: &Plan) {
+        self.scope.services.extend(&plan.looked_at);
+    }
+
+    /// The assignments that differ from what was sent, now sent.
+    pub fn assignments(&mut self, world: &World) -> Vec<(HostId, HostAssignment)> {
+        let mut out = Vec::new();
+        for (&host, sent) in &mut self.sessions {
+            let next = derive::assignment(world, host);
+            if sent.as_ref().is_none_or(|sent| !sent.same_content(&next)) {
+                *sent = Some(next.clone());
+                out.push((host, next));
+            }
+        }
+        out
+    }
+
+    /// The process ends; what it knew is gone.
+    pub fn crash(&mut self) {
+        *self = Self::default();
+    }
+}

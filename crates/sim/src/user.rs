@@ -1,0 +1,180 @@
+//! What people do to a cluster: deploy, scale, upgrade, change their minds, all at the worst moment.
+//!
+//! Every function returns the changes the API would make of such a request, or nothing where it would refuse.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drover_core::plan::admit_upgrade;
+use drover_core::{
+    Change, ContainerSpec, Host, HostId, Project, ProjectId, Restart, Revision, RevisionNo,
+    Service, ServiceId, ServiceKind, Stack, StackId, Template, Time, Upgrade, UpgradeDefaults,
+    UpgradePhase, VolumeTemplate, VolumeTemplateId, Wanted, World,
+};
+
+/// The one project of a simulation.
+pub const PROJECT: ProjectId = ProjectId(1);
+/// Its one stack.
+pub const STACK: StackId = StackId(2);
+/// Its one declared volume, `data`.
+pub const VOLUME: VolumeTemplateId = VolumeTemplateId(3);
+
+/// Project, stack and volume.
+pub fn found(now: Time) -> Vec<Change> {
+    let (name, description) = ("Default".to_owned(), String::new());
+    let project = Project { id: PROJECT, name, description, created_at: now, removed_at: None };
+    let stack = Stack {
+        id: STACK,
+        project: PROJECT,
+        name: "demo".to_owned(),
+        description: String::new(),
+        docker_compose: None,
+        rancher_compose: None,
+        environment: BTreeMap::new(),
+        external_id: None,
+        group: None,
+        created_at: now,
+        removed_at: None,
+    };
+    let volume = VolumeTemplate {
+        id: VOLUME,
+        project: PROJECT,
+        stack: STACK,
+        name: "data".to_owned(),
+        driver: String::new(),
+        driver_options: BTreeMap::new(),
+        external: false,
+        per_container: false,
+        created_at: now,
+        removed_at: None,
+    };
+    vec![Change::PutProject(project), Change::PutStack(stack), Change::PutVolumeTemplate(volume)]
+}
+
+/// A host registers.
+pub fn register(id: HostId, name: &str, labels: BTreeMap<String, String>, now: Time) -> Change {
+    Change::PutHost(Host {
+        id,
+        project: PROJECT,
+        identity: name.to_owned(),
+        hostname: name.to_owned(),
+        name: String::new(),
+        description: String::new(),
+        labels,
+        address: format!("10.77.0.{id}"),
+        active: true,
+        memory_limit: None,
+        milli_cpu_limit: None,
+        created_at: now,
+        removed_at: None,
+    })
+}
+
+/// A new service, started.
+pub fn create(world: &World, name: &str, scale: u32, template: Template, now: Time) -> Vec<Change> {
+    let id = ServiceId(world.next_id);
+    let service = Service {
+        id,
+        project: PROJECT,
+        stack: STACK,
+        name: name.to_owned(),
+        description: String::new(),
+        kind: ServiceKind::Containers,
+        scale,
+        wanted: Wanted::Active,
+        settled: None,
+        current: RevisionNo(1),
+        links: Vec::new(),
+        balancer: None,
+        external: None,
+        metadata: serde_json::Map::new(),
+        picked_ports: Vec::new(),
+        retain_ip: false,
+        selector_link: None,
+        selector_container: None,
+        upgrade_defaults: UpgradeDefaults::default(),
+        restart: None,
+        created_at: now,
+        removed_at: None,
+    };
+    vec![Change::PutService(Box::new(service)), revision(id, RevisionNo(1), template, now)]
+}
+
+fn revision(service: ServiceId, number: RevisionNo, template: Template, now: Time) -> Change {
+    Change::AddRevision(Box::new(Revision {
+        service,
+        number,
+        template: Arc::new(template),
+        pins: BTreeMap::new(),
+        by: "user".to_owned(),
+        created_at: now,
+    }))
+}
+
+/// Batches of an upgrade.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Slots at a time.
+    pub batch_size: u32,
+    /// Pause between batches.
+    pub interval_ms: u64,
+    /// New before old.
+    pub start_first: bool,
+}
+
+/// Upgrade a service; the reason where the API refuses.
+pub fn upgrade(
+    world: &World,
+    service: &Service,
+    template: Template,
+    pace: Pace,
+    now: Time,
+) -> Result<Vec<Change>, String> {
+    if let Some(upgrade) = world.upgrade(service.id) {
+        return Err(format!("an upgrade is there already: {:?}", upgrade.phase));
+    }
+    admit_upgrade(world, service.id, &template, pace.start_first).map_err(|r| r.to_string())?;
+    let last = world.revisions(service.id).next_back().map_or(RevisionNo(0), |r| r.number);
+    let upgrade = Upgrade {
+        service: service.id,
+        from: service.current,
+        to: last.next(),
+        batch_size: pace.batch_size,
+        interval_ms: pace.interval_ms,
+        start_first: pace.start_first,
+        phase: UpgradePhase::Upgrading,
+        started_at: now,
+        by: "user".to_owned(),
+    };
+    let mut changes = vec![revision(service.id, last.next(), template, now)];
+    if service.wanted != Wanted::Active {
+        changes.push(edit(service, |s| s.wanted = Wanted::Active));
+    }
+    changes.push(Change::StartUpgrade(upgrade));
+    Ok(changes)
+}
+
+/// Move an upgrade on, if its phase allows it.
+pub fn steer(world: &World, service: ServiceId, phase: UpgradePhase) -> Option<Change> {
+    let change = Change::SetUpgradePhase { service, phase };
+    world.commit(std::slice::from_ref(&change)).is_ok().then_some(change)
+}
+
+/// Edit a service's own fields.
+pub fn edit(service: &Service, edit: impl FnOnce(&mut Service)) -> Change {
+    let mut service = service.clone();
+    edit(&mut service);
+    Change::PutService(Box::new(service))
+}
+
+/// Ask for a rolling restart.
+pub fn restart(world: &World, service: &Service, batch_size: u32) -> Change {
+    let restart = Restart { run: world.revision + 1, batch_size, interval_ms: 200 };
+    edit(service, |s| s.restart = Some(restart))
+}
+
+/// A template with only an image.
+pub fn image(image: &str) -> Template {
+    let primary = ContainerSpec { image: image.to_owned(), ..ContainerSpec::default() };
+    Template { primary, ..Template::default() }
+}
