@@ -48,9 +48,7 @@ pub(super) fn kill(layout: Layout, host: u8) -> Result<(), TestbedError> {
             return Err(TestbedError::Stuck { host, what: "its processes did not end".to_owned() });
         }
     }
-    if !wait(Duration::from_secs(20), || !network::cable_is_there(layout, host)) {
-        return Err(TestbedError::Stuck { host, what: "its network did not go away".to_owned() });
-    }
+    network::remove_cable(layout, host)?;
     let cgroup = format!("{}/{}", layout.cgroup(), layout.host_name(host));
     if !wait(Duration::from_secs(20), || remove_cgroup(&cgroup)) {
         return Err(TestbedError::Stuck { host, what: format!("its cgroup {cgroup} is busy") });

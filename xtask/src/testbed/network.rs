@@ -23,13 +23,10 @@ pub(super) fn make_bridge(layout: Layout) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Remove the bridge, its rules, and any cable left in it. What isn't there needs no removing.
+/// Remove the bridge and its rules. What isn't there needs no removing.
 pub(super) fn remove_bridge(layout: Layout) -> Result<(), CommandError> {
     for rule in machine_rules(layout) {
         while command::run(&format!("iptables --wait -D {rule}")).is_ok() {}
-    }
-    for cable in cables(layout) {
-        command::run(&format!("ip link delete {cable}"))?;
     }
     if bridge_is_there(layout) {
         command::run(&format!("ip link delete {}", layout.bridge()))?;
@@ -45,13 +42,6 @@ pub(super) fn bridge_is_there(layout: Layout) -> bool {
 /// Whether a host's cable is there.
 pub(super) fn cable_is_there(layout: Layout, host: u8) -> bool {
     std::path::Path::new("/sys/class/net").join(layout.cable(host)).exists()
-}
-
-/// The cables in the bridge.
-fn cables(layout: Layout) -> Vec<String> {
-    let ports = format!("/sys/class/net/{}/brif", layout.bridge());
-    let Ok(entries) = std::fs::read_dir(ports) else { return Vec::new() };
-    entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect()
 }
 
 /// Lay a host's cable and its routes. `init` is the host's first process.
@@ -85,6 +75,16 @@ fn let_containers_be_reached(layout: Layout, init: i32) -> Result<(), CommandErr
 /// Take a host's cable out as if someone had pulled it: silence, not a refusal.
 pub(super) fn pull_cable(layout: Layout, host: u8) -> Result<(), CommandError> {
     command::run(&format!("ip link set {} down", layout.cable(host))).map(drop)
+}
+
+/// Remove a host's cable. Its network goes away by itself, but not always at once: the kernel keeps it while a
+/// connection of the dead waits for a peer that can't hear it.
+pub(super) fn remove_cable(layout: Layout, host: u8) -> Result<(), CommandError> {
+    let cable = layout.cable(host);
+    match command::run(&format!("ip link delete {cable}")) {
+        Err(error) if cable_is_there(layout, host) => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// The rules that silence everything between a host and the server, both ways.
