@@ -54,7 +54,7 @@ impl Chaos {
         let mut rng = crate::rng::Rng::new(seed);
         let servers = usize::try_from(rng.between(1, 3)).unwrap_or(1);
         let count = rng.between(1, 4);
-        let mut cluster = Cluster::new(rng.next(), servers, mutation);
+        let mut cluster = Cluster::new(rng.draw(), servers, mutation);
         let now = cluster.now;
         cluster.ask(&user::found(now));
         let hosts: Vec<HostId> = (1..=count).map(|n| HostId(10 + n)).collect();

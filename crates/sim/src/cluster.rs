@@ -60,7 +60,7 @@ enum Event {
     Plan(usize),
     Commit(usize),
     Agent(HostId),
-    Done(HostId, u64, Op),
+    Done(HostId, u64, Box<Op>),
     Connect(HostId),
     Silence(HostId, usize, u64),
     Assign(HostId, u64, Box<HostAssignment>),
@@ -281,7 +281,7 @@ impl Cluster {
         let (epoch, server) = (node.epoch, node.server);
         for op in step.ops {
             let delay = self.rng.between(1, self.weather.op_ms);
-            self.after(delay, Event::Done(host, epoch, op));
+            self.after(delay, Event::Done(host, epoch, Box::new(op)));
         }
         if let Some(at) = step.wake_at {
             self.after(at - self.now, Event::Agent(host));
@@ -302,7 +302,7 @@ impl Cluster {
         }
         if let Some(next) = node.finish(op, self.now) {
             let delay = self.rng.between(1, self.weather.op_ms);
-            self.after(delay, Event::Done(host, epoch, next));
+            self.after(delay, Event::Done(host, epoch, Box::new(next)));
         }
         self.touch(host);
     }

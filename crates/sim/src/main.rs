@@ -50,17 +50,19 @@ fn main() -> ExitCode {
     let good = match (&options.command, options.mutate.as_deref()) {
         (Some(Command::Scenario { files }), _) => scenarios(files),
         (None, Some("all")) => Mutation::all().iter().all(|&m| mutated(&options, m)),
-        (None, Some(name)) => match <Mutation as clap::ValueEnum>::from_str(name, true) {
-            Ok(mutation) => mutated(&options, mutation),
-            Err(_) => {
-                let names: Vec<String> = Mutation::all().iter().map(|m| m.to_string()).collect();
-                eprintln!("no rule is called `{name}`; there are {}", names.join(", "));
-                false
-            }
-        },
+        (None, Some(name)) => named(&options, name),
         (None, None) => seeds(&options),
     };
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn named(options: &Options, name: &str) -> bool {
+    if let Ok(mutation) = <Mutation as clap::ValueEnum>::from_str(name, true) {
+        return mutated(options, mutation);
+    }
+    let names: Vec<String> = Mutation::all().iter().map(ToString::to_string).collect();
+    eprintln!("no rule is called `{name}`; there are {}", names.join(", "));
+    false
 }
 
 /// Live through all seeds; every one must end well.
@@ -95,16 +97,13 @@ fn seeds(options: &Options) -> bool {
 /// Without the rule, some seed must fail.
 fn mutated(options: &Options, mutation: Mutation) -> bool {
     let failed = first_failure(options.from, options.seeds, Some(mutation), &AtomicU64::new(0));
-    match failed.as_ref().and_then(|outcome| Some((outcome.seed, outcome.violations.first()?))) {
-        Some((seed, (_, violation))) => {
-            println!("without {mutation}: caught at seed {seed}: {violation}");
-            true
-        }
-        None => {
-            println!("without {mutation}: NOT CAUGHT within {} seeds", options.seeds);
-            false
-        }
+    let caught = failed.as_ref().and_then(|f| Some((f.seed, f.violations.first()?)));
+    if let Some((seed, (_, violation))) = caught {
+        println!("without {mutation}: caught at seed {seed}: {violation}");
+    } else {
+        println!("without {mutation}: NOT CAUGHT within {} seeds", options.seeds);
     }
+    caught.is_some()
 }
 
 /// The failing seed with the lowest number, on all processors.
