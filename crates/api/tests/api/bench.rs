@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use drover_api::{Address, Answer, ApiError, Caller, Context, Fresh, Outcome, Pull, Query, Then};
+use drover_api::{
+    Address, Answer, ApiError, Caller, Context, Event, Fresh, Outcome, Pull, Query, Then,
+};
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
 use drover_core::{
@@ -23,6 +25,8 @@ pub(crate) struct Bench {
     pub(crate) notes: BTreeMap<ServiceId, Vec<Note>>,
     pub(crate) now: Time,
     pub(crate) grant: Grant,
+    /// Events as the store would keep them, newest first.
+    pub(crate) events: Vec<Event>,
     /// Pulls as the server would keep them.
     pub(crate) pulls: Vec<Pull>,
     /// What the last write was to end in.
@@ -39,6 +43,7 @@ impl Bench {
             notes: BTreeMap::new(),
             now: Time(1_700_000_000_000),
             grant: Grant::Admin,
+            events: Vec::new(),
             pulls: Vec::new(),
             then: None,
             schemas: shape::Schemas::new(),
@@ -162,7 +167,7 @@ impl Bench {
         Context {
             world,
             notes: &self.notes,
-            events: &[],
+            events: &self.events,
             pulls: &self.pulls,
             base: "http://h".into(),
             version: address.version,

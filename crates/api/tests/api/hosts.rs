@@ -169,3 +169,12 @@ fn a_host_lists_its_containers_and_its_public_ports() {
         assert_eq!(back["id"], host["id"]);
     }
 }
+
+#[test]
+fn dockers_own_api_is_not_passed_on_and_the_answer_says_what_is() {
+    let mut bench = Bench::new(1);
+    let id = bench.one("~/hosts")["id"].as_str().unwrap().to_owned();
+    let error = bench.ask(&format!("POST ~/hosts/{id}?action=dockersocket"), Value::Null, 422);
+    assert_eq!(error["code"], "ActionNotAvailable");
+    assert!(error["message"].as_str().unwrap().contains("use logs and execute"), "{error}");
+}

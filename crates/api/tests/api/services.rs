@@ -1,5 +1,8 @@
 //! Services: what is refused, what is shown, and the lives an upgrade can lead.
 
+use drover_api::Event;
+use drover_core::Time;
+use drover_core::protocol::HostEvent;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, actions, some};
@@ -434,6 +437,29 @@ fn links_are_set_added_and_removed() {
     assert_eq!(one.see(&app)["linkedServices"], json!({ "db": db }));
     one.act(&app, "setservicelinks", Value::Null, 200);
     assert_eq!(one.see(&app)["linkedServices"], Value::Null);
+}
+
+#[test]
+fn what_happened_is_in_the_service_log() {
+    let mut one = One::new(1);
+    let id = one.run("app", &Value::Null);
+    let (unit, host) = one.bench.world.units.values().map(|u| (u.key, u.host)).next().unwrap();
+    let event = |number: u64, text: &str| Event {
+        id: number,
+        host,
+        event: HostEvent { number, at: Time(1_700_000_000_000), unit, text: text.into() },
+    };
+    one.bench.events = vec![event(2, "app-1 is back"), event(1, "app-1 exited with code 137")];
+    let log = one.bench.get("~/servicelogs?sort=id&order=desc&limit=100");
+    let told = log["data"].as_array().unwrap().iter().map(|row| &row["description"]);
+    assert_eq!(told.collect::<Vec<_>>(), ["app-1 is back", "app-1 exited with code 137"]);
+    let first = one.bench.get("~/servicelogs/1sl1");
+    assert_eq!(first["serviceId"], id.as_str());
+    assert_eq!(first["instanceId"], one.see(&id)["instanceIds"][0]);
+    assert_eq!(
+        one.bench.get(&format!("~/services/{id}/servicelogs"))["data"].as_array().unwrap().len(),
+        2
+    );
 }
 
 #[test]
