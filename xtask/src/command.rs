@@ -50,6 +50,18 @@ pub fn output(command: &mut Command) -> Result<Output, CommandError> {
     Err(CommandError::Failed { line, status: done.status.to_string(), said })
 }
 
+/// Run a command in sight of the user.
+pub fn show(command: &mut Command) -> Result<(), CommandError> {
+    let line = printed(command);
+    let status =
+        command.status().map_err(|source| CommandError::Start { line: line.clone(), source })?;
+    if status.success() {
+        return Ok(());
+    }
+    let said = "see above".to_owned();
+    Err(CommandError::Failed { line, status: status.to_string(), said })
+}
+
 /// A command as one would type it.
 pub fn printed(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -15,6 +15,7 @@ pub mod docker;
 pub mod http;
 pub mod images;
 pub mod load;
+pub mod sim;
 pub mod steps;
 pub mod test;
 pub mod testbed;

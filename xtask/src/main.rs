@@ -9,6 +9,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
 enum Xtask {
+    /// The seeded simulation of a cluster.
+    Sim(xtask::sim::Arguments),
     /// Several Docker hosts on this machine, each with its own address, name and engine.
     Testbed(xtask::testbed::cli::Arguments),
     /// The product's main job on three Docker hosts on this machine, step by step.
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Xtask::Testbed(arguments) => xtask::testbed::cli::run(&arguments).map_err(Into::into),
         Xtask::Demo(arguments) => xtask::demo::run(&arguments).map_err(Into::into),
         Xtask::Bench(bench) => xtask::bench::run(&bench).map_err(Into::into),
+        Xtask::Sim(arguments) => xtask::sim::run(&arguments).map_err(Into::into),
         Xtask::Test(arguments) => xtask::test::run(&arguments).map_err(Into::into),
         Xtask::Tidy => xtask::tidy::run().map_err(Into::into),
     };

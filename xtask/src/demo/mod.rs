@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::checkout::{self, BuildError};
 use crate::cluster::ClusterError;
-use crate::command::CommandError;
+use crate::command::{self, CommandError};
 use crate::docker::EngineError;
 use crate::testbed::{Testbed, TestbedError};
 
@@ -45,14 +45,6 @@ pub enum DemoError {
     #[error(transparent)]
     Build(#[from] BuildError),
     /// A command that is shown.
-    #[error("`{line}` ended with {status}")]
-    Command {
-        /// The command.
-        line: String,
-        /// Its exit status.
-        status: String,
-    },
-    /// A command that could not be run.
     #[error(transparent)]
     Run(#[from] CommandError),
     /// The service does not answer as it should.
@@ -112,6 +104,6 @@ fn wait(
 
 /// The same scenario, hosts and time simulated.
 fn on_simulated_hosts() -> Result<(), DemoError> {
-    let line = "run --quiet -p drover-sim --bin drover-sim -- scenario scenarios/demo.txt";
-    story::show(&mut checkout::cargo(line))
+    let line = "run --quiet -p drover-sim -- scenario scenarios/demo.txt";
+    Ok(command::show(&mut checkout::cargo(line))?)
 }

@@ -2,16 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::DemoError;
 use crate::cluster::Cluster;
-use crate::command::{CommandError, printed};
 use crate::load::{self, Counts, Load};
 use crate::testbed::{HostState, Testbed, wait};
-use crate::{checkout, images};
+use crate::{checkout, command, images};
 
 /// Name of the stack.
 const STACK: &str = "demo";
@@ -61,17 +59,6 @@ pub(super) fn tell(bed: u8, exit: bool, at_the_end: &AtomicBool) -> Result<(), D
         }
     }
     Ok(())
-}
-
-/// Run a command in sight of the user; its failure is the demo's.
-pub(super) fn show(command: &mut Command) -> Result<(), DemoError> {
-    let line = printed(command);
-    let status =
-        command.status().map_err(|source| CommandError::Start { line: line.clone(), source })?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(DemoError::Command { line, status: status.to_string() })
 }
 
 /// The numbered steps.
@@ -126,7 +113,7 @@ impl Shop<'_> {
         println!("    $ VERSION={version} drover {line}");
         let words: Vec<&str> = line.split(' ').collect();
         let mut command = self.cluster.command(&checkout::root().join(STACK), &words);
-        show(command.env("VERSION", version))
+        Ok(command::show(command.env("VERSION", version))?)
     }
 
     /// The same while clients ask all the time; what they got meanwhile, and afterwards.

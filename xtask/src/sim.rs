@@ -1,0 +1,20 @@
+//! `cargo xtask sim`: the seeded simulation, with whatever options it has.
+
+use clap::Args;
+
+use crate::checkout::cargo;
+use crate::command::{CommandError, show};
+
+/// The command line: the simulation's own.
+#[derive(Args)]
+pub struct Arguments {
+    /// For example `--seeds 100000`, or `--seed 17 --trace`; `--help` shows them all.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    options: Vec<String>,
+}
+
+/// Run it, optimised: many seeds are the point.
+pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let mut simulation = cargo("run --quiet --release -p drover-sim --");
+    show(simulation.args(&arguments.options))
+}
