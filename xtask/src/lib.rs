@@ -20,3 +20,4 @@ pub mod steps;
 pub mod test;
 pub mod testbed;
 pub mod tidy;
+pub mod wait;

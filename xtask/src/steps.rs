@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::{last_lines, printed};
-use crate::testbed::wait;
+use crate::wait::wait;
 
 /// Longer than any step takes on a slow machine; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_mins(40);

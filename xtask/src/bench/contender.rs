@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::BenchError;
 use crate::cluster::Cluster;
 use crate::docker::Engine;
-use crate::testbed::{Testbed, wait};
+use crate::testbed::Testbed;
+use crate::wait::wait;
 
 /// What every contender runs. The registry in its name is this host's own and nobody is there: who insists on a pull
 /// is refused at once.

@@ -19,7 +19,8 @@ pub use program::{Ending, Program};
 
 use crate::api::{Api, Key};
 use crate::docker::{Container, Engine};
-use crate::testbed::{PART_VARIABLE, Testbed, wait};
+use crate::testbed::{PART_VARIABLE, Testbed};
+use crate::wait::wait;
 
 /// Port of the server's API.
 const PORT: u16 = 8080;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::ClusterError;
-use crate::testbed::wait;
+use crate::wait::wait;
 
 /// How a program is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::DemoError;
 use crate::cluster::Cluster;
 use crate::load::{self, Counts, Load};
-use crate::testbed::{HostState, Testbed, wait};
+use crate::testbed::{HostState, Testbed};
+use crate::wait::wait;
 use crate::{checkout, command, images};
 
 /// Name of the stack.

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::TestbedError;
 use super::layout::Layout;
 use super::process::{self, Namespace};
-use super::{TestbedError, wait};
 use crate::command;
+use crate::wait::wait;
 
 /// How long an engine may take to answer; it is 0.2 s on a quiet machine.
 const PATIENCE: Duration = Duration::from_mins(1);

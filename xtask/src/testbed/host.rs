@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::layout::Layout;
 use super::process::{self, Namespace};
-use super::{TestbedError, engine, network, wait};
+use super::{TestbedError, engine, network};
 use crate::command;
+use crate::wait::wait;
 
 /// What a host's first process does: be there, and reap what is orphaned.
 const INIT: &str = "while :; do sleep 86400; done";

@@ -13,16 +13,16 @@ mod install;
 mod layout;
 mod network;
 mod process;
+mod record;
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
-
-use serde::{Deserialize, Serialize};
 
 pub use error::TestbedError;
 pub use layout::{Layout, MOST_HOSTS};
+pub use record::{TestHost, Testbed};
+
+use record::record_of;
 
 use crate::command;
 
@@ -31,36 +31,6 @@ pub const TESTBED_VARIABLE: &str = "DROVER_TESTBED";
 
 /// Environment variable that marks programs as part of a testbed (its value is the bed's number): they end with it.
 pub const PART_VARIABLE: &str = "DROVER_TESTBED_PART";
-
-/// A running testbed, as recorded in its `state.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Testbed {
-    /// Its number on this machine.
-    pub bed: u8,
-    /// Where the machine itself is reached by the hosts; the server listens here.
-    pub server: Ipv4Addr,
-    /// Its folder; whoever uses the bed may put files into it.
-    pub folder: PathBuf,
-    /// The process that takes it down when it ends; none if it is to stay.
-    pub owner: Option<u32>,
-    /// Its hosts, in order.
-    pub hosts: Vec<TestHost>,
-}
-
-/// A host of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestHost {
-    /// From 1.
-    pub number: u8,
-    /// Its host name.
-    pub name: String,
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// The network of its containers, reachable from everywhere in the bed.
-    pub containers: String,
-    /// Its engine's socket.
-    pub socket: PathBuf,
-}
 
 /// How a host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,19 +66,6 @@ impl Testbed {
             let _ = Self::down(bed);
         })?;
         Ok(testbed)
-    }
-
-    /// The bed that is up, by its number.
-    pub fn attach(bed: u8) -> Result<Self, TestbedError> {
-        Self::read(&Layout { bed }.folder().join("state.json"))?.ok_or(TestbedError::NotUp { bed })
-    }
-
-    /// The bed that the environment leads to, for tests; none if there is no such variable.
-    pub fn from_environment() -> Result<Option<Self>, TestbedError> {
-        match std::env::var_os(TESTBED_VARIABLE) {
-            Some(path) => Self::read(Path::new(&path)),
-            None => Ok(None),
-        }
     }
 
     /// Remove a bed and every trace of it; one that isn't there is no error.
@@ -155,11 +112,6 @@ impl Testbed {
     /// Where a host's engine listens.
     pub fn socket(bed: u8, host: u8) -> PathBuf {
         Layout { bed }.socket(host)
-    }
-
-    /// Where the record of this bed is; the value for [`TESTBED_VARIABLE`].
-    pub fn record(&self) -> PathBuf {
-        self.folder.join("state.json")
     }
 
     /// Silence everything between a host and the server; its engine and containers go on, and other hosts reach it.
@@ -228,22 +180,6 @@ impl Testbed {
         Ok(host::command_on(self.running(host)?, program))
     }
 
-    /// A host by its number.
-    pub fn host(&self, number: u8) -> Result<&TestHost, TestbedError> {
-        self.hosts.iter().find(|h| h.number == number).ok_or_else(|| {
-            let problem = format!("doesn't exist; this bed has hosts 1 to {}", self.hosts.len());
-            TestbedError::BadHost { host: number, problem }
-        })
-    }
-
-    fn layout(&self) -> Layout {
-        Layout { bed: self.bed }
-    }
-
-    fn size(&self) -> u8 {
-        self.hosts.iter().map(|h| h.number).max().unwrap_or_default()
-    }
-
     /// The first process of a host that must be on.
     fn running(&self, host: u8) -> Result<i32, TestbedError> {
         self.host(host)?;
@@ -253,30 +189,9 @@ impl Testbed {
         })
     }
 
-    fn describe(layout: Layout, hosts: u8, owned: bool) -> Self {
-        let host = |number| TestHost {
-            number,
-            name: layout.host_name(number),
-            address: layout.address(number),
-            containers: layout.containers(number),
-            socket: layout.socket(number),
-        };
-        Self {
-            bed: layout.bed,
-            server: layout.server(),
-            folder: layout.folder(),
-            owner: owned.then(std::process::id),
-            hosts: (1..=hosts.min(MOST_HOSTS)).map(host).collect(),
-        }
-    }
-
     /// Make everything; the record last but one step, so that what fails half way is still found.
     fn build(&self, layout: Layout) -> Result<(), TestbedError> {
-        let path = self.record();
-        let failed = |source| TestbedError::Folder { path: path.clone(), source };
-        std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        let text = serde_json::to_string_pretty(self).map_err(|e| failed(e.into()))?;
-        std::fs::write(&path, text).map_err(failed)?;
+        self.write()?;
         network::make_bridge(layout)?;
         // Engines take most of the time and don't wait for each other.
         std::thread::scope(|scope| {
@@ -293,7 +208,7 @@ impl Testbed {
     /// A bed that is up and may be used by others: not owned, its hosts found. An owner that is alive is an error, one
     /// that isn't leaves nothing usable.
     fn usable(layout: Layout) -> Result<Option<Self>, TestbedError> {
-        let Some(there) = Self::read(&layout.folder().join("state.json"))? else { return Ok(None) };
+        let Some(there) = Self::read(&record_of(layout))? else { return Ok(None) };
         if let Some(owner) = there.owner {
             let alive = i32::try_from(owner).is_ok_and(process::is_alive);
             return if alive {
@@ -304,15 +219,6 @@ impl Testbed {
         }
         let any_on = there.hosts.iter().any(|h| host::init_of(layout, h.number).is_some());
         Ok((any_on && network::bridge_is_there(layout)).then_some(there))
-    }
-
-    fn read(path: &Path) -> Result<Option<Self>, TestbedError> {
-        let failed = |source| TestbedError::Folder { path: path.to_owned(), source };
-        match std::fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|e| failed(e.into())),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(failed(source)),
-        }
     }
 
     /// Numbers of the hosts that are on or have left a folder, a cable or a cgroup.
@@ -333,19 +239,5 @@ impl Testbed {
 pub(crate) fn terminate(pid: u32) {
     if let Ok(pid) = i32::try_from(pid) {
         process::signal(pid, rustix::process::Signal::TERM);
-    }
-}
-
-/// Wait until something is so, looking often; whether it came to be.
-pub fn wait(patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + patience;
-    loop {
-        if is_so() {
-            return true;
-        }
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

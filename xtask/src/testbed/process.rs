@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use super::wait;
+use crate::wait::wait;
 
 /// The namespaces a process can be found by.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use xtask::cluster::Ending;
-use xtask::testbed::wait;
+use xtask::wait::wait;
 
 use super::stage::Stage;
 

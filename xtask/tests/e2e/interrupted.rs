@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use xtask::testbed::wait;
+use xtask::wait::wait;
 
 use super::stage::{STACK, Stage};
 

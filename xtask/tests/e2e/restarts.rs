@@ -39,6 +39,6 @@ fn no_restart_of_drover_or_docker_touches_a_container() {
     let (host, victim) = stage.running("web").into_iter().find(|(host, _)| *host == 2).unwrap();
     stage.cluster.engine(host).kill(&victim.id).unwrap();
     let back = || stage.running("web").len() == 3;
-    assert!(xtask::testbed::wait(Duration::from_secs(10), || !back()) || back());
-    assert!(xtask::testbed::wait(Duration::from_secs(10), back));
+    assert!(xtask::wait::wait(Duration::from_secs(10), || !back()) || back());
+    assert!(xtask::wait::wait(Duration::from_secs(10), back));
 }

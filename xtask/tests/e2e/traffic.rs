@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use xtask::load::{self, Load};
-use xtask::testbed::wait;
+use xtask::wait::wait;
 
 use super::stage::Stage;
 
