@@ -3,6 +3,7 @@
 //! What a call means is decided in `drover-api`, purely; this is the part that needs a clock, random text, the
 //! store and the agents.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::base_url::socket_url;
 use crate::pulls::{self, Wanted};
 use crate::random::fresh;
 use crate::server::{Notes, Server, Undone};
-use crate::{asks, clock};
+use crate::{asks, clock, export};
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +67,16 @@ pub(crate) async fn call(server: &Arc<Server>, call: &Call) -> Result<Answer, Ap
     }
 }
 
-/// The error for a commit that did not happen.
-pub(crate) fn not_committed(error: CommitError) -> ApiError {
+/// The error for a decision that was not committed.
+pub(crate) fn undone<E: Into<ApiError> + Display>(undone: Undone<E>) -> ApiError {
+    match undone {
+        Undone::Decided(refused) => refused.into(),
+        Undone::Commit(error) => not_committed(error),
+        Undone::Busy => ApiError::new(Code::Conflict, undone.to_string()),
+    }
+}
+
+fn not_committed(error: CommitError) -> ApiError {
     match error {
         CommitError::Refused(refused) => refused.into(),
         CommitError::Conflict => ApiError::new(Code::Conflict, error.to_string()),
@@ -96,10 +105,7 @@ async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
         };
         outcome.map(|Outcome { changes, then }| (changes, then))
     });
-    let (world, then) = decided.await.map_err(|undone| match undone {
-        Undone::Decided(refused) => refused,
-        Undone::Commit(error) => not_committed(error),
-    })?;
+    let (world, then) = decided.await.map_err(undone)?;
     carry_out(server, call, view, world, then).await
 }
 
@@ -133,12 +139,14 @@ async fn carry_out(
             view.pulls = server.pulls.list();
             Then::Render { plural: "pullTasks", id: Kind::PullTask.id(number), status: 201 }
         }
+        Then::ExportConfig { stack, services } => {
+            Then::Body(export::compose_config(&world, stack, &services))
+        }
         other => other,
     };
+    // Nothing is left that the API could not answer by now.
     drover_api::answer(&view.context(call, &world, now), &then).unwrap_or_else(|| {
-        let why = "this stack was not made from compose files, and writing them for it is not \
-                   possible yet";
-        Err(ApiError::new(Code::ActionNotAvailable, why))
+        Err(ApiError::new(Code::ServerError, "the server has no answer to this"))
     })
 }
 

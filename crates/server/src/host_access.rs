@@ -14,7 +14,7 @@ use drover_api::{ApiError, Code, Query};
 use drover_core::protocol::Ask;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::asks::{Arrived, Asking};
@@ -59,7 +59,7 @@ pub(crate) async fn open(
 /// Carry frames until either side is done.
 pub(crate) async fn run(socket: WebSocket, mut stream: Stream, stop: CancellationToken) {
     let (mut sink, mut client) = socket.split();
-    let mut ping = interval(PING);
+    let mut ping = interval_at(Instant::now() + PING, PING);
     let mut heard_at = Instant::now();
     let end = loop {
         tokio::select! {

@@ -139,3 +139,242 @@ fn edited(before: &World, world: &World, service: ServiceId) -> bool {
     };
     seen_by_agents(before) != seen_by_agents(world)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use drover_core::{
+        BalancerSpec, Change, ContainerSpec, Desired, Host, Observed, ObservedContainer, Phase,
+        PickedPort, PortRule, PortSpec, Project, ProjectId, Protocol, Registry, RegistryId,
+        Revision, RevisionNo, Slot, Stack, StackId, Template, Time, Unit, UnitKey, UpgradeDefaults,
+        Wanted, derive,
+    };
+
+    use super::*;
+
+    const WEB: ServiceId = ServiceId(20);
+    const LB: ServiceId = ServiceId(21);
+
+    fn host(id: u64, address: &str) -> Host {
+        Host {
+            id: HostId(id),
+            project: ProjectId(1),
+            identity: id.to_string(),
+            hostname: format!("h{id}"),
+            name: String::new(),
+            description: String::new(),
+            labels: BTreeMap::new(),
+            address: address.to_owned(),
+            active: true,
+            memory_limit: None,
+            milli_cpu_limit: None,
+            created_at: Time(0),
+            removed_at: None,
+        }
+    }
+
+    fn service(id: ServiceId, name: &str, balancer: Option<BalancerSpec>) -> Service {
+        Service {
+            id,
+            project: ProjectId(1),
+            stack: StackId(2),
+            name: name.to_owned(),
+            description: String::new(),
+            kind: if balancer.is_some() { ServiceKind::Balancer } else { ServiceKind::Containers },
+            scale: 1,
+            wanted: Wanted::Active,
+            settled: None,
+            current: RevisionNo(1),
+            links: Vec::new(),
+            balancer,
+            external: None,
+            metadata: serde_json::Map::new(),
+            picked_ports: Vec::new(),
+            retain_ip: false,
+            selector_link: None,
+            selector_container: None,
+            upgrade_defaults: UpgradeDefaults::default(),
+            restart: None,
+            created_at: Time(0),
+            removed_at: None,
+        }
+    }
+
+    fn rules() -> BalancerSpec {
+        let rule = PortRule {
+            source_port: 80,
+            service: Some(WEB),
+            target_port: Some(8080),
+            ..PortRule::default()
+        };
+        BalancerSpec { rules: vec![rule], ..BalancerSpec::default() }
+    }
+
+    fn revision(service: ServiceId) -> Change {
+        let ports = vec![PortSpec { private: 8080, ..PortSpec::default() }];
+        let primary = ContainerSpec { image: "web:1".into(), ports, ..ContainerSpec::default() };
+        Change::AddRevision(Box::new(Revision {
+            service,
+            number: RevisionNo(1),
+            template: Arc::new(Template { primary, ..Template::default() }),
+            pins: BTreeMap::new(),
+            by: "test".into(),
+            created_at: Time(0),
+        }))
+    }
+
+    fn key(service: ServiceId, slot: u32) -> UnitKey {
+        UnitKey { service, slot: Slot::Number(slot), revision: RevisionNo(1), incarnation: 1 }
+    }
+
+    fn unit(service: ServiceId, slot: u32, host: u64, serial: u64) -> Change {
+        Change::CreateUnit(Unit {
+            key: key(service, slot),
+            host: HostId(host),
+            desired: Desired::Running,
+            generation: 0,
+            run: 0,
+            serial,
+            created_at: Time(0),
+        })
+    }
+
+    /// `web` on host 10, the balancer before it on host 11, nothing on host 12.
+    fn world() -> World {
+        let project = Project {
+            id: ProjectId(1),
+            name: "p".into(),
+            description: String::new(),
+            created_at: Time(0),
+            removed_at: None,
+        };
+        let changes = [
+            Change::PutProject(project),
+            Change::PutStack(stack("shop")),
+            Change::PutHost(host(10, "10.0.0.10")),
+            Change::PutHost(host(11, "10.0.0.11")),
+            Change::PutHost(host(12, "10.0.0.12")),
+            Change::PutService(Box::new(service(WEB, "web", None))),
+            Change::PutService(Box::new(service(LB, "lb", Some(rules())))),
+            revision(WEB),
+            revision(LB),
+            unit(WEB, 1, 10, 30),
+            unit(LB, 1, 11, 31),
+        ];
+        let mut world = World::new().commit(&changes).unwrap().0;
+        world.observe(HostId(10), &running(&world), Time(1));
+        world
+    }
+
+    fn stack(name: &str) -> Stack {
+        Stack {
+            id: StackId(2),
+            project: ProjectId(1),
+            name: name.to_owned(),
+            description: String::new(),
+            docker_compose: None,
+            rancher_compose: None,
+            environment: BTreeMap::new(),
+            external_id: None,
+            group: None,
+            created_at: Time(0),
+            removed_at: None,
+        }
+    }
+
+    fn running(world: &World) -> BTreeMap<UnitKey, Observed> {
+        let unit = key(WEB, 1);
+        let address = "172.17.0.2".to_owned();
+        let container =
+            ObservedContainer { address, running: true, ..ObservedContainer::default() };
+        let observed = Observed {
+            generation: world.unit(unit).unwrap().generation,
+            tick: world.version,
+            phase: Phase::Running,
+            ready: true,
+            attempt: 0,
+            message: String::new(),
+            containers: BTreeMap::from([(String::new(), container)]),
+            since: Time(0),
+        };
+        BTreeMap::from([(unit, observed)])
+    }
+
+    /// Every host whose assignment differs must be told, and only those in `want` are.
+    fn check(
+        before: &World,
+        world: World,
+        touched_rows: BTreeSet<RowKey>,
+        want: &[u64],
+        what: &str,
+    ) {
+        let world = Arc::new(world);
+        let scope = drover_core::Scope::default();
+        let update = Update { world: world.clone(), touched: touched_rows, scope };
+        let told = touched(before, &update);
+        for id in [10, 11, 12].map(HostId) {
+            let same = derive::assignment(before, id).same_content(&derive::assignment(&world, id));
+            assert!(same || told.contains(id), "{what}: host {id} is not told of its new orders");
+            assert_eq!(told.contains(id), want.contains(&id.0), "{what}: host {id}");
+        }
+    }
+
+    #[test]
+    fn who_is_told_of_a_commit() {
+        let check = |what: &str, change: Change, want: &[u64]| {
+            let before = world();
+            let (after, rows) = before.commit(&[change]).unwrap();
+            check(&before, after, rows, want, what);
+        };
+        let web = || service(WEB, "web", None);
+        let put = |service: Service| Change::PutService(Box::new(service));
+        check("a new unit", unit(WEB, 2, 12, 40), &[11, 12]);
+        let desired = Desired::Stopped;
+        check("a stop", Change::SetDesired { unit: key(WEB, 1), desired, run: None }, &[10, 11]);
+        let (image, digest) = ("web:1".to_owned(), "sha256:1".to_owned());
+        let pin = Change::PinImage { service: WEB, revision: RevisionNo(1), image, digest };
+        check("a digest", pin, &[10, 11]);
+        check("an address", Change::PutHost(host(10, "10.0.0.99")), &[10, 11]);
+        check("a lost host", Change::LoseHost { host: HostId(10), lost: true }, &[11]);
+        check("a scale", put(Service { scale: 9, ..web() }), &[]);
+        check("settled", Change::Settle { service: WEB, wanted: Wanted::Active }, &[]);
+        check("a rename", put(Service { name: "site".into(), ..web() }), &[10, 11, 12]);
+        let picked = PickedPort { private: 8080, protocol: Protocol::Tcp, public: 30000 };
+        let picked = Service { picked_ports: vec![picked], ..web() };
+        check("a picked port", put(picked), &[10, 11, 12]);
+        let mut other = rules();
+        other.rules[0].target_port = Some(9090);
+        check("a rule", put(service(LB, "lb", Some(other))), &[10, 11, 12]);
+        check("a stack's name", Change::PutStack(stack("store")), &[10, 11, 12]);
+        let registry = Registry {
+            id: RegistryId(50),
+            project: ProjectId(1),
+            server: "r".into(),
+            name: String::new(),
+            description: String::new(),
+            login: None,
+            active: true,
+            created_at: Time(0),
+            removed_at: None,
+        };
+        check("a registry", Change::PutRegistry(registry), &[10, 11, 12]);
+        check("a new service", put(service(ServiceId(60), "db", None)), &[10, 11, 12]);
+    }
+
+    #[test]
+    fn who_is_told_of_a_unit_that_is_gone() {
+        let remove = Change::SetDesired { unit: key(WEB, 1), desired: Desired::Removed, run: None };
+        let before = world().commit(&[remove]).unwrap().0;
+        let (after, rows) = before.commit(&[Change::DropUnit(key(WEB, 1))]).unwrap();
+        check(&before, after, rows, &[10, 11], "a unit that is gone");
+    }
+
+    #[test]
+    fn who_is_told_of_a_report() {
+        let before = world();
+        let mut after = before.clone();
+        let (rows, _) = after.observe(HostId(10), &running(&before), Time(2));
+        check(&before, after, rows, &[11], "a report");
+    }
+}

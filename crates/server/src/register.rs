@@ -11,20 +11,18 @@ use drover_core::{
 };
 
 use crate::auth::{hash, opens};
+use crate::call::undone;
 use crate::clock;
 use crate::hub::HUB;
 use crate::random::{access_key, secret_key};
-use crate::server::{Server, Undone};
+use crate::server::Server;
 
 /// Register a machine, or say why not.
 pub(crate) async fn register(server: &Server, asked: &Register) -> Result<Registered, ApiError> {
     let (access, secret) = (access_key(), secret_key());
     let key = NewKey { access: &access, secret_sha256: hash(&secret) };
     let decided = server.decide(HUB, |world, now| decide(world, asked, &key, now)).await;
-    let (world, host) = decided.map_err(|undone| match undone {
-        Undone::Decided(refused) => refused.into(),
-        Undone::Commit(error) => crate::call::not_committed(error),
-    })?;
+    let (world, host) = decided.map_err(undone)?;
     tracing::info!(%host, name = asked.hostname, address = asked.address, "a host registered");
     let cluster = world.cluster().to_owned();
     Ok(Registered { host, access, secret: Secret::new(secret), cluster })

@@ -2,8 +2,10 @@
 //!
 //! Prints nothing: what has to reach the terminal goes through a callback.
 
+use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use drover_store::{CommitError, OpenError, StorageError, Store};
@@ -82,26 +84,42 @@ pub enum ServerError {
 
 /// Run a server until SIGTERM or SIGINT.
 pub async fn run(options: Options, tell: impl Fn(Told)) -> Result<(), ServerError> {
+    let Options { data, listen, url } = options;
     let signals = (stop_signal(SignalKind::terminate())?, stop_signal(SignalKind::interrupt())?);
-    let store = open(options.data).await?;
+    let store = open(data).await?;
+    let ran = run_on(&store, listen, url, signals, tell).await;
+    let closed = store.close().await.map_err(ServerError::Close);
+    ran.and(closed)
+}
+
+async fn run_on(
+    store: &Store,
+    listen: SocketAddr,
+    url: Option<String>,
+    signals: (Signal, Signal),
+    tell: impl Fn(Told),
+) -> Result<(), ServerError> {
     // Before the first start: a key must not be told by a server that can't run.
-    let listener = bind(options.listen).await?;
-    begin(&store, |key| tell(Told::AdminKey(key))).await.map_err(ServerError::Begin)?;
-    let address = listener.local_addr().unwrap_or(options.listen);
+    let listener = bind(listen).await?;
+    begin(store, |key| tell(Told::AdminKey(key))).await.map_err(ServerError::Begin)?;
+    let address = listener.local_addr().unwrap_or(listen);
     tracing::info!(%address, "the server listens");
     tell(Told::Listening(address));
     let stop = CancellationToken::new();
     let watch = tokio::spawn(stop_on(signals, stop.clone()));
-    let settings = Settings { url: options.url, ..Settings::default() };
+    let settings = Settings { url, ..Settings::default() };
     serve(store.clone(), listener, settings, stop).await;
     watch.abort();
-    store.close().await.map_err(ServerError::Close)?;
     tracing::info!("the server stopped");
     Ok(())
 }
 
 async fn open(data: PathBuf) -> Result<Store, ServerError> {
-    std::fs::create_dir_all(&data)
+    // It holds the passwords of registries: nobody else's to read.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&data)
         .map_err(|source| ServerError::Data { data: data.clone(), source })?;
     let opening = tokio::task::spawn_blocking(move || Store::open(data.join(DATABASE)));
     // A panic in there is a bug, and its message is on the terminal already.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use drover_core::plan::Note;
 use drover_core::{Change, ServiceId, Time, World};
 use drover_store::{CommitError, Store};
 use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -82,7 +84,13 @@ pub(crate) enum Undone<E> {
     /// The store did not take it.
     #[error(transparent)]
     Commit(CommitError),
+    /// Its turn did not come.
+    #[error("the server is too busy: nothing was changed; try again")]
+    Busy,
 }
+
+/// How long a decision waits for its turn.
+const TURN: Duration = Duration::from_secs(30);
 
 /// Snapshots a decision is made on, before it is given up. Only commits that don't queue (other servers',
 /// some day) make a second one necessary.
@@ -117,7 +125,7 @@ impl Server {
         by: &str,
         mut decision: impl FnMut(&World, Time) -> Result<(Vec<Change>, T), E>,
     ) -> Result<(Arc<World>, T), Undone<E>> {
-        let _turn = self.turn.lock().await;
+        let _turn = timeout(TURN, self.turn.lock()).await.map_err(|_| Undone::Busy)?;
         for _ in 0..ATTEMPTS {
             let (world, now) = (self.store.world(), clock::now());
             let (changes, decided) = decision(&world, now).map_err(Undone::Decided)?;

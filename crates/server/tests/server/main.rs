@@ -10,5 +10,6 @@ mod cluster;
 mod fake_agent;
 mod registration;
 mod requests;
+mod running;
 mod streams;
 mod writes;

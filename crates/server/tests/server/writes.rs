@@ -48,3 +48,17 @@ async fn who_wrote_what_is_in_the_log() {
     let log = cluster.store.log(None, 1).await.unwrap();
     assert_eq!(log[0].logged.by, cluster.admin.split_once(':').unwrap().0);
 }
+
+#[tokio::test]
+async fn a_stack_without_files_is_written_as_files() {
+    let cluster = Cluster::start().await;
+    let service = crate::agents::deploy(&cluster).await;
+    let stack = service["stackId"].as_str().unwrap();
+    let path = format!("/v2-beta/projects/1a5/stacks/{stack}/?action=exportconfig");
+    let got = cluster.post(&path, &json!({})).await;
+    assert_eq!((got.status, &got.json["type"]), (200, &json!("composeConfig")), "{}", got.json);
+    let docker = got.json["dockerComposeConfig"].as_str().unwrap();
+    assert!(docker.contains("web:") && docker.contains("nginx:1"), "{docker}");
+    let rancher = got.json["rancherComposeConfig"].as_str().unwrap();
+    assert!(rancher.starts_with("version:"), "{rancher}");
+}
