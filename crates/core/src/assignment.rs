@@ -10,7 +10,7 @@ use crate::{BalancerConfig, Desired, HostId, PortSpec, Secret, Template, UnitKey
 
 /// Everything one agent needs to know. An agent refuses an older generation, and the same generation with
 /// other content.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HostAssignment {
     /// Id of the cluster; containers labelled with another one are not ours.
@@ -72,7 +72,7 @@ impl AssignedUnit {
 }
 
 /// The containers of a unit, ready to be made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssignedTemplate {
     /// The containers.
     pub template: Arc<Template>,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Everything Docker needs to create one container. `None`, `false` and empty mean "Docker's default".
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ContainerSpec {
     /// Image reference as the user wrote it, without Rancher's `docker:` prefix.
@@ -261,7 +261,7 @@ impl std::fmt::Display for PortSpec {
 }
 
 /// Limits for one block device.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BlkioDevice {
     /// Relative weight.
@@ -277,7 +277,7 @@ pub struct BlkioDevice {
 }
 
 /// One resource limit.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ulimit {
     /// `nofile`, `nproc`, …
     pub name: String,
@@ -288,7 +288,7 @@ pub struct Ulimit {
 }
 
 /// Rancher's health check, probed over the network. Times in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HealthCheck {
     /// Port probed.
@@ -327,7 +327,7 @@ pub enum HealthStrategy {
 }
 
 /// Docker's HEALTHCHECK. Times in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DockerHealth {
     /// `["CMD", …]`, `["CMD-SHELL", line]` or `["NONE"]`.

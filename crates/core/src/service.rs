@@ -187,7 +187,7 @@ pub struct Revision {
 }
 
 /// The containers of one unit: a primary and its sidekicks, placed and replaced together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     /// The primary container.
     pub primary: ContainerSpec,

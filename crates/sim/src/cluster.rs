@@ -60,6 +60,7 @@ enum Event {
     Plan(usize),
     Commit(usize),
     Agent(HostId),
+    Wake(HostId),
     Done(HostId, u64, Box<Op>),
     Connect(HostId),
     Silence(HostId, usize, u64),
@@ -212,6 +213,7 @@ impl Cluster {
             Event::Plan(server) => self.plan(server),
             Event::Commit(server) => self.commit(server),
             Event::Agent(host) => self.agent(host),
+            Event::Wake(host) => self.wake(host),
             Event::Done(host, epoch, op) => self.done(host, epoch, &op),
             Event::Connect(host) => self.connect(host),
             Event::Silence(host, server, session) => self.silence(host, server, session),
@@ -284,7 +286,7 @@ impl Cluster {
             self.after(delay, Event::Done(host, epoch, Box::new(op)));
         }
         if let Some(at) = step.wake_at {
-            self.after(at - self.now, Event::Agent(host));
+            self.after(at - self.now, Event::Wake(host));
         }
         let Some((report, server)) = step.report.zip(server) else { return };
         let lost = self.rng.chance(self.weather.loss);
@@ -292,6 +294,13 @@ impl Cluster {
         for _ in 0..times {
             let delay = self.rng.between(1, self.weather.delay_ms);
             self.after(delay, Event::Report(host, server, Box::new(report.clone())));
+        }
+    }
+
+    /// The moment an agent asked to be woken at; void if it has asked for another one since.
+    fn wake(&mut self, host: HostId) {
+        if self.nodes.get(&host).is_some_and(|node| node.wake_at == Some(self.now)) {
+            self.agent(host);
         }
     }
 

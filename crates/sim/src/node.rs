@@ -35,6 +35,8 @@ pub struct Node {
     pub session: u64,
     /// Counts agent processes, so that an operation of a dead one is not seen through.
     pub epoch: u64,
+    /// When the agent wants to look again, if nothing happens before.
+    pub wake_at: Option<Time>,
     host: HostId,
     disk: Ledger,
     busy: BTreeMap<UnitKey, Phase>,
@@ -79,6 +81,7 @@ impl Node {
             server: None,
             session: 0,
             epoch: 0,
+            wake_at: None,
             host,
             disk: Ledger {
                 assignment: HostAssignment::none(host),
@@ -135,7 +138,8 @@ impl Node {
         let ops = done.ops.into_iter().map(|ops| self.begin(ops)).collect();
         let full_at = self.told_all_at.map(|at| at + FULL_REPORT_MS);
         let wakes = [engine_at, done.wake_at, full_at].into_iter().flatten();
-        Step { ops, report, wake_at: wakes.min().map(|at| at.max(now + 1)) }
+        self.wake_at = wakes.min().map(|at| at.max(now + 1));
+        Step { ops, report, wake_at: self.wake_at }
     }
 
     /// The first step of an operation is done; the operation goes on with the next, or ends.

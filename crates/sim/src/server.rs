@@ -21,6 +21,7 @@ pub struct Server {
     waiting: BTreeSet<ServiceId>,
     wake_at: Option<Time>,
     swept_at: Time,
+    assigned_version: u64,
 }
 
 /// Every plan loop sweeps everything this often, so that nothing missed stays missed.
@@ -72,6 +73,11 @@ impl Server {
     /// The assignments that differ from what was sent, now sent.
     pub fn assignments(&mut self, world: &World) -> Vec<(HostId, HostAssignment)> {
         let mut out = Vec::new();
+        let fresh = self.sessions.values().any(Option::is_none);
+        if self.assigned_version == world.version && !fresh {
+            return out;
+        }
+        self.assigned_version = world.version;
         for (&host, sent) in &mut self.sessions {
             let next = derive::assignment(world, host);
             if sent.as_ref().is_none_or(|sent| !sent.same_content(&next)) {
