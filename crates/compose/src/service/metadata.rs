@@ -36,5 +36,10 @@ fn number(text: &str) -> Option<Number> {
     {
         return None;
     }
-    serde_json::from_str(text).ok()
+    let number: Number = serde_json::from_str(text).ok()?;
+    if !number.is_f64() {
+        return Some(number);
+    }
+    // Its own reading of fractions is off by the last bit at times.
+    Number::from_f64(text.parse().ok()?)
 }

@@ -256,14 +256,14 @@ fn a_file_cannot_ask_for_more_than_it_is_worth() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..9 {
         let last = format!("*a{}, ", i - 1).repeat(10);
-        bomb += &format!("a{i}: &a{i} [{last}]\n");
+        bomb.extend([&format!("a{i}: &a{i} ["), last.as_str(), "]\n"]);
     }
     let deep = format!("a: {}1{}", "[".repeat(200), "]".repeat(200));
-    let chain: String = (1..100).map(|i| format!("a{i}: &a{i} [*a{}]\n", i - 1)).collect();
+    let chain: Vec<_> = (1..100).map(|i| format!("a{i}: &a{i} [*a{}]\n", i - 1)).collect();
     for (text, want) in [
         (bomb, "the file is too large with its aliases unfolded; write fewer aliases of aliases"),
         (deep, "not YAML: "),
-        (format!("a0: &a0 [x]\n{chain}"), "values are nested more than 64 deep"),
+        (format!("a0: &a0 [x]\n{}", chain.concat()), "values are nested more than 64 deep"),
         (format!("a: {}", "x".repeat(2 << 20)), "the file is larger than 1 MiB"),
         ("- a\n".repeat(260_000), "the file is too large with its aliases unfolded"),
     ] {
@@ -275,9 +275,7 @@ fn a_file_cannot_ask_for_more_than_it_is_worth() {
 
 #[test]
 fn a_thousand_mistakes_are_not_all_shown() {
-    let mut text = "web:\n  image: a\n".to_owned();
-    for i in 0..5000 {
-        text += &format!("  x{i}: 1\n");
-    }
+    let keys: Vec<_> = (0..5000).map(|i| format!("  k{i}: 1\n")).collect();
+    let text = "web:\n  image: a\n".to_owned() + &keys.concat();
     assert_eq!(docker(&text).unwrap_err().len(), 200);
 }

@@ -1,5 +1,7 @@
 //! What the parser makes of files: by key, by mistake, by whole file, there and back, and by accident.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
+
 mod errors;
 mod export;
 mod files;
@@ -52,5 +54,6 @@ fn both(docker: &str, rancher: &str) -> Result<Parsed, Vec<Diagnostic>> {
 
 /// What was said, a line each.
 fn lines(said: &[Diagnostic]) -> String {
-    said.iter().map(|d| format!("{}: {d}\n", d.severity)).collect()
+    let lines: Vec<_> = said.iter().map(|d| format!("{}: {d}\n", d.severity)).collect();
+    lines.concat()
 }
