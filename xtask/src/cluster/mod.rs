@@ -135,14 +135,23 @@ impl Cluster {
     }
 
     /// Wait until every host whose agent runs is active.
-    pub fn wait_for_hosts(&self) -> Result<(), ClusterError> {
+    pub fn wait_for_hosts(&mut self) -> Result<(), ClusterError> {
         let wanted = self.agents.len();
+        let (api, mut ended) = (self.api(), None);
         let ready = wait(PATIENCE, || {
-            let hosts = self.api().list("/v2-beta/hosts").unwrap_or_default();
+            ended = self.agents.iter_mut().find_map(|(host, a)| a.has_ended().then_some(*host));
+            if ended.is_some() {
+                return true;
+            }
+            let hosts = api.list("/v2-beta/hosts").unwrap_or_default();
             hosts.iter().filter(|h| h["state"] == "active" && h["agentState"] == "active").count()
                 == wanted
         });
-        self.must(ready, &format!("{wanted} hosts to be active"), "server")
+        let what = format!("{wanted} hosts to be active");
+        match ended {
+            Some(host) => Err(self.silent(&what, &agent_name(host))),
+            None => self.must(ready, &what, "server"),
+        }
     }
 
     /// Where the server's API is.
