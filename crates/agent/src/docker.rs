@@ -17,15 +17,15 @@ use tokio::sync::Semaphore;
 
 pub use execute::{Done, Failure};
 pub use read::Looked;
-pub(crate) use read::{list, look};
+pub(crate) use read::{Brief, briefs, list, look};
 pub use trouble::Trouble;
 pub use watch::{EngineEvent, watch};
 
 /// How long Docker may take to answer a question, or to begin a long answer.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// How long Docker may take to make, start or remove a container. Slow disks and network plugins are common, and
 /// giving up early leaves a container behind that has to be found again.
-const WORK: Duration = Duration::from_secs(180);
+const WORK: Duration = Duration::from_mins(3);
 /// Containers made and started at a time. Docker's own locks make more of it slower, not faster.
 const LANES: usize = 8;
 

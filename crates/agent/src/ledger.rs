@@ -9,8 +9,8 @@ mod journal;
 
 use std::path::{Path, PathBuf};
 
-use drover_core::protocol::Registered;
 use drover_core::HostAssignment;
+use drover_core::protocol::Registered;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -130,6 +130,11 @@ impl Ledger {
         Ok(self.tick)
     }
 
+    /// The number of the last observation.
+    pub fn tick(&self) -> u64 {
+        self.tick
+    }
+
     /// Go on counting above `tick`: the server knows observations that this ledger doesn't.
     pub fn tick_above(&mut self, tick: u64) {
         self.tick = self.tick.max(tick);
@@ -166,6 +171,16 @@ impl Ledger {
             self.assignment = HostAssignment::default();
         }
         self.write("credential.json", credential)
+    }
+
+    /// The server's address, as last told.
+    pub fn server(&self) -> Result<Option<String>, LedgerError> {
+        self.read("server.json")
+    }
+
+    /// Keep the server's address.
+    pub fn keep_server(&self, server: &str) -> Result<(), LedgerError> {
+        self.write("server.json", &server)
     }
 
     /// What is remembered of failed attempts.

@@ -3,18 +3,29 @@
 //! Pure at heart: [`reconcile_host`] decides, everything else observes, carries out, remembers and reports. It
 //! acts only on containers that carry its cluster's label.
 
+mod agent;
+mod ask;
 pub mod backoff;
 mod balancer_files;
 mod clock;
 pub mod create;
+mod dial;
 pub mod docker;
+mod facts;
 pub mod ledger;
+mod link;
 mod lock;
 pub mod op;
+mod probe;
 pub mod reconcile;
 mod reference;
+mod register;
+mod run;
 pub mod view;
 
+pub use dial::{BadServerUrl, DialError, ServerUrl};
 pub use op::{DockerOp, UnitOps};
 pub use reconcile::{Attempt, Attempts, Probe, Reconciled, reconcile_host};
+pub use register::RegisterError;
+pub use run::{AgentError, Options, run};
 pub use view::{ContainerState, DockerView, SeenContainer, VolumeCleanup};

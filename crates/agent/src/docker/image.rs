@@ -15,7 +15,7 @@ use crate::lock::lock;
 use crate::reference::{Reference, registry_of_login};
 
 /// A pull without any progress for so long is given up.
-const SILENCE: Duration = Duration::from_secs(300);
+const SILENCE: Duration = Duration::from_mins(5);
 
 impl Engine {
     /// Whether the host has an image.

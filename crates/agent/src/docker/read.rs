@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerInspectResponse, ContainerState as DockerState, ContainerStateStatusEnum,
-    ContainerSummary, HealthStatusEnum, NetworkSettings,
+    ContainerSummary, ContainerSummaryStateEnum, HealthStatusEnum, NetworkSettings,
 };
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 use drover_core::{Health, Time, UnitKey, label};
@@ -36,18 +36,39 @@ pub struct Looked {
     pub found: Option<(UnitKey, SeenContainer)>,
 }
 
+/// As much of a container as Docker's list tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Brief {
+    /// Docker's id.
+    pub(crate) id: String,
+    state: ContainerState,
+    health: Health,
+}
+
+impl Brief {
+    /// What the list would tell of a container that was looked at.
+    pub(crate) fn of(seen: &SeenContainer) -> Self {
+        // The list tells nothing of the health of what doesn't run.
+        let health = if seen.is_up() { seen.health } else { Health::None };
+        Self { id: seen.id.clone(), state: seen.state, health }
+    }
+}
+
+/// Every container of ours, at a glance.
+pub(crate) async fn briefs(engine: &Engine) -> Result<Vec<Brief>, Error> {
+    Ok(summaries(engine).await?.into_iter().filter_map(brief).collect())
+}
+
 /// Every container of ours, looked at.
 pub(crate) async fn list(engine: &Engine) -> Result<Vec<Looked>, Error> {
-    let ids = summaries(engine).await?;
-    let ids = ids.into_iter().filter_map(|summary| summary.id);
+    let ids = summaries(engine).await?.into_iter().filter_map(|summary| summary.id);
     stream::iter(ids.map(|id| async move { look(engine, id).await }))
         .buffer_unordered(LOOKS)
         .try_collect()
         .await
 }
 
-/// The list alone, as cheap as Docker can tell it.
-pub(super) async fn summaries(engine: &Engine) -> Result<Vec<ContainerSummary>, Error> {
+async fn summaries(engine: &Engine) -> Result<Vec<ContainerSummary>, Error> {
     let ours = format!("{}={}", label::CLUSTER, engine.cluster);
     let filters = HashMap::from([("label", vec![ours])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
@@ -75,6 +96,32 @@ pub(crate) async fn look(engine: &Engine, id: String) -> Result<Looked, Error> {
         }
         Err(error) => Err(error),
     }
+}
+
+fn brief(summary: ContainerSummary) -> Option<Brief> {
+    let state = match summary.state? {
+        ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::STOPPING => {
+            ContainerState::Running
+        }
+        ContainerSummaryStateEnum::PAUSED => ContainerState::Paused,
+        ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::RESTARTING => {
+            ContainerState::Exited
+        }
+        ContainerSummaryStateEnum::REMOVING => ContainerState::Removing,
+        ContainerSummaryStateEnum::DEAD => ContainerState::Dead,
+        ContainerSummaryStateEnum::CREATED | ContainerSummaryStateEnum::EMPTY => {
+            ContainerState::Created
+        }
+    };
+    // "Up 5 minutes (healthy)"
+    let status = summary.status.unwrap_or_default();
+    let health = match status.rsplit_once('(').map(|(_, word)| word.trim_end_matches(')')) {
+        Some("healthy") => Health::Healthy,
+        Some("unhealthy") => Health::Unhealthy,
+        Some("health: starting") => Health::Starting,
+        Some(_) | None => Health::None,
+    };
+    Some(Brief { id: summary.id?, state, health })
 }
 
 fn read(engine: &Engine, told: &ContainerInspectResponse) -> Option<(UnitKey, SeenContainer)> {
@@ -151,17 +198,16 @@ async fn digest(engine: &Engine, told: &ContainerInspectResponse) -> String {
     let (Some(image), Some(config)) = (&told.image, &told.config) else { return String::new() };
     let reference = Reference::parse(config.image.as_deref().unwrap_or_default());
     let known = crate::lock::lock(&engine.digests).get(image).cloned();
-    let digests = match known {
-        Some(digests) => digests,
-        None => {
-            // The digest can be told later; what matters now is that the container is seen.
-            let Ok(told) = in_time(ANSWER, engine.client().inspect_image(image)).await else {
-                return String::new();
-            };
-            let digests = told.repo_digests.unwrap_or_default();
-            crate::lock::lock(&engine.digests).insert(image.clone(), digests.clone());
-            digests
-        }
+    let digests = if let Some(digests) = known {
+        digests
+    } else {
+        // The digest can be told later; what matters now is that the container is seen.
+        let Ok(told) = in_time(ANSWER, engine.client().inspect_image(image)).await else {
+            return String::new();
+        };
+        let digests = told.repo_digests.unwrap_or_default();
+        crate::lock::lock(&engine.digests).insert(image.clone(), digests.clone());
+        digests
     };
     let mut known = digests.iter().map(|text| Reference::parse(text));
     known.find(|d| d.same_repository(&reference)).and_then(|d| d.digest).unwrap_or_default()

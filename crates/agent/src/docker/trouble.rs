@@ -103,7 +103,8 @@ fn reason(text: &str) -> String {
     if let Some(path) = between(text, "bind source path does not exist: ", "\n") {
         return format!("{path} is to be mounted but doesn't exist on this host");
     }
-    if low.contains("executable file not found") || low.contains("no such file or directory: unknown")
+    if low.contains("executable file not found")
+        || low.contains("no such file or directory: unknown")
     {
         let program = between(text, "exec: \"", "\"").unwrap_or("its program");
         return format!("{program} is not in the image: correct command or entrypoint");
@@ -119,7 +120,12 @@ fn pull_reason(text: &str, registry: &str, with_login: bool) -> String {
     let low = text.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| low.contains(part));
     if has(&["no such host", "connection refused", "i/o timeout", "tls handshake timeout"])
-        || has(&["network is unreachable", "no route to host", "deadline exceeded", "server misbehaving"])
+        || has(&[
+            "network is unreachable",
+            "no route to host",
+            "deadline exceeded",
+            "server misbehaving",
+        ])
     {
         return format!("{registry} can't be reached from this host ({text})");
     }
@@ -190,10 +196,23 @@ mod tests {
         let check = |text: &str, with_login, want: &str| {
             assert_eq!(pull_reason(text, "r.example", with_login), want);
         };
-        check("manifest for r.example/a:1 not found: manifest unknown", false, "there is no such image or tag");
-        let denied = "pull access denied for a, repository does not exist or may require 'docker login'";
-        check(denied, false, "it doesn't exist there or needs a login; add one for r.example if it does");
-        check(denied, true, "the login kept for r.example was refused, or it may not read this image");
+        check(
+            "manifest for r.example/a:1 not found: manifest unknown",
+            false,
+            "there is no such image or tag",
+        );
+        let denied =
+            "pull access denied for a, repository does not exist or may require 'docker login'";
+        check(
+            denied,
+            false,
+            "it doesn't exist there or needs a login; add one for r.example if it does",
+        );
+        check(
+            denied,
+            true,
+            "the login kept for r.example was refused, or it may not read this image",
+        );
         let lookup = "Get \"https://r.example/v2/\": dial tcp: lookup r.example: no such host";
         check(lookup, true, &format!("r.example can't be reached from this host ({lookup})"));
     }

@@ -16,9 +16,8 @@ use super::{Engine, Looked, Trouble, list, trouble};
 use crate::{backoff, clock};
 
 /// What changes how a unit is seen. `exec` events of health checks are many and say nothing.
-const ACTIONS: [&str; 9] = [
-    "create", "start", "die", "oom", "pause", "unpause", "destroy", "rename", "health_status",
-];
+const ACTIONS: [&str; 9] =
+    ["create", "start", "die", "oom", "pause", "unpause", "destroy", "rename", "health_status"];
 /// The longest pause before the engine is looked for again, ms: a container killed with it is to be back soon.
 const LONGEST_PAUSE_MS: u64 = 1_000;
 

@@ -1,0 +1,267 @@
+//! The agent's state, and one turn of its loop: look, begin what is to be done, say what changed.
+//!
+//! What is heard between turns is taken in by the files beside; nothing in here waits.
+
+mod hear;
+mod looks;
+mod tell;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use drover_core::protocol::Registered;
+use drover_core::{HostAssignment, HostFacts, Observed, Phase, UnitKey};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::Asks;
+use crate::docker::{Done, Engine, Looked};
+use crate::ledger::{Journal, Ledger, LedgerError};
+use crate::link::{Introduction, LinkSender};
+use crate::op::UnitOps;
+use crate::probe::{Probed, Probes};
+use crate::reconcile::{Attempts, Reconciled, reconcile_host};
+use crate::view::DockerView;
+use crate::{balancer_files, clock, facts};
+
+use looks::Looks;
+
+/// What is remembered of failures is written at most this often; losing the last of it costs nothing.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// The agent of one host.
+pub(crate) struct Agent {
+    ledger: Ledger,
+    assignment: Arc<HostAssignment>,
+    /// The newest assignment heard since the last turn.
+    heard: Option<Box<HostAssignment>>,
+    engine: Option<Arc<Engine>>,
+    view: DockerView,
+    looks: Looks,
+    probes: Probes,
+    attempts: Attempts,
+    attempts_changed: Option<Instant>,
+    journal: Journal,
+    journal_changed: bool,
+    facts: HostFacts,
+    /// What was last seen of each unit, with its number.
+    observed: BTreeMap<UnitKey, Observed>,
+    /// Work in progress, and how to break it off.
+    working: BTreeMap<UnitKey, CancellationToken>,
+    asks: Asks,
+    reports: tell::Reports,
+    introduce: watch::Sender<Introduction>,
+    link: Option<LinkSender>,
+    results: mpsc::UnboundedSender<AgentResult>,
+    wake_at: Option<Instant>,
+}
+
+/// What comes back from the agent's own tasks.
+pub(crate) enum AgentResult {
+    /// Work on a unit goes on in another way.
+    Doing(UnitKey, Phase),
+    /// Work on a unit is over.
+    Done(Done),
+    /// A container was looked at.
+    Looked(Looked),
+    /// All containers were: these are there.
+    Swept(looks::Sweep),
+    /// A unit's ports answer differently.
+    Probed(Probed),
+    /// An ask is over.
+    Answered(u64),
+}
+
+impl Agent {
+    pub(crate) fn new(
+        ledger: Ledger,
+        introduce: watch::Sender<Introduction>,
+        results: mpsc::UnboundedSender<AgentResult>,
+    ) -> Result<Self, LedgerError> {
+        let assignment = Arc::new(ledger.assignment().clone());
+        let (attempts, journal) = (ledger.attempts()?, ledger.journal()?);
+        let facts = introduce.borrow().facts.clone();
+        Ok(Self {
+            ledger,
+            assignment,
+            heard: None,
+            engine: None,
+            view: DockerView::default(),
+            looks: Looks::default(),
+            probes: Probes::default(),
+            attempts,
+            attempts_changed: None,
+            journal,
+            journal_changed: false,
+            facts,
+            observed: BTreeMap::new(),
+            working: BTreeMap::new(),
+            asks: Asks::default(),
+            reports: tell::Reports::default(),
+            introduce,
+            link: None,
+            results,
+            wake_at: None,
+        })
+    }
+
+    /// When the next turn is due, if nothing is heard before.
+    pub(crate) fn wakes_at(&self) -> Option<Instant> {
+        let saves = self.attempts_changed.map(|at| at + SAVE_EVERY);
+        let reports = self.link.as_ref().and_then(|_| self.reports.due_at());
+        [self.wake_at, saves, reports].into_iter().flatten().min()
+    }
+
+    /// One turn.
+    pub(crate) fn turn(&mut self) -> Result<(), LedgerError> {
+        self.take_assignment()?;
+        if let Some(engine) = self.engine.clone() {
+            self.reconcile(&engine)?;
+        }
+        if self.journal_changed {
+            self.ledger.keep_journal(&self.journal)?;
+            self.journal_changed = false;
+        }
+        if self.attempts_changed.is_some_and(|at| at.elapsed() >= SAVE_EVERY) {
+            self.save()?;
+        }
+        self.report();
+        Ok(())
+    }
+
+    /// Write down what would otherwise be written in a while.
+    pub(crate) fn save(&mut self) -> Result<(), LedgerError> {
+        if self.attempts_changed.take().is_some() {
+            self.ledger.keep_attempts(&self.attempts)?;
+        }
+        Ok(())
+    }
+
+    /// Which machine this is.
+    pub(crate) fn identity(&self) -> Result<String, LedgerError> {
+        self.ledger.identity()
+    }
+
+    /// The server gave this agent another credential.
+    pub(crate) fn keep_credential(&mut self, credential: &Registered) -> Result<(), LedgerError> {
+        self.ledger.keep_credential(credential)
+    }
+
+    /// Write down the newest assignment, then follow it.
+    fn take_assignment(&mut self) -> Result<(), LedgerError> {
+        let Some(new) = self.heard.take() else { return Ok(()) };
+        match self.ledger.assign(*new)? {
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
+            Err(rejected) => {
+                tracing::error!("{rejected}");
+                return Ok(());
+            }
+        }
+        let assignment = self.ledger.assignment().clone();
+        if let Err(error) = balancer_files::write(self.ledger.folder(), &assignment) {
+            // The balancers go on with what they have; the next assignment tries again.
+            tracing::error!("can't write the balancers' configuration: {error}");
+        }
+        self.assignment = Arc::new(assignment);
+        self.observed.retain(|unit, _| self.assignment.units.contains_key(unit));
+        self.break_off();
+        let generation = self.assignment.generation;
+        self.introduce.send_modify(|introduction| introduction.assigned = generation);
+        self.reports.assigned_changed();
+        Ok(())
+    }
+
+    /// Break off pulls for units that are no longer to run: they may take for ever.
+    fn break_off(&self) {
+        for (unit, work) in &self.working {
+            let wanted = self.assignment.units.get(unit);
+            let wanted = wanted.is_some_and(|u| u.desired < drover_core::Desired::Stopped);
+            if !wanted && self.view.busy.get(unit) == Some(&Phase::Pulling) {
+                work.cancel();
+            }
+        }
+    }
+
+    fn reconcile(&mut self, engine: &Arc<Engine>) -> Result<(), LedgerError> {
+        let now = clock::now();
+        self.view.accepting = self.probes.accepting();
+        let seen = reconcile_host(&self.assignment, &self.view, &self.attempts, now);
+        let Reconciled { ops, observed, remember, events, probes, wake_at } = seen;
+        let wait = |at| Instant::now() + Duration::from_millis(at - now);
+        self.wake_at = wake_at.map(wait);
+        if !remember.is_empty() {
+            self.attempts.take(remember);
+            self.attempts_changed.get_or_insert_with(Instant::now);
+        }
+        for (unit, text) in events {
+            self.happened(unit, text);
+        }
+        self.see(observed)?;
+        self.ask_ports(probes);
+        for ops in ops {
+            self.begin(engine.clone(), ops);
+        }
+        Ok(())
+    }
+
+    /// Number what is seen differently than before.
+    fn see(&mut self, observed: BTreeMap<UnitKey, Observed>) -> Result<(), LedgerError> {
+        for (unit, mut seen) in observed {
+            let held = self.observed.get(&unit);
+            seen.tick = held.map_or(0, |held| held.tick);
+            if held == Some(&seen) {
+                continue;
+            }
+            seen.tick = self.ledger.next_tick()?;
+            self.observed.insert(unit, seen);
+            self.reports.unit_changed(unit);
+        }
+        Ok(())
+    }
+
+    fn ask_ports(&mut self, probes: Vec<crate::reconcile::Probe>) {
+        let before: BTreeSet<UnitKey> = self.probes.accepting();
+        self.probes.ask(probes, &self.results);
+        if self.probes.accepting() != before {
+            self.wake_at = Some(Instant::now());
+        }
+    }
+
+    fn begin(&mut self, engine: Arc<Engine>, ops: UnitOps) {
+        let (unit, cancel) = (ops.unit, CancellationToken::new());
+        self.view.busy.insert(unit, ops.doing);
+        self.working.insert(unit, cancel.clone());
+        tracing::debug!(%unit, ?ops, "begin");
+        let (assignment, results) = (self.assignment.clone(), self.results.clone());
+        tokio::spawn(async move {
+            let tell = |doing| {
+                let _ = results.send(AgentResult::Doing(unit, doing));
+            };
+            let done = tokio::select! {
+                done = engine.carry_out(assignment, ops, tell) => done,
+                () = cancel.cancelled() => Done { unit, failure: None, looked: Vec::new() },
+            };
+            let _ = results.send(AgentResult::Done(done));
+        });
+    }
+
+    /// Add to the journal.
+    fn happened(&mut self, unit: UnitKey, text: String) {
+        tracing::info!(%unit, "{text}");
+        self.journal.add(clock::now(), unit, text);
+        self.journal_changed = true;
+    }
+
+    /// What the engine is, or why it can't be reached.
+    fn know_engine(&mut self, version: &str, problem: &str) {
+        let facts = facts::facts(version, problem);
+        if facts != self.facts {
+            self.facts = facts;
+            self.introduce.send_modify(|introduction| introduction.facts = self.facts.clone());
+            self.reports.facts_changed();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Telling the server what changed. Changes that come close together share a report; over a new connection, and now
+//! and then, everything is said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use drover_core::UnitKey;
+use drover_core::protocol::{FromAgent, Report};
+use tokio::time::Instant;
+
+use super::Agent;
+
+/// Between two reports at least: a host that starts a hundred containers is not to write a hundred times.
+const GATHER: Duration = Duration::from_millis(30);
+/// Everything is said this often.
+const EVERYTHING_EVERY: Duration = Duration::from_mins(2);
+
+/// What is still to be said.
+#[derive(Default)]
+pub(super) struct Reports {
+    units: BTreeSet<UnitKey>,
+    everything: bool,
+    assigned: bool,
+    facts: bool,
+    /// Number of the last event said over this connection.
+    events: u64,
+    last_at: Option<Instant>,
+    everything_at: Option<Instant>,
+}
+
+impl Reports {
+    pub(super) fn unit_changed(&mut self, unit: UnitKey) {
+        self.units.insert(unit);
+    }
+
+    pub(super) fn assigned_changed(&mut self) {
+        self.assigned = true;
+    }
+
+    pub(super) fn facts_changed(&mut self) {
+        self.facts = true;
+    }
+
+    /// A new connection: whatever was said over the last one may be lost.
+    pub(super) fn say_everything(&mut self) {
+        (self.everything, self.events) = (true, 0);
+    }
+
+    /// When the next report is due.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let something = self.everything || self.assigned || self.facts || !self.units.is_empty();
+        let gathered = self.last_at.map_or_else(Instant::now, |at| at + GATHER);
+        something.then_some(gathered)
+    }
+}
+
+impl Agent {
+    /// Send what is due.
+    pub(super) fn report(&mut self) {
+        let Some(link) = &self.link else {
+            // It is said when there is a connection again.
+            self.reports.units.clear();
+            (self.reports.assigned, self.reports.facts) = (false, false);
+            return;
+        };
+        let reports = &mut self.reports;
+        let now = Instant::now();
+        reports.everything |= reports.everything_at.is_some_and(|at| now >= at);
+        let news = self.journal.last() > reports.events;
+        let due = reports.due_at().is_some_and(|at| at <= now);
+        if !due && !news {
+            return;
+        }
+        let everything = std::mem::take(&mut reports.everything);
+        if everything {
+            reports.everything_at = Some(now + EVERYTHING_EVERY);
+        }
+        let changed = std::mem::take(&mut reports.units);
+        let units = self.observed.iter().filter(|(unit, _)| everything || changed.contains(unit));
+        let units: BTreeMap<_, _> = units.map(|(unit, seen)| (*unit, seen.clone())).collect();
+        let events = self.journal.later_than(reports.events);
+        reports.events = self.journal.last();
+        reports.last_at = Some(now);
+        reports.assigned = false;
+        let facts = std::mem::take(&mut reports.facts).then(|| self.facts.clone());
+        let assigned = self.assignment.generation;
+        link.send(FromAgent::Report(Report { assigned, units, events, facts }));
+    }
+}

@@ -1,0 +1,91 @@
+//! A command in a container, its input and output carried as they come. An empty frame ends the input.
+
+use bollard::container::LogOutput;
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use super::Asked;
+
+impl Asked {
+    pub(super) async fn exec(
+        &self,
+        container: &str,
+        command: Vec<String>,
+        tty: bool,
+        input: Option<mpsc::Receiver<Bytes>>,
+    ) -> Result<(), String> {
+        let failed = |error| format!("can't run the command: {error}");
+        let client = self.engine.client();
+        let options = CreateExecOptions {
+            attach_stdin: Some(input.is_some()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            tty: Some(tty),
+            cmd: Some(command),
+            ..CreateExecOptions::default()
+        };
+        let made = client.create_exec(container, options).await.map_err(failed)?;
+        let options = StartExecOptions { detach: false, tty, ..StartExecOptions::default() };
+        let started = client.start_exec(&made.id, Some(options)).await.map_err(failed)?;
+        let StartExecResults::Attached { mut output, input: writer } = started else {
+            return Ok(());
+        };
+        let feed = feed(writer, input);
+        tokio::pin!(feed);
+        let mut feeding = true;
+        loop {
+            let output = tokio::select! {
+                output = output.next() => output,
+                () = &mut feed, if feeding => {
+                    feeding = false;
+                    continue;
+                }
+            };
+            match output {
+                None => break,
+                Some(Err(error)) => return Err(failed(error)),
+                Some(Ok(output)) => {
+                    if !self.sender.stream(self.number, bytes(output)).await {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        let ended = client.inspect_exec(&made.id).await.map_err(failed)?;
+        match ended.exit_code {
+            Some(0) | None => Ok(()),
+            Some(code) => Err(format!("the command exited with code {code}")),
+        }
+    }
+}
+
+/// Carry input until it ends; then the command sees the end of it. Without input the writer is kept, for closing it
+/// would close the connection.
+async fn feed(
+    mut writer: std::pin::Pin<Box<dyn AsyncWrite + Send>>,
+    input: Option<mpsc::Receiver<Bytes>>,
+) {
+    let Some(mut input) = input else { return std::future::pending().await };
+    while let Some(data) = input.recv().await {
+        if data.is_empty()
+            || writer.write_all(&data).await.is_err()
+            || writer.flush().await.is_err()
+        {
+            break;
+        }
+    }
+    // The command may be over already.
+    let _ = writer.shutdown().await;
+}
+
+fn bytes(output: LogOutput) -> Bytes {
+    match output {
+        LogOutput::StdErr { message }
+        | LogOutput::StdOut { message }
+        | LogOutput::StdIn { message }
+        | LogOutput::Console { message } => message,
+    }
+}

@@ -1,0 +1,309 @@
+//! The connection to the server: made by the agent, kept alive, made again when it breaks. It carries messages and
+//! judges none.
+//!
+//! Reports and streams have queues of their own, so that nobody's log holds up a report.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{BufMut, Bytes, BytesMut};
+use drover_core::HostFacts;
+use drover_core::protocol::{FromAgent, FromServer, PROTOCOL, Registered};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use http::header::AUTHORIZATION;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+
+use crate::dial::{ServerUrl, Stream, dial, reachable_address};
+use crate::{backoff, register};
+
+/// Between pings.
+const PING_EVERY: Duration = Duration::from_secs(10);
+/// A server from which nothing comes for so long is gone.
+const SILENCE: Duration = Duration::from_secs(35);
+/// How long a step of getting acquainted, or one write, may take.
+const STEP: Duration = Duration::from_secs(30);
+/// The longest pause before the next try, ms.
+const LONGEST_PAUSE_MS: u64 = 15_000;
+/// The largest message taken; an assignment of thousands of units is far smaller, bytes.
+const LARGEST: usize = 256 << 20;
+/// Frames of streams that may wait to be sent.
+const STREAM_FRAMES: usize = 64;
+
+/// What the link tells the agent.
+pub(crate) enum LinkEvent {
+    /// Connected and welcome.
+    Up {
+        /// Where to put what is to be sent.
+        sender: LinkSender,
+        /// The observation counter goes on above this.
+        tick: u64,
+    },
+    /// A message came.
+    Heard(Box<FromServer>),
+    /// Bytes of a stream came.
+    Stream {
+        /// The ask they belong to.
+        ask: u64,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// Not connected.
+    Down {
+        /// Why.
+        reason: String,
+        /// The server doesn't know this agent, so that it has to register again.
+        unknown: bool,
+    },
+}
+
+/// What waits to be sent over one connection.
+#[derive(Clone)]
+pub(crate) struct LinkSender {
+    messages: mpsc::UnboundedSender<FromAgent>,
+    streams: mpsc::Sender<(u64, Bytes)>,
+}
+
+/// What is said of this host at the start of every connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Introduction {
+    /// Generation of the assignment on disk.
+    pub(crate) assigned: u64,
+    /// What the machine is.
+    pub(crate) facts: HostFacts,
+    /// Address other hosts reach it by, if it was set by hand.
+    pub(crate) address: Option<std::net::IpAddr>,
+}
+
+/// Why a connection ended or didn't come about.
+#[derive(Debug)]
+struct Ended {
+    reason: String,
+    unknown: bool,
+    /// It was up, so the next try may come soon.
+    was_up: bool,
+}
+
+impl LinkSender {
+    /// Send a message; lost if the connection is, and said again over the next one.
+    pub(crate) fn send(&self, message: FromAgent) {
+        let _ = self.messages.send(message);
+    }
+
+    /// Send bytes of a stream, waiting for room; false if the connection is gone.
+    pub(crate) async fn stream(&self, ask: u64, data: Bytes) -> bool {
+        self.streams.send((ask, data)).await.is_ok()
+    }
+}
+
+/// Keep the connection up until nobody listens any more.
+pub(crate) async fn keep(
+    server: ServerUrl,
+    credential: watch::Receiver<Registered>,
+    introduction: watch::Receiver<Introduction>,
+    events: mpsc::Sender<LinkEvent>,
+) {
+    let mut failures = 0;
+    while !events.is_closed() {
+        let known = credential.borrow().clone();
+        let met = introduction.borrow().clone();
+        let ended = match meet(&server, &known, met).await {
+            Ok((socket, tick)) => talk(socket, tick, &events).await,
+            Err(ended) => ended,
+        };
+        failures = if ended.was_up { 1 } else { failures + 1 };
+        let Ended { reason, unknown, .. } = ended;
+        if events.send(LinkEvent::Down { reason, unknown }).await.is_err() {
+            return;
+        }
+        let mut dice = [0];
+        // Without dice the agents come back together, which is no reason not to come back.
+        let _ = getrandom::fill(&mut dice);
+        let pause = backoff::reconnect_delay_ms(failures, LONGEST_PAUSE_MS, dice[0]);
+        sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+type Socket = WebSocketStream<Box<dyn Stream>>;
+
+/// Connect, say hello, be welcome.
+async fn meet(
+    server: &ServerUrl,
+    credential: &Registered,
+    met: Introduction,
+) -> Result<(Socket, u64), Ended> {
+    let connection = dial(server).await.map_err(|error| ended(error.to_string()))?;
+    let address = met.address.unwrap_or_else(|| reachable_address(connection.from));
+    let request = request(server, credential).map_err(|error| ended(error.to_string()))?;
+    let config =
+        WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
+    let shaken =
+        tokio_tungstenite::client_async_with_config(request, connection.stream, Some(config));
+    let shaken = timeout(STEP, shaken).await.map_err(|_| slow("open the connection"))?;
+    let (mut socket, _) = shaken.map_err(refused)?;
+    let hello = FromAgent::Hello {
+        protocol: PROTOCOL,
+        assigned: met.assigned,
+        address: address.to_string(),
+        facts: met.facts,
+    };
+    write(&mut socket, text(&hello)?).await.map_err(ended)?;
+    let answer = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Text(text))) => return read(&text),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.to_string()),
+                None => return Err("the server closed it".to_owned()),
+            }
+        }
+    };
+    match timeout(STEP, answer).await.map_err(|_| slow("answer the hello"))? {
+        Ok(FromServer::Welcome { tick }) => Ok((socket, tick)),
+        Ok(FromServer::Refused { reason }) => Err(ended(format!("the server refuses: {reason}"))),
+        Ok(_) => Err(ended("the server's first words are no welcome".to_owned())),
+        Err(reason) => Err(ended(reason)),
+    }
+}
+
+/// Carry messages until the connection ends.
+async fn talk(socket: Socket, tick: u64, events: &mpsc::Sender<LinkEvent>) -> Ended {
+    let (sink, stream) = socket.split();
+    let (messages, outgoing) = mpsc::unbounded_channel();
+    let (streams, frames) = mpsc::channel(STREAM_FRAMES);
+    let sender = LinkSender { messages, streams };
+    let up = LinkEvent::Up { sender: sender.clone(), tick };
+    let told = events.send(up).await;
+    let reason = if told.is_err() {
+        "the agent stops".to_owned()
+    } else {
+        // Two halves, so that a full buffer one way doesn't stop the other.
+        tokio::select! {
+            reason = listen(stream, events) => reason,
+            reason = speak(sink, outgoing, frames) => reason,
+        }
+    };
+    Ended { reason, unknown: false, was_up: true }
+}
+
+async fn listen(mut stream: SplitStream<Socket>, events: &mpsc::Sender<LinkEvent>) -> String {
+    loop {
+        let event = match timeout(SILENCE, stream.next()).await {
+            Err(_) => return format!("nothing came from the server for {} s", SILENCE.as_secs()),
+            Ok(None) => return "the server closed the connection".to_owned(),
+            Ok(Some(Err(error))) => return error.to_string(),
+            Ok(Some(Ok(Message::Text(text)))) => match read(&text) {
+                Ok(message) => LinkEvent::Heard(Box::new(message)),
+                Err(reason) => return reason,
+            },
+            Ok(Some(Ok(Message::Binary(data)))) => match data.first_chunk::<8>() {
+                Some(number) => {
+                    LinkEvent::Stream { ask: u64::from_be_bytes(*number), data: data.slice(8..) }
+                }
+                None => return "the server sent a stream's frame without a number".to_owned(),
+            },
+            Ok(Some(Ok(Message::Close(_)))) => {
+                return "the server closed the connection".to_owned();
+            }
+            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => continue,
+        };
+        if events.send(event).await.is_err() {
+            return "the agent stops".to_owned();
+        }
+    }
+}
+
+async fn speak(
+    mut sink: SplitSink<Socket, Message>,
+    mut messages: mpsc::UnboundedReceiver<FromAgent>,
+    mut frames: mpsc::Receiver<(u64, Bytes)>,
+) -> String {
+    let mut ping_at = Instant::now() + PING_EVERY;
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = messages.recv() => match message.map(|m| text(&m)) {
+                Some(Ok(text)) => text,
+                Some(Err(ended)) => return ended.reason,
+                None => return "the agent stops".to_owned(),
+            },
+            () = sleep_until(ping_at) => {
+                ping_at = Instant::now() + PING_EVERY;
+                Message::Ping(Bytes::new())
+            }
+            Some((ask, data)) = frames.recv() => {
+                let mut frame = BytesMut::with_capacity(8 + data.len());
+                frame.put_u64(ask);
+                frame.put_slice(&data);
+                Message::Binary(frame.freeze())
+            }
+        };
+        if let Err(reason) = write(&mut sink, message).await {
+            return reason;
+        }
+    }
+}
+
+async fn write<S>(sink: &mut S, message: Message) -> Result<(), String>
+where
+    S: futures_util::Sink<Message, Error = SocketError> + Unpin,
+{
+    match timeout(STEP, sink.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("the server took nothing for {} s", STEP.as_secs())),
+    }
+}
+
+fn request(server: &ServerUrl, credential: &Registered) -> Result<http::Request<()>, SocketError> {
+    let scheme = if server.secure { "wss" } else { "ws" };
+    let url = format!("{scheme}://{}{}/agent/connect", server.authority(), server.path);
+    let mut request = url.into_client_request()?;
+    let pair = format!("{}:{}", credential.access, credential.secret.reveal());
+    let value = format!("Basic {}", STANDARD.encode(pair)).parse();
+    let mut value: http::HeaderValue =
+        value.map_err(|_| SocketError::Io(std::io::Error::other("the credential is damaged")))?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(AUTHORIZATION, value);
+    Ok(request)
+}
+
+fn text(message: &FromAgent) -> Result<Message, Ended> {
+    let text = serde_json::to_string(message).map_err(|error| ended(error.to_string()))?;
+    Ok(Message::Text(text.into()))
+}
+
+fn read(text: &str) -> Result<FromServer, String> {
+    serde_json::from_str(text).map_err(|error| {
+        format!(
+            "the server said something this agent can't read ({error}); are they of one version?"
+        )
+    })
+}
+
+fn ended(reason: String) -> Ended {
+    Ended { reason, unknown: false, was_up: false }
+}
+
+fn slow(what: &str) -> Ended {
+    ended(format!("the server took longer than {} s to {what}", STEP.as_secs()))
+}
+
+fn refused(error: SocketError) -> Ended {
+    match error {
+        SocketError::Http(response) => {
+            let status = response.status();
+            let body = response.body().as_deref().unwrap_or_default();
+            let reason = format!("the server refuses: {}", register::words(status, body));
+            let unknown = status == http::StatusCode::UNAUTHORIZED;
+            Ended { reason, unknown, was_up: false }
+        }
+        other => ended(other.to_string()),
+    }
+}
