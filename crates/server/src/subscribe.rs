@@ -18,7 +18,7 @@ use tokio::time::{interval, timeout};
 use crate::clock;
 use crate::link::Gone;
 use crate::random::uuid;
-use crate::server::Server;
+use crate::server::{Notes, Server};
 
 /// How long a subscriber may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,7 +43,7 @@ impl Subscriber {
         drover_api::get(&self.context(world, &notes), &[], &Query::default()).map(drop)
     }
 
-    fn context<'a>(&self, world: &'a World, notes: &'a Arc<crate::server::Notes>) -> Context<'a> {
+    fn context<'a>(&self, world: &'a World, notes: &'a Arc<Notes>) -> Context<'a> {
         Context {
             world,
             notes,
@@ -63,17 +63,24 @@ impl Subscriber {
 pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subscriber) {
     let (mut sink, mut client) = socket.split();
     let mut feed = server.store.feed();
-    let mut before = server.store.world();
+    let mut notes = server.notes.subscribe();
+    let (mut world, mut said) = (server.store.world(), notes.borrow_and_update().clone());
     let mut ping = interval(Duration::from_millis(server.timing.ping_ms));
     loop {
+        let before = world.clone();
         let sent = tokio::select! {
             () = server.stop.cancelled() => Err(Gone),
             _ = ping.tick() => send(&mut sink, event("ping")).await,
             update = feed.next() => {
-                let notes = server.notes.borrow().clone();
-                let sent = publish(&mut sink, &subscriber, &before, &update, &notes).await;
-                before = update.world;
-                sent
+                world = update.world.clone();
+                let names = changed(&before, &update);
+                publish(&mut sink, &subscriber, [&before, &world], &said, names).await
+            }
+            changed = notes.changed() => {
+                let before = std::mem::replace(&mut said, notes.borrow_and_update().clone());
+                let names = said_anew(&before, &said);
+                let sent = publish(&mut sink, &subscriber, [&world, &world], &said, names).await;
+                changed.map_err(|_| Gone).and(sent)
             }
             frame = client.next() => match frame {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
@@ -91,16 +98,15 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
 async fn publish(
     sink: &mut SplitSink<WebSocket, Message>,
     subscriber: &Subscriber,
-    before: &World,
-    update: &Update,
-    notes: &Arc<crate::server::Notes>,
+    [before, world]: [&World; 2],
+    notes: &Arc<Notes>,
+    names: BTreeSet<Name>,
 ) -> Result<(), Gone> {
-    let ctx = subscriber.context(&update.world, notes);
-    let old = subscriber.context(before, notes);
-    for (plural, id) in changed(before, update) {
+    let (old, new) = (subscriber.context(before, notes), subscriber.context(world, notes));
+    for (plural, id) in names {
         let path = [plural, id.as_str()];
         let query = Query::default();
-        let resource = drover_api::get(&ctx, &path, &query).or_else(|_| {
+        let resource = drover_api::get(&new, &path, &query).or_else(|_| {
             // Gone for good: said once, in the state that clients know.
             drover_api::get(&old, &path, &query).map(|mut resource| {
                 resource["state"] = json!("removed");
@@ -160,6 +166,13 @@ fn changed(before: &World, update: &Update) -> BTreeSet<Name> {
         }
     }
     names
+}
+
+/// The services of which the planner says something else than before: it shows in `transitioningMessage`.
+fn said_anew(before: &Notes, notes: &Notes) -> BTreeSet<Name> {
+    let services = before.keys().chain(notes.keys());
+    let anew = services.filter(|id| before.get(id) != notes.get(id));
+    anew.map(|id| ("services", Kind::Service.id(id.0))).collect()
 }
 
 /// A service, and the stack whose state is made of its services'.

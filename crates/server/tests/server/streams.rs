@@ -1,7 +1,5 @@
 //! WebSockets for users: logs, commands, events.
 
-use std::collections::BTreeSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drover_core::protocol::{Ask, FromAgent, FromServer};
@@ -140,35 +138,45 @@ async fn a_stream_from_a_host_that_is_away_is_refused() {
     assert!(matches!(refused, Err(tungstenite::Error::Http(r)) if r.status() == 409));
 }
 
+/// The next event of a subscription that is as wanted.
+async fn event(user: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        match soon(user.next()).await {
+            Some(Ok(Message::Text(text))) => {
+                let event = serde_json::from_str(&text).unwrap();
+                if wanted(&event) {
+                    return event;
+                }
+            }
+            Some(Ok(Message::Ping(_))) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn subscribers_hear_what_changed() {
     let cluster = Cluster::start().await;
     let path = "/v2-beta/projects/1a5/subscribe?eventNames=resource.change";
     let mut user = open(&cluster, path, Some(&cluster.admin)).await.unwrap();
-    let mut hear = async || loop {
-        match soon(user.next()).await {
-            Some(Ok(Message::Text(text))) => {
-                return serde_json::from_str::<Value>(&text).unwrap();
-            }
-            Some(Ok(Message::Ping(_))) => {}
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!(hear().await["name"], "ping");
+    assert_eq!(event(&mut user, |_| true).await["name"], "ping");
     let service = deploy(&cluster).await;
-    let mut wanted = BTreeSet::from(["stack".to_owned(), "service".to_owned()]);
-    while !wanted.is_empty() {
-        let event = hear().await;
-        if event["name"] != "resource.change" {
-            continue;
-        }
-        let resource = &event["data"]["resource"];
-        assert_eq!(event["resourceId"], resource["id"]);
-        let base = format!("http://{}/v2-beta/projects/1a5/", cluster.address);
-        assert!(resource["links"]["self"].as_str().unwrap().starts_with(&base));
-        let kind = event["resourceType"].as_str().unwrap();
-        if kind == "stack" || resource["id"] == service["id"] {
-            wanted.remove(kind);
-        }
-    }
+    let stack = event(&mut user, |e| e["resourceType"] == "stack").await;
+    assert_eq!(
+        (&stack["name"], &stack["resourceId"]),
+        (&json!("resource.change"), &service["stackId"])
+    );
+    let own = stack["data"]["resource"]["links"]["self"].as_str().unwrap();
+    assert!(own.starts_with(&format!("http://{}/v2-beta/projects/1a5/stacks/", cluster.address)));
+    // No host is there yet: what the planner says of it is news too.
+    let told = |e: &Value| {
+        let message = e["data"]["resource"]["transitioningMessage"].as_str();
+        e["resourceType"] == "service" && message.is_some_and(|m| m.contains("host"))
+    };
+    assert_eq!(event(&mut user, told).await["resourceId"], service["id"]);
+    let id = service["id"].as_str().unwrap();
+    let path = format!("/v2-beta/projects/1a5/services/{id}");
+    cluster.admin(axum::http::Method::DELETE, &path, "").await;
+    event(&mut user, |e| e["resourceId"] == id && e["data"]["resource"]["state"] == "removed")
+        .await;
 }
