@@ -58,8 +58,8 @@ const UP_EXAMPLES: &str = "Examples:
   drover up --upgrade --confirm-upgrade  both in one go
   drover up --upgrade --dry-run          say what would be done, change nothing
 
-Exit status: 0 done, 1 failed, 2 usage, 3 timed out waiting. Ctrl-C leaves the server working; the same
-command again goes on watching.";
+Exit status: 0 done, 1 failed, 2 usage, 3 timed out waiting. Ctrl-C leaves the
+server working; the same command again goes on watching.";
 
 /// Which stack, from which files.
 #[derive(Args, Clone, Debug, Default)]

@@ -96,7 +96,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
             program.name()
         ))),
         Command::Host(command) => operator::host(command, to).await,
-        Command::Token(command) => operator::token(command).await,
+        Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
     }
 }

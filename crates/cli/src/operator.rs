@@ -25,7 +25,7 @@ pub(crate) async fn host(command: &HostCommand, reporter: &Reporter) -> Result<(
 }
 
 /// `token …`.
-pub(crate) async fn token(command: &TokenCommand) -> Result<(), Failure> {
+pub(crate) async fn token(command: &TokenCommand, reporter: &Reporter) -> Result<(), Failure> {
     let TokenCommand::Create(named) = command;
     let (client, body) = (connect(&named.operator).await?, body(named));
     let made = client.create("create a registration token", "registrationtokens", &body).await?;
@@ -34,10 +34,12 @@ pub(crate) async fn token(command: &TokenCommand) -> Result<(), Failure> {
     }
     let command = text(&made, "agentCommand");
     let command = if command.is_empty() { text(&made, "command") } else { command };
-    let token = text(&made, "token");
-    say(&format!(
-        "{token}\n\nIt is shown this once. On the machine that is to become a host:\n\n  {command}"
-    ))
+    // The token alone on stdout, for `$(drover token create)`.
+    say(&text(&made, "token"))?;
+    reporter.tell(&Event::aside(format!(
+        "It is shown this once. On the machine that is to become a host: {command}"
+    )));
+    Ok(())
 }
 
 /// `key …`.

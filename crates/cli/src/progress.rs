@@ -66,7 +66,7 @@ impl Reporter {
     pub(crate) fn tell(&self, event: &Event) {
         let after = self.began.elapsed();
         match &self.way {
-            Way::Plain if event.is_warning() => to_stderr(&voices::plain(after, event)),
+            Way::Plain if event.is_for_stderr() => to_stderr(&voices::plain(after, event)),
             Way::Plain => to_stdout(&voices::plain(after, event)),
             Way::Json => to_stdout(&voices::json(after, event)),
             Way::Rancher { coloured } => to_stderr(&voices::rancher(after, event, *coloured)),

@@ -45,6 +45,11 @@ pub(crate) enum Event {
         /// The words.
         message: String,
     },
+    /// Something to know beside a result that is on stdout.
+    Aside {
+        /// The words.
+        message: String,
+    },
     /// Something to heed.
     Warning {
         /// The words.
@@ -92,13 +97,18 @@ impl Event {
         Self::Note { message: message.into() }
     }
 
+    /// Something to know beside a result.
+    pub(crate) fn aside(message: impl Into<String>) -> Self {
+        Self::Aside { message: message.into() }
+    }
+
     /// Something to heed.
     pub(crate) fn warning(message: impl Into<String>) -> Self {
         Self::Warning { message: message.into() }
     }
 
     /// Whether it belongs on stderr.
-    pub(crate) fn is_warning(&self) -> bool {
-        matches!(self, Self::Warning { .. })
+    pub(crate) fn is_for_stderr(&self) -> bool {
+        matches!(self, Self::Warning { .. } | Self::Aside { .. })
     }
 }

@@ -1,6 +1,7 @@
 //! A terminal: one line per service that moves, which changes in place, and lasting lines above them.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,6 +35,9 @@ impl Live {
                     line.finish_and_clear();
                 }
                 self.lasting(&format!("✓ {}", words(event)));
+            }
+            Event::Aside { message } => {
+                let _ = self.all.suspend(|| writeln!(std::io::stderr().lock(), "{message}"));
             }
             Event::Warning { .. } | Event::Note { .. } | Event::Step { service: None, .. } => {
                 self.lasting(&plain(after, event));

@@ -8,7 +8,7 @@ use super::Event;
 pub(super) fn plain(after: Duration, event: &Event) -> String {
     let text = words(event);
     match event {
-        Event::Note { .. } => text,
+        Event::Note { .. } | Event::Aside { .. } => text,
         Event::Warning { .. } => format!("warning: {text}"),
         _ => format!("[{:.1}s] {text}", after.as_secs_f64()),
     }
@@ -63,6 +63,7 @@ pub(super) fn words(event: &Event) -> String {
         }
         Event::Step { service: None, message, .. }
         | Event::Note { message }
+        | Event::Aside { message }
         | Event::Warning { message } => message.clone(),
         Event::Progress { service, state, message, .. } if message.is_empty() => {
             format!("{service}: {state}")

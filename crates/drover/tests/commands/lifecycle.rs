@@ -1,0 +1,92 @@
+//! Stopping, starting, scaling, restarting, removing, looking.
+
+use crate::up::shop;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stop_start_restart_scale() {
+    let cluster = shop().await;
+    cluster.drover("up").await.with(0);
+    cluster.drover("stop web").await.with(0).said(&["web: stopping", "web: stopped"]);
+    assert_eq!(cluster.units("web"), ["1/1/1 Stopped", "2/1/1 Stopped", "3/1/1 Stopped"]);
+    cluster.drover("stop web").await.with(0).said(&["nothing to stop"]);
+    cluster.drover("start").await.with(0).said(&["web: running"]);
+    cluster
+        .drover("scale web=5")
+        .await
+        .with(0)
+        .said(&["web: scaling from 3 to 5", "web: running at scale 5"]);
+    assert_eq!(cluster.units("web").len(), 5);
+    cluster.drover("scale web=1").await.with(0).said(&["web: running at scale 1"]);
+    cluster.drover("restart web").await.with(0).said(&["web: restarted"]);
+    cluster
+        .drover("scale nobody=2")
+        .await
+        .with(1)
+        .said(&["No such service: nobody; the stack has"]);
+    cluster.drover("scale web").await.with(2).said(&["SERVICE=N"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking() {
+    let cluster = shop().await;
+    cluster.drover("up").await.with(0);
+    let table = cluster.drover("ps").await.with(0);
+    let lines: Vec<&str> = table.out.lines().collect();
+    assert!(lines[0].contains("NAME") && lines[0].contains("RESTARTS"), "{}", lines[0]);
+    assert_eq!(lines.len(), 6, "{}", table.out);
+    let web = lines.iter().find(|line| line.contains("shop-web-2")).unwrap();
+    for part in ["web", "running", "node", "web:1"] {
+        assert!(web.contains(part), "{web}");
+    }
+    let rows = cluster.drover("ps --json web").await.with(0);
+    let row: serde_json::Value = serde_json::from_str(rows.out.lines().next().unwrap()).unwrap();
+    assert_eq!((&row["name"], &row["image"]), (&"shop-web-1".into(), &"web:1".into()));
+    cluster.drover("host ls").await.with(0).said(&["node1", "node2", "10.0.0.2"]);
+    cluster.drover("host deactivate node2").await.with(0).said(&["node2: inactive"]);
+    cluster.drover("host deactivate node2").await.with(0).said(&["node2 is inactive already"]);
+    cluster.drover("host activate node2").await.with(0);
+    cluster
+        .drover("host rm nobody")
+        .await
+        .with(1)
+        .said(&["there is no host `nobody`; there are node1 and node2"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removing() {
+    let cluster = shop().await;
+    cluster.drover("up").await.with(0);
+    cluster.drover("rm web").await.with(0).said(&["web: removed"]);
+    cluster.drover("ps").await.with(0).said(&["shop-db-1"]);
+    cluster.drover("rm --force --stack-too").await.with(0).said(&["stack shop: removed"]);
+    cluster
+        .drover("ps")
+        .await
+        .with(1)
+        .said(&["there is no stack shop on http://", "`up` creates it"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_and_keys() {
+    let cluster = shop().await;
+    let token = cluster.drover("token create").await.with(0);
+    assert_eq!(token.out.lines().count(), 1, "{}", token.out);
+    assert!(token.err.contains(&format!("--token {}", token.out.trim())), "{}", token.err);
+    let key = cluster.drover("key create --name ci").await.with(0);
+    let value = |name: &str| {
+        let line = key.out.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+        line.unwrap_or_else(|| panic!("{}", key.out)).to_owned()
+    };
+    let (access, secret) = (value("DROVER_ACCESS_KEY"), value("DROVER_SECRET_KEY"));
+    cluster.drover(&format!("--access-key {access} --secret-key {secret} host ls")).await.with(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_files_a_named_stack_is_meant_as_a_whole() {
+    let cluster = shop().await;
+    cluster.drover("up").await.with(0);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let drover = std::path::Path::new(env!("CARGO_BIN_EXE_drover"));
+    let done = cluster.command(drover, "ps").current_dir(elsewhere.path()).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&done.stdout).contains("shop-web-1"), "{done:?}");
+}

@@ -1,0 +1,12 @@
+//! The commands as people and scripts call them: the real binary as a process of its own, against a real server in
+//! this one on the memory store, with hosts that are played. What is checked is what a user gets: the exit status,
+//! the lines, and what became of the cluster.
+
+#![allow(clippy::unwrap_used)] // clippy sees a test in `#[test]` functions only, not in what they share
+
+mod cluster;
+mod lifecycle;
+mod mistakes;
+mod rancher;
+mod up;
+mod upgrade;
