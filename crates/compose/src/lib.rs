@@ -8,8 +8,8 @@
 //! Not here: finding files and the project's name (the command line does), ids (the server does), and what
 //! to do with a stack.
 //!
-//! The way of a text: [`yaml`] tree → [`document`] → variables → bases and overlays ([`extends`], [`merge`]) →
-//! [`service`] drafts → [`assemble`].
+//! The way of a text: `yaml` tree → `document` → variables → bases and overlays (`extends`, `merge`) →
+//! `service` drafts → `assemble` → `order`.
 
 mod assemble;
 mod balancer;
@@ -23,6 +23,7 @@ mod interpolate;
 pub mod keys;
 mod legacy_balancer;
 mod merge;
+mod order;
 pub mod quantity;
 mod service;
 mod stack;

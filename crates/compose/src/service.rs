@@ -1,7 +1,7 @@
 //! One service of the files into a draft: everything that can be said without looking at the other services.
 //!
 //! What needs the others (sidekicks, links, whose volumes, whose network) is kept as names with their places
-//! for [`crate::assemble`].
+//! for `crate::assemble`.
 
 mod deploy;
 mod environment;
