@@ -23,6 +23,9 @@ pub(crate) async fn start(
     let session = Session::begin(&options.common, program, reporter).await?;
     session.stack()?;
     let views = session.selected(&options.services).await?;
+    let names: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
+    session.registered(&names).await?;
+    let views = session.selected(&options.services).await?;
     let mut waited = Vec::new();
     for view in &views {
         if view.actions.contains("activate") && view.state != "restarting" {

@@ -63,13 +63,7 @@ pub(crate) async fn pull_specs(
     for (image, task) in tasks {
         let task = follow(session, &image, task).await?;
         match verdict(&task) {
-            Ok(hosts) => {
-                let text = format!(
-                    "{image}: pulled on {hosts} {}",
-                    if hosts == 1 { "host" } else { "hosts" }
-                );
-                session.reporter.tell(&Event::general("pulled", text));
-            }
+            Ok(hosts) => session.reporter.tell(&pulled(&image, hosts)),
             Err(why) => failed.push(format!("{image}: {why}")),
         }
     }
@@ -116,6 +110,16 @@ async fn follow(session: &Session<'_>, image: &str, task: Value) -> Result<Value
         tokio::time::sleep(ASK_EVERY).await;
         let doing = format!("see how far the pull of {image} is");
         task = session.client.get(&doing, &format!("pulltasks/{id}")).await?;
+    }
+}
+
+fn pulled(image: &str, hosts: usize) -> Event {
+    match hosts {
+        0 => Event::warning(format!(
+            "{image}: no host pulled it; drover host ls shows which there are"
+        )),
+        1 => Event::general("pulled", format!("{image}: pulled on 1 host")),
+        hosts => Event::general("pulled", format!("{image}: pulled on {hosts} hosts")),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::settings;
 use crate::wait::{self, Wanted};
 use crate::wire::{ServiceView, text};
 
+/// Between two looks whether the server has taken a new service in, which takes it one plan.
+const REGISTERED_AFTER: Duration = Duration::from_millis(20);
+
 /// A stack on the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
@@ -102,6 +105,26 @@ impl<'a> Session<'a> {
     pub(crate) async fn services(&self) -> Result<Vec<ServiceView>, CallError> {
         let Some(stack) = &self.stack else { return Ok(Vec::new()) };
         self.services_of(&stack.id).await
+    }
+
+    /// The same, once none of these is `registering` any more: a new service takes no action until then.
+    pub(crate) async fn registered(&self, names: &[&str]) -> Result<Vec<ServiceView>, Failure> {
+        loop {
+            let views = self.services().await?;
+            let is_new = |view: &&ServiceView| {
+                matches!(view.state.as_str(), "requested" | "registering")
+                    && names.iter().any(|name| view.name.eq_ignore_ascii_case(name))
+            };
+            let Some(new) = views.iter().find(is_new) else { return Ok(views) };
+            if Instant::now() >= self.deadline {
+                let name = &new.name;
+                let why = format!(
+                    "time is up, and the server has not taken {name} in yet; run the command again"
+                );
+                return Err(Failure::TimedOut(why));
+            }
+            tokio::time::sleep(REGISTERED_AFTER).await;
+        }
     }
 
     /// The services of any stack.

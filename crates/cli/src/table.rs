@@ -14,6 +14,9 @@ pub(crate) fn print(columns: &[&str], rows: &[Vec<String>]) -> Result<(), Failur
     for row in rows {
         table.add_row(row);
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     let arrangement = if std::io::stdout().is_terminal() {
         ContentArrangement::Dynamic
     } else {

@@ -84,10 +84,11 @@ pub(crate) async fn create(
     let plan = Plan::make(&session, &asked).await?;
     let stack = session.make_stack().await?.id;
     create_volumes(&session, &plan.spec, &stack).await?;
-    let created = plan.create_missing(&session, &stack).await?;
+    plan.create_missing(&session, &stack).await?;
+    let views = session.services().await?;
     // Links in a second pass, so that services may link to each other.
     for chosen in plan.chosen.iter().filter(|chosen| chosen.held.is_none()) {
-        set_links(&session, &chosen.spec, &created).await?;
+        set_links(&session, &chosen.spec, &views).await?;
     }
     if plan.chosen.iter().all(|chosen| chosen.held.is_some()) {
         reporter.tell(&Event::note("nothing to create: all services are there"));
@@ -237,7 +238,7 @@ impl Plan {
     async fn carry_out(&self, session: &mut Session<'_>, options: &Up) -> Result<(), Failure> {
         let stack = session.make_stack().await?.id;
         create_volumes(session, &self.spec, &stack).await?;
-        let created = self.create_missing(session, &stack).await?;
+        self.create_missing(session, &stack).await?;
         let views = session.services().await?;
         let mut linked = Vec::new();
         for chosen in &self.chosen {
@@ -246,7 +247,7 @@ impl Plan {
             }
         }
         self.put_members(session, &views).await?;
-        self.activate(session, &views, &created).await?;
+        self.activate(session).await?;
         if options.prune {
             self.prune(session).await?;
         }
@@ -256,14 +257,9 @@ impl Plan {
         self.wait_until_running(session, &views).await
     }
 
-    async fn create_missing(
-        &self,
-        session: &Session<'_>,
-        stack: &str,
-    ) -> Result<Vec<ServiceView>, Failure> {
+    async fn create_missing(&self, session: &Session<'_>, stack: &str) -> Result<(), Failure> {
         let mut ids = session_ids(&session.services().await?);
         add_other_stacks(session, &self.spec, &mut ids).await?;
-        let mut created = Vec::new();
         for Chosen { spec, .. } in self.chosen.iter().filter(|chosen| chosen.held.is_none()) {
             let missing = unknown_targets(spec, &ids);
             if !missing.is_empty() {
@@ -283,13 +279,11 @@ impl Plan {
             let body = body::service(spec, stack, &|name| ids.get(name).copied());
             let doing = format!("create service {}", spec.name);
             let made = session.client.create(&doing, body::collection(spec.kind), &body).await?;
-            let view = ServiceView::read(&made);
-            if let Some(id) = service_number(&view) {
+            if let Some(id) = service_number(&ServiceView::read(&made)) {
                 ids.insert(spec.name.clone(), id);
             }
-            created.push(view);
         }
-        Ok(created)
+        Ok(())
     }
 
     /// Members of the service itself; containers are not touched.
@@ -326,18 +320,15 @@ impl Plan {
 
     /// Start what is created or stopped. In the stack's order, but without waiting in between: a container that
     /// needs another one is restarted until it is there.
-    async fn activate(
-        &self,
-        session: &Session<'_>,
-        views: &[ServiceView],
-        created: &[ServiceView],
-    ) -> Result<(), Failure> {
-        for chosen in &self.chosen {
-            let wanted = match &chosen.held {
-                None => created.iter().any(|view| view.name == chosen.spec.name),
-                Some((_, _, decision)) => decision.activate,
-            };
-            let Some(view) = view_of(views, &chosen.spec.name).filter(|_| wanted) else { continue };
+    async fn activate(&self, session: &Session<'_>) -> Result<(), Failure> {
+        let is_wanted = |chosen: &&Chosen| match &chosen.held {
+            None => true,
+            Some((_, _, decision)) => decision.activate,
+        };
+        let names: Vec<&str> =
+            self.chosen.iter().filter(is_wanted).map(|chosen| chosen.spec.name.as_str()).collect();
+        let views = session.registered(&names).await?;
+        for view in names.iter().filter_map(|name| view_of(&views, name)) {
             // An alias is where it is wanted at once, and may be on already.
             if view.state == "active" {
                 continue;

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing in these tests takes as long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// An image with this in its name can't be pulled.
 const MISSING: &str = "missing";
 /// An image with this in its name takes for ever to be pulled.
@@ -47,7 +47,7 @@ impl Cluster {
         let store = Store::memory();
         let (mut access, mut secret) = (String::new(), String::new());
         begin(&store, |key| {
-            access = key.access.clone();
+            access.clone_from(&key.access);
             key.secret.reveal().clone_into(&mut secret);
         })
         .await
