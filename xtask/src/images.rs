@@ -11,7 +11,7 @@ const BOOT_MS: u32 = 500;
 
 /// Build the executable; where it is.
 pub fn build_program() -> Result<PathBuf, BuildError> {
-    checkout::build("-p drover-agent --example testapp")
+    checkout::build("--workspace --example testapp")
 }
 
 /// `demo/web:<version>`: serves the version's name on port 80, with a HEALTHCHECK.

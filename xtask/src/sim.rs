@@ -13,8 +13,8 @@ pub struct Arguments {
     options: Vec<String>,
 }
 
-/// Run it, optimised: many seeds are the point.
+/// Run it.
 pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
-    let mut simulation = cargo("run --quiet --release -p drover-sim --");
+    let mut simulation = cargo("run --quiet --bin drover-sim --");
     show(simulation.args(&arguments.options))
 }

@@ -62,7 +62,7 @@ fn checks(steps: &mut Steps) {
 fn tests(steps: &mut Steps) {
     steps.command("tests", &mut test_runner("--locked --workspace"));
     steps.command("examples in docs", &mut cargo("test --locked --workspace --doc"));
-    let simulation = format!("run --locked -p drover-sim -- --seeds {SEEDS}");
+    let simulation = format!("run --locked --bin drover-sim -- --seeds {SEEDS}");
     steps.command("simulation", &mut cargo(&simulation));
     // The checker is worth what it catches: each safety rule is taken out in turn.
     steps.command("simulation without rules", &mut cargo(&format!("{simulation} --mutate all")));
@@ -81,7 +81,7 @@ fn on_docker_hosts(steps: &mut Steps) {
         }
     };
     let programs = steps.step("programs for the hosts", || {
-        let drover = checkout::build("-p drover --bin drover").map_err(|e| e.to_string())?;
+        let drover = checkout::build("--workspace --bin drover").map_err(|e| e.to_string())?;
         let app = crate::images::build_program().map_err(|e| e.to_string())?;
         Ok((drover, app))
     });

@@ -11,7 +11,7 @@ use drover_core::Secret;
 use drover_core::protocol::{Register, Registered};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::agent::Agent;
 use crate::dial::{BadServerUrl, ServerUrl, dial, reachable_address};
@@ -23,6 +23,8 @@ use crate::{backoff, facts};
 
 /// Everything is looked at this often, whatever happened or didn't.
 const SWEEP: Duration = Duration::from_secs(15);
+/// How long Docker may take to say its first word before the server is told that it is silent.
+const FIRST_WORD: Duration = Duration::from_secs(5);
 /// Things that may wait to be taken in.
 const INBOX: usize = 1024;
 /// The longest pause between two tries to register, ms.
@@ -121,8 +123,14 @@ async fn live(options: &Options, end: &mut End) -> Result<Ended, AgentError> {
     let cluster = credential.cluster.clone();
     // All of these end once nobody listens to them.
     tokio::spawn(watch_docker(options.docker.clone(), cluster, options.state.clone(), docker_in));
-    tokio::spawn(keep(server.clone(), known, introduced, link_in));
     let mut agent = Agent::new(ledger, introduce, results_in)?;
+    // The server hears of this host once it is known whether Docker answers: before, the host would be taken
+    // for one that can't run anything.
+    if let Ok(Some(event)) = timeout(FIRST_WORD, docker.recv()).await {
+        agent.hear_docker(event);
+        agent.turn()?;
+    }
+    tokio::spawn(keep(server.clone(), known, introduced, link_in));
     let mut sweep_at = Instant::now() + SWEEP;
     let mut newborn: Option<oneshot::Receiver<Registered>> = None;
     loop {

@@ -104,6 +104,6 @@ fn wait(
 
 /// The same scenario, hosts and time simulated.
 fn on_simulated_hosts() -> Result<(), DemoError> {
-    let line = "run --quiet -p drover-sim -- scenario scenarios/demo.txt";
+    let line = "run --quiet --bin drover-sim -- scenario scenarios/demo.txt";
     Ok(command::show(&mut checkout::cargo(line))?)
 }

@@ -27,7 +27,7 @@ pub(super) fn tell(bed: u8, exit: bool, at_the_end: &AtomicBool) -> Result<(), D
     let mut steps = Chapters::default();
     let bed = steps.next("Three Docker hosts on this machine", || docker_hosts(bed))?;
     let (drover, program) = steps.next("Compile drover and the demo's own service", || {
-        Ok((checkout::build("-p drover --bin drover")?, images::build_program()?))
+        Ok((checkout::build("--workspace --bin drover")?, images::build_program()?))
     })?;
     steps.next("Build the demo's images on every host", || make_images(&bed, &program))?;
     let cluster = steps
