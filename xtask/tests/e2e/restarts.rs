@@ -35,10 +35,7 @@ fn no_restart_of_drover_or_docker_touches_a_container() {
         assert_eq!(stage.lives(), before, "engine, {ending:?}");
     }
 
-    // The agent lives on after its engine's restarts: it still heals.
-    let (host, victim) = stage.running("web").into_iter().find(|(host, _)| *host == 2).unwrap();
-    stage.cluster.engine(host).kill(&victim.id).unwrap();
-    let back = || stage.running("web").len() == 3;
-    assert!(xtask::wait::wait(Duration::from_secs(10), || !back()) || back());
-    assert!(xtask::wait::wait(Duration::from_secs(10), back));
+    // Neither has grown deaf by it: what dies on those hosts still comes back.
+    stage.crash_one("web", Some(1));
+    stage.crash_one("web", Some(2));
 }

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use xtask::cluster::Cluster;
 use xtask::docker::Container;
 use xtask::testbed::Testbed;
+use xtask::wait::wait;
 use xtask::{checkout, images};
 
 /// The stack of every test.
@@ -97,6 +99,24 @@ impl Stage {
     /// Ids of those that run.
     pub(crate) fn running_ids(&self, service: &str) -> BTreeSet<String> {
         self.running(service).into_iter().map(|(_, c)| c.id).collect()
+    }
+
+    /// Kill one of a service's containers behind the product's back, on a host if one is named, and see as many run again;
+    /// how long that took.
+    pub(crate) fn crash_one(&self, service: &str, on: Option<u8>) -> Duration {
+        let running = self.running(service);
+        let mut choice = running.iter().filter(|(host, _)| on.is_none_or(|on| on == *host));
+        let (host, victim) = choice.next().unwrap();
+        let engine = self.cluster.engine(*host);
+        let life = || engine.inspect(&victim.id).map(|c| c["State"]["StartedAt"].clone()).ok();
+        let before = life();
+        engine.kill(&victim.id).unwrap();
+        let killed = Instant::now();
+        let back = wait(Duration::from_secs(20), || {
+            self.running(service).len() == running.len() && life() != before
+        });
+        assert!(back, "a killed container of {service} did not come back");
+        killed.elapsed()
     }
 
     /// The lives of all Drover's containers.
