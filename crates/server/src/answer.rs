@@ -3,18 +3,10 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use drover_api::{Answer, ApiError};
+use drover_api::ApiError;
 use serde_json::Value;
 
 use crate::random::uuid;
-
-/// A result of the API.
-pub(crate) fn of(result: Result<Answer, ApiError>, challenge: bool) -> Response {
-    match result {
-        Ok(Answer { status, body }) => json(status, body.as_ref()),
-        Err(refused) => error(&refused, challenge),
-    }
-}
 
 /// A status and a JSON body; nothing at all without one.
 pub(crate) fn json(status: u16, body: Option<&Value>) -> Response {

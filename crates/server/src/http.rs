@@ -9,12 +9,12 @@ use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
-use drover_api::{Address, ApiError, Code, Query};
+use drover_api::{Address, Answer, ApiError, Caller, Code, Query};
 use serde_json::{Value, json};
 use tower_http::compression::CompressionLayer;
 
 use crate::base_url::base_url;
-use crate::call::{Call, Verb};
+use crate::call::{Call, Verb, call};
 use crate::route::Route;
 use crate::server::Server;
 use crate::{answer, auth, body, host_access, register, session, subscribe};
@@ -91,19 +91,31 @@ async fn dispatch(
         }
         Route::Api(address) => {
             let caller = auth::user(&world, &parts.headers)?;
-            let verb = verb(&parts.method, &query)?;
-            let body = match verb {
-                Verb::Get => Value::Null,
-                Verb::Post | Verb::Put | Verb::Delete => body::value(body).await?,
-            };
-            let call = Call { verb, address, query, body, base, caller };
-            Ok(answer::of(crate::call::call(server, &call).await, false))
+            api(server, &parts.method, address, query, body, (base, caller)).await
         }
         Route::Nothing => {
             auth::user(&world, &parts.headers)?;
             Err(ApiError::not_found(parts.uri.path()))
         }
     }
+}
+
+async fn api(
+    server: &Arc<Server>,
+    method: &Method,
+    address: Address,
+    query: Query,
+    body: Body,
+    (base, caller): (String, Caller),
+) -> Result<Response, ApiError> {
+    let verb = verb(method, &query)?;
+    let body = match verb {
+        Verb::Get => Value::Null,
+        Verb::Post | Verb::Put | Verb::Delete => body::value(body).await?,
+    };
+    let Answer { status, body } =
+        call(server, &Call { verb, address, query, body, base, caller }).await?;
+    Ok(answer::json(status, body.as_ref()))
 }
 
 /// What a request wants; browsers' forms say it in `_method`.

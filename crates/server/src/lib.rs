@@ -15,6 +15,7 @@ mod call;
 mod clock;
 mod export;
 mod first_start;
+mod hello;
 mod host_access;
 mod http;
 mod hub;

@@ -10,35 +10,25 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
-use drover_core::protocol::{FromAgent, FromServer, PROTOCOL, Report};
+use drover_core::protocol::{FromAgent, FromServer, Report};
 use drover_core::{Change, Host, HostAssignment, HostFacts, HostId, HostSeen, World, derive};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::hello::{Hello, hello, refuse};
 use crate::hub::HUB;
 use crate::link::{Gone, Link};
 use crate::server::Server;
 
-/// What an agent says first.
-struct Hello {
-    assigned: u64,
-    address: String,
-    facts: HostFacts,
-}
-
 /// Serve one agent's connection until it ends.
 pub(crate) async fn run(server: Arc<Server>, mut socket: WebSocket, host: HostId) {
     let silence = Duration::from_millis(server.timing.silence_ms);
-    let hello = match timeout(silence, hello(&mut socket)).await {
-        Ok(Ok(hello)) => hello,
-        Ok(Err(reason)) => return refuse(socket, host, reason).await,
-        Err(_) => return tracing::warn!(%host, "an agent connected and said nothing"),
+    let hello = match hello(&mut socket, &server.store.world(), silence).await {
+        Ok(hello) => hello,
+        Err(reason) => return refuse(socket, host, reason).await,
     };
-    if let Err(reason) = fits(&server.store.world(), &hello) {
-        return refuse(socket, host, reason).await;
-    }
     let (link, frames) = Link::new(host, server.stop.child_token());
     server.hub.enter(&link);
     let (sink, stream) = socket.split();
@@ -244,45 +234,6 @@ impl Session {
     }
 }
 
-/// The first message, or why the connection is refused.
-async fn hello(socket: &mut WebSocket) -> Result<Hello, String> {
-    loop {
-        let text = match socket.recv().await {
-            Some(Ok(Message::Text(text))) => text,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            _ => return Err("the agent did not say hello".to_owned()),
-        };
-        return match serde_json::from_str(&text) {
-            Ok(FromAgent::Hello { protocol: PROTOCOL, assigned, address, facts }) => {
-                Ok(Hello { assigned, address, facts })
-            }
-            Ok(FromAgent::Hello { protocol, .. }) => Err(other_protocol(&protocol.to_string())),
-            _ => Err(other_protocol("it does not say")),
-        };
-    }
-}
-
-fn other_protocol(theirs: &str) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    format!(
-        "this agent and this server don't speak the same protocol (server: {PROTOCOL}, agent: \
-         {theirs}); install version {version} of Drover on this host, as on the server"
-    )
-}
-
-/// An agent must never be given orders older than those it follows.
-fn fits(world: &World, hello: &Hello) -> Result<(), String> {
-    if hello.assigned <= world.version {
-        return Ok(());
-    }
-    Err(format!(
-        "this host follows generation {} of its assignment, and the server's database knows no \
-         more than {}: the database was lost or restored from an older backup; restore a newer one \
-         (the host's containers are left as they are)",
-        hello.assigned, world.version
-    ))
-}
-
 /// The greatest observation counter known of a host.
 fn last_tick(world: &World, host: HostId) -> u64 {
     let ticks = world.units_on(host).filter_map(|unit| world.observed(unit.key)).map(|o| o.tick);
@@ -296,15 +247,6 @@ fn moved(world: &World, host: HostId, address: Option<&str>) -> Vec<Change> {
         return Vec::new();
     }
     vec![Change::PutHost(Host { address: address.to_owned(), ..host.clone() })]
-}
-
-async fn refuse(mut socket: WebSocket, host: HostId, reason: String) {
-    tracing::warn!(%host, "an agent was refused: {reason}");
-    let refused = FromServer::Refused { reason };
-    let text = serde_json::to_string(&refused).expect("plain data is always JSON");
-    // It may be gone already: then it needs no reason.
-    let _ = socket.send(Message::Text(text.into())).await;
-    let _ = socket.send(Message::Close(None)).await;
 }
 
 /// Write what is queued, until the link ends. Frames queued before that are still sent: the last of them
