@@ -23,6 +23,7 @@ mod pull;
 pub mod rancher;
 mod session;
 mod settings;
+mod step;
 mod table;
 mod up;
 mod wait;

@@ -11,6 +11,7 @@ use crate::client::nothing;
 use crate::failure::Failure;
 use crate::progress::{Event, Reporter};
 use crate::session::{Session, list};
+use crate::step::{ACTIVATE, DEACTIVATE, RESTART};
 use crate::wait::{Goal, Wanted};
 use crate::wire::ServiceView;
 
@@ -29,10 +30,9 @@ pub(crate) async fn start(
     let mut waited = Vec::new();
     for view in &views {
         if view.actions.contains("activate") && view.state != "restarting" {
-            reporter.tell(&Event::step(&view.name, "activate", "starting"));
-            act(&session, view, "activate", &format!("start {}", view.name), &nothing()).await?;
+            ACTIVATE.take(&session, view, "", &nothing()).await?;
         }
-        waited.push(wanted(view, Goal::Running));
+        waited.push(Wanted::new(view, Goal::Running));
     }
     session.wait(waited).await
 }
@@ -51,11 +51,9 @@ pub(crate) async fn stop(
     for view in views.iter().rev() {
         if view.state != "inactive" {
             if view.state != "deactivating" {
-                reporter.tell(&Event::step(&view.name, "deactivate", "stopping"));
-                let doing = format!("stop {}", view.name);
-                act(&session, view, "deactivate", &doing, &nothing()).await?;
+                DEACTIVATE.take(&session, view, "", &nothing()).await?;
             }
-            waited.push(wanted(view, Goal::Stopped));
+            waited.push(Wanted::new(view, Goal::Stopped));
         }
     }
     if waited.is_empty() {
@@ -77,9 +75,8 @@ pub(crate) async fn restart(
     let body = json!({ "rollingRestartStrategy": strategy });
     let mut waited = Vec::new();
     for view in views.iter().filter(|view| view.kind.has_units()) {
-        reporter.tell(&Event::step(&view.name, "restart", "restarting"));
-        act(&session, view, "restart", &format!("restart {}", view.name), &body).await?;
-        waited.push(wanted(view, Goal::Restarted));
+        RESTART.take(&session, view, "", &body).await?;
+        waited.push(Wanted::new(view, Goal::Restarted));
     }
     session.wait(waited).await
 }
@@ -111,7 +108,7 @@ pub(crate) async fn scale(
         reporter.tell(&Event::step(&view.name, "scale", message));
         let (doing, path) = (format!("scale {}", view.name), format!("services/{}", view.id));
         session.client.update(&doing, &path, &json!({ "scale": units })).await?;
-        waited.push(wanted(view, Goal::Scaled(units)));
+        waited.push(Wanted::new(view, Goal::Scaled(units)));
     }
     session.wait(waited).await
 }
@@ -141,7 +138,7 @@ pub(crate) async fn rm(options: &Rm, program: Program, reporter: &Reporter) -> R
         reporter.tell(&Event::step(&view.name, "remove", "removing"));
         let doing = format!("remove {}", view.name);
         session.client.delete(&doing, &format!("services/{}", view.id)).await?;
-        waited.push(wanted(view, Goal::Removed));
+        waited.push(Wanted::new(view, Goal::Removed));
     }
     session.wait(waited).await?;
     if options.stack_too {
@@ -150,21 +147,6 @@ pub(crate) async fn rm(options: &Rm, program: Program, reporter: &Reporter) -> R
         reporter.tell(&Event::general("remove", format!("stack {}: removed", stack.name)));
     }
     Ok(())
-}
-
-async fn act(
-    session: &Session<'_>,
-    view: &ServiceView,
-    action: &str,
-    doing: &str,
-    body: &serde_json::Value,
-) -> Result<(), Failure> {
-    session.client.act(doing, &format!("services/{}", view.id), action, body).await?;
-    Ok(())
-}
-
-fn wanted(view: &ServiceView, goal: Goal) -> Wanted {
-    Wanted { id: view.id.clone(), name: view.name.clone(), goal }
 }
 
 fn check_scalable(view: &ServiceView) -> Result<(), String> {

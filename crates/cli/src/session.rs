@@ -128,14 +128,24 @@ impl<'a> Session<'a> {
     }
 
     /// The services of any stack.
-    pub(crate) async fn services_of(&self, stack: &str) -> Result<Vec<ServiceView>, CallError> {
+    async fn services_of(&self, stack: &str) -> Result<Vec<ServiceView>, CallError> {
         let filters = [("stackId", stack), ("removed_null", "1")];
         let rows = self.client.list("list the services of the stack", "services", &filters).await?;
         Ok(rows.iter().map(ServiceView::read).filter(|view| view.state != "removed").collect())
     }
 
+    /// A service of any stack.
+    pub(crate) async fn find_service(
+        &self,
+        stack: &str,
+        service: &str,
+    ) -> Result<Option<ServiceView>, CallError> {
+        let Some(stack) = self.find_stack(stack).await? else { return Ok(None) };
+        Ok(view_of(&self.services_of(&stack.id).await?, service).cloned())
+    }
+
     /// A stack by its name, in any case.
-    pub(crate) async fn find_stack(&self, name: &str) -> Result<Option<Stack>, CallError> {
+    async fn find_stack(&self, name: &str) -> Result<Option<Stack>, CallError> {
         let doing = format!("look for stack {name}");
         let filters = [("name", name), ("removed_null", "1")];
         let rows = self.client.list(&doing, "stacks", &filters).await?;
@@ -202,6 +212,11 @@ pub(crate) fn deadline(output: OutputOptions) -> Instant {
         .unwrap_or_else(|| Instant::now() + Duration::from_hours(8760))
 }
 
+/// A service by its name, in any case.
+pub(crate) fn view_of<'a>(views: &'a [ServiceView], name: &str) -> Option<&'a ServiceView> {
+    views.iter().find(|view| view.name.eq_ignore_ascii_case(name))
+}
+
 /// A server's id of a service as a number, for rules that hold numbers.
 pub(crate) fn service_number(view: &ServiceView) -> Option<ServiceId> {
     drover_api::Kind::Service.parse(&view.id).map(ServiceId)
@@ -234,7 +249,7 @@ pub(crate) fn select(
     known: Option<&[(String, Vec<String>)]>,
     names: &[String],
 ) -> Result<Vec<ServiceView>, String> {
-    let on_server = |name: &str| views.iter().find(|view| view.name.eq_ignore_ascii_case(name));
+    let on_server = |name: &str| view_of(views, name);
     if names.is_empty() {
         return Ok(match known {
             Some(known) => known.iter().filter_map(|(name, _)| on_server(name)).cloned().collect(),

@@ -32,6 +32,13 @@ pub(crate) struct Wanted {
     pub(crate) goal: Goal,
 }
 
+impl Wanted {
+    /// That service, there.
+    pub(crate) fn new(view: &ServiceView, goal: Goal) -> Self {
+        Self { id: view.id.clone(), name: view.name.clone(), goal }
+    }
+}
+
 /// One that is waited for.
 struct Pending {
     wanted: Wanted,

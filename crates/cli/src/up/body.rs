@@ -1,7 +1,9 @@
 //! The bodies of the requests `up` makes, from the files' words. Pure.
 
+use std::collections::BTreeMap;
+
 use drover_api::launch_config;
-use drover_compose::{LinkSpec, ServiceSpec, VolumeSpec};
+use drover_compose::{ServiceSpec, VolumeSpec};
 use drover_core::{ServiceId, ServiceKind};
 use serde_json::{Map, Value, json};
 
@@ -99,9 +101,9 @@ pub(super) fn upgrade(
     json!({ "inServiceStrategy": strategy })
 }
 
-/// The whole list of a service's links.
-pub(super) fn links(links: &[(String, String)]) -> Value {
-    let link = |(name, id): &(String, String)| json!({ "serviceId": id, "name": name });
+/// The whole list of a service's links, from name to id.
+pub(super) fn links(links: &BTreeMap<String, String>) -> Value {
+    let link = |(name, id): (&String, &String)| json!({ "serviceId": id, "name": name });
     json!({ "serviceLinks": links.iter().map(link).collect::<Vec<_>>() })
 }
 
@@ -117,9 +119,19 @@ pub(super) fn volume(name: &str, spec: &VolumeSpec, stack: &str) -> Value {
     })
 }
 
-/// The name a link goes by.
-pub(super) fn link_name(link: &LinkSpec) -> &str {
-    if link.alias.is_empty() { &link.service } else { &link.alias }
+/// A volume of that name on the server is the one the files mean; else the sentence that says why not.
+pub(super) fn check_volume(name: &str, ours: &VolumeSpec, theirs: &Value) -> Result<(), String> {
+    let or_local =
+        |driver: &str| if driver.is_empty() { "local".to_owned() } else { driver.to_owned() };
+    let (ours, theirs) =
+        (or_local(&ours.driver), or_local(theirs["driver"].as_str().unwrap_or("")));
+    if ours == theirs {
+        return Ok(());
+    }
+    Err(format!(
+        "volume {name} has driver {theirs} on the server and {ours} in the files, and a volume's driver can't change: \
+         give it another name"
+    ))
 }
 
 #[cfg(test)]
@@ -172,6 +184,16 @@ mod tests {
         assert_eq!(of(None, None), (json!(5), json!(7)));
         assert_eq!(of(Some(1), Some(100)), (json!(1), json!(100)));
         assert_eq!(of(Some(0), None), (Value::Null, json!(7)));
+    }
+
+    #[test]
+    fn a_volume_keeps_its_driver() {
+        let ours = |driver: &str| VolumeSpec { driver: driver.into(), ..VolumeSpec::default() };
+        let local = json!({ "driver": "local" });
+        assert_eq!(check_volume("data", &ours(""), &local), Ok(()));
+        assert_eq!(check_volume("data", &ours("local"), &json!({ "driver": null })), Ok(()));
+        let why = check_volume("data", &ours("nfs"), &local).unwrap_err();
+        assert!(why.starts_with("volume data has driver local on the server and nfs in the files"));
     }
 
     #[test]

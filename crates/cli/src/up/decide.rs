@@ -72,6 +72,11 @@ impl Decision {
         let any = *finish_first || *resume || *put || *activate || *watch || *confirm;
         !any && replace.is_none()
     }
+
+    /// Whether it has to do with an upgrade, whose outcome is waited for where it is asked for.
+    pub(crate) fn upgrades(&self) -> bool {
+        self.replace.is_some() || self.resume || self.watch || self.confirm
+    }
 }
 
 /// Decide. An error is a refusal: the whole sentence.

@@ -5,8 +5,8 @@
 
 use crate::client::nothing;
 use crate::failure::Failure;
-use crate::progress::Event;
 use crate::session::Session;
+use crate::step::ROLLBACK;
 use crate::wait::{Goal, Wanted};
 use crate::wire::ServiceView;
 
@@ -33,18 +33,9 @@ pub(super) async fn rollback(session: &Session<'_>, names: &[String]) -> Result<
         match way(view) {
             Way::Nothing => continue,
             Way::Watch => {}
-            Way::Ask => {
-                session.reporter.tell(&Event::step(&view.name, "rollback", "rolling back"));
-                let doing = format!("roll back {}", view.name);
-                let path = format!("services/{}", view.id);
-                session.client.act(&doing, &path, "rollback", &nothing()).await?;
-            }
+            Way::Ask => ROLLBACK.take(session, view, "", &nothing()).await?,
         }
-        wanted.push(Wanted {
-            id: view.id.clone(),
-            name: view.name.clone(),
-            goal: Goal::RolledBack,
-        });
+        wanted.push(Wanted::new(view, Goal::RolledBack));
     }
     session.wait(wanted).await
 }

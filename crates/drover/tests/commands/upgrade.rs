@@ -68,7 +68,7 @@ async fn an_upgrade_while_upgraded_is_refused_with_the_way_out() {
     ]);
     assert_eq!(cluster.service("web").current.0, 2);
     cluster.drover("up --upgrade --confirm-upgrade --interval 100").await.with(0).said(&[
-        "web: confirming its last upgrade",
+        "web: confirming its upgrade",
         "web: upgrading: image web:2 → web:3",
         "web: upgrade confirmed",
     ]);
