@@ -36,10 +36,18 @@ pub fn outputs() -> PathBuf {
     root().join("target").join("xtask")
 }
 
-/// A cargo command in the workspace.
+/// A cargo command in the workspace, which finds what one typed by hand has built.
 pub fn cargo(arguments: &str) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments.split_whitespace()).current_dir(root());
+    // `cargo xtask` runs with this package's own variables. Build scripts that watch them (ring's does) would be taken
+    // for outdated, and everything above them would be compiled again on every turn from one to the other.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name.as_ref());
+        }
+    }
     cargo
 }
 
