@@ -161,7 +161,7 @@ impl Pending {
     fn failed(&self, view: &ServiceView, why: &str) -> String {
         let (name, state) = (&self.wanted.name, &view.state);
         let way_out = self.wanted.goal.way_out(name);
-        format!("{name} does not get on: {why} (state {state}; the server keeps trying). {way_out}")
+        format!("{name} is stuck: {why} (state {state}; the server keeps trying). {way_out}")
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(error.status(), 1);
         assert_eq!(
             error.to_string(),
-            "web does not get on: web-1 on h1: no such image (state upgrading; the server keeps trying). To go \
+            "web is stuck: web-1 on h1: no such image (state upgrading; the server keeps trying). To go \
              back: drover up --rollback web"
         );
     }

@@ -159,7 +159,7 @@ async fn events_for_programs() {
     let last: Value = serde_json::from_str(failed.out.lines().last().unwrap()).unwrap();
     assert_eq!(last["status"], 1);
     assert!(last["message"].as_str().unwrap().contains("no such image: web:missing"), "{last}");
-    assert!(failed.err.starts_with("drover: web does not get on"), "{}", failed.err);
+    assert!(failed.err.starts_with("drover: web is stuck"), "{}", failed.err);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
