@@ -6,6 +6,7 @@
 
 mod cluster;
 mod lifecycle;
+mod logs;
 mod mistakes;
 mod rancher;
 mod up;
