@@ -31,6 +31,8 @@ fn hosts_live_and_die_one_by_one_and_leave_nothing() {
     assert_eq!(Testbed::up(BED, 2, false).unwrap(), bed, "a bed that is up is taken as it is");
     assert!(Testbed::up(BED, 3, false).unwrap_err().to_string().contains("is up with 2 hosts"));
     assert_eq!(Testbed::attach(BED).unwrap(), bed);
+    Testbed::release(BED).unwrap();
+    assert_eq!(Testbed::attach(BED).unwrap(), bed, "what isn't owned is not released");
 
     // Each has its own name and engine, and reaches the other and the server.
     let name = output(&mut on(&bed, 2, &["hostname"])).unwrap();

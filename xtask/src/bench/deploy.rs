@@ -1,17 +1,21 @@
 //! `bench deploy`: seconds from `up` to all running on three engines, beside the same containers made straight through
-//! Docker's API and beside Docker Swarm, taking turns; and what server and agents weigh, idle and loaded.
+//! Docker's API and beside Docker Swarm, taking turns; and where Drover's share of the time goes.
 
 use clap::Args;
 
 use super::BenchError;
-use super::contender::{Contender, Drover, Floor, IMAGE, Swarm, measure};
-use crate::cluster::{Cluster, Program};
-use crate::docker::Engine;
-use crate::testbed::Testbed;
-use crate::{checkout, images};
+use super::clone::create_body;
+use super::contender::{Contender, Run, measure};
+use super::floor::Floor;
+use super::product::{Drover, specimen};
+use super::stage::{IMAGE, Measured, Stage};
+use super::swarm::Swarm;
+use super::table::{Spread, table};
+use super::watch::Watch;
 
-/// The testbed of benchmarks.
-const BED: u8 = 3;
+/// Requests at a time on each engine that are tried, and with how many containers.
+const LANES: [usize; 5] = [1, 2, 4, 8, 16];
+const LANES_COUNT: usize = 60;
 
 /// The command line.
 #[derive(Args)]
@@ -20,86 +24,110 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "30,100,300")]
     counts: Vec<usize>,
     /// Times each is done.
-    #[arg(long, default_value_t = 2)]
-    rounds: usize,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+    /// Requests at a time on each engine for the floor; found out if left out.
+    #[arg(long)]
+    lanes: Option<usize>,
+    /// Leave Docker Swarm out.
+    #[arg(long)]
+    no_swarm: bool,
+    #[command(flatten)]
+    measured: Measured,
 }
 
 /// Run it.
 pub(super) fn run(arguments: &Arguments) -> Result<(), BenchError> {
-    let outcome = on_bed(arguments);
-    Testbed::down(BED)?;
-    outcome
+    arguments.measured.on_hosts(|stage| on_stage(arguments, stage))
 }
 
-fn on_bed(arguments: &Arguments) -> Result<(), BenchError> {
-    let drover = checkout::build("--release -p drover --bin drover")?;
-    let program = images::build_program()?;
-    let bed = Testbed::up(BED, 3, true)?;
-    let engines: Vec<Engine> = bed.hosts.iter().map(|h| Engine::at(&h.socket)).collect();
-    for engine in &engines {
-        images::import_sleeper_as(engine, &program, IMAGE)?;
-    }
-    let swarm = Swarm::new(&bed, &engines);
-    let cluster = Cluster::start(bed, &drover)?;
-    print_memory(&cluster, "idle");
-
-    let mut floor = Floor::new(&engines, 1);
-    floor.at_a_time = best_parallelism(&mut floor, &engines)?;
-    println!("Docker's API: {} requests at a time on each engine are fastest", floor.at_a_time);
-    let folder = tempfile::tempdir().map_err(BenchError::Files)?;
-    let mut drover = Drover { cluster: &cluster, folder };
-    let mut contenders: Vec<&mut dyn Contender> = vec![&mut floor, &mut drover];
-    let mut swarm = swarm.inspect_err(|error| println!("Docker Swarm doesn't run here: {error}"));
-    if let Ok(swarm) = &mut swarm {
-        contenders.push(swarm);
-    }
+fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
+    let engines = stage.engines.clone();
+    let mut watch = Watch::new(&stage.sockets(), IMAGE)?;
+    let mut swarm = if arguments.no_swarm { None } else { swarm(&stage) };
+    let cluster = stage.start_cluster()?;
+    let mut drover = Drover::new(&cluster)?;
+    let mut floor = Floor::new(&engines, create_body(&specimen(&mut drover)?));
+    measure(&mut drover, &mut watch, engines.len())?;
+    floor.at_a_time = match arguments.lanes {
+        Some(lanes) => lanes,
+        None => best_parallelism(&mut floor, &mut watch)?,
+    };
+    println!("Floor: {} requests at a time on each engine.", floor.at_a_time);
     for &count in &arguments.counts {
-        compare(&mut contenders, &engines, count, arguments.rounds)?;
+        drover.planned_ns.clear();
+        let mut contenders: Vec<&mut dyn Contender> = vec![&mut floor, &mut drover];
+        contenders.extend(swarm.as_mut().map(|swarm| swarm as &mut dyn Contender));
+        let runs = take_turns(&mut contenders, &mut watch, count, arguments.rounds)?;
+        print_comparison(&contenders, &runs, count);
+        print_phases(&runs[1], &drover.planned_ns);
     }
-    print_memory(&cluster, "after all that");
     Ok(())
 }
 
-/// Let the contenders take turns, print the best of each and its ratio to the first.
-fn compare(
+fn swarm(stage: &Stage) -> Option<Swarm> {
+    let swarm = Swarm::new(&stage.bed, &stage.engines);
+    swarm.inspect_err(|error| println!("Docker Swarm doesn't run here: {error}")).ok()
+}
+
+/// The runs of each contender.
+fn take_turns(
     contenders: &mut [&mut dyn Contender],
-    engines: &[Engine],
+    watch: &mut Watch,
     count: usize,
-    rounds: usize,
-) -> Result<(), BenchError> {
-    let mut best = vec![f64::MAX; contenders.len()];
+    rounds: u8,
+) -> Result<Vec<Vec<Run>>, BenchError> {
+    let mut runs = vec![Vec::new(); contenders.len()];
     for _ in 0..rounds {
-        for (contender, best) in contenders.iter_mut().zip(&mut best) {
-            *best = best.min(measure(*contender, engines, count)?.as_secs_f64());
+        for (contender, runs) in contenders.iter_mut().zip(&mut runs) {
+            runs.push(measure(*contender, watch, count)?);
         }
     }
-    println!("{count} containers, best of {rounds}:");
-    for (contender, seconds) in contenders.iter().zip(&best) {
-        let ratio = seconds / best[0];
-        println!("  {:<14} {seconds:6.1} s  {ratio:.2} × the floor", contender.name());
+    Ok(runs)
+}
+
+/// Each contender beside the first, whose turn in the same round is the measure.
+fn print_comparison(contenders: &[&mut dyn Contender], runs: &[Vec<Run>], count: usize) {
+    let head = [&format!("{count} containers"), "× the floor", "seconds"].map(str::to_owned);
+    let mut rows = vec![head.to_vec()];
+    for (contender, own) in contenders.iter().zip(runs) {
+        let ratios = own.iter().zip(&runs[0]).map(|(own, floor)| own.seconds() / floor.seconds());
+        rows.push(vec![
+            contender.name().to_owned(),
+            Spread::of(ratios).to_string(),
+            Spread::of(own.iter().map(Run::seconds)).to_string(),
+        ]);
     }
-    Ok(())
+    println!("\nLeast / middle / greatest of {}:\n\n{}", runs[0].len(), table(&rows));
+}
+
+/// Where Drover's time goes, in seconds since it was asked.
+fn print_phases(runs: &[Run], planned_ns: &[u64]) {
+    let planned = runs.iter().zip(planned_ns).map(|(run, planned)| run.until(*planned));
+    let until = |mark: fn(&Run) -> u64| Spread::of(runs.iter().map(|run| run.until(mark(run))));
+    println!(
+        "Drover, after the command began (middle): planned {:.2} s, first container created {:.2} s, \
+         last created {:.2} s, last running {:.2} s, command ended {:.2} s.",
+        Spread::of(planned).middle(),
+        until(|run| run.marks.first_made_ns).middle(),
+        until(|run| run.marks.last_made_ns).middle(),
+        until(|run| run.marks.last_up_ns).middle(),
+        until(|run| run.answered_ns).middle(),
+    );
 }
 
 /// The number of requests at a time with which Docker's API is fastest here.
-fn best_parallelism(floor: &mut Floor, engines: &[Engine]) -> Result<usize, BenchError> {
+fn best_parallelism(floor: &mut Floor, watch: &mut Watch) -> Result<usize, BenchError> {
     let mut best = (f64::MAX, 1);
-    for at_a_time in [1, 2, 4, 8] {
+    let mut row = Vec::new();
+    for at_a_time in LANES {
         floor.at_a_time = at_a_time;
-        let seconds = measure(floor, engines, 30)?.as_secs_f64();
+        let seconds = measure(floor, watch, LANES_COUNT)?.seconds();
+        row.push(format!("{at_a_time} at a time {seconds:.2} s"));
         if seconds < best.0 {
             best = (seconds, at_a_time);
         }
     }
+    println!("{LANES_COUNT} containers through Docker's API: {}.", row.join(", "));
     Ok(best.1)
-}
-
-fn print_memory(cluster: &Cluster, when: &str) {
-    let memory = |program: Option<&Program>| match program.and_then(Program::memory_kb) {
-        Some(kilobytes) => format!("{} MB", kilobytes / 1024),
-        None => "?".to_owned(),
-    };
-    let agents: Vec<String> =
-        cluster.host_numbers().into_iter().map(|host| memory(cluster.agent(host))).collect();
-    println!("resident, {when}: server {}, agents {}", memory(cluster.server()), agents.join(", "));
 }

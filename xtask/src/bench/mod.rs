@@ -1,12 +1,18 @@
 //! `cargo xtask bench …`: the product beside a floor and beside others, interleaved in one run on one machine. What is
 //! reported is ratios: seconds of a shared machine mean little by themselves.
 
+mod clone;
 mod contender;
 mod deploy;
+mod floor;
+mod memory;
+mod product;
+mod stage;
+mod swarm;
+mod table;
+mod watch;
 
 use clap::Subcommand;
-
-pub use deploy::Arguments as DeployArguments;
 
 use crate::checkout::BuildError;
 use crate::cluster::ClusterError;
@@ -17,7 +23,9 @@ use crate::testbed::TestbedError;
 #[derive(Subcommand)]
 pub enum Bench {
     /// Seconds from `up` to all running, beside Docker's own API and Docker Swarm.
-    Deploy(DeployArguments),
+    Deploy(deploy::Arguments),
+    /// Resident memory of server and agents, idle and with containers to look after.
+    Memory(memory::Arguments),
 }
 
 /// Why a benchmark did not reach its end.
@@ -35,9 +43,18 @@ pub enum BenchError {
     /// The programs.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The folder for compose files.
-    #[error("could not write the compose files")]
-    Files(#[source] std::io::Error),
+    /// The server's API.
+    #[error(transparent)]
+    Api(#[from] crate::api::ApiError),
+    /// Compose files, sockets, /proc.
+    #[error("could not {what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
     /// A contender did not get there.
     #[error("{who}: {what}")]
     Stuck {
@@ -52,5 +69,12 @@ pub enum BenchError {
 pub fn run(bench: &Bench) -> Result<(), BenchError> {
     match bench {
         Bench::Deploy(arguments) => deploy::run(arguments),
+        Bench::Memory(arguments) => memory::run(arguments),
     }
+}
+
+/// An [`BenchError::Io`] in the making.
+fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> BenchError {
+    let what = what.into();
+    move |source| BenchError::Io { what, source }
 }

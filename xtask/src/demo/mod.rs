@@ -78,7 +78,7 @@ fn on_docker(exit: bool) -> Result<(), DemoError> {
     let flag = Arc::clone(&at_the_end);
     std::thread::spawn(move || done.send(story::tell(BED, exit, &flag)));
     let outcome = wait(outcome)?;
-    Testbed::down(BED)?;
+    Testbed::release(BED)?;
     match outcome {
         Some(told) => told,
         None if at_the_end.load(Ordering::SeqCst) => Ok(()),

@@ -1,0 +1,73 @@
+//! What every benchmark stands on: three hosts with the image, a server, three agents, from a release build.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::BenchError;
+use crate::cluster::Cluster;
+use crate::docker::Engine;
+use crate::testbed::Testbed;
+use crate::{checkout, images};
+
+/// The testbed of benchmarks.
+const BED: u8 = 3;
+/// Its hosts.
+const HOSTS: u8 = 3;
+
+/// What all containers run. The registry in its name is this host's own and nobody is there: who insists on a pull
+/// is refused at once.
+pub(super) const IMAGE: &str = "127.0.0.1:5000/demo/sleep:1";
+
+/// Which program is measured.
+#[derive(Args)]
+pub(super) struct Measured {
+    /// The `drover` to measure; built in the release profile if left out.
+    #[arg(long)]
+    drover: Option<PathBuf>,
+}
+
+impl Measured {
+    /// Build what is missing, raise the hosts, hand them to `act`, and take them down whatever comes of it.
+    pub(super) fn on_hosts(
+        &self,
+        act: impl FnOnce(Stage) -> Result<(), BenchError>,
+    ) -> Result<(), BenchError> {
+        let drover = match &self.drover {
+            Some(drover) => drover.clone(),
+            None => checkout::build("--release --bin drover")?,
+        };
+        let outcome = Stage::raise(drover).and_then(act);
+        Testbed::down(BED)?;
+        outcome
+    }
+}
+
+/// Hosts with the image, and nothing else on them yet.
+pub(super) struct Stage {
+    pub(super) bed: Testbed,
+    pub(super) engines: Vec<Engine>,
+    drover: PathBuf,
+}
+
+impl Stage {
+    fn raise(drover: PathBuf) -> Result<Self, BenchError> {
+        let program = images::build_program()?;
+        let bed = Testbed::up(BED, HOSTS, true)?;
+        let engines: Vec<Engine> = bed.hosts.iter().map(|h| Engine::at(&h.socket)).collect();
+        for engine in &engines {
+            images::import_sleeper_as(engine, &program, IMAGE)?;
+        }
+        Ok(Self { bed, engines, drover })
+    }
+
+    /// Where the engines listen.
+    pub(super) fn sockets(&self) -> Vec<PathBuf> {
+        self.bed.hosts.iter().map(|h| h.socket.clone()).collect()
+    }
+
+    /// Start server and agents.
+    pub(super) fn start_cluster(self) -> Result<Cluster, BenchError> {
+        Ok(Cluster::start(self.bed, &self.drover)?)
+    }
+}
