@@ -110,7 +110,7 @@ impl Agent {
     /// When the next turn is due, if nothing is heard before.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
         let saves = self.attempts_changed.map(|at| at + SAVE_EVERY);
-        let reports = self.link.as_ref().and_then(|_| self.reports.due_at());
+        let reports = self.link.as_ref().and_then(|_| self.reports.due_at(Instant::now()));
         [self.wake_at, saves, reports].into_iter().flatten().min()
     }
 

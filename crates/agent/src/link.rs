@@ -114,7 +114,7 @@ pub(crate) async fn keep(
         let known = credential.borrow().clone();
         let met = introduction.borrow().clone();
         let ended = match meet(&server, &known, met).await {
-            Ok((socket, tick)) => talk(socket, tick, &events).await,
+            Ok(welcome) => talk(welcome, &events).await,
             Err(ended) => ended,
         };
         failures = if ended.was_up { 1 } else { failures + 1 };
@@ -132,12 +132,20 @@ pub(crate) async fn keep(
 
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
+/// A connection that is up.
+struct Welcome {
+    socket: Socket,
+    tick: u64,
+    /// What the server had to say before it said welcome.
+    early: Vec<FromServer>,
+}
+
 /// Connect, say hello, be welcome.
 async fn meet(
     server: &ServerUrl,
     credential: &Registered,
     met: Introduction,
-) -> Result<(Socket, u64), Ended> {
+) -> Result<Welcome, Ended> {
     let connection = dial(server).await.map_err(|error| ended(error.to_string()))?;
     let address = met.address.unwrap_or_else(|| reachable_address(connection.from));
     let request = request(server, credential).map_err(|error| ended(error.to_string()))?;
@@ -154,40 +162,46 @@ async fn meet(
         facts: met.facts,
     };
     write(&mut socket, text(&hello)?).await.map_err(ended)?;
-    let answer = async {
-        loop {
-            match socket.next().await {
-                Some(Ok(Message::Text(text))) => return read(&text),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.to_string()),
-                None => return Err("the server closed it".to_owned()),
-            }
+    let welcome = timeout(STEP, welcome(&mut socket)).await;
+    let welcome = welcome.map_err(|_| slow("answer the hello"))?;
+    let (tick, early) = welcome.map_err(ended)?;
+    Ok(Welcome { socket, tick, early })
+}
+
+/// Wait for the answer to the hello.
+async fn welcome(socket: &mut Socket) -> Result<(u64, Vec<FromServer>), String> {
+    let mut early = Vec::new();
+    loop {
+        let text = match socket.next().await {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => return Err(error.to_string()),
+            None => return Err("the server closed it".to_owned()),
+        };
+        match read(&text)? {
+            FromServer::Welcome { tick } => return Ok((tick, early)),
+            FromServer::Refused { reason } => return Err(format!("the server refuses: {reason}")),
+            other => early.push(other),
         }
-    };
-    match timeout(STEP, answer).await.map_err(|_| slow("answer the hello"))? {
-        Ok(FromServer::Welcome { tick }) => Ok((socket, tick)),
-        Ok(FromServer::Refused { reason }) => Err(ended(format!("the server refuses: {reason}"))),
-        Ok(_) => Err(ended("the server's first words are no welcome".to_owned())),
-        Err(reason) => Err(ended(reason)),
     }
 }
 
 /// Carry messages until the connection ends.
-async fn talk(socket: Socket, tick: u64, events: &mpsc::Sender<LinkEvent>) -> Ended {
+async fn talk(welcome: Welcome, events: &mpsc::Sender<LinkEvent>) -> Ended {
+    let Welcome { socket, tick, early } = welcome;
     let (sink, stream) = socket.split();
     let (messages, outgoing) = mpsc::unbounded_channel();
     let (streams, frames) = mpsc::channel(STREAM_FRAMES);
     let sender = LinkSender { messages, streams };
-    let up = LinkEvent::Up { sender: sender.clone(), tick };
-    let told = events.send(up).await;
-    let reason = if told.is_err() {
-        "the agent stops".to_owned()
-    } else {
-        // Two halves, so that a full buffer one way doesn't stop the other.
-        tokio::select! {
-            reason = listen(stream, events) => reason,
-            reason = speak(sink, outgoing, frames) => reason,
-        }
+    let early = early.into_iter().map(|message| LinkEvent::Heard(Box::new(message)));
+    for event in std::iter::once(LinkEvent::Up { sender, tick }).chain(early) {
+        // A failure shows in the first read.
+        let _ = events.send(event).await;
+    }
+    // Two halves, so that a full buffer one way doesn't stop the other.
+    let reason = tokio::select! {
+        reason = listen(stream, events) => reason,
+        reason = speak(sink, outgoing, frames) => reason,
     };
     Ended { reason, unknown: false, was_up: true }
 }

@@ -47,9 +47,9 @@ impl Reports {
     }
 
     /// When the next report is due.
-    pub(super) fn due_at(&self) -> Option<Instant> {
+    pub(super) fn due_at(&self, now: Instant) -> Option<Instant> {
         let something = self.everything || self.assigned || self.facts || !self.units.is_empty();
-        let gathered = self.last_at.map_or_else(Instant::now, |at| at + GATHER);
+        let gathered = self.last_at.map_or(now, |at| at + GATHER);
         something.then_some(gathered)
     }
 }
@@ -67,7 +67,7 @@ impl Agent {
         let now = Instant::now();
         reports.everything |= reports.everything_at.is_some_and(|at| now >= at);
         let news = self.journal.last() > reports.events;
-        let due = reports.due_at().is_some_and(|at| at <= now);
+        let due = reports.due_at(now).is_some_and(|at| at <= now);
         if !due && !news {
             return;
         }

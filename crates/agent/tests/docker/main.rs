@@ -1,0 +1,15 @@
+//! The agent on a real Docker engine. `DROVER_TEST_DOCKER_SOCKETS` names the sockets of engines to use, separated by
+//! commas (`cargo xtask test` sets it); without it, these tests say so and do nothing.
+//!
+//! Each test is a cluster of its own, so they can run side by side on one engine. Nothing sleeps: a test waits until
+//! something is so.
+// Helpers outside of `#[test]` functions fail as tests do.
+// A test that does nothing says so.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod asks;
+mod failures;
+mod life;
+mod server;
+mod site;
+mod survival;

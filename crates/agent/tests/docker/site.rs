@@ -1,0 +1,261 @@
+//! A place to test at: an engine, an agent, its server, and a cluster that nobody else uses.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, Docker};
+use bytes::Bytes;
+use drover_agent::{AgentError, Options};
+use drover_core::protocol::HostEvent;
+use drover_core::{
+    AssignedTemplate, AssignedUnit, ContainerSpec, Desired, HostAssignment, Observed, Phase,
+    RevisionNo, Role, Secret, ServiceId, Slot, Template, UnitKey, label,
+};
+use futures_util::TryStreamExt;
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+
+use crate::server::{Server, Told};
+
+/// The image with the test service.
+pub(crate) const IMAGE: &str = "drover-test/app:1";
+/// Nothing that is waited for takes this long on a machine that is up to it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Site {
+    pub(crate) docker: Docker,
+    pub(crate) server: Option<Server>,
+    pub(crate) assignment: HostAssignment,
+    pub(crate) state: tempfile::TempDir,
+    pub(crate) socket: PathBuf,
+    address: std::net::SocketAddr,
+    agent: Option<JoinHandle<Result<(), AgentError>>>,
+}
+
+pub(crate) fn key(slot: u32) -> UnitKey {
+    UnitKey {
+        service: ServiceId(7),
+        slot: Slot::Number(slot),
+        revision: RevisionNo(1),
+        incarnation: 1,
+    }
+}
+
+/// `testapp` with these arguments.
+pub(crate) fn app(arguments: &[&str]) -> ContainerSpec {
+    ContainerSpec {
+        image: IMAGE.into(),
+        command: arguments.iter().map(|a| (*a).to_owned()).collect(),
+        ..ContainerSpec::default()
+    }
+}
+
+/// A service that answers on port 80.
+pub(crate) fn web() -> ContainerSpec {
+    app(&["serve", "--text", "v1"])
+}
+
+impl Site {
+    /// A site, or `None` where there is no engine to test on.
+    pub(crate) async fn open() -> Option<Self> {
+        let Ok(sockets) = std::env::var("DROVER_TEST_DOCKER_SOCKETS") else {
+            println!("skipped: DROVER_TEST_DOCKER_SOCKETS names no Docker engine");
+            return None;
+        };
+        // Shown for tests that fail; a second test in one process finds it done.
+        let _ = tracing_subscriber::fmt().with_test_writer().try_init();
+        let socket = PathBuf::from(sockets.split(',').next().unwrap());
+        let docker = Docker::connect_with_unix(&socket.to_string_lossy(), 60, API_DEFAULT_VERSION);
+        let docker = docker.unwrap().negotiate_version().await.unwrap();
+        make_image(&docker).await;
+        let state = tempfile::tempdir().unwrap();
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).unwrap();
+        let cluster = format!("test-{:016x}", u64::from_be_bytes(random));
+        let assignment =
+            HostAssignment { cluster, host: 3, generation: 1, ..HostAssignment::default() };
+        let server = Server::start(None, assignment.clone()).await;
+        let address = server.address;
+        let mut site =
+            Self { docker, server: Some(server), assignment, state, socket, address, agent: None };
+        site.start_agent();
+        Some(site)
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            server: Some(format!("http://{}", self.address)),
+            token: Some(Secret::new("good")),
+            state: self.state.path().to_owned(),
+            docker: self.socket.clone(),
+            address: None,
+            labels: BTreeMap::from([("disk".to_owned(), "ssd".to_owned())]),
+            hostname: Some("host-a".into()),
+        }
+    }
+
+    pub(crate) fn start_agent(&mut self) {
+        self.agent = Some(tokio::spawn(drover_agent::run(self.options())));
+    }
+
+    /// As a crash would: nothing is said or written any more.
+    pub(crate) async fn kill_agent(&mut self) {
+        let agent = self.agent.take().unwrap();
+        agent.abort();
+        assert!(agent.await.unwrap_err().is_cancelled());
+    }
+
+    pub(crate) fn stop_server(&mut self) {
+        self.server = None;
+    }
+
+    pub(crate) async fn start_server(&mut self) {
+        self.server = Some(Server::start(Some(self.address), self.assignment.clone()).await);
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    /// Put a unit into the assignment.
+    pub(crate) fn put(&mut self, slot: u32, primary: ContainerSpec) -> &mut AssignedUnit {
+        self.put_template(slot, Template { primary, sidekicks: BTreeMap::new() })
+    }
+
+    pub(crate) fn put_template(&mut self, slot: u32, template: Template) -> &mut AssignedUnit {
+        let name = format!("7/{slot}");
+        let template = AssignedTemplate {
+            template: Arc::new(template),
+            role: Role::Image,
+            ports: BTreeMap::new(),
+            pins: BTreeMap::new(),
+        };
+        self.assignment.templates.insert(name.clone(), template);
+        let unit = AssignedUnit {
+            desired: Desired::Running,
+            generation: 1,
+            template: name,
+            stack: format!("t{}", &self.assignment.cluster[5..]),
+            service: "web".into(),
+            number: slot.to_string(),
+            serial: u64::from(slot) * 10,
+            volumes: BTreeMap::new(),
+            ready_ports: Vec::new(),
+        };
+        self.assignment.units.insert(key(slot), unit);
+        self.assignment.units.get_mut(&key(slot)).unwrap()
+    }
+
+    /// Hand the assignment out as it is now.
+    pub(crate) fn assign(&mut self) {
+        self.assignment.generation += 1;
+        self.server().assign(self.assignment.clone());
+    }
+
+    /// Set what a unit shall be, and hand that out.
+    pub(crate) fn want(&mut self, slot: u32, desired: Desired) {
+        let unit = self.assignment.units.get_mut(&key(slot)).unwrap();
+        unit.desired = desired;
+        unit.generation += 1;
+        self.assign();
+    }
+
+    /// Wait until what the agent told is as it should be.
+    pub(crate) async fn until(&self, what: &str, mut is_so: impl FnMut(&Told) -> bool) -> Told {
+        let mut told = self.server().told.clone();
+        let waited = tokio::time::timeout(PATIENCE, told.wait_for(|told| is_so(told))).await;
+        let Ok(told) = waited else {
+            panic!("waited in vain for: {what}; told: {:#?}", self.server().told.borrow())
+        };
+        told.unwrap().clone()
+    }
+
+    /// Wait until a unit is as it should be, under the generation it has in the assignment.
+    pub(crate) async fn until_unit(
+        &self,
+        slot: u32,
+        what: &str,
+        mut is_so: impl FnMut(&Observed) -> bool,
+    ) -> Observed {
+        let generation = self.assignment.units[&key(slot)].generation;
+        let told = self.until(what, |told| {
+            told.units.get(&key(slot)).is_some_and(|s| s.generation == generation && is_so(s))
+        });
+        told.await.units[&key(slot)].clone()
+    }
+
+    pub(crate) async fn until_ready(&self, slot: u32) -> Observed {
+        self.until_unit(slot, "ready", |seen| seen.ready && seen.phase == Phase::Running).await
+    }
+
+    /// Events told so far, as texts, with the stack's odd name taken out.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let stack = format!("t{}-", &self.assignment.cluster[5..]);
+        let events = self.server().told.borrow().events.clone();
+        events.iter().map(|HostEvent { text, .. }| text.replace(&stack, "")).collect()
+    }
+
+    /// What Docker says of a container.
+    pub(crate) async fn inspect(&self, id: &str) -> ContainerInspectResponse {
+        self.docker.inspect_container(id, None::<InspectContainerOptions>).await.unwrap()
+    }
+
+    /// When a container was started.
+    pub(crate) async fn started_at(&self, id: &str) -> String {
+        self.inspect(id).await.state.unwrap().started_at.unwrap()
+    }
+
+    /// Ids of all containers of this cluster.
+    pub(crate) async fn containers(&self) -> Vec<String> {
+        let ours = format!("{}={}", label::CLUSTER, self.assignment.cluster);
+        let filters = std::collections::HashMap::from([("label", vec![ours])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self.docker.list_containers(Some(options)).await.unwrap();
+        found.into_iter().map(|c| c.id.unwrap()).collect()
+    }
+
+    /// Remove everything.
+    pub(crate) async fn close(mut self) {
+        if self.agent.is_some() {
+            self.kill_agent().await;
+        }
+        for id in self.containers().await {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            self.docker.remove_container(&id, Some(options)).await.unwrap();
+        }
+    }
+}
+
+/// Make the image of the test service, once.
+async fn make_image(docker: &Docker) {
+    static MADE: OnceCell<()> = OnceCell::const_new();
+    MADE.get_or_init(|| async {
+        // …/debug/deps/docker-… is this program; examples stand beside.
+        let program = std::env::current_exe().unwrap();
+        let app = program.parent().unwrap().with_file_name("examples").join("testapp");
+        let app = std::fs::read(&app).unwrap_or_else(|e| panic!("{}: {e}", app.display()));
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(app.len() as u64);
+        header.set_mode(0o755);
+        archive.append_data(&mut header, "testapp", app.as_slice()).unwrap();
+        let archive = Bytes::from(archive.into_inner().unwrap());
+        let (repo, tag) = IMAGE.split_once(':').unwrap();
+        let options = CreateImageOptionsBuilder::new()
+            .from_src("-")
+            .repo(repo)
+            .tag(tag)
+            .changes(vec!["ENTRYPOINT [\"/testapp\"]".to_owned()])
+            .build();
+        let made = docker.create_image(Some(options), Some(bollard::body_full(archive)), None);
+        made.try_collect::<Vec<_>>().await.unwrap();
+    })
+    .await;
+}
