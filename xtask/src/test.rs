@@ -10,9 +10,6 @@ use crate::command::is_there;
 use crate::steps::{Steps, StepsFailed};
 use crate::testbed::{TESTBED_VARIABLE, Testbed, TestbedError};
 
-/// The testbed that tests use.
-const BED: u8 = 2;
-
 /// Seeds of the simulation that every change must survive.
 const SEEDS: u32 = 2000;
 
@@ -22,6 +19,9 @@ pub struct Arguments {
     /// Leave out the tests that need real Docker hosts.
     #[arg(long)]
     fast: bool,
+    /// Number of the testbed it makes, 0 to 9.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=9))]
+    bed: u8,
 }
 
 /// Why the run did not pass.
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<(), TestError> {
     if arguments.fast {
         steps.skip("tests on Docker hosts", "--fast");
     } else {
-        on_docker_hosts(&mut steps);
+        on_docker_hosts(&mut steps, arguments.bed);
     }
     Ok(steps.finish()?)
 }
@@ -69,8 +69,8 @@ fn tests(steps: &mut Steps) {
 }
 
 /// What only real engines can show.
-fn on_docker_hosts(steps: &mut Steps) {
-    let bed = match Testbed::up(BED, 3, true) {
+fn on_docker_hosts(steps: &mut Steps, number: u8) {
+    let bed = match Testbed::up(number, 3, true) {
         Ok(bed) => bed,
         Err(error @ TestbedError::Impossible(_)) => {
             return steps.skip("tests on Docker hosts", &error.to_string());
@@ -96,8 +96,8 @@ fn on_docker_hosts(steps: &mut Steps) {
     }
     steps.command("end to end", whole.env(TESTBED_VARIABLE, bed.record()));
     steps.step("testbed down", || {
-        Testbed::down(BED).map_err(|error| error.to_string())?;
-        let traces = Testbed::traces(BED);
+        Testbed::down(number).map_err(|error| error.to_string())?;
+        let traces = Testbed::traces(number);
         if traces.is_empty() { Ok(()) } else { Err(format!("left behind: {}", traces.join(", "))) }
     });
 }

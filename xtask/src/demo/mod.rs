@@ -18,15 +18,15 @@ use crate::command::{self, CommandError};
 use crate::docker::EngineError;
 use crate::testbed::{Testbed, TestbedError};
 
-/// The testbed of the demo.
-const BED: u8 = 1;
-
 /// The command line.
 #[derive(Args)]
 pub struct Arguments {
     /// End after the last step instead of staying up.
     #[arg(long)]
     exit: bool,
+    /// Number of the testbed it makes, 0 to 9.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=9))]
+    bed: u8,
 }
 
 /// Why the demo did not reach its end.
@@ -60,7 +60,7 @@ pub enum DemoError {
 
 /// Tell the story on real hosts, or on simulated ones.
 pub fn run(arguments: &Arguments) -> Result<(), DemoError> {
-    match on_docker(arguments.exit) {
+    match on_docker(arguments) {
         Err(DemoError::Testbed(
             error @ (TestbedError::Impossible(_) | TestbedError::NotInstalled(_)),
         )) => {
@@ -72,13 +72,14 @@ pub fn run(arguments: &Arguments) -> Result<(), DemoError> {
 }
 
 /// The story runs on a thread of its own, so that Ctrl-C is heard at any moment; what it started is tied to it.
-fn on_docker(exit: bool) -> Result<(), DemoError> {
+fn on_docker(arguments: &Arguments) -> Result<(), DemoError> {
+    let (bed, exit) = (arguments.bed, arguments.exit);
     let at_the_end = Arc::new(AtomicBool::new(false));
     let (done, outcome) = oneshot::channel();
     let flag = Arc::clone(&at_the_end);
-    std::thread::spawn(move || done.send(story::tell(BED, exit, &flag)));
+    std::thread::spawn(move || done.send(story::tell(bed, exit, &flag)));
     let outcome = wait(outcome)?;
-    Testbed::release(BED)?;
+    Testbed::release(bed)?;
     match outcome {
         Some(told) => told,
         None if at_the_end.load(Ordering::SeqCst) => Ok(()),
