@@ -5,7 +5,7 @@
 //! `tests/golden` pin their shape.
 //!
 //! Read in this order: [`World`] (the snapshot), [`Service`] and [`Revision`] (what users want), [`Unit`] (what is
-//! planned and seen), [`plan`] (what to do next), [`derive`] (what follows from a snapshot), [`check`] (what
+//! planned and seen), [`plan`] (what to do next), [`mod@derive`] (what follows from a snapshot), [`check`] (what
 //! must hold).
 // A new phase must break every `match` that doesn't know it yet.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]

@@ -4,9 +4,9 @@
 //! change its mind it says so in `wake_at`. Two planners on two snapshots are harmless, because the changes are
 //! committed only if the snapshot they were made from is still the newest.
 //!
-//! By file: [`hosts`] gives up and takes back hosts · [`service`] decides which of the lives below a service
-//! leads now · [`slot`] brings one slot to one revision · [`roll`] moves slots from one revision to another, a
-//! batch at a time · [`restart`] restarts them a batch at a time · [`reap`] forgets what is gone ·
+//! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
+//! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
+//! batch at a time · `restart` restarts them a batch at a time · `reap` forgets what is gone ·
 //! [`admit_upgrade`] refuses what cannot work before anything moves.
 
 mod admit;

@@ -193,7 +193,7 @@ mod tests {
             if once {
                 spec.labels.insert(crate::label::START_ONCE.into(), "true".into());
             }
-            let held = ObservedContainer { running, health, starts, ..Default::default() };
+            let held = ObservedContainer { running, starts, health, ..Default::default() };
             let seen = Observed {
                 generation: 1,
                 tick: 1,
