@@ -37,27 +37,29 @@ pub struct Cluster {
     pub bed: Testbed,
     drover: PathBuf,
     folder: PathBuf,
+    data: PathBuf,
     server: Option<Program>,
     agents: BTreeMap<u8, Program>,
     key: Key,
 }
 
 impl Cluster {
-    /// Start a server with nothing in it. What an earlier cluster left on the bed is removed first.
-    pub fn start_server_alone(bed: Testbed, drover: &Path) -> Result<Self, ClusterError> {
+    /// Start a server and an agent on every host, joined by a token each; ready when all hosts are. What an earlier
+    /// cluster left on the bed is removed first.
+    pub fn start(bed: Testbed, drover: &Path) -> Result<Self, ClusterError> {
+        let data = bed.folder.join("cluster").join("server");
+        Self::start_on(bed, drover, &data)
+    }
+
+    /// The same with the server's data in another folder.
+    pub fn start_on(bed: Testbed, drover: &Path, data: &Path) -> Result<Self, ClusterError> {
         let folder = bed.folder.join("cluster");
         remove_leftovers(&bed, &folder)?;
         let key = Key { access: String::new(), secret: String::new() };
-        let (drover, agents) = (drover.to_owned(), BTreeMap::new());
-        let mut cluster = Self { bed, drover, folder, server: None, agents, key };
+        let (drover, data, agents) = (drover.to_owned(), data.to_owned(), BTreeMap::new());
+        let mut cluster = Self { bed, drover, folder, data, server: None, agents, key };
         cluster.start_server()?;
         cluster.key = cluster.read_key()?;
-        Ok(cluster)
-    }
-
-    /// Start a server and an agent on every host, joined by a token each; ready when all hosts are.
-    pub fn start(bed: Testbed, drover: &Path) -> Result<Self, ClusterError> {
-        let mut cluster = Self::start_server_alone(bed, drover)?;
         for host in cluster.host_numbers() {
             let token = cluster.make_token()?;
             cluster.join(host, &token)?;
@@ -70,7 +72,7 @@ impl Cluster {
     pub fn start_server(&mut self) -> Result<(), ClusterError> {
         let mut command = Command::new(&self.drover);
         command.arg("server").arg("--listen").arg(self.address().to_string());
-        command.arg("--data-dir").arg(self.folder.join("server"));
+        command.arg("--data-dir").arg(&self.data);
         command.env(PART_VARIABLE, self.bed.bed.to_string());
         self.server = Some(Program::start("server", &command, &self.log("server"))?);
         let answers = wait(PATIENCE, || self.api().exchange("GET", "/ping", &[]).is_ok());

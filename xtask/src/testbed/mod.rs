@@ -78,6 +78,7 @@ impl Testbed {
         network::remove_bridge(layout)?;
         host::remove_cgroup(&layout.cgroup());
         let folder = layout.folder();
+        unmount_below(&folder)?;
         match std::fs::remove_dir_all(&folder) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(TestbedError::Folder { path: folder, source })
@@ -242,6 +243,18 @@ impl Testbed {
             })
             .collect()
     }
+}
+
+/// Unmount what a bed's user mounted in its folder, innermost first.
+fn unmount_below(folder: &Path) -> Result<(), TestbedError> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    let mut below: Vec<_> = places.filter(|place| Path::new(place).starts_with(folder)).collect();
+    below.reverse();
+    for place in below {
+        command::run(&format!("umount --lazy {place}"))?;
+    }
+    Ok(())
 }
 
 /// Ask a process to end; one that is gone already is no error.

@@ -21,17 +21,16 @@ fn files_that_are_wrong_are_refused_where_they_are_wrong() {
 }
 
 #[test]
-fn a_missing_image_is_named_and_the_old_containers_stay() {
+fn a_missing_image_is_named_with_the_way_back() {
     let Some(stage) = Stage::set() else { return };
     stage.web("v1", 1);
     stage.ok("up -d");
-    let before = stage.lives();
+    let old = stage.running_ids("web");
     stage.web("nowhere", 1);
-    let done = stage.drover("up -d --upgrade --timeout 20");
-    assert!(matches!(done.status, Some(1 | 3)), "{}", done.text);
-    assert!(done.text.contains("demo/web:nowhere"), "{}", done.text);
-    let running = stage.lives().into_iter().filter(|(id, life)| before.get(id) == Some(life));
-    assert_eq!(running.count(), before.len(), "nothing old was touched");
+    let done = stage.drover("up -d --upgrade --timeout 30");
+    done.must(1, &["demo/web:nowhere can't be pulled", "drover up --rollback web"]);
+    stage.ok("up -d --rollback");
+    assert_eq!(stage.running_ids("web"), old);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod fixed_port;
+mod full_disk;
 mod healing;
 mod interrupted;
 mod restarts;

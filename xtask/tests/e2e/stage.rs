@@ -37,12 +37,17 @@ pub(crate) type Lives = BTreeMap<String, (String, Value)>;
 impl Stage {
     /// Set it; none where there is no testbed.
     pub(crate) fn set() -> Option<Self> {
+        Self::set_with(|bed| Cluster::start(bed, &drover()).unwrap())
+    }
+
+    /// Set it with a cluster of one's own.
+    pub(crate) fn set_with(start: impl FnOnce(Testbed) -> Cluster) -> Option<Self> {
         let Some(bed) = Testbed::from_environment().unwrap() else {
             eprintln!("no testbed (DROVER_TESTBED is not set): nothing tested");
             return None;
         };
         let program = built("DROVER_TEST_APP", || images::build_program().unwrap());
-        let cluster = Cluster::start(bed, &drover()).unwrap();
+        let cluster = start(bed);
         for host in cluster.host_numbers() {
             let engine = cluster.engine(host);
             if engine.ask("GET", "/images/demo/sleep:1/json", "", &[]).is_err() {
