@@ -1,7 +1,7 @@
 //! A way to have containers on three engines, and one measurement of it. All run the same image, and all are measured
 //! by the same clock: the moments at which the engines say that things happened.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use super::BenchError;
 use super::watch::{Marks, Watch};
@@ -26,13 +26,13 @@ pub(super) trait Contender {
     fn remove(&mut self) -> Result<(), BenchError>;
 }
 
-/// One deployment, measured. Moments are ns since the epoch.
-#[derive(Clone, Debug)]
+/// One deployment, measured.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     /// When it was asked for.
-    pub(super) asked_ns: u64,
+    pub(super) asked_at: SystemTime,
     /// When the asking was over: the command had ended, the requests were answered.
-    pub(super) answered_ns: u64,
+    pub(super) answered_at: SystemTime,
     /// What the engines saw.
     pub(super) marks: Marks,
 }
@@ -40,12 +40,12 @@ pub(super) struct Run {
 impl Run {
     /// Seconds until all containers ran.
     pub(super) fn seconds(&self) -> f64 {
-        self.until(self.marks.last_up_ns)
+        self.until(self.marks.up.last())
     }
 
     /// Seconds from the asking to a moment.
-    pub(super) fn until(&self, at_ns: u64) -> f64 {
-        Duration::from_nanos(at_ns.saturating_sub(self.asked_ns)).as_secs_f64()
+    pub(super) fn until(&self, at: SystemTime) -> f64 {
+        at.duration_since(self.asked_at).unwrap_or_default().as_secs_f64()
     }
 }
 
@@ -58,14 +58,14 @@ pub(super) fn measure(
     let stuck = |who, what: String| BenchError::Stuck { who, what };
     let who = contender.name();
     watch.begin();
-    let asked_ns = now_ns();
+    let asked_at = SystemTime::now();
     contender.deploy(count)?;
-    let answered_ns = now_ns();
+    let answered_at = SystemTime::now();
     let marks = watch.wait_until_up(count, PATIENCE);
     let outcome = match marks {
         None => Err(stuck(who, format!("{count} containers did not run"))),
         Some(marks) => {
-            let run = Run { asked_ns, answered_ns, marks };
+            let run = Run { asked_at, answered_at, marks };
             contender.look_back(&run).map(|()| run)
         }
     };
@@ -75,9 +75,4 @@ pub(super) fn measure(
     }
     std::thread::sleep(REST);
     outcome
-}
-
-fn now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

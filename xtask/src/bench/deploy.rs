@@ -1,6 +1,8 @@
 //! `bench deploy`: seconds from `up` to all running on three engines, beside the same containers made straight through
 //! Docker's API and beside Docker Swarm, taking turns; and where Drover's share of the time goes.
 
+use std::time::SystemTime;
+
 use clap::Args;
 
 use super::BenchError;
@@ -55,12 +57,12 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     };
     println!("Floor: {} requests at a time on each engine.", floor.at_a_time);
     for &count in &arguments.counts {
-        drover.planned_ns.clear();
+        drover.planned_at.clear();
         let mut contenders: Vec<&mut dyn Contender> = vec![&mut floor, &mut drover];
         contenders.extend(swarm.as_mut().map(|swarm| swarm as &mut dyn Contender));
         let runs = take_turns(&mut contenders, &mut watch, count, arguments.rounds)?;
         print_comparison(&contenders, &runs, count);
-        print_phases(&runs[1], &drover.planned_ns);
+        print_phases(&runs[1], &drover.planned_at);
     }
     Ok(())
 }
@@ -102,17 +104,18 @@ fn print_comparison(contenders: &[&mut dyn Contender], runs: &[Vec<Run>], count:
 }
 
 /// Where Drover's time goes, in seconds since it was asked.
-fn print_phases(runs: &[Run], planned_ns: &[u64]) {
-    let planned = runs.iter().zip(planned_ns).map(|(run, planned)| run.until(*planned));
-    let until = |mark: fn(&Run) -> u64| Spread::of(runs.iter().map(|run| run.until(mark(run))));
+fn print_phases(runs: &[Run], planned_at: &[SystemTime]) {
+    let planned = runs.iter().zip(planned_at).map(|(run, planned)| run.until(*planned));
+    let until =
+        |mark: fn(&Run) -> SystemTime| Spread::of(runs.iter().map(|run| run.until(mark(run))));
     println!(
         "Drover, after the command began (middle): planned {:.2} s, first container created {:.2} s, \
          last created {:.2} s, last running {:.2} s, command ended {:.2} s.",
         Spread::of(planned).middle(),
-        until(|run| run.marks.first_made_ns).middle(),
-        until(|run| run.marks.last_made_ns).middle(),
-        until(|run| run.marks.last_up_ns).middle(),
-        until(|run| run.answered_ns).middle(),
+        until(|run| run.marks.made.first()).middle(),
+        until(|run| run.marks.made.last()).middle(),
+        until(|run| run.marks.up.last()).middle(),
+        until(|run| run.answered_at).middle(),
     );
 }
 

@@ -1,5 +1,7 @@
 //! Drover, by its command line, and where its time goes.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::Value;
 
 use super::contender::{Contender, Run};
@@ -11,14 +13,14 @@ use crate::cluster::Cluster;
 pub(super) struct Drover<'a> {
     cluster: &'a Cluster,
     folder: tempfile::TempDir,
-    /// When the planner had decided of each deployment so far, ns since the epoch.
-    pub(super) planned_ns: Vec<u64>,
+    /// When the planner began to decide on each deployment so far.
+    pub(super) planned_at: Vec<SystemTime>,
 }
 
 impl<'a> Drover<'a> {
     pub(super) fn new(cluster: &'a Cluster) -> Result<Self, BenchError> {
         let folder = tempfile::tempdir().map_err(io("make a folder for compose files"))?;
-        Ok(Self { cluster, folder, planned_ns: Vec::new() })
+        Ok(Self { cluster, folder, planned_at: Vec::new() })
     }
 
     fn run(&self, line: &str) -> Result<(), BenchError> {
@@ -49,7 +51,8 @@ impl Contender for Drover<'_> {
     fn look_back(&mut self, _: &Run) -> Result<(), BenchError> {
         let containers = self.cluster.api().list("/v2-beta/containers?sort=createdTS&limit=1")?;
         let planned_ms = containers.first().and_then(|c| c["createdTS"].as_u64());
-        self.planned_ns.push(planned_ms.unwrap_or_default() * 1_000_000);
+        let planned = Duration::from_millis(planned_ms.unwrap_or_default());
+        self.planned_at.push(UNIX_EPOCH + planned);
         Ok(())
     }
 

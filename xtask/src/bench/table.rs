@@ -41,16 +41,14 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
         cells.map(|cell| cell.chars().count()).max()
     };
     let widths: Vec<usize> = (0..columns).map(|c| width(c).unwrap_or_default()).collect();
-    let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
+    let line = |row: &Vec<String>| {
         let cells = widths.iter().zip(row).map(|(width, cell)| format!(" {cell:<width$} |"));
-        text.push_str(&format!("|{}\n", cells.collect::<String>()));
-        if number == 0 {
-            let rules = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2)));
-            text.push_str(&format!("|{}\n", rules.collect::<String>()));
-        }
-    }
-    text
+        format!("|{}\n", cells.collect::<String>())
+    };
+    let rule = widths.iter().map(|width| "-".repeat(width + 2)).collect::<Vec<_>>().join("|");
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    lines.insert(lines.len().min(1), format!("|{rule}|\n"));
+    lines.concat()
 }
 
 #[cfg(test)]

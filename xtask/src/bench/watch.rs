@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -20,23 +20,43 @@ pub(super) struct Watch {
     marks: Marks,
 }
 
-/// Moments of a deployment, ns since the epoch by the engines' clock.
-#[derive(Clone, Debug, Default)]
+/// What engines saw of a deployment, by their own clock.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks {
-    /// The first container was created.
-    pub(super) first_made_ns: u64,
-    /// The last container was created.
-    pub(super) last_made_ns: u64,
-    /// The first container ran.
-    pub(super) first_up_ns: u64,
-    /// The last container ran.
-    pub(super) last_up_ns: u64,
+    /// Containers were created.
+    pub(super) made: Span,
+    /// Containers began to run.
+    pub(super) up: Span,
+}
+
+/// The first and the last moment at which something happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    moments: Option<(SystemTime, SystemTime)>,
 }
 
 struct Event {
     id: String,
     what: String,
-    at_ns: u64,
+    at: SystemTime,
+}
+
+impl Span {
+    /// The first moment; the epoch if there is none.
+    pub(super) fn first(self) -> SystemTime {
+        self.moments.map_or(UNIX_EPOCH, |(first, _)| first)
+    }
+
+    /// The last moment; the epoch if there is none.
+    pub(super) fn last(self) -> SystemTime {
+        self.moments.map_or(UNIX_EPOCH, |(_, last)| last)
+    }
+
+    /// Engines are read side by side: a later moment may be heard of first.
+    fn mark(&mut self, at: SystemTime) {
+        let (first, last) = self.moments.unwrap_or((at, at));
+        self.moments = Some((first.min(at), last.max(at)));
+    }
 }
 
 impl Watch {
@@ -65,7 +85,7 @@ impl Watch {
 
     /// Wait until so many containers run.
     pub(super) fn wait_until_up(&mut self, count: usize, patience: Duration) -> Option<Marks> {
-        self.wait(patience, |watch| watch.up.len() >= count).then(|| self.marks.clone())
+        self.wait(patience, |watch| watch.up.len() >= count).then_some(self.marks)
     }
 
     /// Wait until there are none any more.
@@ -85,15 +105,14 @@ impl Watch {
     }
 
     fn take(&mut self, event: Event) {
-        let Event { id, what, at_ns } = event;
-        let marks = &mut self.marks;
+        let Event { id, what, at } = event;
         match what.as_str() {
             "create" => {
-                mark(&mut marks.first_made_ns, &mut marks.last_made_ns, at_ns);
+                self.marks.made.mark(at);
                 self.there.insert(id);
             }
             "start" => {
-                mark(&mut marks.first_up_ns, &mut marks.last_up_ns, at_ns);
+                self.marks.up.mark(at);
                 self.up.insert(id);
             }
             "die" => drop(self.up.remove(&id)),
@@ -101,12 +120,6 @@ impl Watch {
             _ => {}
         }
     }
-}
-
-/// Engines are read side by side: a later moment may be heard of first.
-fn mark(first_ns: &mut u64, last_ns: &mut u64, at_ns: u64) {
-    *first_ns = if *first_ns == 0 { at_ns } else { at_ns.min(*first_ns) };
-    *last_ns = at_ns.max(*last_ns);
 }
 
 /// Ask for the events, one line of JSON each; they follow the answer's head.
@@ -136,7 +149,7 @@ fn event(line: &str, image: &str) -> Option<Event> {
     Some(Event {
         id: actor["ID"].as_str()?.to_owned(),
         what: event["Action"].as_str()?.to_owned(),
-        at_ns: event["timeNano"].as_u64()?,
+        at: UNIX_EPOCH + Duration::from_nanos(event["timeNano"].as_u64()?),
     })
 }
 
@@ -161,8 +174,9 @@ mod tests {
             sender.send(event(&said(what, id, at_ns), "a/b:1").unwrap()).unwrap();
         }
         let marks = watch.wait_until_up(2, Duration::from_secs(1)).unwrap();
-        let Marks { first_made_ns, last_made_ns, first_up_ns, last_up_ns } = marks;
-        assert_eq!((first_made_ns, last_made_ns, first_up_ns, last_up_ns), (5, 10, 20, 30));
+        let at = |ns| UNIX_EPOCH + Duration::from_nanos(ns);
+        assert_eq!((marks.made.first(), marks.made.last()), (at(5), at(10)));
+        assert_eq!((marks.up.first(), marks.up.last()), (at(20), at(30)));
         assert!(!watch.wait_until_gone(Duration::ZERO));
         for id in ["x", "y"] {
             sender.send(event(&said("destroy", id, 40), "a/b:1").unwrap()).unwrap();
