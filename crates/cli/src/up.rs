@@ -1,6 +1,6 @@
 //! `up` and `create`: bring a stack to what its files say.
 //!
-//! First everything is read and decided ([`decide`], pure), so that what can't be done is refused before the first
+//! First everything is read and decided ([`mod@decide`], pure), so that what can't be done is refused before the first
 //! service is touched. Then it is carried out: volumes, new services, links, the services' own members ([`apply`]),
 //! upgrades in waves and their confirmation ([`upgrades`]); and then the outcome is waited for.
 

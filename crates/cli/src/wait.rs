@@ -1,6 +1,6 @@
 //! Waiting for the outcome: ask the server how the services do until each has arrived, failed or run out of time.
 //!
-//! What an answer means is [`judge`]'s, which is pure; here is only the asking. One request tells about all
+//! What an answer means is [`mod@judge`]'s, which is pure; here is only the asking. One request tells about all
 //! services of the stack. A server that can't be reached meanwhile (a restart, a cut) is asked again: it works on.
 
 mod judge;

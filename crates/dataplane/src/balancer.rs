@@ -1,8 +1,8 @@
 //! The load balancer process: HTTP by host and path to units, for as long as its config file says so.
 //!
-//! A new config is a new [`table::Table`], swapped in whole; open connections never notice. What it does *not*
+//! A new config is a new `table::Table`, swapped in whole; open connections never notice. What it does *not*
 //! do yet: TCP, TLS and SNI listeners, stickiness. A listener of another protocol is another kind of
-//! [`door`]; how a target is chosen is [`table`]'s business alone.
+//! `door`; how a target is chosen is `table`'s business alone.
 //!
 //! How a drain is acknowledged: `applied` in the status file is the config that every request from then on
 //! follows, and `in_flight` counts those that follow older ones too. A unit that is in neither gets nothing

@@ -3,7 +3,7 @@
 //! It decides nothing itself. What a request means is said in `drover-api`, what to do next in `drover-core`,
 //! both purely; here are the clock, the random text, the connections, and the commits.
 //!
-//! Read in this order: [`run`] (start to end), `http` (a request's way), `call` (a call of the API), `plan_loop`,
+//! Read in this order: [`run()`] (start to end), `http` (a request's way), `call` (a call of the API), `plan_loop`,
 //! `hub` and `session` (the agents).
 
 mod answer;
