@@ -26,8 +26,9 @@ const ANSWER: Duration = Duration::from_mins(1);
 /// How long Docker may take to make, start or remove a container. Slow disks and network plugins are common, and
 /// giving up early leaves a container behind that has to be found again.
 const WORK: Duration = Duration::from_mins(3);
-/// Containers made and started at a time. Docker's own locks make more of it slower, not faster.
-const LANES: usize = 8;
+/// Containers made and started at a time. The engine (20.10, two cores) takes 11 s for 40 containers one by one, 6 s
+/// for 8 at a time, 5.5 s for 16, and no less for 40: then its own locks decide.
+const LANES: usize = 16;
 
 /// A connection to an engine, with what is shared by all work on it.
 pub struct Engine {

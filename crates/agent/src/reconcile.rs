@@ -7,6 +7,7 @@
 mod attempt;
 mod members;
 mod observe;
+mod steps;
 mod unit;
 mod words;
 

@@ -94,15 +94,11 @@ async fn follow(
         return failed("nobody watches it any more".to_owned());
     }
     let mut stream = client.events(Some(options));
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(event) => {
-                let Some(touched) = touched(event) else { continue };
-                if events.send(touched).await.is_err() {
-                    break;
-                }
-            }
-            Err(error) => return failed(trouble::connect_words(&error)),
+    // However the stream ends, it is the engine's end: its own words for it are of no use to anyone.
+    while let Some(Ok(event)) = stream.next().await {
+        let Some(touched) = touched(event) else { continue };
+        if events.send(touched).await.is_err() {
+            break;
         }
     }
     failed("it ended the connection; it was stopped or restarted".to_owned())
