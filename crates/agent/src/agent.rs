@@ -38,6 +38,12 @@ pub(crate) struct Agent {
     /// The newest assignment heard since the last turn.
     heard: Option<Box<HostAssignment>>,
     engine: Option<Arc<Engine>>,
+    /// Its version, also while it is away.
+    engine_version: String,
+    /// Why it is away; empty while it isn't.
+    no_engine: String,
+    /// Why the newest assignment is not followed; empty if it is.
+    rejected: String,
     view: DockerView,
     looks: Looks,
     probes: Probes,
@@ -88,6 +94,9 @@ impl Agent {
             assignment,
             heard: None,
             engine: None,
+            engine_version: String::new(),
+            no_engine: String::new(),
+            rejected: String::new(),
             view: DockerView::default(),
             looks: Looks::default(),
             probes: Probes::default(),
@@ -157,9 +166,13 @@ impl Agent {
             Ok(true) => {}
             Err(rejected) => {
                 tracing::error!("{rejected}");
+                self.rejected = rejected.to_string();
+                self.know_host();
                 return Ok(());
             }
         }
+        self.rejected.clear();
+        self.know_host();
         let assignment = self.ledger.assignment().clone();
         if let Err(error) = balancer_files::write(self.ledger.folder(), &assignment) {
             // The balancers go on with what they have; the next assignment tries again.
@@ -255,9 +268,11 @@ impl Agent {
         self.journal_changed = true;
     }
 
-    /// What the engine is, or why it can't be reached.
-    fn know_engine(&mut self, version: &str, problem: &str) {
-        let facts = facts::facts(version, problem);
+    /// Tell what is known of the host anew, if it is something else than before: its machine and engine, and why
+    /// it can't be brought to where it shall be.
+    fn know_host(&mut self) {
+        let problem = if self.no_engine.is_empty() { &self.rejected } else { &self.no_engine };
+        let facts = facts::facts(&self.engine_version, problem);
         if facts != self.facts {
             self.facts = facts;
             self.introduce.send_modify(|introduction| introduction.facts = self.facts.clone());

@@ -14,6 +14,7 @@ use drover_core::protocol::Registered;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use file::Guard;
 pub(crate) use file::replace;
 pub use journal::Journal;
 
@@ -43,6 +44,9 @@ pub enum LedgerError {
         /// The cause.
         source: std::io::Error,
     },
+    /// It is in use.
+    #[error("another agent runs with the folder {}; stop it first, or give this one a folder of its own", .0.display())]
+    InUse(PathBuf),
 }
 
 /// Why an assignment is not followed.
@@ -87,6 +91,11 @@ impl Ledger {
         ledger.tick = ledger.read("ticks.json")?.unwrap_or_default();
         ledger.ticks_set_aside = ledger.tick;
         Ok(ledger)
+    }
+
+    /// Keep other agents away from the folder, until the guard is dropped or the process ends.
+    pub fn lock(&self) -> Result<Guard, LedgerError> {
+        file::lock(&self.folder.join("lock"))
     }
 
     /// Where it is.
@@ -309,6 +318,16 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
         assert_eq!(mode(&folder.join("assignment.json")), 0o600);
+    }
+
+    #[test]
+    fn two_agents_never_share_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = open(&folder).lock().unwrap();
+        let refused = open(&folder).lock().map(drop).unwrap_err().to_string();
+        assert!(refused.starts_with("another agent runs with the folder"), "{refused}");
+        drop(guard);
+        open(&folder).lock().unwrap();
     }
 
     #[test]

@@ -98,6 +98,7 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
 
 async fn live(options: &Options, end: &mut End) -> Result<Ended, AgentError> {
     let mut ledger = Ledger::open(&options.state)?;
+    let _alone = ledger.lock()?;
     let server = server(options, &ledger)?;
     let credential = if let Some(credential) = ledger.credential()? {
         credential

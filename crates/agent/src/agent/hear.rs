@@ -14,7 +14,9 @@ impl Agent {
         match event {
             EngineEvent::Up { engine, containers } => {
                 tracing::info!(version = engine.version, api = ?engine.api, "Docker is there");
-                self.know_engine(&engine.version, "");
+                self.engine_version.clone_from(&engine.version);
+                self.no_engine.clear();
+                self.know_host();
                 self.engine = Some(engine);
                 self.view.containers.clear();
                 self.looks.forget_all();
@@ -27,8 +29,8 @@ impl Agent {
                 if self.engine.take().is_some() {
                     tracing::warn!("{trouble}");
                 }
-                let version = self.facts.docker_version.clone();
-                self.know_engine(&version, &trouble.to_string());
+                self.no_engine = trouble.to_string();
+                self.know_host();
             }
         }
     }

@@ -5,15 +5,35 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 
 use super::LedgerError;
+
+/// The right to use a folder, alone.
+pub struct Guard {
+    _file: File,
+}
 
 /// Make a folder that only its owner may enter.
 pub(super) fn make_private(folder: &Path) -> Result<(), LedgerError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     let made = made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(0o700)));
     made.map_err(|source| LedgerError::Disk { what: "make", path: folder.to_owned(), source })
+}
+
+/// Take the lock that a file stands for. The kernel gives it back when the process ends, however it does.
+pub(super) fn lock(path: &Path) -> Result<Guard, LedgerError> {
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(false).mode(0o600).open(path);
+    let failed = |source| LedgerError::Disk { what: "lock", path: path.to_owned(), source };
+    let file = opened.map_err(failed)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Guard { _file: file }),
+        Err(Errno::WOULDBLOCK) => Err(LedgerError::InUse(path.parent().unwrap_or(path).to_owned())),
+        Err(error) => Err(failed(error.into())),
+    }
 }
 
 /// Replace a file as a whole.
