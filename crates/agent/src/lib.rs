@@ -11,6 +11,7 @@ mod clock;
 pub mod create;
 mod dial;
 pub mod docker;
+mod enroll;
 mod facts;
 pub mod ledger;
 mod link;

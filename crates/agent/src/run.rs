@@ -8,18 +8,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use drover_core::Secret;
-use drover_core::protocol::{Register, Registered};
+use drover_core::protocol::Registered;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::agent::Agent;
-use crate::dial::{BadServerUrl, ServerUrl, dial, reachable_address};
-use crate::docker::watch as watch_docker;
+use crate::agent::{Agent, AgentResult};
+use crate::dial::{BadServerUrl, ServerUrl};
+use crate::docker::{EngineEvent, watch as watch_docker};
+use crate::enroll::{become_host, register_again};
+use crate::facts;
 use crate::ledger::{Ledger, LedgerError};
 use crate::link::{Introduction, LinkEvent, keep};
-use crate::register::{RegisterError, register};
-use crate::{backoff, facts};
+use crate::register::RegisterError;
 
 /// Everything is looked at this often, whatever happened or didn't.
 const SWEEP: Duration = Duration::from_secs(15);
@@ -27,8 +28,6 @@ const SWEEP: Duration = Duration::from_secs(15);
 const FIRST_WORD: Duration = Duration::from_secs(5);
 /// Things that may wait to be taken in.
 const INBOX: usize = 1024;
-/// The longest pause between two tries to register, ms.
-const LONGEST_PAUSE_MS: u64 = 10_000;
 
 /// How to run an agent.
 #[derive(Clone, Debug)]
@@ -112,67 +111,117 @@ async fn live(options: &Options, end: &mut End) -> Result<Ended, AgentError> {
     };
     ledger.keep_server(&server.to_string())?;
     tracing::info!(host = %credential.host, %server, "agent starts");
-    let (introduce, introduced) = watch::channel(Introduction {
-        assigned: ledger.assignment().generation,
-        facts: facts::facts("", "the agent has not reached Docker yet"),
-        address: options.address,
-    });
-    let (credentials, known) = watch::channel(credential.clone());
-    let (docker_in, mut docker) = mpsc::channel(INBOX);
-    let (link_in, mut link) = mpsc::channel(INBOX);
-    let (results_in, mut results) = mpsc::unbounded_channel();
-    let cluster = credential.cluster.clone();
-    // All of these end once nobody listens to them.
-    tokio::spawn(watch_docker(options.docker.clone(), cluster, options.state.clone(), docker_in));
-    let mut agent = Agent::new(ledger, introduce, results_in)?;
-    // The server hears of this host once it is known whether Docker answers: before, the host would be taken
-    // for one that can't run anything.
-    if let Ok(Some(event)) = timeout(FIRST_WORD, docker.recv()).await {
-        agent.hear_docker(event);
-        agent.turn()?;
-    }
-    tokio::spawn(keep(server.clone(), known, introduced, link_in));
-    let mut sweep_at = Instant::now() + SWEEP;
-    let mut newborn: Option<oneshot::Receiver<Registered>> = None;
+    let mut life = Life::begin(options, server, credential, ledger).await?;
     loop {
-        let wake_at = agent.wakes_at().map_or(sweep_at, |at| at.min(sweep_at));
         tokio::select! {
             () = end.comes() => {
-                agent.save()?;
+                life.agent.save()?;
                 tracing::info!("agent ends; containers go on");
                 return Ok(Ended::Asked);
             }
-            Some(event) = docker.recv() => agent.hear_docker(event),
-            Some(event) = link.recv() => {
-                if matches!(event, LinkEvent::Down { unknown: true, .. }) && newborn.is_none() {
-                    newborn = register_again(options, &server, &agent);
-                }
-                agent.hear_link(event)?;
-            }
-            Some(result) = results.recv() => agent.hear_result(result),
-            Some(registered) = arrival(&mut newborn) => {
-                newborn = None;
-                let same = (&registered.cluster, registered.host) == (&credential.cluster, credential.host);
-                agent.keep_credential(&registered)?;
-                if !same {
-                    return Ok(Ended::Reborn);
-                }
-                credentials.send_replace(registered);
-            }
+            same = life.hear() => if !same? {
+                return Ok(Ended::Reborn);
+            },
+        }
+        life.turn()?;
+    }
+}
+
+/// An agent with everything it listens to.
+struct Life<'a> {
+    options: &'a Options,
+    server: ServerUrl,
+    agent: Agent,
+    docker: mpsc::Receiver<EngineEvent>,
+    link: mpsc::Receiver<LinkEvent>,
+    results: mpsc::UnboundedReceiver<AgentResult>,
+    credential: watch::Sender<Registered>,
+    /// Another credential, on its way.
+    newborn: Option<oneshot::Receiver<Registered>>,
+    sweep_at: Instant,
+}
+
+impl<'a> Life<'a> {
+    async fn begin(
+        options: &'a Options,
+        server: ServerUrl,
+        credential: Registered,
+        ledger: Ledger,
+    ) -> Result<Self, AgentError> {
+        let (introduce, introduced) = watch::channel(Introduction {
+            assigned: ledger.assignment().generation,
+            facts: facts::facts("", "the agent has not reached Docker yet"),
+            address: options.address,
+        });
+        let cluster = credential.cluster.clone();
+        let (credential, known) = watch::channel(credential);
+        let (docker_in, mut docker) = mpsc::channel(INBOX);
+        let (link_in, link) = mpsc::channel(INBOX);
+        let (results_in, results) = mpsc::unbounded_channel();
+        // All of these end once nobody listens to them.
+        let (socket, state) = (options.docker.clone(), options.state.clone());
+        tokio::spawn(watch_docker(socket, cluster, state, docker_in));
+        let mut agent = Agent::new(ledger, introduce, results_in)?;
+        // The server hears of this host once it is known whether Docker answers: before, the host would be taken
+        // for one that can't run anything.
+        if let Ok(Some(event)) = timeout(FIRST_WORD, docker.recv()).await {
+            agent.hear_docker(event);
+            agent.turn()?;
+        }
+        tokio::spawn(keep(server.clone(), known, introduced, link_in));
+        let sweep_at = Instant::now() + SWEEP;
+        let newborn = None;
+        Ok(Self { options, server, agent, docker, link, results, credential, newborn, sweep_at })
+    }
+
+    /// Wait until there is something to hear or to do, and take it in. False if this is another host now.
+    async fn hear(&mut self) -> Result<bool, AgentError> {
+        let wake_at = self.agent.wakes_at().map_or(self.sweep_at, |at| at.min(self.sweep_at));
+        tokio::select! {
+            Some(event) = self.docker.recv() => self.agent.hear_docker(event),
+            Some(event) = self.link.recv() => self.hear_link(event)?,
+            Some(result) = self.results.recv() => self.agent.hear_result(result),
+            Some(registered) = arrival(&mut self.newborn) => return self.renew(registered),
             () = sleep_until(wake_at) => {}
         }
-        // What is there already is taken in first, so that a storm of events costs one look.
-        while let Ok(event) = docker.try_recv() {
-            agent.hear_docker(event);
+        // What is there already is taken in too, so that a storm of events costs one look.
+        while let Ok(event) = self.docker.try_recv() {
+            self.agent.hear_docker(event);
         }
-        while let Ok(result) = results.try_recv() {
-            agent.hear_result(result);
+        while let Ok(event) = self.link.try_recv() {
+            self.hear_link(event)?;
         }
-        if Instant::now() >= sweep_at {
-            sweep_at = Instant::now() + SWEEP;
-            agent.sweep();
+        while let Ok(result) = self.results.try_recv() {
+            self.agent.hear_result(result);
         }
-        agent.turn()?;
+        Ok(true)
+    }
+
+    fn turn(&mut self) -> Result<(), AgentError> {
+        if Instant::now() >= self.sweep_at {
+            self.sweep_at = Instant::now() + SWEEP;
+            self.agent.sweep();
+        }
+        Ok(self.agent.turn()?)
+    }
+
+    fn hear_link(&mut self, event: LinkEvent) -> Result<(), AgentError> {
+        let unknown = matches!(event, LinkEvent::Down { unknown: true, .. });
+        if unknown && self.newborn.is_none() {
+            let identity = self.agent.identity()?;
+            self.newborn = register_again(self.options, &self.server, identity);
+        }
+        Ok(self.agent.hear_link(event)?)
+    }
+
+    /// Go on with another credential. False if it is another host's.
+    fn renew(&mut self, registered: Registered) -> Result<bool, AgentError> {
+        self.newborn = None;
+        self.agent.keep_credential(&registered)?;
+        let old = self.credential.borrow().clone();
+        let same = (&registered.cluster, registered.host) == (&old.cluster, old.host);
+        self.credential.send_replace(registered);
+        Ok(same)
     }
 }
 
@@ -181,67 +230,6 @@ fn server(options: &Options, ledger: &Ledger) -> Result<ServerUrl, AgentError> {
     let kept = ledger.server()?;
     let text = options.server.as_deref().or(kept.as_deref()).ok_or(AgentError::NoServer)?;
     Ok(text.parse()?)
-}
-
-/// Register, trying again for as long as the failure may pass.
-async fn become_host(
-    options: &Options,
-    server: &ServerUrl,
-    ledger: &Ledger,
-) -> Result<Registered, AgentError> {
-    let token = options.token.clone().ok_or(AgentError::NoToken)?;
-    let identity = ledger.identity()?;
-    for failures in 1.. {
-        match register_once(options, server, &token, &identity).await {
-            Ok(registered) => return Ok(registered),
-            Err(error) if error.may_pass() => {
-                tracing::warn!("{error}; trying again");
-                let pause = backoff::reconnect_delay_ms(failures, LONGEST_PAUSE_MS, 0);
-                sleep(Duration::from_millis(pause)).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(AgentError::NoToken)
-}
-
-async fn register_once(
-    options: &Options,
-    server: &ServerUrl,
-    token: &Secret,
-    identity: &str,
-) -> Result<Registered, RegisterError> {
-    let connection = dial(server).await?;
-    let address = options.address.unwrap_or_else(|| reachable_address(connection.from));
-    let asked = Register {
-        token: token.clone(),
-        identity: identity.to_owned(),
-        hostname: options.hostname.clone().unwrap_or_else(facts::hostname),
-        address: address.to_string(),
-        labels: options.labels.clone(),
-        facts: facts::facts("", ""),
-    };
-    register(server, connection, &asked).await
-}
-
-/// The server has forgotten this agent: with a token at hand, try once to become its host again. Meanwhile the host
-/// is kept as it shall be.
-fn register_again(
-    options: &Options,
-    server: &ServerUrl,
-    agent: &Agent,
-) -> Option<oneshot::Receiver<Registered>> {
-    let token = options.token.clone()?;
-    let identity = agent.identity().ok()?;
-    let (options, server) = (options.clone(), server.clone());
-    let (born, newborn) = oneshot::channel();
-    tokio::spawn(async move {
-        match register_once(&options, &server, &token, &identity).await {
-            Ok(registered) => drop(born.send(registered)),
-            Err(error) => tracing::error!("{error}"),
-        }
-    });
-    Some(newborn)
 }
 
 /// Wait for a registration that is on its way; one that failed makes room for the next try.

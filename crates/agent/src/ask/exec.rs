@@ -1,13 +1,19 @@
 //! A command in a container, its input and output carried as they come. An empty frame ends the input.
 
+use std::pin::Pin;
+
 use bollard::container::LogOutput;
+use bollard::errors::Error;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::Asked;
+
+type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
+type Input = Pin<Box<dyn AsyncWrite + Send>>;
 
 impl Asked {
     pub(super) async fn exec(
@@ -33,26 +39,8 @@ impl Asked {
         let StartExecResults::Attached { mut output, input: writer } = started else {
             return Ok(());
         };
-        let feed = feed(writer, input);
-        tokio::pin!(feed);
-        let mut feeding = true;
-        loop {
-            let output = tokio::select! {
-                output = output.next() => output,
-                () = &mut feed, if feeding => {
-                    feeding = false;
-                    continue;
-                }
-            };
-            match output {
-                None => break,
-                Some(Err(error)) => return Err(failed(error)),
-                Some(Ok(output)) => {
-                    if !self.sender.stream(self.number, bytes(output)).await {
-                        return Ok(());
-                    }
-                }
-            }
+        if !self.carry(&mut output, writer, input).await.map_err(failed)? {
+            return Ok(());
         }
         let ended = client.inspect_exec(&made.id).await.map_err(failed)?;
         match ended.exit_code {
@@ -60,14 +48,36 @@ impl Asked {
             Some(code) => Err(format!("the command exited with code {code}")),
         }
     }
+
+    /// Carry input and output until the output ends; false if the asker is gone before.
+    async fn carry(
+        &self,
+        output: &mut Output,
+        writer: Input,
+        input: Option<mpsc::Receiver<Bytes>>,
+    ) -> Result<bool, Error> {
+        let feed = feed(writer, input);
+        tokio::pin!(feed);
+        let mut feeding = true;
+        loop {
+            tokio::select! {
+                () = &mut feed, if feeding => feeding = false,
+                came = output.next() => match came {
+                    None => return Ok(true),
+                    Some(came) => {
+                        if !self.sender.stream(self.number, bytes(came?)).await {
+                            return Ok(false);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Carry input until it ends; then the command sees the end of it. Without input the writer is kept, for closing it
 /// would close the connection.
-async fn feed(
-    mut writer: std::pin::Pin<Box<dyn AsyncWrite + Send>>,
-    input: Option<mpsc::Receiver<Bytes>>,
-) {
+async fn feed(mut writer: Input, input: Option<mpsc::Receiver<Bytes>>) {
     let Some(mut input) = input else { return std::future::pending().await };
     while let Some(data) = input.recv().await {
         if data.is_empty()
