@@ -77,6 +77,11 @@ fn floor(before: &World, after: &World, service: ServiceId, upgrade: &Upgrade, f
     }
     let served_before: BTreeSet<Slot> =
         slots.iter().copied().filter(|slot| serves(before, before, service, *slot)).collect();
+    // A host that is given up in this very step takes its slots down, not the upgrade.
+    let given_up = |u: &Unit| after.is_lost(u.host) && !before.is_lost(u.host);
+    let excused: BTreeSet<Slot> =
+        before.units_of(service).filter(|u| given_up(u)).map(|u| u.key.slot).collect();
+    let served_before: BTreeSet<Slot> = served_before.difference(&excused).copied().collect();
     let taken_down: Vec<Slot> = served_before
         .iter()
         .copied()
