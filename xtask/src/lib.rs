@@ -14,6 +14,7 @@ pub mod demo;
 pub mod docker;
 pub mod http;
 pub mod images;
+pub mod interrupt;
 pub mod load;
 pub mod sim;
 pub mod steps;

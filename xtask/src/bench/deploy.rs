@@ -9,7 +9,7 @@ use super::BenchError;
 use super::clone::create_body;
 use super::contender::{Contender, Run, measure};
 use super::floor::Floor;
-use super::product::{Drover, specimen};
+use super::product::{Drover, Look, specimen};
 use super::stage::{IMAGE, Measured, Stage};
 use super::swarm::Swarm;
 use super::table::{Spread, table};
@@ -19,8 +19,19 @@ use super::watch::Watch;
 const LANES: [usize; 5] = [1, 2, 4, 8, 16];
 const LANES_COUNT: usize = 60;
 
+/// A moment of a run that says where its time went.
+type Phase = (&'static str, fn(&Run) -> SystemTime);
+
+const PHASES: [Phase; 5] = [
+    ("first created", |run| run.marks.made.first()),
+    ("last created", |run| run.marks.made.last()),
+    ("first running", |run| run.marks.up.first()),
+    ("last running", |run| run.marks.up.last()),
+    ("answered", |run| run.answered_at),
+];
+
 /// The command line.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct Arguments {
     /// Containers to deploy, in turn.
     #[arg(long, value_delimiter = ',', default_value = "30,100,300")]
@@ -40,7 +51,8 @@ pub struct Arguments {
 
 /// Run it.
 pub(super) fn run(arguments: &Arguments) -> Result<(), BenchError> {
-    arguments.measured.on_hosts(|stage| on_stage(arguments, stage))
+    let all = arguments.clone();
+    arguments.measured.on_hosts(move |stage| on_stage(&all, stage))
 }
 
 fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
@@ -57,12 +69,13 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     };
     println!("Floor: {} requests at a time on each engine.", floor.at_a_time);
     for &count in &arguments.counts {
-        drover.planned_at.clear();
+        drover.looks.clear();
         let mut contenders: Vec<&mut dyn Contender> = vec![&mut floor, &mut drover];
         contenders.extend(swarm.as_mut().map(|swarm| swarm as &mut dyn Contender));
         let runs = take_turns(&mut contenders, &mut watch, count, arguments.rounds)?;
         print_comparison(&contenders, &runs, count);
-        print_phases(&runs[1], &drover.planned_at);
+        print_phases(&contenders, &runs);
+        print_inside(&runs[1], &drover.looks);
     }
     Ok(())
 }
@@ -103,19 +116,24 @@ fn print_comparison(contenders: &[&mut dyn Contender], runs: &[Vec<Run>], count:
     println!("\nLeast / middle / greatest of {}:\n\n{}", runs[0].len(), table(&rows));
 }
 
-/// Where Drover's time goes, in seconds since it was asked.
-fn print_phases(runs: &[Run], planned_at: &[SystemTime]) {
-    let planned = runs.iter().zip(planned_at).map(|(run, planned)| run.until(*planned));
-    let until =
-        |mark: fn(&Run) -> SystemTime| Spread::of(runs.iter().map(|run| run.until(mark(run))));
+/// Where the time goes, in seconds since the asking.
+fn print_phases(contenders: &[&mut dyn Contender], runs: &[Vec<Run>]) {
+    let head = std::iter::once("middle, seconds").chain(PHASES.map(|(name, _)| name));
+    let mut rows = vec![head.map(str::to_owned).collect::<Vec<_>>()];
+    for (contender, own) in contenders.iter().zip(runs) {
+        let until = PHASES.map(|(_, mark)| Spread::of(own.iter().map(|run| run.until(mark(run)))));
+        let until = until.iter().map(|spread| format!("{:.2}", spread.middle()));
+        rows.push(std::iter::once(contender.name().to_owned()).chain(until).collect());
+    }
+    println!("{}", table(&rows));
+}
+
+fn print_inside(runs: &[Run], looks: &[Look]) {
+    let planned = runs.iter().zip(looks).map(|(run, look)| run.until(look.planned_at));
+    let planned = Spread::of(planned).middle();
+    let busy = Spread::of(looks.iter().map(|look| look.busy_s)).middle();
     println!(
-        "Drover, after the command began (middle): planned {:.2} s, first container created {:.2} s, \
-         last created {:.2} s, last running {:.2} s, command ended {:.2} s.",
-        Spread::of(planned).middle(),
-        until(|run| run.marks.made.first()).middle(),
-        until(|run| run.marks.made.last()).middle(),
-        until(|run| run.marks.up.last()).middle(),
-        until(|run| run.answered_at).middle(),
+        "Drover: planned after {planned:.2} s; its server and agents took {busy:.2} s of processor time (middle)."
     );
 }
 

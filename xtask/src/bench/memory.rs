@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, Program};
 const REST: Duration = Duration::from_secs(10);
 
 /// The command line.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct Arguments {
     /// Containers to look after.
     #[arg(long, default_value_t = 300)]
@@ -26,7 +26,8 @@ pub struct Arguments {
 
 /// Run it.
 pub(super) fn run(arguments: &Arguments) -> Result<(), BenchError> {
-    arguments.measured.on_hosts(|stage| on_stage(arguments, stage))
+    let all = arguments.clone();
+    arguments.measured.on_hosts(move |stage| on_stage(&all, stage))
 }
 
 fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {

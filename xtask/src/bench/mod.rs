@@ -55,6 +55,9 @@ pub enum BenchError {
         #[source]
         source: std::io::Error,
     },
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted; everything it started is gone")]
+    Interrupted,
     /// A contender did not get there.
     #[error("{who}: {what}")]
     Stuck {

@@ -7,20 +7,31 @@ use serde_json::Value;
 use super::contender::{Contender, Run};
 use super::stage::IMAGE;
 use super::{BenchError, io};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Program};
 
 /// Drover.
 pub(super) struct Drover<'a> {
     cluster: &'a Cluster,
     folder: tempfile::TempDir,
-    /// When the planner began to decide on each deployment so far.
-    pub(super) planned_at: Vec<SystemTime>,
+    /// Processor time of server and agents when the last deployment began, seconds.
+    busy_before_s: f64,
+    /// What can be told of each deployment so far.
+    pub(super) looks: Vec<Look>,
+}
+
+/// A deployment, from inside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// The planner began to decide on it.
+    pub(super) planned_at: SystemTime,
+    /// Processor time that server and agents took for it, seconds: the part of the machine that the engines didn't get.
+    pub(super) busy_s: f64,
 }
 
 impl<'a> Drover<'a> {
     pub(super) fn new(cluster: &'a Cluster) -> Result<Self, BenchError> {
         let folder = tempfile::tempdir().map_err(io("make a folder for compose files"))?;
-        Ok(Self { cluster, folder, planned_at: Vec::new() })
+        Ok(Self { cluster, folder, busy_before_s: 0.0, looks: Vec::new() })
     }
 
     fn run(&self, line: &str) -> Result<(), BenchError> {
@@ -31,6 +42,15 @@ impl<'a> Drover<'a> {
         }
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
         Err(BenchError::Stuck { who: "Drover", what: format!("`drover {line}` failed: {said}") })
+    }
+}
+
+impl Drover<'_> {
+    /// Processor time of server and agents since they began, seconds.
+    fn busy_s(&self) -> f64 {
+        let hosts = self.cluster.host_numbers().into_iter();
+        let agents = hosts.filter_map(|host| self.cluster.agent(host));
+        agents.chain(self.cluster.server()).filter_map(processor_time_s).sum()
     }
 }
 
@@ -45,20 +65,30 @@ impl Contender for Drover<'_> {
         };
         write("docker-compose.yml", format!("sleep:\n  image: {IMAGE}\n"))?;
         write("rancher-compose.yml", format!("sleep:\n  scale: {count}\n"))?;
+        self.busy_before_s = self.busy_s();
         self.run("-p bench up -d")
     }
 
     fn look_back(&mut self, _: &Run) -> Result<(), BenchError> {
         let containers = self.cluster.api().list("/v2-beta/containers?sort=createdTS&limit=1")?;
         let planned_ms = containers.first().and_then(|c| c["createdTS"].as_u64());
-        let planned = Duration::from_millis(planned_ms.unwrap_or_default());
-        self.planned_at.push(UNIX_EPOCH + planned);
+        let planned_at = UNIX_EPOCH + Duration::from_millis(planned_ms.unwrap_or_default());
+        self.looks.push(Look { planned_at, busy_s: self.busy_s() - self.busy_before_s });
         Ok(())
     }
 
     fn remove(&mut self) -> Result<(), BenchError> {
         self.run("-p bench rm --force")
     }
+}
+
+/// In user mode and in the kernel; Linux counts it in hundredths of a second.
+fn processor_time_s(program: &Program) -> Option<f64> {
+    let counted = std::fs::read_to_string(format!("/proc/{}/stat", program.id())).ok()?;
+    // The program's name may hold blanks; what follows it may not.
+    let mut numbers = counted.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut next = || numbers.next()?.parse::<f64>().ok();
+    Some((next()? + next()?) / 100.0)
 }
 
 /// Everything Docker knows of one container of a deployment of one.

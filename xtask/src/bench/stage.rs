@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::BenchError;
+use super::{BenchError, io};
 use crate::cluster::Cluster;
 use crate::docker::Engine;
+use crate::interrupt::unless_interrupted;
 use crate::testbed::Testbed;
 use crate::{checkout, images};
 
@@ -20,7 +21,7 @@ const HOSTS: u8 = 3;
 pub(super) const IMAGE: &str = "127.0.0.1:5000/demo/sleep:1";
 
 /// Which program is measured.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct Measured {
     /// The `drover` to measure; built in the release profile if left out.
     #[arg(long)]
@@ -31,15 +32,15 @@ impl Measured {
     /// Build what is missing, raise the hosts, hand them to `act`, and take them down whatever comes of it.
     pub(super) fn on_hosts(
         &self,
-        act: impl FnOnce(Stage) -> Result<(), BenchError>,
+        act: impl FnOnce(Stage) -> Result<(), BenchError> + Send + 'static,
     ) -> Result<(), BenchError> {
         let drover = match &self.drover {
             Some(drover) => drover.clone(),
             None => checkout::build("--release --bin drover")?,
         };
-        let outcome = Stage::raise(drover).and_then(act);
-        Testbed::down(BED)?;
-        outcome
+        let outcome = unless_interrupted(|| Stage::raise(drover).and_then(act));
+        Testbed::release(BED)?;
+        outcome.map_err(io("listen for Ctrl-C"))?.unwrap_or(Err(BenchError::Interrupted))
     }
 }
 

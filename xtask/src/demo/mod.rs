@@ -9,13 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 
 use crate::checkout::{self, BuildError};
 use crate::cluster::ClusterError;
 use crate::command::{self, CommandError};
 use crate::docker::EngineError;
+use crate::interrupt::unless_interrupted;
 use crate::testbed::{Testbed, TestbedError};
 
 /// The command line.
@@ -71,36 +70,19 @@ pub fn run(arguments: &Arguments) -> Result<(), DemoError> {
     }
 }
 
-/// The story runs on a thread of its own, so that Ctrl-C is heard at any moment; what it started is tied to it.
+/// The story may be broken off; what it started ends with it.
 fn on_docker(arguments: &Arguments) -> Result<(), DemoError> {
     let (bed, exit) = (arguments.bed, arguments.exit);
     let at_the_end = Arc::new(AtomicBool::new(false));
-    let (done, outcome) = oneshot::channel();
     let flag = Arc::clone(&at_the_end);
-    std::thread::spawn(move || done.send(story::tell(bed, exit, &flag)));
-    let outcome = wait(outcome)?;
+    let told = unless_interrupted(move || story::tell(bed, exit, &flag));
+    let outcome = told.map_err(DemoError::Signals)?;
     Testbed::release(bed)?;
     match outcome {
         Some(told) => told,
         None if at_the_end.load(Ordering::SeqCst) => Ok(()),
         None => Err(DemoError::Interrupted),
     }
-}
-
-/// The story's outcome; none if a signal came first.
-fn wait(
-    outcome: oneshot::Receiver<Result<(), DemoError>>,
-) -> Result<Option<Result<(), DemoError>>, DemoError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(DemoError::Signals)?.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Signals)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Signals)?;
-        Ok(tokio::select! {
-            told = outcome => told.ok(),
-            _ = interrupt.recv() => None,
-            _ = terminate.recv() => None,
-        })
-    })
 }
 
 /// The same scenario, hosts and time simulated.
