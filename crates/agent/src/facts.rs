@@ -16,6 +16,7 @@ pub(crate) fn facts(docker_version: &str, problem: &str) -> HostFacts {
         os: os(&read("/etc/os-release")),
         cpus: cpus(&read("/proc/cpuinfo")),
         memory: memory(&read("/proc/meminfo")),
+        public_key: String::new(),
         problem: problem.to_owned(),
     }
 }

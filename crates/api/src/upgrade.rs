@@ -33,6 +33,7 @@ pub(crate) fn start(
     next::check(ctx, service, &held, &template)?;
     let defaults = service.upgrade_defaults;
     let upgrade = Upgrade {
+        ledger: 0, // counted from when it is applied
         service: service.id,
         from: service.current,
         to: newest(ctx.world, service).next(),

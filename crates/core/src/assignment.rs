@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BalancerConfig, Desired, HostId, PortSpec, Secret, Template, UnitKey};
+use crate::{BalancerConfig, Desired, HostId, HostNetwork, PortSpec, Secret, Template, UnitKey};
 
 /// Everything one agent needs to know. An agent refuses an older generation, and the same generation with
 /// other content.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HostAssignment {
     /// Id of the cluster; containers labelled with another one are not ours.
@@ -25,6 +25,9 @@ pub struct HostAssignment {
     pub templates: BTreeMap<String, AssignedTemplate>,
     /// Configuration of each balancer unit here.
     pub balancers: BTreeMap<UnitKey, BalancerConfig>,
+    /// The project's network; `None` while the host has no part of it: units then use Docker's bridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<HostNetwork>,
     /// Logins for pulls, by registry as it stands in image references.
     pub registries: BTreeMap<String, RegistryLogin>,
 }
@@ -49,6 +52,9 @@ pub struct AssignedUnit {
     /// Docker volumes behind the declared names the unit mounts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<String, AssignedVolume>,
+    /// A slot keeps its address on a host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retain_ip: bool,
     /// TCP ports of the primary that must accept before the unit counts as ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ready_ports: Vec<u16>,
@@ -130,12 +136,14 @@ impl HostAssignment {
 
     /// Whether the two say the same, whatever their generation.
     pub fn same_content(&self, other: &Self) -> bool {
-        let Self { cluster, host, generation: _, units, templates, balancers, registries } = self;
+        let Self { cluster, host, generation: _, units, templates, balancers, network, registries } =
+            self;
         *cluster == other.cluster
             && *host == other.host
             && *units == other.units
             && *templates == other.templates
             && *balancers == other.balancers
+            && *network == other.network
             && *registries == other.registries
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ServiceId, UnitKey};
+use crate::{HealthCheck, Ledger, Secret, ServiceId, Tuning, UnitKey};
 
 /// Rules of a balancer, or the target side of selector rules on any other service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct BalancerSpec {
     pub default_certificate: Option<String>,
     /// Custom HAProxy text as given; what can't be mapped is refused by the caller.
     pub custom: Option<String>,
-    /// Cookie stickiness, kept for the issue that brings it.
+    /// Requests of one client go to one target: a [`Stickiness`], as given.
     pub stickiness: Option<serde_json::Value>,
 }
 
@@ -51,6 +51,39 @@ pub struct PortRule {
     pub weight: Option<u16>,
 }
 
+/// Cookie stickiness, HAProxy's terms.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stickiness {
+    /// A name users gave the policy.
+    pub name: Option<String>,
+    /// Name of the cookie; `None` is the backend's name.
+    pub cookie: Option<String>,
+    /// Its domain.
+    pub domain: Option<String>,
+    /// Take the cookie out of what targets see.
+    pub indirect: bool,
+    /// Keep caches from storing answers that set it.
+    pub nocache: bool,
+    /// Set it in answers to POST only.
+    pub postonly: bool,
+    /// How it is made.
+    pub mode: StickinessMode,
+}
+
+/// Who makes the cookie that stickiness goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StickinessMode {
+    /// The balancer replaces the value of the target's own.
+    Rewrite,
+    /// The balancer adds its own.
+    #[default]
+    Insert,
+    /// The balancer puts the target before the value of the target's own.
+    Prefix,
+}
+
 /// Protocol of a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,33 +99,91 @@ pub enum RuleProtocol {
 }
 
 /// What one balancer process serves: its config file, replaced as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BalancerConfig {
+    /// Newest withdrawal it knows of, to be acknowledged; see [`crate::World::withdrawn`].
+    pub routing: u64,
     /// Listening ports and the routes behind each.
     pub listeners: BTreeMap<u16, Listener>,
+    /// Certificates that listeners name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<String, CertificatePem>,
+    /// Units on their way out that may still have requests in flight here, and how long those may take,
+    /// counted from when this process first saw it, in milliseconds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub draining: BTreeMap<UnitKey, u64>,
+    /// Which counting requests for a service belong to, see [`crate::Ledger::number`]; 0 for those left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ledgers: BTreeMap<ServiceId, u64>,
+    /// What users' custom text says.
+    pub tuning: Tuning,
+}
+
+/// A certificate with its key, ready to be served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CertificatePem {
+    /// The certificate and those it was signed with, PEM, in the order they are sent.
+    pub chain: String,
+    /// Its private key, PEM.
+    pub key: Secret,
 }
 
 /// One listening port.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Listener {
     /// What is spoken on it.
     pub protocol: RuleProtocol,
     /// Tried in order; the first that matches takes the request.
     pub routes: Vec<Route>,
+    /// For `https` and `tls`: names into [`BalancerConfig::certificates`], chosen by server name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
+    /// The one for clients that name no server, or one of no certificate's; without it those are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_certificate: Option<String>,
 }
 
 /// A route and its targets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Route {
     /// Host name: exact, `*.suffix` or `prefix.*`; `None` matches all.
     pub hostname: Option<String>,
     /// Path prefix; `None` matches all.
     pub path: Option<String>,
-    /// Who answers; empty means 503.
+    /// Name for custom configuration and for the stickiness cookie.
+    pub backend: String,
+    /// Who answers; empty means that requests are held, or else 503.
     pub targets: Vec<Target>,
+    /// The service that requests without a target are counted for: the first rule's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceId>,
+    /// A target is on its way: requests wait for it instead of failing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// The balancer's own check of targets, from the target service's health check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<HealthCheck>,
+    /// Requests of one client go to one target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stickiness: Option<Stickiness>,
+}
+
+/// How requests wait while a route has no target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Requests that may wait at a time.
+    pub requests: u32,
+    /// How long each may.
+    pub timeout_ms: u64,
+}
+
+impl Hold {
+    /// Where users say nothing.
+    pub const DEFAULT: Self = Self { requests: 1_000, timeout_ms: 30_000 };
 }
 
 /// One unit that can answer.
@@ -100,7 +191,7 @@ pub struct Route {
 pub struct Target {
     /// Whose it is; requests in flight are counted under this.
     pub unit: UnitKey,
-    /// `address:port`.
+    /// `address:port`; the address of an external service may be a host name.
     pub address: String,
     /// Relative share.
     pub weight: u16,
@@ -112,8 +203,16 @@ pub struct Target {
 pub struct BalancerStatus {
     /// SHA-256 (hex) of the config file's bytes that routing follows now.
     pub applied: String,
-    /// Why the newest file is not the one applied; empty when it is.
+    /// [`BalancerConfig::routing`] of that config.
+    pub routing: u64,
+    /// Why the newest file is not the one applied, or what of it does not work; empty when all does.
     pub problem: String,
     /// Requests in flight, by unit; those without any are left out.
     pub in_flight: BTreeMap<UnitKey, u64>,
+    /// Targets that get nothing for now because they fail, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ejected: BTreeMap<UnitKey, String>,
+    /// What was counted, by the service that was asked.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ledgers: BTreeMap<ServiceId, Ledger>,
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Credential, CredentialId, Desired, Host, HostId, HostSeen, Project, ProjectId, Registry,
-    RegistryId, Revision, RevisionNo, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey,
-    Upgrade, UpgradePhase, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted,
+    Certificate, CertificateId, Credential, CredentialId, Desired, Host, HostId, HostSeen, Project,
+    ProjectId, Registry, RegistryId, Revision, RevisionNo, Service, ServiceId, Stack, StackId,
+    Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeKey, VolumeTemplate, VolumeTemplateId,
+    Wanted,
 };
 
 /// One write.
@@ -50,6 +51,10 @@ pub enum Change {
     PutRegistry(Registry),
     /// Forget a removed registry.
     DropRegistry(RegistryId),
+    /// Make or replace a certificate.
+    PutCertificate(Box<Certificate>),
+    /// Forget a removed certificate.
+    DropCertificate(CertificateId),
     /// Set a setting; `None` unsets it.
     SetSetting {
         /// Name.
@@ -101,9 +106,19 @@ pub enum Change {
         /// The rolling restart it has then been through.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<u64>,
+        /// For draining: when it is stopped at the latest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Time>,
     },
     /// Forget a removed unit whose containers are gone.
     DropUnit(UnitKey),
+    /// Give a host its part of the project's network; refused if it has one.
+    GiveSubnet {
+        /// The host.
+        host: HostId,
+        /// `10.42.3.0/24`.
+        subnet: String,
+    },
     /// Give a host up for lost after it has been away too long, or take it back.
     LoseHost {
         /// The host.
@@ -191,9 +206,11 @@ impl Change {
     /// Which services could plan differently after it.
     pub fn dirties(&self) -> Scope {
         match self {
-            Self::PutHost(_) | Self::DropHost(_) | Self::SeeHost { .. } | Self::LoseHost { .. } => {
-                Scope::everything()
-            }
+            Self::PutHost(_)
+            | Self::DropHost(_)
+            | Self::SeeHost { .. }
+            | Self::LoseHost { .. }
+            | Self::GiveSubnet { .. } => Scope::everything(),
             Self::PutService(service) => Scope::one(service.id),
             Self::DropService(id) | Self::EndUpgrade(id) | Self::EndRestart(id) => Scope::one(*id),
             Self::AddRevision(revision) => Scope::one(revision.service),
@@ -215,6 +232,8 @@ impl Change {
             | Self::DropCredential(_)
             | Self::PutRegistry(_)
             | Self::DropRegistry(_)
+            | Self::PutCertificate(_)
+            | Self::DropCertificate(_)
             | Self::SetSetting { .. }
             | Self::PlaceVolume { .. } => Scope::default(),
         }

@@ -117,7 +117,7 @@ fn switched_on() -> bool {
 }
 
 /// Text that must not be shown. `Debug` prints dots; reading it is an explicit call.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 

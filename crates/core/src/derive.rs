@@ -3,12 +3,21 @@
 
 mod assignment;
 mod balancer;
+mod drain;
 mod endpoint;
+mod links;
+mod requests;
 mod serving;
 mod status;
 
 pub use assignment::assignment;
 pub use balancer::balancer_config;
+pub use drain::{
+    DRAIN_TIMEOUT_MS, NAMES_TIMEOUT_MS, Undrained, drain_timeout_ms, is_balanced, must_drain,
+    names_until, undrained,
+};
 pub use endpoint::{Endpoint, endpoints, published_ports};
+pub use links::{behind, links, selected};
+pub use requests::upgrade_requests;
 pub use serving::{is_serving, is_up};
 pub use status::{ServiceHealth, ServiceStatus, filling, stack_health, status};

@@ -28,6 +28,9 @@ pub struct Host {
     pub labels: BTreeMap<String, String>,
     /// Address other hosts reach it by.
     pub address: String,
+    /// Its part of the project's network, `10.42.3.0/24`; given by the planner, kept for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
     /// May take new units.
     pub active: bool,
     /// Memory the scheduler may give away, bytes; `None` is what the machine has.
@@ -82,6 +85,9 @@ pub struct HostFacts {
     pub cpus: u32,
     /// Memory, bytes.
     pub memory: i64,
+    /// WireGuard public key, base64; empty if it has none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub public_key: String,
     /// Why the agent can't drive Docker; empty when it can.
     pub problem: String,
 }

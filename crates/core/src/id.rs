@@ -38,6 +38,8 @@ numbered! {
     CredentialId,
     /// A Docker registry that hosts log in to.
     RegistryId,
+    /// A certificate that balancers serve.
+    CertificateId,
 }
 
 /// Number of a service's immutable revision, from 1.

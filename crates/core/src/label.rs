@@ -19,6 +19,8 @@ pub const START_ONCE: &str = "io.rancher.container.start_once";
 pub const HOSTNAME_OVERRIDE: &str = "io.rancher.container.hostname_override";
 /// Id of the host a service is pinned to.
 pub const REQUESTED_HOST: &str = "io.rancher.service.requested.host.id";
+/// On a balancer: `any`, `only-local` or `prefer-local` targets.
+pub const BALANCER_TARGET: &str = "io.rancher.lb_service.target";
 /// Host label: addresses that ports may be bound to.
 pub const HOST_IPS: &str = "io.rancher.scheduler.ips";
 /// Host label: only units that carry one of these labels may run here.

@@ -12,21 +12,27 @@
 
 mod assignment;
 mod balancer;
+mod certificate;
 mod change;
 pub mod check;
 mod container;
 mod credential;
 pub mod derive;
+mod discovery;
+mod follow;
 mod host;
 mod id;
 pub mod label;
 pub mod name;
+mod network;
 pub mod plan;
 mod project;
 pub mod protocol;
 pub mod schedule;
+mod selector;
 mod service;
 mod time;
+mod tuning;
 mod unit;
 mod upgrade;
 mod volume;
@@ -36,26 +42,39 @@ pub use assignment::{
     AssignedTemplate, AssignedUnit, AssignedVolume, HostAssignment, RegistryLogin, Role,
 };
 pub use balancer::{
-    BalancerConfig, BalancerSpec, BalancerStatus, Listener, PortRule, Route, RuleProtocol, Target,
+    BalancerConfig, BalancerSpec, BalancerStatus, CertificatePem, Hold, Listener, PortRule, Route,
+    RuleProtocol, Stickiness, StickinessMode, Target,
 };
+pub use certificate::Certificate;
 pub use change::{Change, LoggedChange, Refused, Scope};
 pub use container::{
     BadPort, BlkioDevice, ContainerSpec, DockerHealth, HealthCheck, HealthStrategy, NetworkMode,
     PortSpec, Protocol, Ulimit,
 };
 pub use credential::{Credential, Grant, Login, Registry, Secret};
+pub use discovery::{
+    DiscoveredContainer, DiscoveredHost, DiscoveredMember, DiscoveredProject, DiscoveredService,
+    DiscoveredStack, Discovery, DiscoveryUpdate,
+};
+pub use follow::{Counts, Failure, Followed, Ledger};
 pub use host::{Host, HostFacts, HostSeen};
 pub use id::{
-    BadUnitKey, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId, Slot, StackId,
-    UnitKey, VolumeTemplateId,
+    BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId,
+    Slot, StackId, UnitKey, VolumeTemplateId,
+};
+pub use network::{
+    DEFAULT_RANGE, DISCOVERY_ADDRESS, ENCRYPTION_SETTING, HostNetwork, Peer, RANGE_SETTING,
+    VXLAN_PORT, WIREGUARD_PORT,
 };
 pub use project::{Project, Stack};
+pub use selector::{BadSelector, Selector};
 pub use service::{
     External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template, UpgradeDefaults,
     Wanted,
 };
 pub use time::Time;
+pub use tuning::{BackendTuning, BadTuning, Balance, ListenerTuning, Tuning};
 pub use unit::{Desired, Health, Observed, ObservedContainer, Phase, Unit};
-pub use upgrade::{Upgrade, UpgradePhase};
+pub use upgrade::{Outcome, Upgrade, UpgradePhase};
 pub use volume::{VolumeKey, VolumeTemplate};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HostAssignment, HostFacts, HostId, Observed, Secret, Time, UnitKey};
+use crate::{
+    DiscoveryUpdate, Followed, HostAssignment, HostFacts, HostId, Observed, Secret, Time, UnitKey,
+};
 
 /// Version of this protocol; a server refuses an agent of another one, in words.
 pub const PROTOCOL: u32 = 1;
@@ -85,6 +87,10 @@ pub struct Report {
     pub assigned: u64,
     /// Units, by key.
     pub units: BTreeMap<UnitKey, Observed>,
+    /// What balancers here acknowledged and counted, by unit: all of them whenever one differs.
+    pub balancers: BTreeMap<UnitKey, Followed>,
+    /// What the host's name service acknowledged.
+    pub names: Option<Followed>,
     /// What happened, oldest first; the server acknowledges them by the last number.
     pub events: Vec<HostEvent>,
     /// What the machine is, if that changed.
@@ -120,6 +126,8 @@ pub enum FromServer {
     },
     /// The host's assignment, whole.
     Assign(Box<HostAssignment>),
+    /// What names and metadata are answered from: everything after a connect, then what changed.
+    Discover(Box<DiscoveryUpdate>),
     /// Events up to this number are stored.
     EventsStored {
         /// The number.

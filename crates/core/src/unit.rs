@@ -17,6 +17,9 @@ pub struct Unit {
     pub desired: Desired,
     /// Raised with every change of `desired`; an observation counts only under the current one.
     pub generation: u64,
+    /// While draining: when it is stopped even if requests are still in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_until: Option<Time>,
     /// The rolling restart it has been through, see [`crate::Restart`].
     #[serde(default)]
     pub run: u64,

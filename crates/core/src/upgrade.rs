@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RevisionNo, ServiceId, Time};
+use crate::{Ledger, RevisionNo, ServiceId, Time};
 
 /// Moving the slots of one service from one revision to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,10 +21,22 @@ pub struct Upgrade {
     pub start_first: bool,
     /// Where it is.
     pub phase: UpgradePhase,
+    /// Number of the counting of requests that is for it: the revision of the commit that began it.
+    #[serde(default)]
+    pub ledger: u64,
     /// When it was asked for.
     pub started_at: Time,
     /// Who asked.
     pub by: String,
+}
+
+/// How a service's last upgrade went, kept until the next one ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The upgrade, in its last phase.
+    pub upgrade: Upgrade,
+    /// Requests while it lasted.
+    pub requests: Ledger,
 }
 
 /// Where an upgrade is. Commands and the planner move it; see [`crate::plan`].

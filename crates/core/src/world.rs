@@ -16,9 +16,10 @@ use imbl::{OrdMap, OrdSet};
 pub use row::{BadRow, Row, RowKey};
 
 use crate::{
-    Credential, CredentialId, Host, HostId, HostSeen, Observed, Project, ProjectId, Registry,
-    RegistryId, Revision, RevisionNo, Scope, Service, ServiceId, Slot, Stack, StackId, Template,
-    Time, Unit, UnitKey, Upgrade, VolumeKey, VolumeTemplate, VolumeTemplateId,
+    Certificate, CertificateId, Credential, CredentialId, Followed, Host, HostId, HostSeen,
+    Observed, Outcome, Project, ProjectId, Registry, RegistryId, Revision, RevisionNo, Scope,
+    Service, ServiceId, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade, VolumeKey,
+    VolumeTemplate, VolumeTemplateId,
 };
 
 /// An immutable snapshot of a cluster.
@@ -58,6 +59,16 @@ pub struct World {
     pub credentials: OrdMap<CredentialId, Arc<Credential>>,
     /// Image registries.
     pub registries: OrdMap<RegistryId, Arc<Registry>>,
+    /// Certificates.
+    pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
+    /// How services' last upgrades went.
+    pub outcomes: OrdMap<ServiceId, Arc<Outcome>>,
+    /// What balancers acknowledged.
+    pub balancers_followed: OrdMap<UnitKey, Arc<Followed>>,
+    /// What hosts' name services acknowledged.
+    pub names_followed: OrdMap<HostId, Arc<Followed>>,
+    /// Revision of the newest commit that withdrew a unit of a project from traffic.
+    pub withdrawn: OrdMap<ProjectId, u64>,
     /// Settings by name.
     pub settings: OrdMap<String, String>,
     /// Index of `units` by host; kept by `apply`, checked by [`crate::check`].
@@ -211,11 +222,45 @@ impl World {
         (touched, scope)
     }
 
+    /// Take in what a host's data-plane processes acknowledged and counted. An acknowledgement never goes back.
+    /// Returns the rows that changed.
+    pub fn follow(
+        &mut self,
+        host: HostId,
+        balancers: &BTreeMap<UnitKey, Followed>,
+        names: Option<&Followed>,
+    ) -> std::collections::BTreeSet<RowKey> {
+        let mut touched = std::collections::BTreeSet::new();
+        for (&key, new) in balancers {
+            let lives_here = self.unit(key).is_some_and(|unit| unit.host == host);
+            let held = self.balancers_followed.get(&key);
+            if lives_here && is_news(held, new) {
+                self.balancers_followed.insert(key, Arc::new(new.clone()));
+                touched.insert(RowKey::BalancerFollowed(key));
+            }
+        }
+        let known = self.hosts.contains_key(&host);
+        if let Some(new) = names.filter(|new| known && is_news(self.names_followed.get(&host), new))
+        {
+            self.names_followed.insert(host, Arc::new(new.clone()));
+            touched.insert(RowKey::NamesFollowed(host));
+        }
+        if !touched.is_empty() {
+            self.version += 1;
+            touched.insert(RowKey::Counters);
+        }
+        touched
+    }
+
     /// Count one of `by_host`'s mistakes, for [`crate::check`].
     pub(crate) fn host_index_is_right(&self) -> bool {
         let rebuilt: OrdSet<_> = self.units.values().map(|u| (u.host, u.key)).collect();
         rebuilt == self.by_host
     }
+}
+
+fn is_news(held: Option<&Arc<Followed>>, new: &Followed) -> bool {
+    held.is_none_or(|held| new.routing >= held.routing && **held != *new)
 }
 
 /// Lowest and highest key a service's units can have.

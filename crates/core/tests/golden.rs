@@ -125,6 +125,7 @@ fn rows() {
             host: HostId(7),
             desired: Desired::Running,
             generation: 4,
+            drain_until: None,
             run: 0,
             serial: 20,
             created_at: at,
@@ -148,7 +149,7 @@ fn rows() {
     pinned(
         "change",
         &vec![
-            Change::SetDesired { unit: key(), desired: Desired::Stopped, run: None },
+            Change::SetDesired { unit: key(), desired: Desired::Stopped, run: None, until: None },
             Change::Settle { service: ServiceId(12), wanted: Wanted::Active },
             Change::PlaceVolume {
                 volume: VolumeKey { template: VolumeTemplateId(9), slot: Some(Slot::Number(1)) },

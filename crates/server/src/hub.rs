@@ -104,11 +104,16 @@ fn touched(before: &World, update: &Update) -> Touched {
                 touched.hosts.extend(world.units_of(*service).map(|unit| unit.host));
                 balancers = true;
             }
-            RowKey::Host(host) => {
-                touched.hosts.insert(*host);
-                balancers = true;
+            // An address or a part of the network, which all its peers need to know.
+            RowKey::Host(_) => touched.all = true,
+            RowKey::Seen(host) => {
+                touched.all |= public_key(before, *host) != public_key(world, *host)
             }
-            RowKey::Observed(_) | RowKey::Lost(_) => balancers = true,
+            RowKey::Observed(_)
+            | RowKey::Lost(_)
+            | RowKey::Upgrade(_)
+            | RowKey::Withdrawn(_)
+            | RowKey::Certificate(_) => balancers = true,
             RowKey::Service(service) => touched.all |= edited(before, world, *service),
             // Rare, and read by units of many services: names, logins.
             RowKey::Stack(_)
@@ -119,8 +124,9 @@ fn touched(before: &World, update: &Update) -> Touched {
             RowKey::Counters
             | RowKey::Credential(_)
             | RowKey::Project(_)
-            | RowKey::Seen(_)
-            | RowKey::Upgrade(_) => {}
+            | RowKey::Outcome(_)
+            | RowKey::BalancerFollowed(_)
+            | RowKey::NamesFollowed(_) => {}
         }
     }
     if balancers && !touched.all {
@@ -129,6 +135,10 @@ fn touched(before: &World, update: &Update) -> Touched {
         touched.hosts.extend(units.map(|unit| unit.host));
     }
     touched
+}
+
+fn public_key(world: &World, host: HostId) -> Option<&str> {
+    world.seen.get(&host).map(|seen| seen.facts.public_key.as_str())
 }
 
 /// Whether more of a service changed than what its agents don't see. Its rules and its kind reach units of
@@ -166,6 +176,7 @@ mod tests {
             description: String::new(),
             labels: BTreeMap::new(),
             address: address.to_owned(),
+            subnet: None,
             active: true,
             memory_limit: None,
             milli_cpu_limit: None,
@@ -234,6 +245,7 @@ mod tests {
             host: HostId(host),
             desired: Desired::Running,
             generation: 0,
+            drain_until: None,
             run: 0,
             serial,
             created_at: Time(0),
@@ -331,11 +343,15 @@ mod tests {
         let put = |service: Service| Change::PutService(Box::new(service));
         check("a new unit", unit(WEB, 2, 12, 40), &[11, 12]);
         let desired = Desired::Stopped;
-        check("a stop", Change::SetDesired { unit: key(WEB, 1), desired, run: None }, &[10, 11]);
+        check(
+            "a stop",
+            Change::SetDesired { unit: key(WEB, 1), desired, run: None, until: None },
+            &[10, 11],
+        );
         let (image, digest) = ("web:1".to_owned(), "sha256:1".to_owned());
         let pin = Change::PinImage { service: WEB, revision: RevisionNo(1), image, digest };
         check("a digest", pin, &[10, 11]);
-        check("an address", Change::PutHost(host(10, "10.0.0.99")), &[10, 11]);
+        check("an address", Change::PutHost(host(10, "10.0.0.99")), &[10, 11, 12]);
         check("a lost host", Change::LoseHost { host: HostId(10), lost: true }, &[11]);
         check("a scale", put(Service { scale: 9, ..web() }), &[]);
         check("settled", Change::Settle { service: WEB, wanted: Wanted::Active }, &[]);
@@ -364,7 +380,12 @@ mod tests {
 
     #[test]
     fn who_is_told_of_a_unit_that_is_gone() {
-        let remove = Change::SetDesired { unit: key(WEB, 1), desired: Desired::Removed, run: None };
+        let remove = Change::SetDesired {
+            unit: key(WEB, 1),
+            desired: Desired::Removed,
+            run: None,
+            until: None,
+        };
         let before = world().commit(&[remove]).unwrap().0;
         let (after, rows) = before.commit(&[Change::DropUnit(key(WEB, 1))]).unwrap();
         check(&before, after, rows, &[10, 11], "a unit that is gone");

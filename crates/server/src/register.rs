@@ -149,6 +149,7 @@ fn new_host(asked: &Register, id: HostId, project: ProjectId, now: Time) -> Vec<
         description: String::new(),
         labels: asked.labels.clone(),
         address: asked.address.clone(),
+        subnet: None,
         active: true,
         memory_limit: None,
         milli_cpu_limit: None,

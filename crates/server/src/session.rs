@@ -153,6 +153,9 @@ impl Session {
         if !report.units.is_empty() {
             store.report(host, report.units, crate::clock::now()).await.map_err(failed)?;
         }
+        if !report.balancers.is_empty() || report.names.is_some() {
+            store.follow(host, report.balancers, report.names).await.map_err(failed)?;
+        }
         if let Some(last) = report.events.last().map(|event| event.number) {
             store.add_events(host, &report.events).await.map_err(failed)?;
             self.send(&FromServer::EventsStored { number: last }).await?;

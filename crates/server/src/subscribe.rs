@@ -162,7 +162,14 @@ fn changed(before: &World, update: &Update) -> BTreeSet<Name> {
                 let id = Kind::Credential.id(id.0);
                 names.extend([("apiKeys", id.clone()), ("registrationTokens", id)]);
             }
-            RowKey::Counters | RowKey::Volume(_) | RowKey::Setting(_) => {}
+            RowKey::Outcome(id) => names.extend(service(&worlds, *id)),
+            RowKey::Certificate(_)
+            | RowKey::BalancerFollowed(_)
+            | RowKey::NamesFollowed(_)
+            | RowKey::Withdrawn(_)
+            | RowKey::Counters
+            | RowKey::Volume(_)
+            | RowKey::Setting(_) => {}
         }
     }
     names

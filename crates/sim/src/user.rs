@@ -62,6 +62,7 @@ pub fn register(id: HostId, name: &str, labels: BTreeMap<String, String>, now: T
         description: String::new(),
         labels,
         address: format!("10.77.0.{id}"),
+        subnet: None,
         active: true,
         memory_limit: None,
         milli_cpu_limit: None,
@@ -136,6 +137,7 @@ pub fn upgrade(
     admit_upgrade(world, service.id, &template, pace.start_first).map_err(|r| r.to_string())?;
     let last = world.revisions(service.id).next_back().map_or(RevisionNo(0), |r| r.number);
     let upgrade = Upgrade {
+        ledger: 0,
         service: service.id,
         from: service.current,
         to: last.next(),

@@ -91,7 +91,10 @@ async fn work(store: Store, task: u64) {
             let old = world.units_of(service(task)).map(|u| u.key).filter(|key| *key != new);
             let remove = |unit| {
                 let removed = Desired::Removed;
-                [Change::SetDesired { unit, desired: removed, run: None }, Change::DropUnit(unit)]
+                [
+                    Change::SetDesired { unit, desired: removed, run: None, until: None },
+                    Change::DropUnit(unit),
+                ]
             };
             old.flat_map(remove).collect()
         })

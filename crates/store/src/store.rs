@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_core::protocol::HostEvent;
-use drover_core::{Change, HostId, Observed, Time, UnitKey, World};
+use drover_core::{Change, Followed, HostId, Observed, Time, UnitKey, World};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -91,6 +91,16 @@ impl Store {
         now: Time,
     ) -> Result<(), StorageError> {
         self.ask(|answer| Request::Report { host, units, now, answer }).await?
+    }
+
+    /// Take in what a host's data-plane processes acknowledged and counted; an acknowledgement never goes back.
+    pub async fn follow(
+        &self,
+        host: HostId,
+        balancers: BTreeMap<UnitKey, Followed>,
+        names: Option<Followed>,
+    ) -> Result<(), StorageError> {
+        self.ask(|answer| Request::Follow { host, balancers, names, answer }).await?
     }
 
     /// Keep what happened on a host. An event that is stored already (same host, number and time) is

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 
 use drover_core::protocol::HostEvent;
-use drover_core::{Change, HostId, Observed, RowKey, Scope, Time, UnitKey, World};
+use drover_core::{Change, Followed, HostId, Observed, RowKey, Scope, Time, UnitKey, World};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 
@@ -29,6 +29,12 @@ pub(crate) enum Request {
         host: HostId,
         units: BTreeMap<UnitKey, Observed>,
         now: Time,
+        answer: oneshot::Sender<Result<(), StorageError>>,
+    },
+    Follow {
+        host: HostId,
+        balancers: BTreeMap<UnitKey, Followed>,
+        names: Option<Followed>,
         answer: oneshot::Sender<Result<(), StorageError>>,
     },
     Events {
@@ -163,6 +169,11 @@ impl Group {
                 let (touched, scope) = Arc::make_mut(&mut self.world).observe(host, &units, now);
                 self.touched.extend(touched);
                 self.scope.merge(scope);
+                self.answers.push(Answer::Done(answer));
+            }
+            Request::Follow { host, balancers, names, answer } => {
+                let world = Arc::make_mut(&mut self.world);
+                self.touched.extend(world.follow(host, &balancers, names.as_ref()));
                 self.answers.push(Answer::Done(answer));
             }
             Request::Events { host, events, answer } => {

@@ -64,6 +64,7 @@ impl Agent {
             FromServer::Welcome { .. } => {}
             FromServer::Refused { reason } => tracing::error!("the server refuses: {reason}"),
             FromServer::Assign(assignment) => self.heard = Some(assignment),
+            FromServer::Discover(_) => {}
             FromServer::EventsStored { number } => {
                 self.journal_changed |= self.journal.stored(number);
             }

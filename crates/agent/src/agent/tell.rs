@@ -84,6 +84,13 @@ impl Agent {
         reports.assigned = false;
         let facts = std::mem::take(&mut reports.facts).then(|| self.facts.clone());
         let assigned = self.assignment.generation;
-        link.send(FromAgent::Report(Report { assigned, units, events, facts }));
+        link.send(FromAgent::Report(Report {
+            assigned,
+            units,
+            balancers: BTreeMap::new(),
+            names: None,
+            events,
+            facts,
+        }));
     }
 }

@@ -147,6 +147,7 @@ impl Site {
             number: slot.to_string(),
             serial: u64::from(slot) * 10,
             volumes: BTreeMap::new(),
+            retain_ip: false,
             ready_ports: Vec::new(),
         };
         self.assignment.units.insert(key(slot), unit);

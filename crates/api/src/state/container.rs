@@ -86,6 +86,7 @@ mod tests {
             host: HostId(1),
             desired,
             generation: 2,
+            drain_until: None,
             run: 0,
             serial: 7,
             created_at: Time(0),

@@ -77,6 +77,7 @@ impl Bench {
             description: String::new(),
             labels: BTreeMap::new(),
             address: format!("10.0.0.{n}"),
+            subnet: None,
             active: true,
             memory_limit: None,
             milli_cpu_limit: None,

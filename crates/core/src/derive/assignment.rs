@@ -15,6 +15,7 @@ pub fn assignment(world: &World, host: HostId) -> HostAssignment {
     let mut assignment = HostAssignment {
         cluster: world.cluster().to_owned(),
         generation: world.version,
+        network: world.host_network(host),
         registries: registries(world, host),
         ..HostAssignment::none(host)
     };
@@ -50,6 +51,7 @@ fn assigned(
         number: number(unit.key),
         serial: unit.serial,
         volumes: volumes(world, service, unit.key.slot, revision, stack),
+        retain_ip: service.retain_ip,
         ready_ports: ready_ports(world, service),
     }
 }

@@ -2,13 +2,14 @@
 //! answer. Order of routes: Rancher's ranks, with ties broken (longest path, longest host, order of the rules).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::is_serving;
+use super::{behind, drain_timeout_ms, is_serving, selected};
 use crate::schedule::resolve;
 use crate::{
-    BalancerConfig, HostId, Listener, NetworkMode, PortRule, Protocol, Route, Service, ServiceId,
-    ServiceKind, Target, Unit, UnitKey, Wanted, World,
+    BalancerConfig, BalancerSpec, CertificatePem, Desired, Hold, HostId, Listener, NetworkMode,
+    Phase, PortRule, Protocol, Route, Service, ServiceId, ServiceKind, Slot, Target, Tuning, Unit,
+    UnitKey, UpgradePhase, Wanted, World, label,
 };
 
 /// What the balancer process of `unit` serves.
@@ -17,14 +18,25 @@ pub fn balancer_config(world: &World, unit: UnitKey) -> BalancerConfig {
     let Some(host) = world.unit(unit).map(|u| u.host) else { return config };
     let Some(service) = world.service(unit.service) else { return config };
     let Some(spec) = &service.balancer else { return config };
-    let mut rules: Vec<(usize, &PortRule)> = spec.rules.iter().enumerate().collect();
+    let custom = spec.custom.as_deref().map(str::parse::<Tuning>);
+    config.tuning = custom.and_then(Result::ok).unwrap_or_default();
+    config.routing = world.withdrawn.get(&service.project).copied().unwrap_or_default();
+    let mut rules: Vec<(usize, PortRule)> =
+        rules(world, service, spec).into_iter().enumerate().collect();
     rules.sort_by_key(|(index, rule)| (rank(rule), *index));
     for (_, rule) in rules {
         let listener = config.listeners.entry(rule.source_port);
-        let listener =
-            listener.or_insert_with(|| Listener { protocol: rule.protocol, routes: Vec::new() });
-        merge(&mut listener.routes, rule, targets(world, host, rule));
+        let listener = listener.or_insert_with(|| listener_of(spec, &rule));
+        let answers = answers(world, service, host, &rule);
+        merge(&mut listener.routes, &rule, spec, answers);
     }
+    for name in spec.certificates.iter().chain(&spec.default_certificate) {
+        if let Some(pem) = certificate(world, service, name) {
+            config.certificates.insert(name.clone(), pem);
+        }
+    }
+    config.draining = draining(world, service);
+    config.ledgers = ledgers(world, &config);
     config
 }
 
@@ -34,21 +46,63 @@ pub(super) fn target_ports(world: &World, service: &Service) -> Vec<u16> {
         b.kind == ServiceKind::Balancer
             && b.project == service.project
             && b.wanted != Wanted::Removed
+            && b.id != service.id
     });
-    let rules = balancers.filter_map(|b| b.balancer.as_ref()).flat_map(|spec| &spec.rules);
+    let with_rules = balancers.filter_map(|b| b.balancer.as_ref().map(|spec| (b, spec)));
+    let rules = with_rules.flat_map(|(b, spec)| rules(world, b, spec));
     let to_here = rules.filter(|rule| {
-        rule.service.is_some_and(|target| leads_to(world, target, service.id, &mut BTreeSet::new()))
+        rule.protocol != crate::RuleProtocol::Udp
+            && rule.service.is_some_and(|target| behind(world, target).contains(&service.id))
     });
     to_here.filter_map(|rule| rule.target_port).collect()
 }
 
-fn leads_to(world: &World, from: ServiceId, to: ServiceId, seen: &mut BTreeSet<ServiceId>) -> bool {
-    if from == to {
-        return true;
+/// A balancer's rules with selectors put into services. A service that is found by its labels may say itself for
+/// which host and path, and on which port.
+fn rules(world: &World, balancer: &Service, spec: &BalancerSpec) -> Vec<PortRule> {
+    let mut all = Vec::new();
+    for rule in &spec.rules {
+        let Some(selector) = &rule.selector else {
+            all.push(rule.clone());
+            continue;
+        };
+        for target in selected(world, balancer, selector) {
+            let found = PortRule { service: Some(target.id), selector: None, ..rule.clone() };
+            let own = target.balancer.as_ref().filter(|_| target.kind != ServiceKind::Balancer);
+            let own = own.map_or(&[][..], |own| &own.rules);
+            if own.is_empty() {
+                all.push(found.clone());
+            }
+            all.extend(own.iter().map(|own| PortRule {
+                hostname: own.hostname.clone().or_else(|| rule.hostname.clone()),
+                path: own.path.clone().or_else(|| rule.path.clone()),
+                target_port: own.target_port.or(rule.target_port),
+                backend_name: own.backend_name.clone().or_else(|| rule.backend_name.clone()),
+                weight: own.weight.or(rule.weight),
+                ..found.clone()
+            }));
+        }
     }
-    let alias = world.service(from).filter(|s| s.kind == ServiceKind::Alias);
-    seen.insert(from)
-        && alias.is_some_and(|s| s.links.iter().any(|link| leads_to(world, link.service, to, seen)))
+    all
+}
+
+fn listener_of(spec: &BalancerSpec, rule: &PortRule) -> Listener {
+    let ends_tls = matches!(rule.protocol, crate::RuleProtocol::Https | crate::RuleProtocol::Tls);
+    Listener {
+        protocol: rule.protocol,
+        routes: Vec::new(),
+        certificates: if ends_tls { spec.certificates.clone() } else { Vec::new() },
+        default_certificate: spec.default_certificate.clone().filter(|_| ends_tls),
+    }
+}
+
+fn certificate(world: &World, service: &Service, name: &str) -> Option<CertificatePem> {
+    let mut held = world.certificates.values();
+    let held = held.find(|c| {
+        c.project == service.project && c.removed_at.is_none() && c.name.eq_ignore_ascii_case(name)
+    })?;
+    let chain = format!("{}\n{}", held.certificate.trim_end(), held.chain);
+    Some(CertificatePem { chain, key: held.key.clone() })
 }
 
 /// Least first. An explicit priority goes before everything without one.
@@ -74,14 +128,35 @@ fn is_wildcard(host: &str) -> bool {
     host.len() > 2 && (host.starts_with('*') || host.ends_with('*'))
 }
 
+/// Who answers a rule's requests.
+struct Answers {
+    targets: Vec<Target>,
+    hold: Option<Hold>,
+    check: Option<crate::HealthCheck>,
+}
+
 /// Rules for the same host and path share one route; an address is listed once.
-fn merge(routes: &mut Vec<Route>, rule: &PortRule, targets: Vec<Target>) {
+fn merge(routes: &mut Vec<Route>, rule: &PortRule, spec: &BalancerSpec, answers: Answers) {
     let wanted = |text: &Option<String>| text.clone().filter(|t| !t.is_empty());
     let (hostname, path) = (wanted(&rule.hostname), wanted(&rule.path));
+    let Answers { targets, hold, check } = answers;
     let same = routes.iter_mut().find(|r| r.hostname == hostname && r.path == path);
     match same {
-        None => routes.push(Route { hostname, path, targets }),
+        None => routes.push(Route {
+            backend: backend(rule),
+            hostname,
+            path,
+            targets,
+            service: rule.service,
+            hold,
+            check,
+            stickiness: spec
+                .stickiness
+                .clone()
+                .and_then(|given| serde_json::from_value(given).ok()),
+        }),
         Some(route) => {
+            route.hold = route.hold.or(hold);
             for target in targets {
                 if route.targets.iter().all(|held| held.address != target.address) {
                     route.targets.push(target);
@@ -91,60 +166,108 @@ fn merge(routes: &mut Vec<Route>, rule: &PortRule, targets: Vec<Target>) {
     }
 }
 
-fn targets(world: &World, from: HostId, rule: &PortRule) -> Vec<Target> {
-    let (Some(service), Some(port)) = (rule.service, rule.target_port) else { return Vec::new() };
+/// Rancher's name of a backend: `80_host_path`, with everything else than letters and digits as `_`.
+fn backend(rule: &PortRule) -> String {
+    if let Some(name) = rule.backend_name.clone().filter(|name| !name.is_empty()) {
+        return name;
+    }
+    let host = rule.hostname.as_deref().unwrap_or_default();
+    let path = rule.path.as_deref().unwrap_or_default();
+    let name = format!("{}_{host}_{path}", rule.source_port);
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+fn answers(world: &World, balancer: &Service, from: HostId, rule: &PortRule) -> Answers {
+    let mut answers = Answers { targets: Vec::new(), hold: None, check: None };
+    let (Some(service), Some(port)) = (rule.service, rule.target_port) else { return answers };
     let weight = rule.weight.unwrap_or(1);
     let mut found = BTreeMap::new();
-    collect(world, from, service, port, weight, &mut BTreeSet::new(), &mut found);
-    found.into_values().collect()
+    let behind = behind(world, service).into_iter().filter_map(|id| world.service(id));
+    for service in behind.filter(|service| service.wanted == Wanted::Active) {
+        answers.hold = answers.hold.or_else(|| is_coming(world, service).then_some(Hold::DEFAULT));
+        let template = world.current_template(service);
+        let check = template.and_then(|template| template.primary.health_check.clone());
+        answers.check = answers.check.or(check);
+        collect(world, from, service, port, weight, &mut found);
+    }
+    let targets = found.into_values().collect();
+    answers.targets = nearest(world, balancer, from, targets);
+    answers
 }
 
 fn collect(
     world: &World,
     from: HostId,
-    service: ServiceId,
+    service: &Service,
     port: u16,
     weight: u16,
-    seen: &mut BTreeSet<ServiceId>,
     found: &mut BTreeMap<(UnitKey, String), Target>,
 ) {
-    let Some(service) = world.service(service) else { return };
-    if !seen.insert(service.id) || service.wanted != Wanted::Active {
-        return;
+    for unit in world.units_of(service.id).filter(|unit| is_serving(world, unit)) {
+        let Some(address) = address(world, from, service, unit, port) else { continue };
+        let target = Target { unit: unit.key, address: address.clone(), weight };
+        found.insert((unit.key, address), target);
     }
-    match service.kind {
-        ServiceKind::Containers | ServiceKind::Balancer => {
-            let serving = world.units_of(service.id).filter(|u| is_serving(world, u));
-            for unit in serving {
-                let Some(address) = address(world, from, service, unit, port) else { continue };
-                let target = Target { unit: unit.key, address: address.clone(), weight };
-                found.insert((unit.key, address), target);
-            }
-        }
-        ServiceKind::Alias => {
-            for link in &service.links {
-                collect(world, from, link.service, port, weight, seen, found);
-            }
-        }
-        ServiceKind::External => {
-            let addresses = service.external.iter().flat_map(|e| &e.addresses);
-            for (index, address) in (1u32..).zip(addresses) {
-                // Not a unit of ours, but counted like one: one slot for each address.
-                let unit = UnitKey {
-                    service: service.id,
-                    slot: crate::Slot::Number(index),
-                    revision: service.current,
-                    incarnation: 0,
-                };
-                let address = with_port(address, port);
-                found.insert((unit, address.clone()), Target { unit, address, weight });
-            }
-        }
+    let external = service.external.iter().filter(|_| service.kind == ServiceKind::External);
+    let addresses = external.flat_map(|e| e.addresses.iter().chain(&e.hostname));
+    for (index, address) in (1u32..).zip(addresses) {
+        // Not a unit of ours, but counted like one: one slot for each address.
+        let slot = Slot::Number(index);
+        let unit = UnitKey { service: service.id, slot, revision: service.current, incarnation: 0 };
+        let address = with_port(address, port);
+        found.insert((unit, address.clone()), Target { unit, address, weight });
     }
 }
 
-/// How `unit` is reached on `port` from the host `from`: next door by its own address; elsewhere by a port it
-/// publishes, else by its own address, which the network has to route.
+/// Targets on the balancer's own host, where its label asks for those only or first.
+fn nearest(world: &World, balancer: &Service, from: HostId, all: Vec<Target>) -> Vec<Target> {
+    let template = world.current_template(balancer);
+    let wish = template.and_then(|t| t.primary.label(label::BALANCER_TARGET)).unwrap_or_default();
+    let is_here = |target: &Target| world.unit(target.unit).is_none_or(|unit| unit.host == from);
+    let near = || all.iter().filter(|target| is_here(target)).cloned().collect::<Vec<_>>();
+    match wish.trim() {
+        "only-local" => near(),
+        "prefer-local" => Some(near()).filter(|near| !near.is_empty()).unwrap_or(all),
+        _ => all,
+    }
+}
+
+/// Whether a unit of the service can be expected to serve soon: one is being started or swapped, and none fails again
+/// and again.
+fn is_coming(world: &World, service: &Service) -> bool {
+    let swaps = service.restart.is_some()
+        || world.upgrade(service.id).is_some_and(|upgrade| {
+            matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack)
+        });
+    let mut failing = false;
+    let mut starting = false;
+    for unit in world.units_of(service.id).filter(|unit| unit.desired == Desired::Running) {
+        let seen = world.observed(unit.key);
+        failing |= seen.is_some_and(|seen| seen.attempt > 1 || seen.phase == Phase::BackOff);
+        starting |= !world.is_lost(unit.host);
+    }
+    starting && !failing || swaps && !failing && service.kind.has_units()
+}
+
+/// Units that leave, and how long their requests may take.
+fn draining(world: &World, balancer: &Service) -> BTreeMap<UnitKey, u64> {
+    let services = world.services.values().filter(|s| s.project == balancer.project);
+    let units = services.flat_map(|service| world.units_of(service.id));
+    let leaving = units.filter(|unit| unit.desired == Desired::Draining);
+    leaving.map(|unit| (unit.key, drain_timeout_ms(world, unit))).collect()
+}
+
+/// The countings that requests of this configuration's services are for.
+fn ledgers(world: &World, config: &BalancerConfig) -> BTreeMap<ServiceId, u64> {
+    let routes = config.listeners.values().flat_map(|listener| &listener.routes);
+    let named = routes.flat_map(|route| {
+        route.targets.iter().map(|target| target.unit.service).chain(route.service)
+    });
+    named.filter_map(|id| world.upgrade(id).map(|upgrade| (id, upgrade.ledger))).collect()
+}
+
+/// How `unit` is reached on `port` from the host `from`: by its own address in the project's network; by its host's
+/// where it has no network of its own or hides in Docker's.
 fn address(
     world: &World,
     from: HostId,
@@ -157,7 +280,8 @@ fn address(
     if template.primary.network == NetworkMode::Host {
         return Some(with_port(&host.address, port));
     }
-    if unit.host != from {
+    let is_routed = template.primary.network == NetworkMode::Managed && host.subnet.is_some();
+    if unit.host != from && !is_routed {
         let published = resolve(service, &template.primary.ports)
             .find(|p| p.private == port && p.protocol == Protocol::Tcp && p.ip.is_none());
         if let Some(public) = published.and_then(|p| p.public) {

@@ -3,8 +3,8 @@
 //! Each decision is applied to a working copy at once, so that the next one sees it: two units never get the
 //! same port from one plan.
 
-use crate::schedule::{Need, Unplaceable, Usage, place};
-use crate::{Change, Desired, HostId, ServiceId, Time, Unit, UnitKey, World};
+use crate::schedule::{Need, Unplaceable, Usage, container_name, place};
+use crate::{Change, Desired, HostId, ServiceId, Time, Unit, UnitKey, World, derive};
 
 use super::{Note, Plan};
 
@@ -37,17 +37,44 @@ impl Draft {
         }
     }
 
-    /// Stop or remove a unit, if it isn't to be that already.
+    /// Stop or remove a unit, if it isn't to be that already. One that may be answering requests drains first: this
+    /// is then asked again, plan after plan, until nobody is left to wait for or its time is over.
     pub(super) fn set(&mut self, unit: UnitKey, desired: Desired) {
-        if self.world.unit(unit).is_some_and(|u| u.desired != desired) {
-            self.change(Change::SetDesired { unit, desired, run: None });
+        let Some(held) = self.world.unit(unit).filter(|u| u.desired != desired) else { return };
+        if derive::must_drain(&self.world, held) {
+            let until = self.now + derive::drain_timeout_ms(&self.world, held);
+            let desired = Desired::Draining;
+            self.change(Change::SetDesired { unit, desired, run: None, until: Some(until) });
         }
+        if !self.is_draining(unit) {
+            self.change(Change::SetDesired { unit, desired, run: None, until: None });
+        }
+    }
+
+    /// Whether a unit still drains; then it is said whom it waits for, and looked at again in time.
+    fn is_draining(&mut self, key: UnitKey) -> bool {
+        let Some(unit) = self.world.unit(key).filter(|u| u.desired == Desired::Draining) else {
+            return false;
+        };
+        let left = derive::undrained(&self.world, unit, self.now);
+        if left.is_empty() {
+            return false;
+        }
+        let until = unit.drain_until.unwrap_or_default();
+        let names_until = derive::names_until(&self.world, unit);
+        let next = if names_until > self.now { names_until } else { until };
+        let (name, words) = (container_name(&self.world, key, ""), left.words(&self.world));
+        let seconds = (until - self.now).div_ceil(1000);
+        let text = format!("{name} drains: {words}; it is stopped in {seconds} s at the latest");
+        self.note(key.service, Some(key), text);
+        self.wake(key.service, next);
+        true
     }
 
     /// Start a stopped unit again; see [`super::slot::resume`], which makes sure that it can be.
     pub(super) fn start(&mut self, unit: UnitKey, run: u64) {
         let desired = Desired::Running;
-        self.change(Change::SetDesired { unit, desired, run: Some(run) });
+        self.change(Change::SetDesired { unit, desired, run: Some(run), until: None });
         self.usage = None; // it holds its ports again
     }
 

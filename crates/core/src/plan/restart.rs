@@ -29,6 +29,9 @@ pub(super) fn restart(draft: &mut Draft, service: &Service, slots: &[Slot]) {
             if is_down(&draft.world, &unit) || draft.world.is_lost(unit.host) {
                 resume(draft, service, &unit, restart.run);
             }
+        } else if unit.desired == Desired::Draining {
+            in_flight = true;
+            draft.set(unit.key, Desired::Stopped);
         } else {
             waiting.push(unit.key);
         }

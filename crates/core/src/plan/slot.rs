@@ -132,6 +132,7 @@ fn create(
         host,
         desired: Desired::Running,
         generation: 0, // set when it is applied
+        drain_until: None,
         run: service.restart.map_or(0, |restart| restart.run),
         serial: draft.world.next_id,
         created_at: draft.now,

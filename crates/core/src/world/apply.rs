@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{RowKey, World};
-use crate::{Change, Desired, Refused, Service, Unit, Upgrade, UpgradePhase};
+use crate::{Change, Desired, Host, Outcome, Refused, Service, Unit, Upgrade, UpgradePhase};
 
 impl World {
     pub(super) fn apply(
@@ -28,8 +28,11 @@ impl World {
             Change::PutHost(host) => {
                 need(self.projects.contains_key(&host.project), "the host's project")?;
                 self.count(host.id.0);
-                self.hosts.insert(host.id, Arc::new(host.clone()));
+                // Its part of the network is the planner's.
+                let subnet = self.host(host.id).and_then(|held| held.subnet.clone());
+                let host = Host { subnet: subnet.or_else(|| host.subnet.clone()), ..host.clone() };
                 touched.insert(RowKey::Host(host.id));
+                self.hosts.insert(host.id, Arc::new(host));
             }
             Change::DropHost(id) => {
                 if self.units_on(*id).next().is_some() {
@@ -38,7 +41,9 @@ impl World {
                 self.hosts.remove(id);
                 self.seen.remove(id);
                 self.lost.remove(id);
+                self.names_followed.remove(id);
                 touched.extend([RowKey::Host(*id), RowKey::Seen(*id), RowKey::Lost(*id)]);
+                touched.insert(RowKey::NamesFollowed(*id));
             }
             Change::PutStack(stack) => {
                 need(self.projects.contains_key(&stack.project), "the stack's project")?;
@@ -62,7 +67,8 @@ impl World {
                 }
                 self.services.remove(id);
                 self.upgrades.remove(id);
-                touched.extend([RowKey::Service(*id), RowKey::Upgrade(*id)]);
+                self.outcomes.remove(id);
+                touched.extend([RowKey::Service(*id), RowKey::Upgrade(*id), RowKey::Outcome(*id)]);
             }
             Change::AddRevision(revision) => {
                 let key = (revision.service, revision.number);
@@ -98,8 +104,12 @@ impl World {
                 touched.insert(RowKey::Upgrade(*service));
             }
             Change::EndUpgrade(service) => {
-                self.upgrades.remove(service);
-                touched.insert(RowKey::Upgrade(*service));
+                let requests = crate::derive::upgrade_requests(self, *service);
+                if let Some(upgrade) = self.upgrades.remove(service) {
+                    let outcome = Outcome { upgrade: (*upgrade).clone(), requests };
+                    self.outcomes.insert(*service, Arc::new(outcome));
+                }
+                touched.extend([RowKey::Upgrade(*service), RowKey::Outcome(*service)]);
             }
             Change::Settle { service, wanted } => {
                 self.edit_service(*service, touched, |s| s.settled = Some(*wanted))?;
@@ -127,7 +137,7 @@ impl World {
                 }
             }
             Change::CreateUnit(unit) => self.create_unit(unit, touched)?,
-            Change::SetDesired { unit: key, desired, run } => {
+            Change::SetDesired { unit: key, desired, run, until } => {
                 let unit = self.unit(*key).ok_or_else(|| missing(format!("unit {key}")))?;
                 if unit.desired == Desired::Removed && *desired != Desired::Removed {
                     return Err(step(format!("unit {key}"), "it is being removed"));
@@ -135,9 +145,17 @@ impl World {
                 if unit.desired != *desired || run.is_some_and(|run| run != unit.run) {
                     let generation = self.revision;
                     let run = run.unwrap_or(unit.run);
-                    let unit = Unit { desired: *desired, generation, run, ..unit.clone() };
+                    let withdrawn = unit.desired == Desired::Running;
+                    let drain_until = until.filter(|_| *desired == Desired::Draining);
+                    let unit =
+                        Unit { desired: *desired, generation, run, drain_until, ..unit.clone() };
                     self.units.insert(*key, Arc::new(unit));
                     touched.insert(RowKey::Unit(*key));
+                    let project = self.service(key.service).map(|service| service.project);
+                    if let Some(project) = project.filter(|_| withdrawn) {
+                        self.withdrawn.insert(project, generation);
+                        touched.insert(RowKey::Withdrawn(project));
+                    }
                 }
             }
             Change::DropUnit(key) => {
@@ -148,7 +166,18 @@ impl World {
                 self.by_host.remove(&(unit.host, *key));
                 self.units.remove(key);
                 self.observed.remove(key);
+                self.balancers_followed.remove(key);
                 touched.extend([RowKey::Unit(*key), RowKey::Observed(*key)]);
+                touched.insert(RowKey::BalancerFollowed(*key));
+            }
+            Change::GiveSubnet { host, subnet } => {
+                let held = self.host(*host).ok_or_else(|| missing(format!("host {host}")))?;
+                if let Some(held) = &held.subnet {
+                    return Err(step(format!("host {host}"), format!("its subnet is {held}")));
+                }
+                let host = Host { subnet: Some(subnet.clone()), ..held.clone() };
+                touched.insert(RowKey::Host(host.id));
+                self.hosts.insert(host.id, Arc::new(host));
             }
             Change::LoseHost { host, lost } => {
                 need(self.hosts.contains_key(host), "the host")?;
@@ -200,6 +229,19 @@ impl World {
                 self.registries.remove(id);
                 touched.insert(RowKey::Registry(*id));
             }
+            Change::PutCertificate(certificate) => {
+                need(
+                    self.projects.contains_key(&certificate.project),
+                    "the certificate's project",
+                )?;
+                self.count(certificate.id.0);
+                touched.insert(RowKey::Certificate(certificate.id));
+                self.certificates.insert(certificate.id, Arc::new((**certificate).clone()));
+            }
+            Change::DropCertificate(id) => {
+                self.certificates.remove(id);
+                touched.insert(RowKey::Certificate(*id));
+            }
             Change::SetSetting { name, value } => {
                 match value {
                     Some(value) => self.settings.insert(name.clone(), value.clone()),
@@ -245,7 +287,8 @@ impl World {
             }
         }
         self.edit_service(service, touched, |s| s.current = upgrade.to)?;
-        self.upgrades.insert(service, Arc::new(upgrade.clone()));
+        let upgrade = Upgrade { ledger: self.revision, ..upgrade.clone() };
+        self.upgrades.insert(service, Arc::new(upgrade));
         touched.insert(RowKey::Upgrade(service));
         Ok(())
     }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::{
-    CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId, StackId, UnitKey,
-    VolumeKey, VolumeTemplateId,
+    CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId, StackId,
+    UnitKey, VolumeKey, VolumeTemplateId,
 };
 
 /// Which row.
@@ -33,6 +33,11 @@ pub enum RowKey {
     Volume(VolumeKey),
     Credential(CredentialId),
     Registry(RegistryId),
+    Certificate(CertificateId),
+    Outcome(ServiceId),
+    BalancerFollowed(UnitKey),
+    NamesFollowed(HostId),
+    Withdrawn(ProjectId),
     Setting(String),
 }
 
@@ -93,6 +98,13 @@ impl World {
             RowKey::Volume(key) => row("volume", key, self.volumes.get(key)),
             RowKey::Credential(id) => row("credential", id, self.credentials.get(id)),
             RowKey::Registry(id) => row("registry", id, self.registries.get(id)),
+            RowKey::Certificate(id) => row("certificate", id, self.certificates.get(id)),
+            RowKey::Outcome(id) => row("outcome", id, self.outcomes.get(id)),
+            RowKey::BalancerFollowed(key) => {
+                row("balancer_followed", key, self.balancers_followed.get(key))
+            }
+            RowKey::NamesFollowed(id) => row("names_followed", id, self.names_followed.get(id)),
+            RowKey::Withdrawn(id) => row("withdrawn", id, self.withdrawn.get(id)),
             RowKey::Setting(name) => row("setting", name, self.settings.get(name)),
         }
     }
@@ -114,6 +126,11 @@ impl World {
         keys.extend(self.volumes.keys().map(|k| RowKey::Volume(*k)));
         keys.extend(self.credentials.keys().map(|k| RowKey::Credential(*k)));
         keys.extend(self.registries.keys().map(|k| RowKey::Registry(*k)));
+        keys.extend(self.certificates.keys().map(|k| RowKey::Certificate(*k)));
+        keys.extend(self.outcomes.keys().map(|k| RowKey::Outcome(*k)));
+        keys.extend(self.balancers_followed.keys().map(|k| RowKey::BalancerFollowed(*k)));
+        keys.extend(self.names_followed.keys().map(|k| RowKey::NamesFollowed(*k)));
+        keys.extend(self.withdrawn.keys().map(|k| RowKey::Withdrawn(*k)));
         keys.extend(self.settings.keys().map(|k| RowKey::Setting(k.clone())));
         self.rows(&keys)
     }
@@ -161,6 +178,15 @@ impl World {
             }
             "credential" => put(&mut self.credentials, id(row, CredentialId)?, row)?,
             "registry" => put(&mut self.registries, id(row, RegistryId)?, row)?,
+            "certificate" => put(&mut self.certificates, id(row, CertificateId)?, row)?,
+            "outcome" => put(&mut self.outcomes, id(row, ServiceId)?, row)?,
+            "balancer_followed" => put(&mut self.balancers_followed, key(row)?, row)?,
+            "names_followed" => put(&mut self.names_followed, id(row, HostId)?, row)?,
+            "withdrawn" => {
+                if let Some(revision) = value(row)? {
+                    self.withdrawn.insert(id(row, ProjectId)?, revision);
+                }
+            }
             "setting" => {
                 if let Some(text) = value(row)? {
                     self.settings.insert(row.key.clone(), text);

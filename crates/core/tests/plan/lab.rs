@@ -75,6 +75,7 @@ impl Lab {
             description: String::new(),
             labels: labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
             address: format!("10.0.0.{n}"),
+            subnet: None,
             active: true,
             memory_limit: None,
             milli_cpu_limit: None,

@@ -207,10 +207,10 @@ fn config(routes: &str) -> BalancerConfig {
         let (port, host, path, services) = parse(line);
         let text = |word: &str| Some(word.to_owned()).filter(|word| word != "-");
         let targets = services.into_iter().map(target).collect();
-        let route = Route { hostname: text(host), path: text(path), targets };
+        let route = Route { hostname: text(host), path: text(path), targets, ..Route::default() };
         listeners.entry(port).or_default().routes.push(route);
     }
-    BalancerConfig { listeners }
+    BalancerConfig { listeners, ..BalancerConfig::default() }
 }
 
 fn parse(line: &str) -> (u16, &str, &str, Vec<&str>) {

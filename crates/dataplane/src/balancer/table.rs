@@ -139,6 +139,7 @@ mod tests {
         let targets = (1..).zip(targets).map(target).collect();
         let routes = vec![Route { targets, ..Route::default() }];
         let listener = Listener { routes, ..Listener::default() };
-        BalancerConfig { listeners: BTreeMap::from([(PORT, listener)]) }
+        let listeners = BTreeMap::from([(PORT, listener)]);
+        BalancerConfig { listeners, ..BalancerConfig::default() }
     }
 }

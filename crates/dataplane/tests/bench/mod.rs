@@ -63,10 +63,15 @@ impl Bench {
     }
 
     pub async fn apply_as(&self, protocol: RuleProtocol, listeners: &[(u16, Vec<Route>)]) {
-        let listener = |routes: &Vec<Route>| Listener { protocol, routes: routes.clone() };
+        let listener = |routes: &Vec<Route>| Listener {
+            protocol,
+            routes: routes.clone(),
+            ..Listener::default()
+        };
         let listeners: BTreeMap<_, _> =
             listeners.iter().map(|(port, routes)| (*port, listener(routes))).collect();
-        let config = serde_json::to_vec(&BalancerConfig { listeners }).unwrap();
+        let config =
+            serde_json::to_vec(&BalancerConfig { listeners, ..BalancerConfig::default() }).unwrap();
         let hash = hex(&Sha256::digest(&config));
         self.replace(&config);
         self.status_is("the config is applied", |status| status.applied == hash).await;
@@ -246,6 +251,7 @@ pub fn route(hostname: &str, path: &str, targets: &[&Origin]) -> Route {
         hostname: text(hostname),
         path: text(path),
         targets: targets.iter().map(target).collect(),
+        ..Route::default()
     }
 }
 

@@ -156,6 +156,7 @@ impl Cluster {
             description: String::new(),
             labels: BTreeMap::new(),
             address: format!("10.0.0.{number}"),
+            subnet: None,
             active: true,
             memory_limit: None,
             milli_cpu_limit: None,

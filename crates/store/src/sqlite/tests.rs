@@ -17,7 +17,8 @@ async fn a_reopened_database_is_the_same_world_and_history() {
     with_units(&store).await;
     let units = BTreeMap::from([(key(1), seen(2, 1, Phase::Running))]);
     store.report(HOST, units, NOW).await.unwrap();
-    let removed = Change::SetDesired { unit: key(2), desired: Desired::Removed, run: None };
+    let removed =
+        Change::SetDesired { unit: key(2), desired: Desired::Removed, run: None, until: None };
     store.commit(None, "k", NOW, vec![removed]).await.unwrap();
     store.commit(None, "k", NOW, vec![Change::DropUnit(key(2))]).await.unwrap();
     store.add_events(HOST, &[event(1, 4)]).await.unwrap();
