@@ -49,6 +49,7 @@ impl Host {
             number: "1".into(),
             serial: 11,
             volumes: BTreeMap::new(),
+            retain_ip: false,
             ready_ports: Vec::new(),
         };
         let template = AssignedTemplate {
