@@ -13,7 +13,6 @@ mod body;
 mod door;
 #[cfg(test)]
 mod facts;
-mod follow;
 mod forward;
 mod headers;
 mod pattern;
@@ -32,9 +31,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::follow::{Follower, News};
 use board::Board;
 use door::Doors;
-use follow::{Follower, News};
 use table::Table;
 
 /// Where a balancer process finds what it shall do and says what it does.
@@ -128,7 +127,7 @@ struct Balancer {
 
 impl Balancer {
     /// A bad config changes nothing but the status.
-    async fn take(&mut self, news: News) {
+    async fn take(&mut self, news: News<BalancerConfig>) {
         match news {
             News::Config { hash, config } => {
                 self.config = config;

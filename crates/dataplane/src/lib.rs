@@ -2,3 +2,4 @@
 //! knows nothing else: no server, no Docker. Agent and server may restart or be away, and traffic flows on.
 
 pub mod balancer;
+mod follow;

@@ -1,29 +1,31 @@
 //! Following the config file: seeing that it was replaced, and reading it.
 //!
 //! It is looked at, not watched: that works the same on every file system and mount, and costs next to
-//! nothing.
+//! nothing. What the file says is its process's business: any type that can be read from JSON.
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use drover_core::BalancerConfig;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// A file and what was last seen of it.
-pub(super) struct Follower {
+pub(crate) struct Follower<C> {
     path: PathBuf,
     looks: Interval,
     looked: u64,
     seen: Option<Stamp>,
     read: Option<Result<String, String>>,
+    config: PhantomData<fn() -> C>,
 }
 
 /// What is new.
 #[derive(Debug, PartialEq)]
-pub(super) enum News {
+pub(crate) enum News<C> {
     /// Another config; `hash` is the SHA-256 of the file, hex.
-    Config { hash: String, config: BalancerConfig },
+    Config { hash: String, config: C },
     /// A file that can't be used, and why.
     Bad(String),
 }
@@ -42,15 +44,15 @@ const LOOK: Duration = Duration::from_millis(25);
 /// system's clock can leave the same stamp.
 const LOOKS_PER_READ: u64 = 40;
 
-impl Follower {
-    pub(super) fn new(path: PathBuf) -> Self {
+impl<C: DeserializeOwned> Follower<C> {
+    pub(crate) fn new(path: PathBuf) -> Self {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { path, looks, looked: 0, seen: None, read: None }
+        Self { path, looks, looked: 0, seen: None, read: None, config: PhantomData }
     }
 
     /// Wait for another content. Cancelling loses nothing.
-    pub(super) async fn next(&mut self) -> News {
+    pub(crate) async fn next(&mut self) -> News<C> {
         loop {
             self.looks.tick().await;
             if let Some(news) = self.look() {
@@ -60,7 +62,7 @@ impl Follower {
     }
 
     /// Not asynchronous: a look at a file takes microseconds, and handing it to another thread more.
-    fn look(&mut self) -> Option<News> {
+    fn look(&mut self) -> Option<News<C>> {
         let stamp = stamp(&self.path);
         self.looked += 1;
         if stamp == self.seen && self.looked % LOOKS_PER_READ != 1 {
@@ -102,6 +104,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use drover_core::BalancerConfig;
+
     use super::*;
 
     #[test]
@@ -125,7 +129,7 @@ mod tests {
         let empty = BalancerConfig::default();
         let hash = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
         let good = || Some(News::Config { hash: hash.to_owned(), config: empty.clone() });
-        let bad = |news: Option<News>, word: &str| match news {
+        let bad = |news: Option<News<BalancerConfig>>, word: &str| match news {
             Some(News::Bad(problem)) => assert!(problem.contains(word), "{problem}"),
             other => panic!("{other:?}"),
         };
