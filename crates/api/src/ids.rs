@@ -1,10 +1,6 @@
 //! How keys are spelled on the wire: `1`, the letters of the type, the number (`1s5`). Clients treat them as
 //! opaque; the letters keep an id of one type from being taken for another's.
 
-use std::fmt::Write;
-
-use sha2::{Digest, Sha256};
-
 /// A type of thing that has ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it
@@ -54,26 +50,6 @@ impl Kind {
     }
 }
 
-/// A stable UUID for a resource: no random number is stored for it.
-pub(crate) fn uuid(cluster: &str, id: &str) -> String {
-    let hash = Sha256::digest(format!("{cluster}/{id}"));
-    let mut text = String::with_capacity(36);
-    for (i, byte) in hash.iter().take(16).enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        // Version 8 (made by hashing) and the RFC's variant, so that strict readers accept it.
-        let byte = match i {
-            6 => byte & 0x0f | 0x80,
-            8 => byte & 0x3f | 0x80,
-            _ => *byte,
-        };
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,13 +70,5 @@ mod tests {
         ] {
             assert_eq!(kind.parse(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_uuid_is_stable_and_well_formed() {
-        let one = uuid("c", "1s5");
-        assert_eq!(one, uuid("c", "1s5"));
-        assert_ne!(one, uuid("c", "1s6"));
-        assert_eq!((one.len(), one.as_bytes()[14]), (36, b'8'));
     }
 }

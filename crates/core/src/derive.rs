@@ -3,6 +3,7 @@
 
 mod assignment;
 mod balancer;
+mod discovery;
 mod drain;
 mod endpoint;
 mod links;
@@ -12,6 +13,9 @@ mod status;
 
 pub use assignment::assignment;
 pub use balancer::balancer_config;
+pub use discovery::{
+    discovered_host, discovered_project, discovered_service, discovered_stack, discovery,
+};
 pub use drain::{
     DRAIN_TIMEOUT_MS, NAMES_TIMEOUT_MS, Undrained, drain_timeout_ms, is_balanced, must_drain,
     names_until, undrained,

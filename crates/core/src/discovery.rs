@@ -205,6 +205,18 @@ pub struct DiscoveredContainer {
     pub starts: u32,
 }
 
+/// What a name service says of itself, in its status file: replaced as a whole whenever it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DiscoveryStatus {
+    /// SHA-256 (hex) of the file's bytes that every answer follows now.
+    pub applied: String,
+    /// [`Discovery::routing`] of that file: no answer names a unit that it withdrew.
+    pub routing: u64,
+    /// Why the newest file is not the one applied, or what does not work; empty when all does.
+    pub problem: String,
+}
+
 impl Discovery {
     /// Take in an update.
     pub fn take(&mut self, update: DiscoveryUpdate) {

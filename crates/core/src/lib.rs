@@ -35,6 +35,7 @@ mod time;
 mod tuning;
 mod unit;
 mod upgrade;
+mod uuid;
 mod volume;
 mod world;
 
@@ -54,7 +55,7 @@ pub use container::{
 pub use credential::{Credential, Grant, Login, Registry, Secret};
 pub use discovery::{
     DiscoveredContainer, DiscoveredHost, DiscoveredMember, DiscoveredProject, DiscoveredService,
-    DiscoveredStack, Discovery, DiscoveryUpdate,
+    DiscoveredStack, Discovery, DiscoveryStatus, DiscoveryUpdate,
 };
 pub use follow::{Counts, Failure, Followed, Ledger};
 pub use host::{Host, HostFacts, HostSeen};
@@ -76,5 +77,6 @@ pub use time::Time;
 pub use tuning::{BackendTuning, BadTuning, Balance, ListenerTuning, Tuning};
 pub use unit::{Desired, Health, Observed, ObservedContainer, Phase, Unit};
 pub use upgrade::{Outcome, Upgrade, UpgradePhase};
+pub use uuid::uuid;
 pub use volume::{VolumeKey, VolumeTemplate};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 
-use drover_core::{Slot, label};
-use sha2::{Digest, Sha256};
+use drover_core::{Slot, label, uuid};
 
 use super::Making;
 
@@ -64,30 +63,4 @@ fn number(making: &Making<'_>) -> u64 {
     let mut members = making.template.template.members().map(|(name, _)| name);
     let place = members.position(|name| name == making.member).unwrap_or_default();
     making.unit.serial + u64::try_from(place).unwrap_or_default()
-}
-
-/// The UUID that the API shows for the same thing: a hash, so that nobody has to store it.
-fn uuid(cluster: &str, what: &str) -> String {
-    let hash = Sha256::digest(format!("{cluster}/{what}"));
-    let mut bytes: Vec<u8> = hash.iter().copied().take(16).collect();
-    // Version 8 (made by hashing) and the RFC's variant.
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    [&hex[..4], &hex[4..6], &hex[6..8], &hex[8..10], &hex[10..]].map(<[String]>::concat).join("-")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uuids_are_well_formed_and_stable() {
-        let one = uuid("c", "1i5");
-        assert_eq!(one, uuid("c", "1i5"));
-        assert_ne!(one, uuid("c", "1i6"));
-        let parts: Vec<usize> = one.split('-').map(str::len).collect();
-        assert_eq!(parts, [8, 4, 4, 4, 12]);
-        assert_eq!(one.as_bytes()[14], b'8');
-    }
 }

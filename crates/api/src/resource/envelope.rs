@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::context::Context;
-use crate::ids::{self, Kind};
+use crate::ids::Kind;
 use crate::schema::Schema;
 use crate::state::Standing;
 
@@ -46,7 +46,7 @@ pub(crate) fn finish(ctx: &Context<'_>, envelope: Envelope<'_>, fields: Value) -
     put("transitioningMessage", json!(standing.message));
     put("transitioningProgress", Value::Null);
     put("healthState", Value::Null);
-    put("uuid", json!(ids::uuid(ctx.world.cluster(), &id)));
+    put("uuid", json!(drover_core::uuid(ctx.world.cluster(), &id)));
     put("accountId", json!(project.map(|p| Kind::Project.id(p.0))));
     put("created", date(created));
     put("createdTS", json!(created.0));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::SCHEMA;
 use super::member::Member;
 use crate::context::Context;
-use crate::ids::{self, Kind};
+use crate::ids::Kind;
 use crate::resource::{Envelope, finish};
 use crate::{launch_config, state};
 
@@ -72,7 +72,7 @@ fn found(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
         "serviceId": service_id,
         "serviceIds": [service_id],
         "stackId": Kind::Stack.id(service.stack.0),
-        "deploymentUnitUuid": ids::uuid(ctx.world.cluster(), &format!("unit/{}", unit.key)),
+        "deploymentUnitUuid": drover_core::uuid(ctx.world.cluster(), &format!("unit/{}", unit.key)),
         "createIndex": member.number(),
         "startCount": held.starts,
         "exitCode": held.exit_code,
