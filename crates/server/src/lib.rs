@@ -13,6 +13,7 @@ mod base_url;
 mod body;
 mod call;
 mod clock;
+mod directory;
 mod export;
 mod first_start;
 mod hello;
@@ -29,6 +30,8 @@ mod random;
 mod register;
 mod route;
 mod run;
+#[cfg(test)]
+mod sample;
 mod serve;
 mod server;
 mod session;

@@ -71,7 +71,8 @@ impl Link {
     }
 }
 
-fn text(message: &FromServer) -> Message {
+/// A message as a frame.
+pub(crate) fn text(message: &FromServer) -> Message {
     // Every message is plain data with text keys: writing it as JSON can't fail.
     Message::Text(serde_json::to_string(message).expect("plain data is always JSON").into())
 }

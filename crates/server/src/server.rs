@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
+use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::pulls::Pulls;
 use crate::tokens::Tokens;
@@ -56,6 +57,8 @@ pub(crate) struct Server {
     pub(crate) store: Store,
     /// The agents that are connected.
     pub(crate) hub: Hub,
+    /// What they are told of names.
+    pub(crate) directory: Directory,
     /// The planner's notes.
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
@@ -107,6 +110,7 @@ impl Server {
         Self {
             store,
             hub: Hub::default(),
+            directory: Directory::default(),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
             pulls: Pulls::default(),

@@ -17,6 +17,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::directory;
 use crate::hello::{Hello, hello, refuse};
 use crate::hub::HUB;
 use crate::link::{Gone, Link};
@@ -35,7 +36,10 @@ pub(crate) async fn run(server: Arc<Server>, mut socket: WebSocket, host: HostId
     let writer = tokio::spawn(write(sink, frames, link.clone(), silence));
     let mut session = Session { server: server.clone(), link: link.clone(), sent: None };
     let why = match session.begin(hello).await {
-        Ok(()) => session.read(stream, silence).await,
+        Ok(()) => {
+            tokio::spawn(directory::tell(server.clone(), link.clone()));
+            session.read(stream, silence).await
+        }
         Err(why) => why,
     };
     let alone = server.hub.leave(&link);

@@ -11,7 +11,7 @@ pub(crate) async fn asked(agent: &mut FakeAgent) -> (u64, Ask) {
     loop {
         match agent.hear().await {
             FromServer::Ask { ask, what } => return (ask, what),
-            FromServer::Assign(_) => {}
+            FromServer::Assign(_) | FromServer::Discover(_) => {}
             other => panic!("{other:?}"),
         }
     }

@@ -1,0 +1,340 @@
+//! What hosts' name services are told: for each project the facts as of the newest snapshot, worked out once for
+//! all of its hosts, and what changed since as one frame for all of them.
+//!
+//! Not in the sessions' own loops: a session may wait for the database with a report in its hands, and a unit that
+//! is withdrawn must be out of every host's names at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::ws::Message;
+use drover_core::protocol::FromServer;
+use drover_core::{
+    Discovery, DiscoveryUpdate, HostId, ProjectId, RowKey, Service, ServiceId, World, derive,
+};
+use drover_store::{Store, Update};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::link::{Gone, Link, text};
+use crate::lock::lock;
+use crate::server::Server;
+
+/// Frames kept for a host that is slow to take them; past that it is told everything anew.
+const KEPT: usize = 64;
+
+/// The facts of every project that has connected hosts.
+#[derive(Default)]
+pub(crate) struct Directory {
+    told: Mutex<BTreeMap<ProjectId, Told>>,
+}
+
+/// What the hosts of one project know.
+struct Told {
+    /// Version of the snapshot it is from.
+    version: u64,
+    now: Discovery,
+    news: broadcast::Sender<Message>,
+}
+
+/// Tell a host everything, then what changes, until its link ends.
+pub(crate) async fn tell(server: Arc<Server>, link: Arc<Link>) {
+    while let Some((whole, mut news)) = server.directory.enter(&server.store, link.host) {
+        let mut frame = whole;
+        loop {
+            if let Err(Gone) = link.send_frame(frame).await {
+                return;
+            }
+            let next = tokio::select! {
+                () = link.end.cancelled() => return,
+                next = news.recv() => next,
+            };
+            frame = match next {
+                Ok(next) => next,
+                // Too slow for single updates.
+                Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+            };
+        }
+    }
+}
+
+impl Directory {
+    /// Everything a host is told, and what will change of it; `None` if there is no such host.
+    fn enter(
+        &self,
+        store: &Store,
+        host: HostId,
+    ) -> Option<(Message, broadcast::Receiver<Message>)> {
+        let mut told = lock(&self.told);
+        // Read under the lock: no update that was taken in before can be newer.
+        let world = store.world();
+        let project = world.host(host)?.project;
+        let held = told.entry(project).or_insert_with(|| Told {
+            version: world.version,
+            now: Discovery { host: 0, ..derive::discovery(&world, host) },
+            news: broadcast::Sender::new(KEPT),
+        });
+        let news = held.news.subscribe();
+        let whole = Discovery::default().update_to(&held.now).unwrap_or_default();
+        Some((frame(DiscoveryUpdate { whole: true, ..whole }), news))
+    }
+
+    /// Take in an update of the snapshot and pass on what it changed.
+    pub(crate) fn take(&self, before: &World, update: &Update) {
+        let mut told = lock(&self.told);
+        told.retain(|_, held| held.news.receiver_count() > 0);
+        if told.is_empty() {
+            return;
+        }
+        let affected = affected(before, update);
+        for (project, held) in told.iter_mut() {
+            // Made from a newer snapshot already: going back would take back what hosts acknowledged.
+            if update.world.version <= held.version {
+                continue;
+            }
+            held.version = update.world.version;
+            if let Some(changes) = changes(&held.now, &update.world, *project, &affected) {
+                held.now.take(changes.clone());
+                // Nobody listens any more? Then the next update drops all this.
+                let _ = held.news.send(frame(changes));
+            }
+        }
+    }
+}
+
+fn frame(update: DiscoveryUpdate) -> Message {
+    text(&FromServer::Discover(Box::new(update)))
+}
+
+/// Objects whose facts may differ after an update. One too many costs a derivation; one too few leaves hosts
+/// with old facts.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Affected {
+    all: bool,
+    hosts: BTreeSet<HostId>,
+    services: BTreeSet<ServiceId>,
+    stacks: BTreeSet<drover_core::StackId>,
+}
+
+fn affected(before: &World, update: &Update) -> Affected {
+    let mut found = Affected::default();
+    let mut edited = BTreeSet::new();
+    let worlds = [before, &*update.world];
+    for key in &update.touched {
+        match key {
+            RowKey::Unit(key) | RowKey::Observed(key) => drop(found.services.insert(key.service)),
+            RowKey::Upgrade(id) => drop(found.services.insert(*id)),
+            RowKey::Revision(id, _) => drop(edited.insert(*id)),
+            RowKey::Service(id) if is_edited(worlds, *id) => drop(edited.insert(*id)),
+            RowKey::Service(id) => drop(found.services.insert(*id)),
+            RowKey::Seen(id) => drop(found.hosts.insert(*id)),
+            RowKey::Host(id) | RowKey::Lost(id) => {
+                found.hosts.insert(*id);
+                let units = worlds.iter().flat_map(|world| world.units_on(*id));
+                found.services.extend(units.map(|unit| unit.key.service));
+            }
+            RowKey::Stack(id) => drop(found.stacks.insert(*id)),
+            // The cluster's own name is in every object's.
+            RowKey::Setting(_) => found.all = true,
+            RowKey::Project(_)
+            | RowKey::Withdrawn(_)
+            | RowKey::Counters
+            | RowKey::VolumeTemplate(_)
+            | RowKey::Volume(_)
+            | RowKey::Credential(_)
+            | RowKey::Registry(_)
+            | RowKey::Certificate(_)
+            | RowKey::Outcome(_)
+            | RowKey::BalancerFollowed(_)
+            | RowKey::NamesFollowed(_) => {}
+        }
+    }
+    found.services.extend(readers(&update.world, &edited, &found.stacks));
+    // A stack is told of for as long as something of it is left.
+    let of_stacks =
+        worlds.iter().flat_map(|world| edited.iter().filter_map(|id| world.service(*id)));
+    found.stacks.extend(of_stacks.map(|service| service.stack));
+    found.services.extend(edited);
+    found
+}
+
+/// More of a service changed than where the planner sees it.
+fn is_edited(worlds: [&World; 2], id: ServiceId) -> bool {
+    let [before, after] = worlds.map(|world| {
+        world.service(id).map(|service| Service { settled: None, scale: 0, ..service.clone() })
+    });
+    before != after
+}
+
+/// Services whose facts are made with names or labels of other services.
+fn readers(
+    world: &World,
+    edited: &BTreeSet<ServiceId>,
+    stacks: &BTreeSet<drover_core::StackId>,
+) -> BTreeSet<ServiceId> {
+    if edited.is_empty() && stacks.is_empty() {
+        return BTreeSet::new();
+    }
+    let reads = |service: &Service| {
+        service.selector_link.is_some()
+            || service.balancer.is_some()
+            || stacks.contains(&service.stack)
+            || service.links.iter().any(|link| edited.contains(&link.service))
+    };
+    world.services.values().filter(|service| reads(service)).map(|service| service.id).collect()
+}
+
+/// What of a project's facts differs from those that are held; `None` if nothing does.
+fn changes(
+    held: &Discovery,
+    world: &World,
+    project: ProjectId,
+    affected: &Affected,
+) -> Option<DiscoveryUpdate> {
+    let mut update = DiscoveryUpdate {
+        routing: world.withdrawn.get(&project).copied().unwrap_or_default(),
+        project: derive::discovered_project(world, project),
+        ..DiscoveryUpdate::default()
+    };
+    let is_own = |own: Option<ProjectId>| own == Some(project);
+    let hosts = world.hosts.keys().filter(|_| affected.all);
+    for id in hosts.chain(&affected.hosts) {
+        let own = is_own(world.host(*id).map(|host| host.project));
+        let next = own.then(|| derive::discovered_host(world, *id)).flatten();
+        put(&mut update.hosts, &held.hosts, *id, next);
+    }
+    let stacks = world.stacks.keys().filter(|_| affected.all);
+    for id in stacks.chain(&affected.stacks) {
+        let own = is_own(world.stacks.get(id).map(|stack| stack.project));
+        let next = own.then(|| derive::discovered_stack(world, *id)).flatten();
+        put(&mut update.stacks, &held.stacks, *id, next);
+    }
+    let services = world.services.keys().filter(|_| affected.all);
+    for id in services.chain(&affected.services) {
+        let own = is_own(world.service(*id).map(|service| service.project));
+        let next = own.then(|| derive::discovered_service(world, *id)).flatten();
+        put(&mut update.services, &held.services, *id, next);
+    }
+    let same = update.hosts.is_empty()
+        && update.stacks.is_empty()
+        && update.services.is_empty()
+        && (held.routing, &held.project) == (update.routing, &update.project);
+    (!same).then_some(update)
+}
+
+/// Note what an object is now, if it was something else.
+fn put<K: Ord, V: PartialEq>(
+    changes: &mut BTreeMap<K, Option<Arc<V>>>,
+    held: &BTreeMap<K, Arc<V>>,
+    key: K,
+    next: Option<V>,
+) {
+    if held.get(&key).map(Arc::as_ref) != next.as_ref() {
+        changes.insert(key, next.map(Arc::new));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_core::{Change, Desired, PickedPort, Project, ProjectId, Protocol, Time, Wanted};
+
+    use super::*;
+    use crate::sample::{LB, WEB, host, key, running, service, stack, unit, world};
+
+    fn update(world: &World, touched: BTreeSet<RowKey>) -> Update {
+        let scope = drover_core::Scope::default();
+        Update { world: Arc::new(world.clone()), touched, scope }
+    }
+
+    /// What hosts are told leads to what they would be told anew; the objects that were said again.
+    fn check(before: &World, after: &World, touched: BTreeSet<RowKey>, want: &str, what: &str) {
+        let mut held = Discovery { host: 0, ..derive::discovery(before, HostId(10)) };
+        let affected = affected(before, &update(after, touched));
+        let changes = changes(&held, after, ProjectId(1), &affected);
+        let mut said = Vec::new();
+        if let Some(changes) = changes {
+            said.extend(changes.hosts.keys().map(|id| format!("h{id}")));
+            said.extend(changes.stacks.keys().map(|id| format!("st{id}")));
+            said.extend(changes.services.keys().map(|id| format!("s{id}")));
+            held.take(changes);
+        }
+        assert_eq!(held, Discovery { host: 0, ..derive::discovery(after, HostId(10)) }, "{what}");
+        assert_eq!(said.join(" "), want, "{what}");
+    }
+
+    #[test]
+    fn what_is_told_of_a_commit() {
+        let check = |what: &str, change: Change, want: &str| {
+            let before = world();
+            let (after, rows) = before.commit(&[change]).unwrap();
+            check(&before, &after, rows, want, what);
+        };
+        let web = || service(WEB, "web", None);
+        let put = |service: Service| Change::PutService(Box::new(service));
+        let desired =
+            |desired| Change::SetDesired { unit: key(WEB, 1), desired, run: None, until: None };
+        check("a new unit", unit(WEB, 2, 12, 40), "s20");
+        check("a withdrawal", desired(Desired::Draining), "s20");
+        check("a stop", desired(Desired::Stopped), "s20");
+        check("an address", Change::PutHost(host(10, "10.0.0.99")), "h10");
+        check("a lost host", Change::LoseHost { host: HostId(10), lost: true }, "s20");
+        check("a host that goes", Change::DropHost(HostId(12)), "h12");
+        check("a scale", put(Service { scale: 9, ..web() }), "s20");
+        check("settled", Change::Settle { service: WEB, wanted: Wanted::Active }, "");
+        check("a new service", put(service(drover_core::ServiceId(60), "db", None)), "s60");
+        let picked = PickedPort { private: 8080, protocol: Protocol::Tcp, public: 30000 };
+        check("a picked port", put(Service { picked_ports: vec![picked], ..web() }), "s20");
+        let project = world().projects[&ProjectId(1)].clone();
+        let renamed = Project { name: "q".into(), ..(*project).clone() };
+        check("a project's name", Change::PutProject(renamed), "");
+    }
+
+    #[test]
+    fn who_reads_of_others_is_told_anew() {
+        let link = drover_core::Link { service: WEB, alias: String::new() };
+        let app = Service { links: vec![link], ..service(drover_core::ServiceId(60), "app", None) };
+        let before = world().commit(&[Change::PutService(Box::new(app))]).unwrap().0;
+        let check = |what: &str, change: Change, want: &str| {
+            let (after, rows) = before.commit(&[change]).unwrap();
+            check(&before, &after, rows, want, what);
+        };
+        let renamed = service(WEB, "site", None);
+        check("a rename", Change::PutService(Box::new(renamed)), "s20 s21 s60");
+        check("a stack's name", Change::PutStack(stack("store")), "st2 s20 s21");
+        let _ = LB;
+    }
+
+    #[test]
+    fn what_is_told_of_a_report() {
+        let before = world();
+        let mut after = before.clone();
+        let mut seen = running(&before);
+        for observed in seen.values_mut() {
+            observed.ready = false;
+        }
+        let (rows, _) = after.observe(HostId(10), &seen, Time(2));
+        check(&before, &after, rows, "s20", "a report");
+    }
+
+    #[test]
+    fn an_update_older_than_what_was_told_takes_nothing_back() {
+        let directory = Directory::default();
+        let (before, newer) = (world(), Store::memory());
+        let (middle, rows) = before.commit(&[unit(WEB, 2, 12, 40)]).unwrap();
+        let (after, _) = middle
+            .commit(&[Change::SetDesired {
+                unit: key(WEB, 1),
+                desired: Desired::Draining,
+                run: None,
+                until: None,
+            }])
+            .unwrap();
+        drop(newer);
+        let (news, _listening) = broadcast::channel(KEPT);
+        let now = Discovery { host: 0, ..derive::discovery(&after, HostId(10)) };
+        let held = Told { version: after.version, now: now.clone(), news };
+        lock(&directory.told).insert(ProjectId(1), held);
+        directory.take(&before, &update(&middle, rows));
+        assert_eq!(lock(&directory.told)[&ProjectId(1)].now, now);
+    }
+}
