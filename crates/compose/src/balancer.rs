@@ -1,12 +1,15 @@
 //! `lb_config`: the rules of a balancer, or what a service wants balancers that select it to know.
 
-use drover_core::{RuleProtocol, ServiceKind};
+use drover_core::{BadTuning, RuleProtocol, Selector, ServiceKind, Tuning, Unheeded};
 
-use crate::diagnostic::Report;
+use crate::diagnostic::{Place, Report};
 use crate::field::Field;
 use crate::keys;
-use crate::service::{Draft, to_json};
+use crate::service::Draft;
 use crate::stack::{NamedBalancer, NamedRule};
+
+/// Rancher's balancers answer their own health check here; files rely on it being refused.
+const RESERVED_PORT: u16 = 42;
 
 /// Read it into a draft. With rules that listen on a port, or with a balancer's image, it is a balancer.
 pub(crate) fn read(
@@ -25,7 +28,7 @@ pub(crate) fn read(
             "default_cert" => {
                 balancer.default_certificate = field.text(to).filter(|c| !c.is_empty());
             }
-            "config" => balancer.custom = custom(&field, to),
+            "config" => balancer.custom = custom(&field, None, to),
             _ => balancer.stickiness = stickiness(&field, to),
         }
     }
@@ -43,6 +46,7 @@ pub(crate) fn read(
         draft.service.kind = ServiceKind::Balancer;
         become_balancer(draft, to);
         check_protocols(&balancer, field, to);
+        check_certificates(&balancer, field.at(), &field.path, to);
     }
     draft.service.balancer = Some(balancer);
 }
@@ -62,20 +66,55 @@ pub(crate) fn become_balancer(draft: &mut Draft, to: &mut Report) {
     }
 }
 
-/// HAProxy text: kept as it is.
-pub(crate) fn custom(field: &Field<'_>, to: &mut Report) -> Option<String> {
+/// HAProxy text: kept as it is, and every line of it judged. `section` is the one it is part of, if its key says so.
+pub(crate) fn custom(field: &Field<'_>, section: Option<&str>, to: &mut Report) -> Option<String> {
     let text = field.text(to).filter(|text| !text.trim().is_empty())?;
-    field.warn(to, "kept, but without effect: the balancer is Drover's own, not HAProxy");
+    let heading = section.map(|section| format!("{section}\n")).unwrap_or_default();
+    let read = Tuning::read(&format!("{heading}{text}"));
+    let above = heading.lines().count();
+    for BadTuning { line, why, .. } in read.refused {
+        let (at, shown) = custom_line(field, line.saturating_sub(above));
+        to.error(&at, &field.path, format!("`{shown}`: {why}"));
+    }
+    for Unheeded { line, why, .. } in read.unheeded {
+        let (at, shown) = custom_line(field, line.saturating_sub(above));
+        to.note(&at, &field.path, format!("`{shown}`: {why}"));
+    }
     Some(text)
 }
 
-/// A stickiness policy: kept as it is.
-pub(crate) fn stickiness(field: &Field<'_>, to: &mut Report) -> Option<serde_json::Value> {
-    if field.entries(to)?.is_empty() {
-        return None;
+/// Where a line of a text stands in the file, and how it is shown: as it is written there, variables and all.
+fn custom_line(field: &Field<'_>, line: usize) -> (Place, String) {
+    let mut at = field.at().clone();
+    let Some(scalar) = field.scalar() else { return (at, String::new()) };
+    let index = line.saturating_sub(1);
+    if scalar.literal {
+        at.line += index;
     }
-    field.warn(to, "kept, but without effect: stickiness is not supported yet");
-    Some(to_json(field.node))
+    let text = scalar.source.as_deref().unwrap_or(&scalar.text);
+    (at, text.lines().nth(index).unwrap_or_default().trim().to_owned())
+}
+
+/// A stickiness policy.
+pub(crate) fn stickiness(field: &Field<'_>, to: &mut Report) -> Option<serde_json::Value> {
+    let mut policy = serde_json::Map::new();
+    for (key, field) in field.known(keys::STICKINESS, to)? {
+        let value = match key {
+            "indirect" | "nocache" | "postonly" => field.boolean(to).map(Into::into),
+            "mode" => mode(&field, to).map(Into::into),
+            _ => text(&field, to).map(Into::into),
+        };
+        policy.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    (!policy.is_empty()).then_some(serde_json::Value::Object(policy))
+}
+
+fn mode(field: &Field<'_>, to: &mut Report) -> Option<String> {
+    let mode = text(field, to)?;
+    if ["rewrite", "insert", "prefix"].contains(&mode.as_str()) {
+        return Some(mode);
+    }
+    field.expected("rewrite, insert or prefix", to)
 }
 
 fn read_rules<'a>(
@@ -100,7 +139,7 @@ fn read_rules<'a>(
                     rule.service = target(&field, project, to);
                     draft.targets.extend(rule.service.clone().map(|name| field.as_named(name)));
                 }
-                "selector" => rule.selector = text(&field, to),
+                "selector" => rule.selector = selector(&field, to),
                 "priority" => rule.priority = field.within(0, u32::MAX, to).filter(|p| *p > 0),
                 "backend_name" => rule.backend_name = text(&field, to),
                 _ => rule.weight = field.within(0, 256, to),
@@ -113,6 +152,15 @@ fn read_rules<'a>(
 
 fn text(field: &Field<'_>, to: &mut Report) -> Option<String> {
     field.text(to).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty())
+}
+
+/// Labels that select services.
+pub(crate) fn selector(field: &Field<'_>, to: &mut Report) -> Option<String> {
+    let selector = text(field, to)?;
+    if let Err(bad) = selector.parse::<Selector>() {
+        field.error(to, bad.to_string());
+    }
+    Some(selector)
 }
 
 fn protocol(field: &Field<'_>, to: &mut Report) -> Option<RuleProtocol> {
@@ -147,8 +195,14 @@ fn target(field: &Field<'_>, project: &str, to: &mut Report) -> Option<String> {
 }
 
 fn check_rule(field: &Field<'_>, rule: &NamedRule, to: &mut Report) {
-    if rule.source_port == 0 {
-        field.error(to, "needs a `source_port`");
+    match rule.source_port {
+        0 => drop(field.error(to, "needs a `source_port`")),
+        RESERVED_PORT => {
+            field
+                .error(to, "port 42 is reserved for the balancer's own health check")
+                .hint("listen on another");
+        }
+        _ => {}
     }
     match (&rule.service, &rule.selector) {
         (None, None) => drop(field.error(to, "needs a `service` or a `selector`")),
@@ -178,6 +232,25 @@ fn check_target_rule(field: &Field<'_>, rule: &NamedRule, to: &mut Report) {
         field
             .error(to, "names a target but no `source_port`")
             .hint("a balancer's rule listens on a `source_port`");
+    }
+}
+
+/// Without a certificate every handshake would fail.
+pub(crate) fn check_certificates(
+    balancer: &NamedBalancer,
+    at: &Place,
+    path: &str,
+    to: &mut Report,
+) {
+    let ends_tls =
+        |rule: &&NamedRule| matches!(rule.protocol, RuleProtocol::Https | RuleProtocol::Tls);
+    if balancer.certificates.is_empty()
+        && balancer.default_certificate.is_none()
+        && let Some(rule) = balancer.rules.iter().find(ends_tls)
+    {
+        let port = rule.source_port;
+        to.error(at, path, format!("port {port} ends TLS and needs a certificate"))
+            .hint("give `default_cert` or `certs`");
     }
 }
 

@@ -276,8 +276,7 @@ pub(crate) fn split_pair(scalar: &Scalar) -> (String, Option<Scalar>) {
     match scalar.text.split_once('=') {
         None => (scalar.text.trim().to_owned(), None),
         Some((key, value)) => {
-            let value =
-                Scalar { text: value.to_owned(), plain: false, source: scalar.source.clone() };
+            let value = Scalar { text: value.to_owned(), plain: false, ..scalar.clone() };
             (key.trim().to_owned(), Some(value))
         }
     }

@@ -320,6 +320,17 @@ pub const PORT_RULE: &[Key] = &[
     refused("region", NO_OTHER_ENVIRONMENT),
 ];
 
+/// `stickiness_policy`, and `lb_cookie_stickiness_policy`.
+pub const STICKINESS: &[Key] = &[
+    honoured("name"),
+    honoured("cookie"),
+    honoured("domain"),
+    honoured("indirect"),
+    honoured("nocache"),
+    honoured("postonly"),
+    honoured("mode"),
+];
+
 /// `load_balancer_config`.
 pub const LEGACY_LB: &[Key] = &[
     ignored("name", "a balancer has the name of its service"),

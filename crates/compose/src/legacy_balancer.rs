@@ -43,7 +43,7 @@ struct Listener {
 pub(crate) fn read(asked: &Asked<'_>, draft: &mut Draft, to: &mut Report) {
     let mut made = NamedBalancer::default();
     read_config(asked, &mut made, to);
-    let listeners = listeners(draft, to);
+    let listeners = listeners(draft);
     let targets = targets(draft);
     let path = draft.path();
     if targets.is_empty() {
@@ -92,8 +92,8 @@ fn targets(draft: &mut Draft) -> Vec<Target> {
     targets
 }
 
-/// `80`, `80/tcp`, `8080:80`, `8000:80/tcp`: a protocol that is written makes it TCP, else it is HTTP.
-fn listeners(draft: &Draft, to: &mut Report) -> Vec<Listener> {
+/// `80`, `80/tcp`, `8080:80`, `8000:80/tcp`, `53/udp`: a protocol that is written is spoken, else it is HTTP.
+fn listeners(draft: &Draft) -> Vec<Listener> {
     let mut all: Vec<Listener> = Vec::new();
     for text in draft
         .port_texts
@@ -105,11 +105,7 @@ fn listeners(draft: &Draft, to: &mut Report) -> Vec<Listener> {
         let protocol = match (text.contains('/'), port.protocol) {
             (false, _) => RuleProtocol::Http,
             (true, Protocol::Tcp) => RuleProtocol::Tcp,
-            (true, Protocol::Udp) => {
-                let text = "a balancer of this form does not serve UDP";
-                to.error(&draft.service.at, &draft.path(), text);
-                continue;
-            }
+            (true, Protocol::Udp) => RuleProtocol::Udp,
         };
         let source = port.public.unwrap_or(port.private);
         if all.iter().all(|held| held.source != source) {
@@ -197,7 +193,8 @@ fn rules_for(
 ) -> Vec<NamedRule> {
     let protocol = match (secure.contains(&listener.source), listener.protocol) {
         (true, RuleProtocol::Tcp) => RuleProtocol::Tls,
-        (true, _) => RuleProtocol::Https,
+        (true, RuleProtocol::Http) => RuleProtocol::Https,
+        (true, protocol) => protocol,
         (false, protocol) => protocol,
     };
     let (service, selector) = match target {
@@ -254,7 +251,8 @@ fn read_config(asked: &Asked<'_>, made: &mut NamedBalancer, to: &mut Report) {
         match key {
             "haproxy_config" => {
                 for (section, field) in field.known(keys::HAPROXY, to).unwrap_or_default() {
-                    let Some(text) = balancer::custom(&field, to) else { continue };
+                    let text = balancer::custom(&field, Some(section), to);
+                    let Some(text) = text else { continue };
                     let custom = made.custom.get_or_insert_default();
                     custom.extend([section, "\n", text.trim_end(), "\n"]);
                 }
@@ -284,6 +282,7 @@ fn become_balancer(
         to.error(&draft.service.at, &draft.path(), "a balancer needs `ports` or `expose`");
     }
     draft.service.kind = ServiceKind::Balancer;
+    balancer::check_certificates(&made, &draft.service.at, &draft.path(), to);
     draft.service.balancer = Some(made);
     balancer::become_balancer(draft, to);
 }
@@ -324,5 +323,42 @@ mod tests {
         for text in ["example.com:x", "a=b", "70000", "example.com:80=0"] {
             assert_eq!(parse_route(text), None, "{text}");
         }
+    }
+    #[test]
+    fn label_rules_take_the_place_of_plain_ones_port_by_port() {
+        let check = |labels: &[&str], listener: (u16, u16, RuleProtocol), want: &[&str]| {
+            let routes = labels.iter().map(|label| {
+                let route = parse_route(label).unwrap();
+                Route { service: "web".into(), ..route }
+            });
+            let routes: Vec<Route> = routes.collect();
+            let (source, target, protocol) = listener;
+            let target_of = Target::Service("web".into());
+            let listener = Listener { source, target, protocol };
+            let rules = rules_for(&target_of, listener, &routes, &[443]);
+            let shown: Vec<String> = rules
+                .iter()
+                .map(|rule| {
+                    let host = rule.hostname.as_deref().unwrap_or("*");
+                    let path = rule.path.as_deref().unwrap_or("");
+                    let (port, to) = (rule.source_port, rule.target_port.unwrap());
+                    format!("{:?} {host}:{port}{path}={to}", rule.protocol)
+                })
+                .collect();
+            assert_eq!(shown, want, "{labels:?}");
+        };
+        let http = (80, 8080, RuleProtocol::Http);
+        check(&[], http, &["Http *:80=8080"]);
+        check(&["a.com"], http, &["Http a.com:80=8080"]);
+        check(&["a.com=81"], http, &["Http a.com:80=81"]);
+        check(&["a.com:80/x=81", "b.com/y"], http, &["Http a.com:80/x=81", "Http b.com:80/y=8080"]);
+        // A label for another port leaves the plain rule where it is.
+        check(&["a.com:81"], http, &["Http *:80=8080"]);
+        check(&["a.com:81", "/x"], http, &["Http *:80/x=8080"]);
+        check(&["9000"], http, &["Http *:80=9000"]);
+        let secure = (443, 8080, RuleProtocol::Http);
+        check(&["a.com"], secure, &["Https a.com:443=8080"]);
+        check(&[], (443, 9, RuleProtocol::Tcp), &["Tls *:443=9"]);
+        check(&[], (53, 53, RuleProtocol::Udp), &["Udp *:53=53"]);
     }
 }

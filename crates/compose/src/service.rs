@@ -25,7 +25,6 @@ use crate::stack::{LinkSpec, ServiceSpec};
 use crate::yaml::Node;
 use crate::{Read, balancer, keys, legacy_balancer};
 
-pub(crate) use metadata::to_json;
 pub(crate) use storage::declared as declared_volumes;
 
 /// A service as the files have it, all of them laid over each other.

@@ -43,6 +43,8 @@ pub(crate) struct Scalar {
     pub(crate) plain: bool,
     /// The text of the file, if variables in it were replaced; what messages show.
     pub(crate) source: Option<String>,
+    /// Written as a block in which every line of the text is a line of the file.
+    pub(crate) literal: bool,
 }
 
 impl Scalar {
@@ -294,7 +296,8 @@ fn scalar(at: &Place, text: String, style: ScalarStyle, tag: Option<&Tag>) -> Re
     if plain && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL") {
         return Ok(Value::Null);
     }
-    Ok(Value::Scalar(Scalar { text, plain, source: None }))
+    let literal = matches!(style, ScalarStyle::Literal);
+    Ok(Value::Scalar(Scalar { text, plain, source: None, literal }))
 }
 
 fn check_tag(at: &Place, tag: Option<&Tag>) -> Result<(), Fault> {

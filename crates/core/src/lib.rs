@@ -74,7 +74,7 @@ pub use service::{
     Wanted,
 };
 pub use time::Time;
-pub use tuning::{BackendTuning, BadTuning, Balance, ListenerTuning, Tuning};
+pub use tuning::{BackendTuning, BadTuning, Balance, ListenerTuning, Tuning, TuningText, Unheeded};
 pub use unit::{Desired, Health, Observed, ObservedContainer, Phase, Unit};
 pub use upgrade::{Outcome, Upgrade, UpgradePhase};
 pub use uuid::uuid;

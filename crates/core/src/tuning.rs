@@ -1,5 +1,8 @@
 //! What a balancer's custom HAProxy text comes to. The common directives are understood; the rest is refused where
-//! it is given, naming the line.
+//! it is given, naming the line. How lines are read is in `tuning/read.rs`.
+
+mod line;
+mod read;
 
 use std::collections::BTreeMap;
 
@@ -86,6 +89,28 @@ impl Default for Tuning {
     }
 }
 
+/// A custom text, read to its end: one run finds every line that can't be mapped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TuningText {
+    /// What the lines that are understood come to.
+    pub tuning: Tuning,
+    /// Lines that are understood and change nothing, and why that is as it should be.
+    pub unheeded: Vec<Unheeded>,
+    /// Lines that can't be mapped.
+    pub refused: Vec<BadTuning>,
+}
+
+/// A line of custom text that changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unheeded {
+    /// From 1.
+    pub line: usize,
+    /// The line.
+    pub text: String,
+    /// Why nothing is lost.
+    pub why: String,
+}
+
 /// A line of custom text that can't be mapped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the custom balancer configuration, `{text}`: {why}")]
@@ -96,20 +121,4 @@ pub struct BadTuning {
     pub text: String,
     /// What is wrong with it, and what to do instead.
     pub why: String,
-}
-
-impl std::str::FromStr for Tuning {
-    type Err = BadTuning;
-
-    fn from_str(text: &str) -> Result<Self, BadTuning> {
-        let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
-        let mut told = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        match told.next() {
-            None => Ok(Self::default()),
-            Some((line, text)) => {
-                let why = "custom balancer configuration is not understood yet".to_owned();
-                Err(BadTuning { line, text: text.to_owned(), why })
-            }
-        }
-    }
 }

@@ -8,7 +8,7 @@ use drover_compose::{
 };
 use drover_core::{
     BlkioDevice, ContainerSpec, DockerHealth, External, HealthCheck, HealthStrategy, NetworkMode,
-    PortSpec, Protocol, RuleProtocol, ServiceKind, Template, Ulimit, UpgradeDefaults,
+    PortSpec, Protocol, RuleProtocol, Selector, ServiceKind, Template, Ulimit, UpgradeDefaults,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -279,10 +279,11 @@ fn rule() -> impl Strategy<Value = NamedRule> {
         "[a-z]{1,3}(/[a-z]{1,3})?"
             .prop_filter("own stack", |t| !t.starts_with("shop/"))
             .prop_map(Ok),
-        word().prop_map(Err)
+        word().prop_filter("a selector", |t| t.parse::<Selector>().is_ok()).prop_map(Err)
     ];
     let place = (of(word()), of("/[a-z]{1,4}"), of(1_u32..), of(word()), of(0_u16..=256));
-    (1_u16.., protocol, target, 1_u16.., place).prop_map(
+    let listening = (1_u16..).prop_filter("reserved", |port| *port != 42);
+    (listening, protocol, target, 1_u16.., place).prop_map(
         |(source_port, protocol, target, target_port, place)| NamedRule {
             source_port,
             protocol,
@@ -299,8 +300,8 @@ fn rule() -> impl Strategy<Value = NamedRule> {
 }
 
 fn balancer() -> impl Strategy<Value = NamedBalancer> {
-    let custom = of("[a-z]{1,6}( [a-z$\"]{1,5}\n){0,3}");
-    (vec(rule(), 1..4), words(), of(word()), custom).prop_map(
+    let custom = of("(global|defaults)\n( maxconn [1-9]{1,4}(  # [a-z$\"]{1,5})?\n){0,3}");
+    (vec(rule(), 1..4), words(), word().prop_map(Some), custom).prop_map(
         |(rules, certificates, default_certificate, custom)| NamedBalancer {
             rules,
             certificates,

@@ -148,7 +148,6 @@ lb:
             timeout client 50000
     ---
     warning: docker-compose.yml:7:22: services.wordpress.environment.WORDPRESS_DEBUG: `yes` is a YAML boolean and becomes `true`; quote it if you mean the word
-    warning: rancher-compose.yml:24:9: services.lb.load_balancer_config.haproxy_config.defaults: kept, but without effect: the balancer is Drover's own, not HAProxy
     note: docker-compose.yml:13:12: services.db.restart: ignored: the containers of a service are always kept running
     note: docker-compose.yml:23:1: services.lb: `scale` has no effect: a global service runs once on each host
     "#);
@@ -446,6 +445,5 @@ services:
       mirror:
         hostname: mirror.example.com
     ---
-    warning: rancher-compose.yml:9:26: services.lb.lb_config.stickiness_policy: kept, but without effect: stickiness is not supported yet
     "#);
 }

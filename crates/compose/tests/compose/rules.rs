@@ -257,7 +257,7 @@ fn a_v1_balancer_becomes_rules() {
         ),
     ] {
         let text = format!(
-            "lb:\n  image: rancher/load-balancer-service\n  ports: {ports}\n  labels: {labels}\n  links: ['api:anything', web]\napi: {{image: x}}\nweb: {{image: x}}\n"
+            "lb:\n  image: rancher/load-balancer-service\n  default_cert: shop\n  ports: {ports}\n  labels: {labels}\n  links: ['api:anything', web]\napi: {{image: x}}\nweb: {{image: x}}\n"
         );
         let parsed = docker(&text).unwrap_or_else(|said| panic!("{text}\n{}", lines(&said)));
         let balancer = parsed.stack.service("lb").unwrap().balancer.clone().unwrap();
