@@ -4,6 +4,7 @@
 
 mod hear;
 mod looks;
+mod overlay;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::view::DockerView;
 use crate::{balancer_files, clock, facts};
 
 use looks::Looks;
+use overlay::Overlay;
 
 /// What is remembered of failures is written at most this often; losing the last of it costs nothing.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
@@ -56,6 +58,7 @@ pub(crate) struct Agent {
     observed: BTreeMap<UnitKey, Observed>,
     /// Work in progress, and how to break it off.
     working: BTreeMap<UnitKey, CancellationToken>,
+    overlay: Overlay,
     asks: Asks,
     reports: tell::Reports,
     introduce: watch::Sender<Introduction>,
@@ -76,6 +79,8 @@ pub(crate) enum AgentResult {
     Swept(looks::Sweep),
     /// A unit's ports answer differently.
     Probed(Probed),
+    /// The host's part of the network is as it shall be, or is not.
+    Network(crate::network::Kept),
     /// An ask is over.
     Answered(u64),
 }
@@ -107,6 +112,7 @@ impl Agent {
             facts,
             observed: BTreeMap::new(),
             working: BTreeMap::new(),
+            overlay: Overlay::begin(results.clone()),
             asks: Asks::default(),
             reports: tell::Reports::default(),
             introduce,
@@ -127,6 +133,7 @@ impl Agent {
     pub(crate) fn turn(&mut self) -> Result<(), LedgerError> {
         self.take_assignment()?;
         if let Some(engine) = self.engine.clone() {
+            self.follow_network(&engine);
             self.reconcile(&engine)?;
         }
         if self.journal_changed {
@@ -179,6 +186,7 @@ impl Agent {
             tracing::error!("can't write the balancers' configuration: {error}");
         }
         self.assignment = Arc::new(assignment);
+        self.clean_names();
         self.observed.retain(|unit, _| self.assignment.units.contains_key(unit));
         self.break_off();
         let generation = self.assignment.generation;
@@ -215,7 +223,9 @@ impl Agent {
         self.see(observed)?;
         self.ask_ports(probes);
         for ops in ops {
-            self.begin(engine.clone(), ops);
+            if !self.waits_for_network(&ops) {
+                self.begin(engine.clone(), ops)?;
+            }
         }
         Ok(())
     }
@@ -243,7 +253,8 @@ impl Agent {
         }
     }
 
-    fn begin(&mut self, engine: Arc<Engine>, ops: UnitOps) {
+    fn begin(&mut self, engine: Arc<Engine>, ops: UnitOps) -> Result<(), LedgerError> {
+        let addresses = self.choose_addresses(&ops)?;
         let (unit, cancel) = (ops.unit, CancellationToken::new());
         self.view.busy.insert(unit, ops.doing);
         self.working.insert(unit, cancel.clone());
@@ -254,11 +265,12 @@ impl Agent {
                 let _ = results.send(AgentResult::Doing(unit, doing));
             };
             let done = tokio::select! {
-                done = engine.carry_out(assignment, ops, tell) => done,
+                done = engine.carry_out(assignment, ops, addresses, tell) => done,
                 () = cancel.cancelled() => Done { unit, failure: None, looked: Vec::new() },
             };
             let _ = results.send(AgentResult::Done(done));
         });
+        Ok(())
     }
 
     /// Add to the journal.
@@ -271,7 +283,9 @@ impl Agent {
     /// Tell what is known of the host anew, if it is something else than before: its machine and engine, and why
     /// it can't be brought to where it shall be.
     fn know_host(&mut self) {
-        let problem = if self.no_engine.is_empty() { &self.rejected } else { &self.no_engine };
+        let problems = [&self.no_engine, &self.rejected, self.overlay.problem()];
+        let problem = problems.into_iter().find(|problem| !problem.is_empty());
+        let problem = problem.map_or("", String::as_str);
         let facts = facts::facts(&self.engine_version, problem);
         if facts != self.facts {
             self.facts = facts;

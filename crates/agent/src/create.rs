@@ -11,6 +11,7 @@ mod network;
 mod resources;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use bollard::models::ContainerCreateBody;
@@ -36,10 +37,25 @@ pub struct Making<'a> {
     pub image: &'a str,
     /// Containers of the members it builds on.
     pub siblings: &'a BTreeMap<String, String>,
+    /// Hosts are joined: the managed network is the project's own.
+    pub joined: bool,
+    /// The address it is to have; `None` leaves it to Docker.
+    pub address: Option<Ipv4Addr>,
+    /// Its names, if they are the platform's.
+    pub names: Option<GivenNames<'a>>,
     /// For a balancer: the folder on the host with its configuration and status.
     pub balancer_folder: Option<&'a Path>,
     /// The engine's API, e.g. (1, 41).
     pub api: (usize, usize),
+}
+
+/// Names of the platform's for a container.
+#[derive(Clone, Copy, Debug)]
+pub struct GivenNames<'a> {
+    /// Its search domains.
+    pub search: &'a [String],
+    /// The file on the host that is to be its `/etc/resolv.conf`.
+    pub file: &'a Path,
 }
 
 /// Why no container can be described.
@@ -80,6 +96,9 @@ impl<'a> Making<'a> {
             cluster: &assignment.cluster,
             image: &spec.image,
             siblings,
+            joined: assignment.network.is_some(),
+            address: None,
+            names: None,
             balancer_folder: None,
             api: (1, 41),
         })

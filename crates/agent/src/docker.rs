@@ -22,10 +22,10 @@ pub use trouble::Trouble;
 pub use watch::{EngineEvent, watch};
 
 /// How long Docker may take to answer a question, or to begin a long answer.
-const ANSWER: Duration = Duration::from_mins(1);
+pub(crate) const ANSWER: Duration = Duration::from_mins(1);
 /// How long Docker may take to make, start or remove a container. Slow disks and network plugins are common, and
 /// giving up early leaves a container behind that has to be found again.
-const WORK: Duration = Duration::from_mins(3);
+pub(crate) const WORK: Duration = Duration::from_mins(3);
 /// Containers made and started at a time. The engine (20.10, two cores) takes 11 s for 40 containers one by one, 6 s
 /// for 8 at a time, 5.5 s for 16, and no less for 40: then its own locks decide.
 const LANES: usize = 16;
@@ -84,6 +84,11 @@ impl Engine {
         self.docker.clone().with_timeout(patience)
     }
 
+    /// The file a container has as its `/etc/resolv.conf`.
+    fn resolv_file(&self, docker_name: &str) -> PathBuf {
+        self.state.join("resolv").join(docker_name)
+    }
+
     /// The folder a balancer unit shares with its agent.
     pub(crate) fn balancer_folder(&self, unit: drover_core::UnitKey) -> PathBuf {
         crate::balancer_files::folder(&self.state, unit)
@@ -91,7 +96,7 @@ impl Engine {
 }
 
 /// Wait for Docker, but not for ever: its own deadline covers the head of an answer only.
-async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     patience: Duration,
     call: impl Future<Output = Result<T, bollard::errors::Error>>,
 ) -> Result<T, bollard::errors::Error> {

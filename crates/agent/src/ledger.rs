@@ -18,6 +18,7 @@ pub use file::Guard;
 pub(crate) use file::replace;
 pub use journal::Journal;
 
+use crate::network::addresses::Addresses;
 use crate::reconcile::Attempts;
 
 /// Observation numbers set aside on disk at a time: after a crash, counting goes on above all that were used.
@@ -200,6 +201,16 @@ impl Ledger {
     /// Remember failed attempts.
     pub fn keep_attempts(&self, attempts: &Attempts) -> Result<(), LedgerError> {
         self.write("attempts.json", attempts)
+    }
+
+    /// Addresses that slots keep on this host.
+    pub fn addresses(&self) -> Result<Addresses, LedgerError> {
+        Ok(self.read("addresses.json")?.unwrap_or_default())
+    }
+
+    /// Keep the addresses that slots keep.
+    pub fn keep_addresses(&self, addresses: &Addresses) -> Result<(), LedgerError> {
+        self.write("addresses.json", addresses)
     }
 
     /// What happened and is not known to be stored by the server.

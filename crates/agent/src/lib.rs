@@ -16,6 +16,7 @@ mod facts;
 pub mod ledger;
 mod link;
 mod lock;
+pub mod network;
 pub mod op;
 mod probe;
 pub mod reconcile;

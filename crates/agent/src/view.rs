@@ -39,6 +39,8 @@ pub struct SeenContainer {
     pub health: Health,
     /// Its own address; empty if it has none.
     pub address: String,
+    /// The address it was made with, if that was chosen; it has it only while it is up.
+    pub requested: String,
     /// Id of its image on this host.
     pub image_id: String,
     /// Digest of its image in the registry it came from; empty if it came from none.

@@ -17,6 +17,8 @@ pub const PULL_IMAGE: &str = "io.rancher.container.pull_image";
 pub const START_ONCE: &str = "io.rancher.container.start_once";
 /// `container_name`: the host name is the container's display name.
 pub const HOSTNAME_OVERRIDE: &str = "io.rancher.container.hostname_override";
+/// Comma list of addresses a container would like; the first that is free on its host's subnet.
+pub const REQUESTED_IP: &str = "io.rancher.container.requested_ip";
 /// Id of the host a service is pinned to.
 pub const REQUESTED_HOST: &str = "io.rancher.service.requested.host.id";
 /// On a balancer: `any`, `only-local` or `prefer-local` targets.
@@ -32,6 +34,9 @@ pub const STACK: &str = "io.rancher.stack.name";
 
 /// Docker label with the unit key of a container that Drover owns.
 pub const UNIT: &str = "io.drover.unit";
+/// Docker label with the name of a process of Drover's own that every host has, `discovery`; such containers are no
+/// unit's.
+pub const SYSTEM: &str = "io.drover.system";
 /// Docker label with the member's name; empty for the primary.
 pub const MEMBER: &str = "io.drover.member";
 /// Docker label with the id of the cluster that owns the container.

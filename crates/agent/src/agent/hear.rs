@@ -85,6 +85,7 @@ impl Agent {
             AgentResult::Looked(looked) => self.looked(looked),
             AgentResult::Swept(sweep) => self.swept(sweep),
             AgentResult::Probed(probed) => self.probes.take(&probed),
+            AgentResult::Network(kept) => self.network_kept(kept),
             AgentResult::Answered(ask) => self.asks.over(ask),
         }
     }

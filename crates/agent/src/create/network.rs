@@ -2,22 +2,27 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{EndpointSettings, HostConfig, NetworkingConfig, PortBinding};
+use bollard::models::{
+    EndpointIpamConfig, EndpointSettings, HostConfig, Mount, MountType, NetworkingConfig,
+    PortBinding,
+};
 use drover_core::{NetworkMode, PortSpec, label};
 
 use super::{BadSpec, Making, some_list};
+use crate::network::NETWORK;
 use crate::reconcile::named;
 
-/// Docker's default bridge, which the managed network stands on until hosts are joined by an overlay.
+/// Docker's default bridge, which managed containers are on while the host has no part of the project's network.
 const BRIDGE: &str = "bridge";
+/// Where a container looks for its name servers.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Bytes a host name may have in the kernel.
 const LONGEST_HOSTNAME: usize = 64;
 
 pub(super) fn fill(making: &Making<'_>, host: &mut HostConfig) -> Result<(), BadSpec> {
     let spec = making.spec;
     host.network_mode = Some(mode(making)?);
-    host.dns = some_list(&spec.dns);
-    host.dns_search = some_list(&spec.dns_search);
+    fill_names(making, host);
     host.dns_options = some_list(&spec.dns_options);
     host.extra_hosts = some_list(&spec.extra_hosts);
     if shares_a_stack(making) {
@@ -34,6 +39,29 @@ pub(super) fn fill(making: &Making<'_>, host: &mut HostConfig) -> Result<(), Bad
     }
     host.port_bindings = (!bindings.is_empty()).then_some(bindings);
     Ok(())
+}
+
+/// Names: the platform's, else what the spec says. Name servers of a spec are asked by the platform's, for names that
+/// aren't ours: a resolver that asked them first would find none of ours.
+fn fill_names(making: &Making<'_>, host: &mut HostConfig) {
+    let spec = making.spec;
+    let Some(names) = &making.names else {
+        host.dns = some_list(&spec.dns);
+        host.dns_search = some_list(&spec.dns_search);
+        return;
+    };
+    host.dns = Some(vec![drover_core::DISCOVERY_ADDRESS.to_owned()]);
+    host.dns_search = some_list(names.search);
+    let target = |mount: &String| mount.split(':').nth(1) == Some(RESOLV_CONF);
+    if !spec.volumes.iter().any(target) {
+        let mount = Mount {
+            target: Some(RESOLV_CONF.to_owned()),
+            source: Some(names.file.display().to_string()),
+            typ: Some(MountType::BIND),
+            ..Mount::default()
+        };
+        host.mounts.get_or_insert_default().push(mount);
+    }
 }
 
 /// Ports the container declares, as `80/tcp`.
@@ -62,20 +90,35 @@ pub(super) fn hostname(making: &Making<'_>) -> Option<String> {
     spec.hostname.clone().filter(|name| !name.is_empty())
 }
 
+/// What is asked of its end of the network, if anything is.
 pub(super) fn endpoint(making: &Making<'_>) -> Result<Option<NetworkingConfig>, BadSpec> {
-    let Some(mac) = making.spec.mac_address.clone().filter(|mac| !mac.is_empty()) else {
+    let mac = making.spec.mac_address.clone().filter(|mac| !mac.is_empty());
+    let address = making.address.filter(|_| on_network(making));
+    if mac.is_none() && address.is_none() {
         return Ok(None);
-    };
-    if making.api < (1, 44) {
+    }
+    if mac.is_some() && making.api < (1, 44) {
         return Err(BadSpec::MacAddress(making.api.0, making.api.1));
     }
-    let endpoint = EndpointSettings { mac_address: Some(mac), ..EndpointSettings::default() };
-    let endpoints = HashMap::from([(BRIDGE.to_owned(), endpoint)]);
+    let ipam_config = address.map(|address| EndpointIpamConfig {
+        ipv4_address: Some(address.to_string()),
+        ..EndpointIpamConfig::default()
+    });
+    let endpoint =
+        EndpointSettings { mac_address: mac, ipam_config, ..EndpointSettings::default() };
+    let name = if on_network(making) { NETWORK } else { BRIDGE };
+    let endpoints = HashMap::from([(name.to_owned(), endpoint)]);
     Ok(Some(NetworkingConfig { endpoints_config: Some(endpoints) }))
+}
+
+/// It is on the project's own network.
+fn on_network(making: &Making<'_>) -> bool {
+    making.joined && making.spec.network == NetworkMode::Managed
 }
 
 fn mode(making: &Making<'_>) -> Result<String, BadSpec> {
     Ok(match &making.spec.network {
+        NetworkMode::Managed if making.joined => NETWORK.to_owned(),
         NetworkMode::Managed | NetworkMode::Bridge => BRIDGE.to_owned(),
         NetworkMode::Host => "host".to_owned(),
         NetworkMode::None => "none".to_owned(),

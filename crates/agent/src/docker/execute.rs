@@ -1,6 +1,7 @@
 //! Carrying out what was decided for one unit, step by step, and looking at the result.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use bollard::query_parameters::{
 use drover_core::{AssignedVolume, HostAssignment, Phase, UnitKey, label};
 
 use super::{ANSWER, Engine, Looked, Trouble, WORK, in_time, look};
-use crate::create::{Making, create_body, named_volumes};
+use crate::create::{GivenNames, Making, create_body, named_volumes};
+use crate::network::names::{self, HostNames};
 use crate::op::{DockerOp, UnitOps};
 use crate::reference::pinned;
 use crate::view::VolumeCleanup;
@@ -43,6 +45,8 @@ struct Work<'a> {
     engine: &'a Engine,
     assignment: &'a HostAssignment,
     unit: UnitKey,
+    /// Addresses chosen for containers to be made, by member.
+    addresses: BTreeMap<String, Ipv4Addr>,
     doing: Phase,
     tell: &'a (dyn Fn(Phase) + Send + Sync),
     /// Ids of the containers to look at in the end.
@@ -52,17 +56,20 @@ struct Work<'a> {
 }
 
 impl Engine {
-    /// Do the steps, in order, up to the first that fails. `tell` hears when what is going on changes.
+    /// Do the steps, in order, up to the first that fails. Containers are made with the `addresses` chosen for them, by
+    /// member. `tell` hears when what is going on changes.
     pub async fn carry_out(
         self: Arc<Self>,
         assignment: Arc<HostAssignment>,
         ops: UnitOps,
+        addresses: BTreeMap<String, Ipv4Addr>,
         tell: impl Fn(Phase) + Send + Sync,
     ) -> Done {
         let mut work = Work {
             engine: &self,
             assignment: &assignment,
             unit: ops.unit,
+            addresses,
             doing: ops.doing,
             tell: &tell,
             touched: BTreeSet::new(),
@@ -101,7 +108,11 @@ impl Work<'_> {
                 self.made.insert(name);
                 Ok(())
             }
-            DockerOp::Start { container, .. } => self.start(container).await,
+            DockerOp::Start { member, container } => {
+                // It may be gone with the agent's folder.
+                self.write_names(member)?;
+                self.start(container).await
+            }
             DockerOp::Stop { container, grace_s, paused, .. } => {
                 self.touched.insert(container.clone());
                 self.stop(container, *grace_s, *paused).await
@@ -132,6 +143,10 @@ impl Work<'_> {
             self.make_volume(volume).await?;
         }
         let name = making.unit.docker_name(making.member);
+        let search = self.write_names(making.member)?;
+        let file = self.engine.resolv_file(&name);
+        making.names = search.as_ref().map(|search| GivenNames { search, file: &file });
+        making.address = self.addresses.get(making.member).copied();
         let body = create_body(&making).map_err(|bad| Trouble::Refused {
             what: format!("can't make container {name}"),
             reason: bad.to_string(),
@@ -145,6 +160,25 @@ impl Work<'_> {
             made => made,
         }
         .map_err(|error| Trouble::refused(format!("can't make container {name}"), &error))
+    }
+
+    /// Write the file with a member's name servers, if they are the platform's; its search domains.
+    fn write_names(&self, member: &str) -> Result<Option<Vec<String>>, Trouble> {
+        let siblings = BTreeMap::new();
+        let making = Making::of(self.assignment, self.unit, member, &siblings);
+        let Some(making) = making.filter(|making| making.joined) else { return Ok(None) };
+        let Making { spec, unit, .. } = making;
+        let Some(search) = names::search(spec, &unit.stack, &unit.service, &HostNames::read())
+        else {
+            return Ok(None);
+        };
+        let file = self.engine.resolv_file(&unit.docker_name(member));
+        let written = names::write(&file, &names::resolv_conf(&search, &spec.dns_options));
+        written.map_err(|error| Trouble::Refused {
+            what: format!("can't write {}", file.display()),
+            reason: error.to_string(),
+        })?;
+        Ok(Some(search))
     }
 
     async fn create_container(
@@ -279,7 +313,7 @@ impl Work<'_> {
 
     /// Remove the volumes a member mounted by name. Docker keeps those that another container uses.
     async fn remove_volumes(&self, member: &str) {
-        let siblings = std::collections::BTreeMap::new();
+        let siblings = BTreeMap::new();
         let making = Making::of(self.assignment, self.unit, member, &siblings);
         let names = making.map_or(Vec::new(), |m| named_volumes(m.unit, m.spec));
         for name in names {

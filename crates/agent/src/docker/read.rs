@@ -15,6 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{ANSWER, Engine, in_time};
 use crate::clock;
+use crate::network::NETWORK;
 use crate::reference::Reference;
 use crate::view::{ContainerState, SeenContainer, VolumeCleanup};
 
@@ -144,6 +145,7 @@ fn read(engine: &Engine, told: &ContainerInspectResponse) -> Option<(UnitKey, Se
         oom_killed: state.oom_killed.unwrap_or_default(),
         health: health(state),
         address: told.network_settings.as_ref().map(address).unwrap_or_default(),
+        requested: told.network_settings.as_ref().map(requested).unwrap_or_default(),
         image_id: told.image.clone().unwrap_or_default(),
         digest: String::new(),
         stop_grace_s: grace.unwrap_or(DEFAULT_GRACE_S),
@@ -184,6 +186,13 @@ fn address(settings: &NetworkSettings) -> String {
     let networks = settings.networks.iter().flatten();
     let mut addresses = networks.filter_map(|(_, endpoint)| endpoint.ip_address.clone());
     addresses.find(|address| !address.is_empty()).unwrap_or_default()
+}
+
+/// The address it was made with.
+fn requested(settings: &NetworkSettings) -> String {
+    let endpoint = settings.networks.as_ref().and_then(|all| all.get(NETWORK));
+    let chosen = endpoint.and_then(|endpoint| endpoint.ipam_config.as_ref()?.ipv4_address.clone());
+    chosen.unwrap_or_default()
 }
 
 /// Docker's text for a moment; its "never" is a year 1, and 0 here.

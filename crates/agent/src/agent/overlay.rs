@@ -1,0 +1,162 @@
+//! The agent's side of the network: telling the task that keeps it what it shall be, holding back what needs it, and
+//! choosing addresses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use drover_core::{Desired, HostAssignment, NetworkMode, Phase, UnitKey, label};
+use tokio::sync::{mpsc, watch};
+
+use super::{Agent, AgentResult};
+use crate::docker::Engine;
+use crate::ledger::LedgerError;
+use crate::network::addresses::requested;
+use crate::network::subnet::Subnet;
+use crate::network::{Kept, Task, keep, names};
+use crate::op::{DockerOp, UnitOps};
+
+/// What is known of the host's part of the network.
+pub(super) struct Overlay {
+    tasks: watch::Sender<Option<Task>>,
+    /// The subnet that is set up; empty while none is.
+    ready: String,
+    /// Why it is not as it shall be; empty if it is.
+    problem: String,
+}
+
+impl Overlay {
+    pub(super) fn begin(results: mpsc::UnboundedSender<AgentResult>) -> Self {
+        let (tasks, told) = watch::channel(None);
+        tokio::spawn(keep(told, results));
+        Self { tasks, ready: String::new(), problem: String::new() }
+    }
+
+    pub(super) fn problem(&self) -> &String {
+        &self.problem
+    }
+}
+
+impl Agent {
+    /// Have the network kept as the assignment says.
+    pub(super) fn follow_network(&mut self, engine: &Arc<Engine>) {
+        let network = &self.assignment.network;
+        self.overlay.tasks.send_if_modified(|held| {
+            let same = match (&*held, network) {
+                (None, None) => true,
+                (Some(task), Some(network)) => {
+                    Arc::ptr_eq(&task.engine, engine) && task.network == *network
+                }
+                (None, Some(_)) | (Some(_), None) => false,
+            };
+            if !same {
+                let task = |network| Task { engine: engine.clone(), network };
+                *held = network.clone().map(task);
+            }
+            !same
+        });
+        if network.is_none() && !self.overlay.problem.is_empty() {
+            self.overlay.problem.clear();
+            self.know_host();
+        }
+    }
+
+    /// What came of keeping it.
+    pub(super) fn network_kept(&mut self, kept: Kept) {
+        let Kept { subnet, problem } = kept;
+        let wanted = self.assignment.network.as_ref().map(|network| network.subnet.as_str());
+        if wanted != Some(subnet.as_str()) {
+            return;
+        }
+        if problem.is_empty() {
+            tracing::info!(subnet, "the network is set up");
+            self.overlay.ready = subnet;
+        } else {
+            tracing::error!("{problem}");
+        }
+        self.overlay.problem = problem;
+        self.know_host();
+    }
+
+    /// Whether it is too early for these steps: no process is to start before it can reach anyone.
+    pub(super) fn waits_for_network(&self, ops: &UnitOps) -> bool {
+        let Some(network) = &self.assignment.network else { return false };
+        let ready = self.overlay.ready == network.subnet;
+        !ready && ops.doing != Phase::Stopping && is_managed(&self.assignment, ops.unit)
+    }
+
+    /// The addresses that containers about to be made shall have, by member.
+    pub(super) fn choose_addresses(
+        &mut self,
+        ops: &UnitOps,
+    ) -> Result<BTreeMap<String, Ipv4Addr>, LedgerError> {
+        let mut chosen = BTreeMap::new();
+        let assignment = self.assignment.clone();
+        let subnet = assignment.network.as_ref().and_then(|n| n.subnet.parse::<Subnet>().ok());
+        let unit = assignment.units.get(&ops.unit);
+        let (Some(subnet), Some(unit)) = (subnet, unit) else { return Ok(chosen) };
+        let Some(template) = assignment.templates.get(&unit.template) else { return Ok(chosen) };
+        let made: BTreeSet<&str> = ops.ops.iter().filter_map(made).collect();
+        let members = template.template.members().filter(|(member, _)| made.contains(member));
+        for (member, spec) in members.filter(|(_, spec)| spec.network == NetworkMode::Managed) {
+            let wish = spec.label(label::REQUESTED_IP);
+            let wish = wish.and_then(|list| requested(list, subnet, &self.taken(ops.unit, true)));
+            if let Some(address) = wish {
+                chosen.insert(member.to_owned(), address);
+            } else if unit.retain_ip && member.is_empty() {
+                let mut addresses = self.ledger.addresses()?;
+                // One that is only made now starts when the old one has stopped.
+                let taken = self.taken(ops.unit, unit.desired == Desired::Running);
+                let kept = addresses.keep(ops.unit, subnet, &taken);
+                self.ledger.keep_addresses(&addresses)?;
+                chosen.extend(kept.map(|address| (String::new(), address)));
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Addresses a new container of a unit can't have: those others have now, or will have when they are started.
+    /// `same_slot`: also those that other units of its slot have now.
+    fn taken(&self, unit: UnitKey, same_slot: bool) -> BTreeSet<Ipv4Addr> {
+        let mut taken = BTreeSet::new();
+        for (other, containers) in self.view.containers.iter().filter(|(other, _)| **other != unit)
+        {
+            let of_slot = (other.service, other.slot) == (unit.service, unit.slot);
+            for container in containers {
+                let has =
+                    (!of_slot || same_slot && container.is_up()).then_some(&container.address);
+                let gets = (!of_slot).then_some(&container.requested);
+                let both = has.into_iter().chain(gets);
+                taken.extend(both.filter_map(|address| address.parse::<Ipv4Addr>().ok()));
+            }
+        }
+        taken
+    }
+
+    /// Remove the files of containers that are no longer assigned.
+    pub(super) fn clean_names(&self) {
+        let mut kept = BTreeSet::new();
+        for unit in self.assignment.units.values() {
+            // Without its configuration nothing is known of its members.
+            let Some(template) = self.assignment.templates.get(&unit.template) else { return };
+            for (member, _) in template.template.members() {
+                kept.insert(unit.docker_name(member));
+            }
+        }
+        names::clean(&self.ledger.folder().join("resolv"), &kept);
+    }
+}
+
+fn made(op: &DockerOp) -> Option<&str> {
+    match op {
+        DockerOp::Create { member, .. } => Some(member),
+        DockerOp::Start { .. } | DockerOp::Stop { .. } | DockerOp::Remove { .. } => None,
+    }
+}
+
+/// Whether a unit has a member on the project's network.
+fn is_managed(assignment: &HostAssignment, unit: UnitKey) -> bool {
+    let template = assignment.units.get(&unit).and_then(|u| assignment.templates.get(&u.template));
+    let mut members = template.into_iter().flat_map(|template| template.template.members());
+    members.any(|(_, spec)| spec.network == NetworkMode::Managed)
+}

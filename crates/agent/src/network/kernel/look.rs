@@ -1,0 +1,179 @@
+//! What the kernel holds on our devices.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use futures_util::TryStreamExt;
+use rtnetlink::RouteMessageBuilder;
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::packet_route::link::{
+    InfoData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+
+use super::{BRIDGE, Kernel, KernelError, TUNNEL, in_time, mtu};
+use crate::network::plan::{Mac, Seen, SeenBridge, SeenTunnel};
+use crate::network::subnet::Subnet;
+
+impl Kernel {
+    /// Look at our devices.
+    pub(in crate::network) async fn look(&self) -> Result<Seen, KernelError> {
+        let Some(bridge) = self.link(BRIDGE).await? else { return Ok(Seen::default()) };
+        let tunnel = self.link(TUNNEL).await?;
+        let index = bridge.header.index;
+        let mut seen = Seen {
+            bridge: Some(SeenBridge {
+                mac: mac_of(&bridge),
+                addresses: self.addresses(index).await?,
+            }),
+            tunnel: tunnel.as_ref().map(|tunnel| read_tunnel(tunnel, index)),
+            ..Seen::default()
+        };
+        self.look_at_routes(index, &mut seen).await?;
+        for neighbour in self.neighbours(AddressFamily::Inet).await? {
+            if neighbour.header.ifindex == index
+                && neighbour.header.state == NeighbourState::Permanent
+                && let (Some(IpAddr::V4(address)), Some(mac)) = destination(&neighbour)
+            {
+                seen.neighbours.insert(address, mac);
+            }
+        }
+        let Some(tunnel) = tunnel else { return Ok(seen) };
+        for entry in self.neighbours(AddressFamily::Bridge).await? {
+            if entry.header.ifindex == tunnel.header.index {
+                read_entry(&entry, &mut seen);
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn addresses(&self, device: u32) -> Result<Vec<Ipv4Addr>, KernelError> {
+        let held = self.handle.address().get().set_link_index_filter(device).execute();
+        let held: Vec<_> = in_time("look at addresses", held.try_collect()).await?;
+        let attributes = held.iter().flat_map(|address| &address.attributes);
+        Ok(attributes
+            .filter_map(|attribute| match attribute {
+                AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+                _ => None,
+            })
+            .collect())
+    }
+
+    async fn look_at_routes(&self, bridge: u32, seen: &mut Seen) -> Result<(), KernelError> {
+        let all = RouteMessageBuilder::<Ipv4Addr>::new().build();
+        let routes = self.handle.route().get(all).execute();
+        let routes: Vec<RouteMessage> = in_time("look at routes", routes.try_collect()).await?;
+        for route in routes {
+            let (mut to, mut gateway, mut source, mut device) = (None, None, None, None);
+            for attribute in &route.attributes {
+                match attribute {
+                    RouteAttribute::Destination(RouteAddress::Inet(address)) => to = Some(*address),
+                    RouteAttribute::Gateway(RouteAddress::Inet(address)) => {
+                        gateway = Some(*address)
+                    }
+                    RouteAttribute::PrefSource(RouteAddress::Inet(address)) => {
+                        source = Some(*address);
+                    }
+                    RouteAttribute::Oif(index) => device = Some(*index),
+                    _ => {}
+                }
+            }
+            let length = route.header.destination_prefix_length;
+            let subnet = to.and_then(|to| Subnet::of(to, length));
+            // Docker's own route has no gateway.
+            if device == Some(bridge)
+                && let (Some(subnet), Some(gateway)) = (subnet, gateway)
+            {
+                seen.routes.insert(subnet, (gateway, source));
+            }
+        }
+        Ok(())
+    }
+
+    async fn neighbours(
+        &self,
+        family: AddressFamily,
+    ) -> Result<Vec<NeighbourMessage>, KernelError> {
+        let held = self.handle.neighbours().get().set_address_family(family).execute();
+        in_time("look at neighbours", held.try_collect()).await
+    }
+}
+
+fn read_tunnel(link: &LinkMessage, bridge: u32) -> SeenTunnel {
+    let up = link.header.flags.contains(LinkFlags::Up);
+    let mut seen = SeenTunnel { vni: 0, port: 0, mtu: 0, attached: false, up };
+    for attribute in &link.attributes {
+        match attribute {
+            LinkAttribute::Controller(index) => seen.attached = *index == bridge,
+            LinkAttribute::LinkInfo(infos) => {
+                for info in infos {
+                    if let LinkInfo::Data(InfoData::Vxlan(data)) = info {
+                        read_vxlan(data, &mut seen);
+                    }
+                }
+            }
+            other => seen.mtu = mtu(other).unwrap_or(seen.mtu),
+        }
+    }
+    seen
+}
+
+fn read_vxlan(data: &[InfoVxlan], seen: &mut SeenTunnel) {
+    for datum in data {
+        match datum {
+            InfoVxlan::Id(vni) => seen.vni = *vni,
+            InfoVxlan::Port(port) => seen.port = *port,
+            _ => {}
+        }
+    }
+}
+
+/// An entry for a frame's address: the tunnel's own says which host, the bridge's that the tunnel is the way.
+fn read_entry(entry: &NeighbourMessage, seen: &mut Seen) {
+    match destination(entry) {
+        (Some(host), Some(mac)) if entry.header.flags.contains(NeighbourFlags::Own) => {
+            seen.ends.insert(mac, host);
+        }
+        (None, Some(mac)) if entry.header.state == NeighbourState::Noarp => seen.ports.push(mac),
+        _ => {}
+    }
+}
+
+fn destination(entry: &NeighbourMessage) -> (Option<IpAddr>, Option<Mac>) {
+    let (mut address, mut mac) = (None, None);
+    for attribute in &entry.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(told) => address = address_of(told),
+            NeighbourAttribute::LinkLayerAddress(told) => {
+                mac = <[u8; 6]>::try_from(told.as_slice()).ok().map(Mac);
+            }
+            _ => {}
+        }
+    }
+    (address, mac)
+}
+
+/// Entries of a bridge's family carry the address as bytes.
+fn address_of(told: &NeighbourAddress) -> Option<IpAddr> {
+    match told {
+        NeighbourAddress::Inet(address) => Some(IpAddr::V4(*address)),
+        NeighbourAddress::Inet6(address) => Some(IpAddr::V6(*address)),
+        NeighbourAddress::Other(bytes) => {
+            let four = <[u8; 4]>::try_from(bytes.as_slice()).ok().map(Ipv4Addr::from);
+            let sixteen = <[u8; 16]>::try_from(bytes.as_slice()).ok().map(Ipv6Addr::from);
+            four.map(IpAddr::V4).or(sixteen.map(IpAddr::V6))
+        }
+        _ => None,
+    }
+}
+
+fn mac_of(link: &LinkMessage) -> Mac {
+    let mut told = link.attributes.iter().filter_map(|attribute| match attribute {
+        LinkAttribute::Address(bytes) => <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+        _ => None,
+    });
+    Mac(told.next().unwrap_or_default())
+}
