@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_core::protocol::Registered;
-use drover_core::{HostAssignment, HostFacts, Observed, Phase, UnitKey};
+use drover_core::{Desired, HostAssignment, HostFacts, Observed, Phase, UnitKey};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -199,7 +199,10 @@ impl Agent {
     fn break_off(&self) {
         for (unit, work) in &self.working {
             let wanted = self.assignment.units.get(unit);
-            let wanted = wanted.is_some_and(|u| u.desired < drover_core::Desired::Stopped);
+            let wanted = wanted.is_some_and(|u| match u.desired {
+                Desired::Running | Desired::Draining | Desired::Staged => true,
+                Desired::Stopped | Desired::Removed => false,
+            });
             if !wanted && self.view.busy.get(unit) == Some(&Phase::Pulling) {
                 work.cancel();
             }

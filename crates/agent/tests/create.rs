@@ -36,6 +36,7 @@ fn assignment(slot: Slot, template: Template, role: Role) -> HostAssignment {
         number: "1".into(),
         serial: 30,
         volumes: [("data".to_owned(), data), ("theirs".to_owned(), theirs)].into(),
+        retain_ip: false,
         ready_ports: Vec::new(),
     };
     let template = AssignedTemplate {

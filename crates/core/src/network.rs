@@ -92,7 +92,8 @@ pub(crate) fn free_subnet(range: &str, taken: &[&str]) -> Option<String> {
     let (base, length) = range.split_once('/')?;
     let (base, length) = (base.parse::<std::net::Ipv4Addr>().ok()?, length.parse::<u32>().ok()?);
     let count = 1_u32.checked_shl(24_u32.checked_sub(length)?)?;
-    let base = u32::from(base) & !0_u32.checked_shl(32 - length).map_or(0, |bit| !bit);
+    let mask = u32::MAX.checked_shl(32 - length).unwrap_or_default();
+    let base = u32::from(base) & mask;
     let subnets = (1..count.max(2)).map(|n| base + ((n % count) << 8));
     let mut texts = subnets.map(|subnet| format!("{}/24", std::net::Ipv4Addr::from(subnet)));
     texts.find(|subnet| !taken.contains(&subnet.as_str()))

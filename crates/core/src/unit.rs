@@ -40,6 +40,9 @@ pub enum Desired {
     Draining,
     /// Down, containers kept.
     Stopped,
+    /// Down, but everything made: images pulled, containers there. What stands is stopped for a new unit only once
+    /// that is known to be possible.
+    Staged,
     /// Containers removed.
     Removed,
 }

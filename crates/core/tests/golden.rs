@@ -142,6 +142,7 @@ fn rows() {
             interval_ms: 2_000,
             start_first: true,
             phase: UpgradePhase::RollingBack,
+            ledger: 31,
             started_at: at,
             by: "KEY".into(),
         },
@@ -182,6 +183,8 @@ fn protocol() {
     let report = Report {
         assigned: 8,
         units: BTreeMap::from([(key(), observed())]),
+        balancers: BTreeMap::from([(key(), followed())]),
+        names: Some(Followed { routing: 31, ..Followed::default() }),
         events: vec![event],
         facts: None,
     };
@@ -199,6 +202,7 @@ fn protocol() {
             FromServer::Welcome { tick: 9 },
             FromServer::Refused { reason: "upgrade the agent".into() },
             FromServer::Assign(Box::new(assignment())),
+            FromServer::Discover(Box::new(update())),
             FromServer::EventsStored { number: 3 },
             FromServer::Ask {
                 ask: 1,
@@ -213,6 +217,46 @@ fn protocol() {
     );
 }
 
+fn followed() -> Followed {
+    let mut counts = Counts::default();
+    counts.answer(3);
+    counts.failed.insert(Failure::Broken, 1);
+    let ledger = Ledger { number: 31, revisions: BTreeMap::from([(RevisionNo(2), counts)]) };
+    Followed {
+        routing: 31,
+        in_flight: BTreeMap::from([(key(), 2)]),
+        ledgers: BTreeMap::from([(ServiceId(12), ledger)]),
+        problem: String::new(),
+    }
+}
+
+fn update() -> DiscoveryUpdate {
+    let host = DiscoveredHost { name: "h1".into(), ..DiscoveredHost::default() };
+    let service = DiscoveredService {
+        stack: StackId(10),
+        name: "web".into(),
+        uuid: "u".into(),
+        kind: ServiceKind::Containers,
+        wanted: Wanted::Active,
+        scale: 1,
+        links: vec![("db".into(), ServiceId(11))],
+        external: None,
+        sidekicks: std::collections::BTreeSet::new(),
+        members: BTreeMap::from([(String::new(), DiscoveredMember::default())]),
+        metadata: serde_json::Map::new(),
+        lb_config: serde_json::Value::Null,
+        containers: Vec::new(),
+    };
+    DiscoveryUpdate {
+        whole: true,
+        routing: 31,
+        hosts: BTreeMap::from([(HostId(7), Some(Arc::new(host))), (HostId(8), None)]),
+        stacks: BTreeMap::from([(StackId(10), Some(Arc::new(DiscoveredStack::default())))]),
+        services: BTreeMap::from([(ServiceId(12), Some(Arc::new(service)))]),
+        ..DiscoveryUpdate::default()
+    }
+}
+
 fn assignment() -> HostAssignment {
     let unit = AssignedUnit {
         desired: Desired::Running,
@@ -223,6 +267,7 @@ fn assignment() -> HostAssignment {
         number: "1".into(),
         serial: 20,
         volumes: BTreeMap::new(),
+        retain_ip: true,
         ready_ports: vec![80],
     };
     let template = AssignedTemplate {
@@ -232,18 +277,49 @@ fn assignment() -> HostAssignment {
         pins: BTreeMap::new(),
     };
     let target = Target { unit: key(), address: "10.42.1.2:80".into(), weight: 1 };
-    let route = Route { hostname: Some("*.example".into()), path: None, targets: vec![target] };
-    let listener = Listener { protocol: RuleProtocol::Http, routes: vec![route] };
+    let route = Route {
+        hostname: Some("*.example".into()),
+        backend: "443___example_".into(),
+        targets: vec![target],
+        service: Some(ServiceId(12)),
+        hold: Some(Hold::DEFAULT),
+        ..Route::default()
+    };
+    let listener = Listener {
+        protocol: RuleProtocol::Https,
+        routes: vec![route],
+        certificates: vec!["site".into()],
+        default_certificate: Some("site".into()),
+    };
+    let config = BalancerConfig {
+        routing: 31,
+        listeners: BTreeMap::from([(443, listener)]),
+        certificates: BTreeMap::from([("site".into(), CertificatePem::default())]),
+        draining: BTreeMap::from([(key(), 30_000)]),
+        ledgers: BTreeMap::from([(ServiceId(12), 31)]),
+        ..BalancerConfig::default()
+    };
+    let peer = Peer {
+        host: 8,
+        address: "10.77.0.12".into(),
+        subnet: "10.42.2.0/24".into(),
+        public_key: "k".into(),
+    };
+    let network = HostNetwork {
+        range: "10.42.0.0/16".into(),
+        subnet: "10.42.1.0/24".into(),
+        vni: 6,
+        encrypted: true,
+        peers: vec![peer],
+    };
     HostAssignment {
         cluster: "c".into(),
         host: 7,
         generation: 8,
         units: BTreeMap::from([(key(), unit)]),
         templates: BTreeMap::from([("12/2".into(), template)]),
-        balancers: BTreeMap::from([(
-            key(),
-            BalancerConfig { listeners: BTreeMap::from([(80, listener)]) },
-        )]),
+        balancers: BTreeMap::from([(key(), config)]),
+        network: Some(network),
         registries: BTreeMap::new(),
     }
 }

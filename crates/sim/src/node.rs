@@ -172,13 +172,15 @@ impl Node {
             let sound = container.behaviour.is_sound();
             match world.unit(key).filter(|u| u.host == self.host).map(|u| u.desired) {
                 None | Some(Desired::Removed) => fail(format!("{name} was to be removed")),
-                Some(Desired::Stopped) if container.running_since.is_some() => {
+                Some(Desired::Stopped | Desired::Staged) if container.running_since.is_some() => {
                     fail(format!("{name} runs and was to be stopped"));
                 }
                 Some(Desired::Running | Desired::Draining) if sound && !container.is_ready(now) => {
                     fail(format!("{name} was to run and does not"));
                 }
-                Some(Desired::Stopped | Desired::Running | Desired::Draining) => {}
+                Some(
+                    Desired::Staged | Desired::Stopped | Desired::Running | Desired::Draining,
+                ) => {}
             }
             if !there.insert((key, member)) {
                 fail(format!("{name} is there twice"));

@@ -241,6 +241,7 @@ impl Stage {
             Desired::Running if derive::is_serving(world, unit) => "serving",
             Desired::Running => "to run",
             Desired::Draining => "draining",
+            Desired::Staged => "ready to start",
             Desired::Stopped => "stopped",
             Desired::Removed => "going",
         };

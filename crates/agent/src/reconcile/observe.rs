@@ -101,10 +101,23 @@ fn phase(life: &Life<'_>, ops: &[DockerOp], now: Time) -> Phase {
     match life.assigned.desired {
         Desired::Running | Desired::Draining if !ops.is_empty() => Phase::Starting,
         Desired::Running | Desired::Draining => running_phase(life, now),
+        Desired::Staged => staged_phase(life, ops, any_up, now),
         Desired::Stopped if any_up => Phase::Stopping,
         Desired::Stopped => Phase::Stopped,
         Desired::Removed if none_left && ops.is_empty() => Phase::Gone,
         Desired::Removed => Phase::Stopping,
+    }
+}
+
+/// *Stopped* is said only when every container is there: that is what is waited for.
+fn staged_phase(life: &Life<'_>, ops: &[DockerOp], any_up: bool, now: Time) -> Phase {
+    let missing = life.members.iter().filter(|(_, seen)| seen.is_none());
+    let mut waits = missing.clone().filter_map(|(member, _)| life.attempt(member.name));
+    match (any_up, missing.count() > 0) {
+        (true, _) => Phase::Stopping,
+        (false, false) if ops.is_empty() => Phase::Stopped,
+        (false, _) if waits.any(|attempt| attempt.not_before > now) => Phase::BackOff,
+        (false, _) => Phase::Starting,
     }
 }
 

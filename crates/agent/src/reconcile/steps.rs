@@ -61,6 +61,16 @@ pub(super) fn run(life: &Life<'_>, now: Time, result: &mut Reconciled) -> Vec<Do
     rise.ops
 }
 
+/// The steps after which every member has its container and none runs.
+pub(super) fn stage(life: &Life<'_>, now: Time, result: &mut Reconciled) -> Vec<DockerOp> {
+    let up = in_stop_order(life).any(|(_, seen)| seen.is_up());
+    if up {
+        return stop(life, now, result);
+    }
+    let started = run(life, now, result);
+    started.into_iter().filter(|op| !matches!(op, DockerOp::Start { .. })).collect()
+}
+
 /// The steps after which no member runs, dependents first.
 pub(super) fn stop(life: &Life<'_>, now: Time, result: &mut Reconciled) -> Vec<DockerOp> {
     if is_held_back(life, now, result) {

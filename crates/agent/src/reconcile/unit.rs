@@ -45,6 +45,7 @@ pub(super) fn reconcile(
     let ops = match (life.busy, assigned.desired) {
         (Some(_), _) => Vec::new(),
         (None, Desired::Running | Desired::Draining) => steps::run(&life, now, result),
+        (None, Desired::Staged) => steps::stage(&life, now, result),
         (None, Desired::Stopped) => steps::stop(&life, now, result),
         (None, Desired::Removed) => steps::remove(&life, now, result),
     };

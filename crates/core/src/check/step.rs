@@ -157,16 +157,18 @@ fn interval(
         | UpgradePhase::Canceled => return,
     };
     let is_removed = after.service(service).is_none_or(|s| s.wanted != crate::Wanted::Active);
+    // A slot that is no longer wanted goes whenever that is decided.
+    let wanted = slots(after, service);
     let taken_down = before.units_of(service).any(|old| {
         old.key.revision == from
+            && wanted.contains(&old.key.slot)
             && serves(before, before, service, old.key.slot)
             && old.desired == Desired::Running
-            && after.unit(old.key).is_some_and(|new| new.desired == Desired::Stopped)
+            && after.unit(old.key).is_some_and(|new| new.desired != Desired::Running)
     });
     if is_removed || !taken_down || upgrade.start_first {
         return;
     }
-    let wanted = slots(after, service);
     let settled = before.units_of(service);
     let settled = settled.filter(|u| u.key.revision == to && wanted.contains(&u.key.slot));
     let settled = settled.filter_map(|u| before.observed(u.key).filter(|seen| seen.ready));

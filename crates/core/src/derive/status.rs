@@ -85,7 +85,7 @@ pub fn filling<'a>(world: &'a World, service: &'a Service) -> impl Iterator<Item
         Desired::Stopped => {
             service.wanted == Wanted::Inactive && unit.key.revision == service.current
         }
-        Desired::Removed => false,
+        Desired::Staged | Desired::Removed => false,
     })
 }
 

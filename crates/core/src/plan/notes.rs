@@ -50,7 +50,7 @@ fn arrived(world: &World, unit: &Unit) -> bool {
     match unit.desired {
         Desired::Running => has_arrived(world, unit),
         Desired::Draining => true,
-        Desired::Stopped => is_down(world, unit),
+        Desired::Stopped | Desired::Staged => is_down(world, unit),
         Desired::Removed => false, // until it is forgotten
     }
 }

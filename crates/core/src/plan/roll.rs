@@ -2,12 +2,12 @@
 //! rolls back; it is the same movement.
 //!
 //! Progress is read from the units. A slot is *settled* when its new unit has arrived and its old one is down;
-//! *in flight* while its old side is not up or its new side shall run; else it waits. At most a batch is in
+//! *in flight* while its old side is not up or its new side is being made or shall run; else it waits. At most a batch is in
 //! flight, host failures included: a new batch starts only when none is.
 
 use super::draft::Draft;
-use super::slot::{ensure, find_host, has_arrived, in_slot, live};
-use crate::schedule::{container_name, is_down};
+use super::slot::{ensure, find_host, has_arrived, in_slot, live, stage};
+use crate::schedule::is_down;
 use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey};
 
 /// The way slots go.
@@ -17,6 +17,14 @@ pub(super) struct Roll {
     pub(super) batch_size: u32,
     pub(super) interval_ms: u64,
     pub(super) start_first: bool,
+}
+
+/// What may be taken down of what serves.
+struct Leave {
+    /// Slots; those that are down for whatever reason are taken off.
+    room: usize,
+    /// Not before.
+    next_at: Time,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,9 +46,19 @@ pub(super) fn roll(draft: &mut Draft, service: &Service, slots: &[Slot], way: &R
     let name = if way.to > way.from { "upgrading" } else { "rolling back" };
     draft.note(service.id, None, format!("{name}: {settled} of {} moved", slots.len()));
 
+    let last = progress.iter().filter_map(|(_, p)| match p {
+        Progress::Settled(at) => Some(*at),
+        Progress::InFlight | Progress::Waiting => None,
+    });
+    let next_at = last.max().map_or(draft.now, |last| last + way.interval_ms);
+
+    let batch = usize::try_from(way.batch_size.max(1)).unwrap_or(usize::MAX);
+    let down = slots.iter().filter(|slot| !serves(draft, service, **slot)).count();
+    let mut leave = Leave { room: batch.saturating_sub(down), next_at };
+
     let in_flight: Vec<Slot> = at(&progress, Progress::InFlight);
     for &slot in &in_flight {
-        advance(draft, service, slot, way);
+        advance(draft, service, slot, way, &mut leave);
     }
     for (slot, _) in progress.iter().filter(|(_, p)| matches!(p, Progress::Settled(_))) {
         ensure(draft, service, *slot, way.to); // its host may have been lost since
@@ -48,18 +66,12 @@ pub(super) fn roll(draft: &mut Draft, service: &Service, slots: &[Slot], way: &R
     if !in_flight.is_empty() {
         return false;
     }
-    let last = progress.iter().filter_map(|(_, p)| match p {
-        Progress::Settled(at) => Some(*at),
-        Progress::InFlight | Progress::Waiting => None,
-    });
-    let next_at = last.max().map_or(draft.now, |last| last + way.interval_ms);
     if draft.now < next_at {
         draft.wake(service.id, next_at);
         return false;
     }
-    let batch = usize::try_from(way.batch_size.max(1)).unwrap_or(usize::MAX);
     for slot in at(&progress, Progress::Waiting).into_iter().take(batch) {
-        advance(draft, service, slot, way);
+        advance(draft, service, slot, way, &mut leave);
     }
     false
 }
@@ -73,15 +85,23 @@ fn progress(draft: &Draft, service: &Service, slot: Slot, way: &Roll) -> Progres
     let new = live(world, service.id, slot, way.to);
     let since = |unit: &Unit| world.observed(unit.key).map_or(Time::default(), |seen| seen.since);
     let old: Vec<&Unit> = old_units(draft, service, slot, way.to).collect();
-    let old_is_down =
-        old.iter().all(|u| u.desired == Desired::Stopped && (is_down(world, u) || away(draft, u)));
+    let is_parked = |u: &Unit| match u.desired {
+        Desired::Stopped | Desired::Staged => is_down(world, u) || away(draft, u),
+        Desired::Running | Desired::Draining | Desired::Removed => false,
+    };
+    let old_is_down = old.iter().all(|u| is_parked(u));
     if let Some(new) = new.filter(|new| has_arrived(world, new) && old_is_down) {
         let moments = std::iter::once(new).chain(old.iter().copied()).map(since);
         return Progress::Settled(moments.max().unwrap_or_default());
     }
     let old_is_up = old.iter().any(|u| has_arrived(world, u) && u.desired == Desired::Running);
-    let new_shall_run = new.is_some_and(|u| u.desired < Desired::Stopped);
-    if old_is_up && !new_shall_run { Progress::Waiting } else { Progress::InFlight }
+    let new_is_coming = new.is_some_and(|u| u.desired != Desired::Stopped);
+    if old_is_up && !new_is_coming { Progress::Waiting } else { Progress::InFlight }
+}
+
+fn serves(draft: &Draft, service: &Service, slot: Slot) -> bool {
+    let world = &draft.world;
+    in_slot(world, service.id, slot).any(|u| u.desired == Desired::Running && has_arrived(world, u))
 }
 
 fn old_units<'a>(
@@ -99,29 +119,34 @@ fn away(draft: &Draft, unit: &Unit) -> bool {
 }
 
 /// One step of one slot.
-fn advance(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll) {
+fn advance(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll, leave: &mut Leave) {
+    // What was being made for the other direction needs nothing any more.
+    let old = old_units(draft, service, slot, way.to).filter(|u| u.desired == Desired::Staged);
+    for key in old.map(|u| u.key).collect::<Vec<_>>() {
+        draft.set(key, Desired::Stopped);
+    }
     if way.start_first {
         start_first(draft, service, slot, way);
     } else {
-        stop_first(draft, service, slot, way);
+        stop_first(draft, service, slot, way, leave);
     }
 }
 
-fn stop_first(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll) {
+fn stop_first(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll, leave: &mut Leave) {
     let old: Vec<Unit> = old_units(draft, service, slot, way.to).cloned().collect();
     let running: Vec<UnitKey> =
         old.iter().filter(|u| u.desired < Desired::Stopped).map(|u| u.key).collect();
-    let new = live(&draft.world, service.id, slot, way.to);
-    let new_is_down = new.is_none_or(|u| u.desired == Desired::Stopped);
-    if !running.is_empty() && new_is_down {
-        // Don't take down what serves for something that has no place to go.
-        let placed = new.is_some();
-        if !placed && let Err(why) = find_host(draft, service, slot, way.to, &running) {
-            let name = container_name(&draft.world, running[0], "");
-            let text = format!("{name} keeps its old version: the new one has no place: {why}");
-            draft.stuck(service.id, None, text);
-            return;
+    // Don't take down what serves for something that can't be made: no place, no image, a bad configuration.
+    if !running.is_empty() && !stage(draft, service, slot, way.to, &running) {
+        return;
+    }
+    // The slots of a batch are staged at different moments, and others may have failed meanwhile.
+    if old.iter().any(|u| u.desired == Desired::Running && has_arrived(&draft.world, u)) {
+        if draft.now < leave.next_at {
+            return draft.wake(service.id, leave.next_at);
         }
+        let Some(room) = leave.room.checked_sub(1) else { return };
+        leave.room = room;
     }
     for &key in &running {
         draft.set(key, Desired::Stopped);

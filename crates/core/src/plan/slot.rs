@@ -1,7 +1,7 @@
 //! One slot and one revision: is its unit there, and if not, what brings it there.
 
 use super::draft::Draft;
-use crate::schedule::{Need, container_name, declared_volumes};
+use crate::schedule::{Need, container_name, declared_volumes, is_down};
 use crate::{
     Change, Desired, HostId, Phase, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, World,
     derive,
@@ -72,7 +72,40 @@ pub(super) fn ensure(
             draft.start(unit.key, unit.run);
             true
         }
-        Desired::Stopped | Desired::Removed => resume(draft, service, &unit, unit.run),
+        Desired::Staged | Desired::Stopped | Desired::Removed => {
+            resume(draft, service, &unit, unit.run)
+        }
+    }
+}
+
+/// Make everything a slot's new unit needs, on a host where it fits once `replaces` are down, but don't start it.
+/// True when that is done; what stands in the way is noted.
+pub(super) fn stage(
+    draft: &mut Draft,
+    service: &Service,
+    slot: Slot,
+    revision: RevisionNo,
+    replaces: &[UnitKey],
+) -> bool {
+    let Some(unit) = live(&draft.world, service.id, slot, revision).cloned() else {
+        match find_host(draft, service, slot, revision, replaces) {
+            Ok(host) => make(draft, service, slot, revision, host, Desired::Staged),
+            Err(why) => {
+                let held = replaces.first().copied();
+                let name = held.map_or(String::new(), |key| container_name(&draft.world, key, ""));
+                let text = format!("{name} keeps its old version: the new one has no place: {why}");
+                draft.stuck(service.id, None, text);
+            }
+        }
+        return false;
+    };
+    match unit.desired {
+        Desired::Staged if draft.world.is_lost(unit.host) => {
+            draft.set(unit.key, Desired::Removed);
+            false
+        }
+        Desired::Staged => is_down(&draft.world, &unit),
+        Desired::Running | Desired::Draining | Desired::Stopped | Desired::Removed => true,
     }
 }
 
@@ -123,6 +156,18 @@ fn create(
     if let Some(old) = replaces {
         draft.set(old, Desired::Removed);
     }
+    make(draft, service, slot, revision, host, Desired::Running);
+    true
+}
+
+fn make(
+    draft: &mut Draft,
+    service: &Service,
+    slot: Slot,
+    revision: RevisionNo,
+    host: HostId,
+    desired: Desired,
+) {
     place_volumes(draft, service, slot, revision, host);
     let all = UnitKey { service: service.id, slot, revision, incarnation: 0 };
     let last = draft.world.units.range(all..=UnitKey { incarnation: u32::MAX, ..all }).next_back();
@@ -130,14 +175,13 @@ fn create(
     draft.create(Unit {
         key: UnitKey { incarnation, ..all },
         host,
-        desired: Desired::Running,
+        desired,
         generation: 0, // set when it is applied
         drain_until: None,
         run: service.restart.map_or(0, |restart| restart.run),
         serial: draft.world.next_id,
         created_at: draft.now,
     });
-    true
 }
 
 /// Where a new unit of a slot would go. `replaces` are units that are down before it starts, so that their

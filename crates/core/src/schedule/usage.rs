@@ -109,7 +109,7 @@ pub(crate) fn resolve<'a>(
 /// A unit holds its ports from the moment it is to run until it is seen down.
 fn holds_ports(world: &World, unit: &Unit) -> bool {
     match unit.desired {
-        Desired::Running | Desired::Draining => true,
+        Desired::Running | Desired::Draining | Desired::Staged => true,
         Desired::Stopped | Desired::Removed => !is_down(world, unit),
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
 use drover_core::{
-    Change, ContainerSpec, Desired, Host, HostFacts, HostId, HostSeen, Observed, ObservedContainer,
-    Phase, Project, ProjectId, Revision, RevisionNo, Scope, Service, ServiceId, ServiceKind, Stack,
-    StackId, Template, Time, Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, Wanted, World,
+    BalancerSpec, Change, ContainerSpec, Desired, Followed, Host, HostFacts, HostId, HostSeen,
+    Observed, ObservedContainer, Phase, PortRule, Project, ProjectId, Revision, RevisionNo, Scope,
+    Service, ServiceId, ServiceKind, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade,
+    UpgradeDefaults, UpgradePhase, Wanted, World,
 };
 
 pub struct Lab {
@@ -18,6 +19,8 @@ pub struct Lab {
     pub notes: BTreeMap<ServiceId, Vec<Note>>,
     /// Images whose containers never become ready.
     pub broken: BTreeSet<String>,
+    /// Images that can't be pulled.
+    pub missing: BTreeSet<String>,
     /// Hosts whose agents don't answer.
     pub mute: BTreeSet<HostId>,
     tick: u64,
@@ -34,6 +37,7 @@ impl Lab {
             now: Time(1_000_000),
             notes: BTreeMap::new(),
             broken: BTreeSet::new(),
+            missing: BTreeSet::new(),
             mute: BTreeSet::new(),
             tick: 0,
         };
@@ -151,6 +155,7 @@ impl Lab {
         let from = self.world.service(service).unwrap().current;
         let last = self.world.revisions(service).next_back().unwrap().number;
         let upgrade = Upgrade {
+            ledger: 0,
             service,
             from,
             to: last.next(),
@@ -207,9 +212,11 @@ impl Lab {
             }
             let template = self.world.template(unit.key.service, unit.key.revision).unwrap();
             let ready = !self.broken.contains(&template.primary.image);
+            let missing = self.missing.contains(&template.primary.image);
             let phase = match unit.desired {
+                Desired::Running | Desired::Draining | Desired::Staged if missing => Phase::BackOff,
                 Desired::Running | Desired::Draining => Phase::Running,
-                Desired::Stopped => Phase::Stopped,
+                Desired::Stopped | Desired::Staged => Phase::Stopped,
                 Desired::Removed => Phase::Gone,
             };
             let ready = ready && phase == Phase::Running;
@@ -265,6 +272,31 @@ impl Lab {
             }
         }
         panic!("it never came to rest");
+    }
+
+    /// The units of a balancer's service acknowledge what they are told, and say what is in flight.
+    pub fn acknowledge(&mut self, balancer: ServiceId, in_flight: &[(UnitKey, u64)]) {
+        let units: Vec<Unit> = self.world.units_of(balancer).cloned().collect();
+        for unit in units {
+            let routing = drover_core::derive::balancer_config(&self.world, unit.key).routing;
+            let in_flight = in_flight.iter().copied().collect();
+            let followed = Followed { routing, in_flight, ..Followed::default() };
+            self.world.follow(unit.host, &BTreeMap::from([(unit.key, followed)]), None);
+        }
+    }
+
+    /// Another service becomes a balancer before `target`.
+    pub fn balance(&mut self, balancer: ServiceId, target: ServiceId) {
+        let rule = PortRule {
+            source_port: 80,
+            service: Some(target),
+            target_port: Some(8080),
+            ..PortRule::default()
+        };
+        self.edit(balancer, |service| {
+            service.kind = ServiceKind::Balancer;
+            service.balancer = Some(BalancerSpec { rules: vec![rule], ..BalancerSpec::default() });
+        });
     }
 
     /// The units of a service as lines: `slot.revision[.incarnation] host desired`.

@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used)] // a story that can't go on is a failed test
 
+mod drain;
 mod hosts;
 mod lab;
 mod refuse;
+mod staging;
 mod steady;
 mod upgrade;

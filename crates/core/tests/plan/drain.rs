@@ -1,0 +1,132 @@
+//! A unit is stopped when nobody sends to it any more, or when its time is over; not before.
+
+use drover_core::{Desired, HostId, ServiceId, UnitKey};
+
+use crate::lab::{Lab, image};
+
+/// `web` with a balancer before it, all at rest.
+fn balanced(scale: u32) -> (Lab, ServiceId, ServiceId) {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let web = lab.service("web", scale, image("v1"));
+    let lb = lab.service("lb", 1, image("lb"));
+    lab.balance(lb, web);
+    lab.settle();
+    lab.acknowledge(lb, &[]);
+    (lab, web, lb)
+}
+
+fn draining(lab: &Lab, service: ServiceId) -> Vec<UnitKey> {
+    let units = lab.world.units_of(service);
+    units.filter(|unit| unit.desired == Desired::Draining).map(|unit| unit.key).collect()
+}
+
+#[test]
+fn a_unit_leaves_when_its_balancers_let_go() {
+    let (mut lab, web, lb) = balanced(2);
+    lab.edit(web, |service| service.scale = 1);
+    lab.plan();
+    let key = draining(&lab, web)[0];
+    let waits = |lab: &Lab, words: &str| {
+        assert!(lab.said(web).iter().any(|note| note.contains(words)), "{:?}", lab.said(web));
+    };
+    lab.plan();
+    waits(
+        &lab,
+        "blog-web-2 drains: blog-lb-1 has not acknowledged that it goes; it is stopped in 30 s",
+    );
+    lab.acknowledge(lb, &[(key, 3)]);
+    lab.now = lab.now + 1_000;
+    lab.plan();
+    waits(&lab, "blog-lb-1 has 3 requests in flight to it; it is stopped in 29 s at the latest");
+    assert_eq!(draining(&lab, web), [key]);
+    lab.acknowledge(lb, &[]);
+    lab.plan();
+    assert_eq!(lab.world.unit(key).unwrap().desired, Desired::Removed);
+}
+
+#[test]
+fn a_balancer_that_says_nothing_is_waited_for_as_long_as_the_spec_says() {
+    for (asked_ms, waits_ms) in [(None, 30_000), (Some(5_000), 5_000), (Some(0), 0)] {
+        let mut lab = Lab::new(&[&[]]);
+        let mut spec = image("v1");
+        spec.drain_timeout_ms = asked_ms;
+        let web = lab.service("web", 1, spec);
+        let lb = lab.service("lb", 1, image("lb"));
+        lab.balance(lb, web);
+        lab.settle();
+        let began = lab.now;
+        lab.edit(web, |service| service.scale = 0);
+        let mut waited = 0;
+        while {
+            lab.plan();
+            !draining(&lab, web).is_empty()
+        } {
+            waited = lab.now - began;
+            lab.now = lab.now + 500;
+        }
+        let last = u64::max(waits_ms, 500) - 500;
+        assert_eq!(waited, last, "{asked_ms:?}");
+    }
+}
+
+#[test]
+fn a_balancer_on_a_lost_host_is_not_waited_for() {
+    let (mut lab, web, lb) = balanced(1);
+    let host = lab.world.units_of(lb).next().unwrap().host;
+    let web_host = lab.world.units_of(web).next().unwrap().host;
+    assert_ne!(host, web_host);
+    lab.edit(web, |service| service.scale = 0);
+    lab.plan();
+    assert_eq!(draining(&lab, web).len(), 1);
+    lab.connect(host, false);
+    // The drain would end by its deadline before the host is given up: a longer one.
+    let key = draining(&lab, web)[0];
+    lab.now = lab.now + 29_000;
+    lab.plan();
+    assert_eq!(draining(&lab, web), [key]);
+}
+
+#[test]
+fn an_upgrade_drains_what_it_replaces_and_rolls_back_likewise() {
+    for start_first in [false, true] {
+        let (mut lab, web, lb) = balanced(2);
+        lab.upgrade(web, image("v2"), 1, start_first);
+        let mut drained = 0;
+        for _ in 0..200 {
+            lab.plan();
+            drained += draining(&lab, web).len();
+            lab.obey();
+            lab.acknowledge(lb, &[]);
+            lab.now = lab.now + 500;
+        }
+        assert!(drained >= 2, "both old units drained");
+        let shown = lab.show(web);
+        assert_eq!(shown.iter().filter(|line| line.ends_with("stopped")).count(), 2, "{shown:?}");
+        assert_eq!(lab.serving(web), 2);
+    }
+}
+
+#[test]
+fn names_are_withdrawn_on_every_host_that_can_be_told() {
+    let (mut lab, web, lb) = balanced(1);
+    let names = |lab: &mut Lab, host: HostId, routing: u64| {
+        let followed = drover_core::Followed { routing, ..Default::default() };
+        lab.world.follow(host, &std::collections::BTreeMap::new(), Some(&followed));
+    };
+    let hosts: Vec<HostId> = lab.world.hosts.keys().copied().collect();
+    for host in &hosts {
+        names(&mut lab, *host, 0);
+    }
+    lab.edit(web, |service| service.scale = 0);
+    lab.plan();
+    let key = draining(&lab, web)[0];
+    let generation = lab.world.unit(key).unwrap().generation;
+    lab.acknowledge(lb, &[]);
+    names(&mut lab, hosts[0], generation);
+    lab.plan();
+    let said = lab.said(web);
+    assert!(said[0].contains("the name service of h2 has not withdrawn it"), "{said:?}");
+    names(&mut lab, hosts[1], generation);
+    lab.plan();
+    assert_eq!(draining(&lab, web), []);
+}
