@@ -5,6 +5,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it
 pub enum Kind {
+    Certificate,
     Container,
     Credential,
     Host,
@@ -23,7 +24,8 @@ impl Kind {
     fn letters(self) -> &'static str {
         match self {
             Self::Container => "i",
-            Self::Credential => "c",
+            // Numbers are never shared, so neither are ids.
+            Self::Certificate | Self::Credential => "c",
             Self::Host => "h",
             Self::Project => "a",
             Self::PullTask => "go",

@@ -3,7 +3,7 @@
 //!
 //! Not here: whether the targets exist (the service resource knows), and routing order (the snapshot's derivation).
 
-use drover_core::{BalancerSpec, PortRule, RuleProtocol, ServiceId};
+use drover_core::{BadTuning, BalancerSpec, PortRule, RuleProtocol, Selector, ServiceId, Tuning};
 use serde_json::{Map, Value, json};
 
 use crate::body::Body;
@@ -24,6 +24,7 @@ pub fn from_wire(value: &Value) -> Result<BalancerSpec, ApiError> {
         stickiness: read_stickiness(&fields)?,
     };
     check_certificates(&spec, &fields)?;
+    check_custom(&spec, &fields)?;
     Ok(spec)
 }
 
@@ -72,7 +73,7 @@ fn read_rule(from: &Body<'_>) -> Result<PortRule, ApiError> {
         path: from.word("path")?,
         priority: from.count("priority", 1)?,
         service: read_service(from)?,
-        selector: from.word("selector")?,
+        selector: read_selector(from)?,
         target_port: from.port("targetPort")?,
         backend_name: from.word("backendName")?,
         weight: from.int_in("weight", 0, 256)?.and_then(|weight| u16::try_from(weight).ok()),
@@ -109,12 +110,9 @@ fn read_protocol(from: &Body<'_>) -> Result<RuleProtocol, ApiError> {
         Some("tcp") => Ok(RuleProtocol::Tcp),
         Some("tls") => Ok(RuleProtocol::Tls),
         Some("sni") => Ok(RuleProtocol::Sni),
-        Some("udp") => {
-            let detail = "no balancer forwards udp: publish the port on the service itself";
-            Err(from.refuse(Code::InvalidOption, "protocol", detail))
-        }
+        Some("udp") => Ok(RuleProtocol::Udp),
         Some(other) => {
-            let detail = format!("`{other}` is none of http, https, tcp, tls, sni");
+            let detail = format!("`{other}` is none of http, https, tcp, tls, sni, udp");
             Err(from.refuse(Code::InvalidOption, "protocol", &detail))
         }
     }
@@ -127,6 +125,13 @@ fn read_service(from: &Body<'_>) -> Result<Option<ServiceId>, ApiError> {
         from.refuse(Code::InvalidReference, "serviceId", &detail)
     };
     Kind::Service.parse(&id).map(ServiceId).map(Some).ok_or_else(bad)
+}
+
+fn read_selector(from: &Body<'_>) -> Result<Option<String>, ApiError> {
+    let Some(text) = from.word("selector")? else { return Ok(None) };
+    let read = text.parse::<Selector>();
+    read.map_err(|bad| from.refuse(Code::InvalidFormat, "selector", &bad.to_string()))?;
+    Ok(Some(text))
 }
 
 fn check_target(rule: &PortRule, from: &Body<'_>) -> Result<(), ApiError> {
@@ -174,6 +179,25 @@ fn check_certificates(spec: &BalancerSpec, from: &Body<'_>) -> Result<(), ApiErr
             Err(from.refuse(Code::MissingRequired, "defaultCertificateId", &why))
         }
         _ => Ok(()),
+    }
+}
+
+/// A line that can't be mapped is refused here, where somebody reads the answer; so is a port that no rule listens on.
+fn check_custom(spec: &BalancerSpec, from: &Body<'_>) -> Result<(), ApiError> {
+    let Some(text) = &spec.custom else { return Ok(()) };
+    let refuse = |why: &str| Err(from.refuse(Code::InvalidOption, "config", why));
+    let tuning = match text.parse::<Tuning>() {
+        Ok(tuning) => tuning,
+        Err(BadTuning { line, text, why }) => {
+            return refuse(&format!("line {line}, `{text}`: {why}"));
+        }
+    };
+    let listens = |port: &u16| spec.rules.iter().any(|rule| rule.source_port == *port);
+    match tuning.listeners.keys().find(|port| !listens(port)) {
+        Some(port) => refuse(&format!(
+            "`frontend {port}`: no rule listens on this port; add one, or remove the section"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -305,12 +329,12 @@ mod tests {
             ),
             (
                 json!({ "protocol": "ftp" }),
-                "InvalidOption `portRules.protocol`: `ftp` is none of http, https, tcp, tls, sni",
+                "InvalidOption `portRules.protocol`: `ftp` is none of http, https, tcp, tls, sni, udp",
             ),
             (
-                json!({ "protocol": "udp" }),
-                "InvalidOption `portRules.protocol`: no balancer forwards udp: publish the port on \
-                 the service itself",
+                json!({ "serviceId": null, "selector": "a within b" }),
+                "InvalidFormat `portRules.selector`: `a within b` is no label selector: write key=value, \
+                 key!=value, key, key in (a, b) or key notin (a, b), with commas between",
             ),
             (
                 json!({ "serviceId": null }),
@@ -362,6 +386,22 @@ mod tests {
         for (fields, expected) in table {
             let error = rule(&fields).unwrap_err();
             assert_eq!(format!("{} {error}", error.code), expected, "{fields}");
+        }
+        for (config, expected) in [
+            (
+                "defaults\n  timeout client 5s\n  option httpchk",
+                "`lbConfig.config`: line 3, `option httpchk`: checks are the target service's: write a \
+                 `health_check` there",
+            ),
+            (
+                "frontend 8443\n  accept-proxy",
+                "`lbConfig.config`: `frontend 8443`: no rule listens on this port; add one, or remove the \
+                 section",
+            ),
+        ] {
+            let error = from_wire(&json!({ "config": config })).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert_eq!((error.field.as_deref(), error.status()), (Some("config"), 422));
         }
         let policy = json!({ "stickinessPolicy": { "mode": "sticky" } });
         let error = from_wire(&policy).unwrap_err();

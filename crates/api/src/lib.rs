@@ -16,6 +16,7 @@ mod ids;
 pub mod launch_config;
 pub mod lb_config;
 mod outcome;
+pub mod pem;
 mod purge;
 mod query;
 mod resource;

@@ -39,10 +39,15 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
     let registries: Vec<_> = registries.map(|r| r.id).collect();
     changes.extend(registries.iter().map(|id| Change::DropRegistry(*id)));
 
+    let certificates = world.certificates.values().filter(|c| due(c.removed_at));
+    let certificates: Vec<_> = certificates.map(|c| c.id).collect();
+    changes.extend(certificates.iter().map(|id| Change::DropCertificate(*id)));
+
     let bare = |id| {
         world.stacks.values().all(|s| s.project != id || stacks.contains(&s.id))
             && world.hosts.values().all(|h| h.project != id || hosts.contains(&h.id))
             && world.registries.values().all(|r| r.project != id || registries.contains(&r.id))
+            && world.certificates.values().all(|c| c.project != id || certificates.contains(&c.id))
     };
     let projects = world.projects.values().filter(|p| due(p.removed_at) && bare(p.id));
     changes.extend(projects.map(|p| Change::DropProject(p.id)));

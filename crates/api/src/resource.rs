@@ -5,6 +5,7 @@
 //! for all of them.
 
 pub(crate) mod api_key;
+pub(crate) mod certificate;
 pub(crate) mod container;
 mod credential;
 mod dns_service;

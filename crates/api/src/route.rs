@@ -13,7 +13,7 @@ use crate::error::{ApiError, Code};
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, api_key, container, empty, host, project, project_template, pull_task,
+    Resource, api_key, certificate, container, empty, host, project, project_template, pull_task,
     registration_token, registry, registry_credential, service, service_consume_map,
     service_expose_map, service_log, setting, stack, volume_template,
 };
@@ -39,13 +39,13 @@ static TABLE: &[&dyn Resource] = &[
     &api_key::ApiKeys,
     &registry::Registries,
     &registry_credential::RegistryCredentials,
+    &certificate::Certificates,
     &volume_template::VolumeTemplates,
     &pull_task::PullTasks,
     &setting::SETTINGS,
     &setting::ACTIVE_SETTINGS,
     &empty::VOLUME,
     &empty::SECRET,
-    &empty::CERTIFICATE,
     &empty::MACHINE,
     &empty::PROJECT_MEMBER,
     &empty::NETWORK,

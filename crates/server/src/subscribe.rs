@@ -163,8 +163,10 @@ fn changed(before: &World, update: &Update) -> BTreeSet<Name> {
                 names.extend([("apiKeys", id.clone()), ("registrationTokens", id)]);
             }
             RowKey::Outcome(id) => names.extend(service(&worlds, *id)),
-            RowKey::Certificate(_)
-            | RowKey::BalancerFollowed(_)
+            RowKey::Certificate(id) => {
+                names.insert(("certificates", Kind::Certificate.id(id.0)));
+            }
+            RowKey::BalancerFollowed(_)
             | RowKey::NamesFollowed(_)
             | RowKey::Withdrawn(_)
             | RowKey::Counters

@@ -28,11 +28,6 @@ pub(crate) static SECRET: Empty = Empty {
     schema: &nothing("secret", "secrets", "secret"),
     instead: "secrets are not available yet",
 };
-/// Certificates.
-pub(crate) static CERTIFICATE: Empty = Empty {
-    schema: &nothing("certificate", "certificates", "certificate"),
-    instead: "certificates are not available yet",
-};
 /// Machines made by drivers.
 pub(crate) static MACHINE: Empty = Empty {
     schema: &nothing("machine", "machines", "physicalHost"),

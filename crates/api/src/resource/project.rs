@@ -3,7 +3,7 @@
 use drover_core::{Change, Grant, Project, ProjectId};
 use serde_json::{Value, json};
 
-use super::{Envelope, Resource, finish, host, project_template, registry, stack};
+use super::{Envelope, Resource, certificate, finish, host, project_template, registry, stack};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -88,7 +88,7 @@ impl Resource for Projects {
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
     }
 
-    /// Everything in it goes too: stacks with their services, hosts, registries and keys.
+    /// Everything in it goes too: stacks with their services, hosts, registries, certificates and keys.
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
         for_admins(ctx, "removed")?;
         let held = living(ctx, id)?;
@@ -179,6 +179,10 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     let registries = ctx.world.registries.values();
     for held in registries.filter(|r| r.project == project && r.removed_at.is_none()) {
         changes.push(registry::removal(ctx, held));
+    }
+    let certificates = ctx.world.certificates.values();
+    for held in certificates.filter(|c| c.project == project && c.removed_at.is_none()) {
+        changes.push(certificate::removal(ctx, held));
     }
     for held in ctx.world.credentials.values().filter(|c| c.removed_at.is_none()) {
         let is_its = match held.grants {

@@ -5,6 +5,7 @@
 mod create;
 mod edit;
 pub(crate) mod links;
+mod loops;
 mod render;
 
 pub(crate) use create::{check_names, check_placement};

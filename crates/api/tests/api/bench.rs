@@ -240,7 +240,7 @@ impl Bench {
         let template = self.world.template(unit.key.service, unit.key.revision)?;
         let phase = match unit.desired {
             Desired::Running | Desired::Draining => Phase::Running,
-            Desired::Stopped => Phase::Stopped,
+            Desired::Stopped | Desired::Staged => Phase::Stopped,
             Desired::Removed => Phase::Gone,
         };
         let running = phase == Phase::Running;

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // what isn't there fails the test
 #![allow(clippy::needless_pass_by_value)] // bodies are written in place
 
+mod balancers;
 mod bench;
+mod certificates;
 mod compose;
 mod containers;
 mod discovery;

@@ -1,12 +1,13 @@
 //! The members of a service that a PUT can change; a POST reads them the same way.
 
-use drover_core::{External, PortRule, Service, ServiceKind, World};
+use drover_core::{External, PortRule, Selector, Service, ServiceKind, World};
 
-use super::{create, find};
+use super::{create, find, loops};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::lb_config;
+use crate::resource::certificate;
 
 /// Most bytes of metadata, as JSON; Rancher's limit.
 const METADATA_BYTES: usize = 1 << 20;
@@ -39,14 +40,20 @@ pub(super) fn read(ctx: &Context<'_>, into: &mut Service, body: Body<'_>) -> Res
         into.retain_ip = retain;
     }
     if body.names("selectorLink") {
-        into.selector_link = body.text("selectorLink")?.filter(|text| !text.is_empty());
+        into.selector_link = selector(body, "selectorLink")?;
+        loops::check(ctx.world, into)?;
     }
     if body.names("selectorContainer") {
-        into.selector_container = body.text("selectorContainer")?.filter(|text| !text.is_empty());
+        into.selector_container = selector(body, "selectorContainer")?;
     }
     if let Some(config) = body.get("lbConfig") {
         into.balancer = Some(match into.kind {
-            ServiceKind::Balancer => lb_config::from_wire(config)?,
+            ServiceKind::Balancer => {
+                let mut spec = lb_config::from_wire(config)?;
+                let held = into.balancer.as_ref();
+                certificate::by_name(ctx, into.project, held, &mut spec)?;
+                spec
+            }
             ServiceKind::Containers | ServiceKind::Alias | ServiceKind::External => {
                 lb_config::target_from_wire(config)?
             }
@@ -57,6 +64,13 @@ pub(super) fn read(ctx: &Context<'_>, into: &mut Service, body: Body<'_>) -> Res
         read_external(into, body)?;
     }
     Ok(())
+}
+
+fn selector(body: Body<'_>, name: &str) -> Result<Option<String>, ApiError> {
+    let Some(text) = body.word(name)? else { return Ok(None) };
+    let read = text.parse::<Selector>();
+    read.map_err(|bad| body.refuse(Code::InvalidFormat, name, &bad.to_string()))?;
+    Ok(Some(text))
 }
 
 fn check_metadata(service: &Service) -> Result<(), ApiError> {

@@ -3,7 +3,7 @@
 
 use drover_core::{Link, Service, World};
 
-use super::find;
+use super::{find, loops};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -14,7 +14,7 @@ pub(super) fn set(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<S
     for wanted in body.list("serviceLinks")? {
         join(&mut links, read(ctx, held, Body::of(wanted)?)?);
     }
-    Ok(Service { links, ..held.clone() })
+    linked(ctx, held, links)
 }
 
 /// Add one link.
@@ -22,7 +22,7 @@ pub(super) fn add(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<S
     let wanted = body.inner("serviceLink")?.ok_or_else(|| ApiError::missing("serviceLink"))?;
     let mut links = held.links.clone();
     join(&mut links, read(ctx, held, wanted)?);
-    Ok(Service { links, ..held.clone() })
+    linked(ctx, held, links)
 }
 
 /// Remove the links to a service, or only the one with a name.
@@ -51,6 +51,13 @@ pub(crate) fn living<'a>(
         let target = world.service(link.service).filter(|target| target.removed_at.is_none())?;
         Some((link, target))
     })
+}
+
+/// The service with these links, if no name leads back to itself by them.
+fn linked(ctx: &Context<'_>, held: &Service, links: Vec<Link>) -> Result<Service, ApiError> {
+    let edited = Service { links, ..held.clone() };
+    loops::check(ctx.world, &edited)?;
+    Ok(edited)
 }
 
 fn read(ctx: &Context<'_>, held: &Service, link: Body<'_>) -> Result<Link, ApiError> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{schema_of, standing};
 use crate::context::Context;
 use crate::ids::Kind;
-use crate::resource::{Envelope, finish};
+use crate::resource::{Envelope, certificate, finish};
 use crate::{launch_config, lb_config, upgrade};
 
 /// The whole resource.
@@ -39,7 +39,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "secondaryLaunchConfigs": secondaries,
         "metadata": service.metadata,
         "upgrade": upgrade::render(world, service),
-        "lbConfig": balancing(service),
+        "lbConfig": balancing(world, service),
         "selectorLink": service.selector_link,
         "selectorContainer": service.selector_container,
         "retainIp": service.retain_ip,
@@ -123,11 +123,11 @@ fn linked(world: &World, service: &Service) -> Value {
     if links.is_empty() { Value::Null } else { links.into() }
 }
 
-fn balancing(service: &Service) -> Value {
-    let write = if service.kind == ServiceKind::Balancer {
-        lb_config::to_wire
+fn balancing(world: &World, service: &Service) -> Value {
+    let Some(spec) = &service.balancer else { return Value::Null };
+    if service.kind == ServiceKind::Balancer {
+        lb_config::to_wire(&certificate::by_id(world, service, spec))
     } else {
-        lb_config::target_to_wire
-    };
-    service.balancer.as_ref().map_or(Value::Null, write)
+        lb_config::target_to_wire(spec)
+    }
 }
