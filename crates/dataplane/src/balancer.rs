@@ -8,25 +8,43 @@
 //! follows, and `in_flight` counts those that follow older ones too. A unit that is in neither gets nothing
 //! more from this process.
 
+mod asked;
 mod board;
 mod body;
+mod choice;
+mod clock;
 mod door;
+mod exchange;
 #[cfg(test)]
 mod facts;
 mod forward;
 mod headers;
+mod health;
+mod leaving;
+mod ledger;
 mod pattern;
+mod pick;
+mod pool;
+mod probe;
+mod refusal;
 mod rotation;
+mod settings;
+mod sticky;
 mod table;
 mod target;
+mod tunnel;
+mod upkeep;
+mod upload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use drover_core::BalancerConfig;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +52,8 @@ use tokio_util::task::TaskTracker;
 use crate::follow::{Follower, News};
 use board::Board;
 use door::Doors;
+use leaving::Leaving;
+use probe::Probes;
 use table::Table;
 
 /// Where a balancer process finds what it shall do and says what it does.
@@ -56,6 +76,9 @@ pub enum RunError {
 /// How long requests in flight may take to end when the process is asked to.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// What long connections get after that, once told that they have to end.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 /// How often a port that could not be opened is tried again.
 const REOPEN: Duration = Duration::from_secs(1);
 
@@ -75,16 +98,14 @@ pub async fn run(options: Options) -> Result<(), RunError> {
 
 /// Balance until `stop`, then finish what is in flight.
 pub async fn serve(options: Options, stop: impl Future<Output = ()>) {
-    let shared = Arc::new(Shared {
-        table: ArcSwap::from_pointee(Table::default()),
-        board: Board::default(),
-        work: TaskTracker::new(),
-    });
+    let shared = Arc::new(Shared::default());
     let end = CancellationToken::new();
     let writing = board::keep_written(shared.clone(), options.status, end.clone());
     let writing = tokio::spawn(writing);
+    let upkeep = tokio::spawn(upkeep::upkeep(shared.clone()));
     let mut balancer = Balancer {
         doors: Doors::new(shared.clone()),
+        probes: Probes::default(),
         shared: shared.clone(),
         config: BalancerConfig::default(),
         bad: String::new(),
@@ -98,28 +119,48 @@ pub async fn serve(options: Options, stop: impl Future<Output = ()>) {
             () = &mut stop => break,
         }
     }
+    shared.is_stopping.store(true, Ordering::Relaxed);
     balancer.doors.close_all();
     shared.work.close();
     if timeout(GRACE, shared.work.wait()).await.is_err() {
-        tracing::warn!("requests were cut off: they took longer than {GRACE:?} after the stop");
+        shared.leaving.end_all();
+        if timeout(LAST_WORDS, shared.work.wait()).await.is_err() {
+            tracing::warn!("requests were cut off: they took longer than {GRACE:?} after the stop");
+        }
     }
+    upkeep.abort();
     end.cancel();
     writing.await.ok();
 }
 
 /// What connections and requests need of the process.
+#[derive(Default)]
 struct Shared {
     /// What every new request follows.
     table: ArcSwap<Table>,
     /// What the process says of itself.
     board: Board,
+    /// Told of every other table.
+    swaps: watch::Sender<()>,
+    /// When connections to units that drain have to end.
+    leaving: Leaving,
     /// Connections and tunnels, to be waited for at the end.
     work: TaskTracker,
+    /// The process was asked to end.
+    is_stopping: AtomicBool,
+}
+
+impl Shared {
+    /// Whether the process was asked to end.
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
 }
 
 struct Balancer {
     shared: Arc<Shared>,
     doors: Doors,
+    probes: Probes,
     config: BalancerConfig,
     /// Why the newest config is not the one applied.
     bad: String,
@@ -132,10 +173,12 @@ impl Balancer {
             News::Config { hash, config } => {
                 self.config = config;
                 self.bad.clear();
-                let table = self.shared.table.load().next(&self.config);
-                self.shared.table.store(Arc::new(table));
+                self.swap();
                 let problem = self.doors.open(&self.config.listeners).await;
-                self.shared.board.say(|said| (said.applied, said.problem) = (hash, problem));
+                let routing = self.config.routing;
+                self.shared.board.say(|said| {
+                    (said.applied, said.routing, said.problem) = (hash, routing, problem);
+                });
             }
             News::Bad(problem) => {
                 tracing::warn!(%problem, "the config was not applied");
@@ -143,6 +186,22 @@ impl Balancer {
                 self.reopen().await;
             }
         }
+    }
+
+    /// Route by the config from now on.
+    fn swap(&mut self) {
+        let Shared { table, board, swaps, leaving, .. } = &*self.shared;
+        let old = table.load_full();
+        let new = Arc::new(old.next(&self.config, board));
+        table.store(new.clone());
+        // Counts are read after this and seen by whoever looked at the old table, see `board`.
+        fence(Ordering::SeqCst);
+        swaps.send_replace(());
+        leaving.follow(&self.config);
+        old.close_all_but(&new);
+        let units = new.units();
+        board.stays(|unit| units.contains(&unit));
+        self.probes.follow(&new, &self.shared);
     }
 
     /// Try the ports again that could not be opened.

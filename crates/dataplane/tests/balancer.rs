@@ -39,7 +39,8 @@ async fn a_target_hears_who_asked_and_for_what() {
     bench.apply(&[(port, vec![route("", "", &[&origin])])]).await;
     let (_, headers) = ask(port, "shop.example:81", "/headers").await;
     let expected = format!(
-        "host: shop.example:81\nx-forwarded-for: 127.0.0.1\nx-forwarded-host: shop.example:81\n\
+        "forwarded: for=127.0.0.1;proto=http;host=\"shop.example:81\"\n\
+         host: shop.example:81\nx-forwarded-for: 127.0.0.1\nx-forwarded-host: shop.example:81\n\
          x-forwarded-port: {port}\nx-forwarded-proto: http"
     );
     assert_eq!(headers, expected);

@@ -117,7 +117,8 @@ fn greet(
     connections: &GracefulShutdown,
 ) {
     stream.set_nodelay(true).ok();
-    let arrival = Arrival { client: client.ip(), port };
+    let Ok(called) = stream.local_addr() else { return };
+    let arrival = Arrival { client, called, port, is_secure: false };
     let each = shared.clone();
     let service = service_fn(move |request| {
         let answer = forward(request, arrival, each.clone());

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::{BalancerConfig, Listener, RevisionNo, Route, ServiceId, Slot, Target, UnitKey};
 
+use super::board::Board;
 use super::table::Table;
 
 #[test]
@@ -189,7 +190,7 @@ fn a_route_that_nobody_serves_takes_its_requests_all_the_same() {
 
 /// Lines of `port host path = services`; `-` is none, 503 nobody.
 fn check(routes: &str, requests: &str) {
-    let table = Table::default().next(&config(routes));
+    let table = Table::default().next(&config(routes), &Board::default());
     for line in requests.lines() {
         let (port, host, path, want) = parse(line);
         let want: BTreeSet<&str> = want.into_iter().filter(|name| *name != "503").collect();

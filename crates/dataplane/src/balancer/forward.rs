@@ -1,45 +1,30 @@
-//! One request: choose a target, send it on, hand the answer back.
+//! One request: pick a target, send it on, hand the answer back, count what it came to.
 //!
 //! A target that can't be reached costs the client nothing: the request goes to another one, for nothing of it
 //! was sent. A connection that breaks later is answered 502, but for requests that change nothing (RFC 9110,
 //! 9.2.1) and have no body: those are sent once more.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderValue};
-use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use drover_core::Failure;
+use http::header::{CONNECTION, HOST, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{Either, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use super::Shared;
-use super::body::{Answer, Counted, Lent};
+use super::asked::Asked;
+use super::body::{Answer, AnswerEnd, Counted};
+use super::clock::millis;
+use super::exchange::{Begun, Trouble, exchange};
 use super::headers::{self, Arrival};
+use super::ledger::Account;
+use super::pick::{Picked, pick};
+use super::refusal::{Refusal, to_https};
 use super::target::Upstream;
-
-/// Until a target begins its answer; long uploads and long polls are within.
-const ANSWER: Duration = Duration::from_mins(5);
-
-/// A request under way to a target, counted for its unit until this is dropped.
-pub(super) struct InFlight {
-    target: Arc<Upstream>,
-    shared: Arc<Shared>,
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.shared.board.end(self.target.unit);
-    }
-}
-
-/// An answer of our own: the status and a sentence.
-struct Refusal(StatusCode, &'static str);
+use super::tunnel::tunnel;
 
 /// Answer one request.
 pub(super) async fn forward(
@@ -47,145 +32,160 @@ pub(super) async fn forward(
     arrival: Arrival,
     shared: Arc<Shared>,
 ) -> Response<Answer> {
-    if request.method() == Method::CONNECT {
-        return Refusal(StatusCode::METHOD_NOT_ALLOWED, "This is no forward proxy.").answer();
+    let version = request.version();
+    let mut response = if request.method() == Method::CONNECT {
+        Refusal::NoForwardProxy.answer()
+    } else {
+        let asks = headers::upgrade_asked(request.headers()).is_some();
+        let client = asks.then(|| hyper::upgrade::on(&mut request));
+        answer(request, client, arrival, &shared).await
+    };
+    if shared.is_stopping() && version <= Version::HTTP_11 {
+        let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let close = HeaderValue::from_static("close");
+        (!is_tunnel).then(|| response.headers_mut().insert(CONNECTION, close));
     }
-    let protocol = headers::upgrade_asked(request.headers());
-    let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
+    response
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    client: Option<OnUpgrade>,
+    arrival: Arrival,
+    shared: &Arc<Shared>,
+) -> Response<Answer> {
     let host = host_of(&request);
-    let (mut parts, body) = request.into_parts();
-    let body = Lent::new(body);
-    headers::prepare(&mut parts.headers, arrival, &host);
-    if let Some(protocol) = protocol {
-        headers::set_upgrade(&mut parts.headers, protocol);
+    let (parts, body) = request.into_parts();
+    let redirects = shared.table.load().door(arrival.port).is_some_and(|door| door.redirect_https);
+    if redirects && !arrival.is_secure {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        return to_https(&parts.method, &host, path);
     }
-    match send(&parts, &body, arrival.port, &host, &shared).await {
-        Ok((response, in_flight)) => answer(response, in_flight, client),
+    let Some(mut asked) = Asked::new(parts, body, host, arrival) else {
+        return Refusal::NoPath.answer();
+    };
+    let began = Instant::now();
+    match send(&mut asked, shared).await {
+        Ok((picked, begun)) => {
+            picked.in_flight.target().health.answered();
+            hand_back(&asked, picked, begun, client, millis(began.elapsed()), shared)
+        }
         Err(refusal) => refusal.answer(),
     }
 }
 
 /// Try targets until one answers.
-async fn send(
-    parts: &Parts,
-    body: &Lent,
-    port: u16,
-    host: &str,
-    shared: &Arc<Shared>,
-) -> Result<(Response<Incoming>, InFlight), Refusal> {
-    let mut unreachable = Vec::new();
-    let mut broken = false;
+async fn send(asked: &mut Asked, shared: &Shared) -> Result<(Picked, Begun), Refusal> {
+    let mut tried = Vec::new();
+    // Where a failure is counted: the last target's account.
+    let mut last: Option<Arc<Account>> = None;
     loop {
-        let in_flight = choose(shared, port, host, parts.uri.path(), &unreachable)?;
-        let target = &in_flight.target;
-        let Some(request) = request_for(target, parts, body) else {
-            return Err(Refusal(StatusCode::BAD_REQUEST, "The request has no path."));
+        let picked = match pick(asked, shared, &mut tried).await {
+            Ok(picked) => picked,
+            Err((refusal, route)) => {
+                let nobody = route.and_then(|route| route.account.clone());
+                let account = last.filter(|_| refusal == Refusal::Unreachable).or(nobody);
+                return Err(counted(refusal, account.as_deref(), shared));
+            }
         };
-        match timeout(ANSWER, target.client.request(request)).await {
-            Ok(Ok(response)) => return Ok((response, in_flight)),
-            Ok(Err(error)) if error.is_connect() && !body.is_begun() => {
-                tracing::warn!(unit = %target.unit, address = %target.address, ?error, "unreachable");
-                target.rest();
-                unreachable.push(target.clone());
-            }
-            Ok(Err(error)) if !broken && may_repeat(&parts.method, body) => {
-                tracing::debug!(unit = %target.unit, ?error, "sent once more");
-                broken = true;
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(unit = %target.unit, address = %target.address, ?error, "broken");
-                let words = "The service broke the connection before it answered.";
-                return Err(Refusal(StatusCode::BAD_GATEWAY, words));
-            }
-            Err(_) => {
-                let words = "The service did not answer in time.";
-                return Err(Refusal(StatusCode::GATEWAY_TIMEOUT, words));
+        let target = picked.in_flight.target().clone();
+        let trouble = match exchange(asked, &picked).await {
+            Ok(begun) => return Ok((picked, begun)),
+            Err(trouble) => trouble,
+        };
+        let account = target.account();
+        match troubled(trouble, asked, &target, shared) {
+            Err(refusal) => return Err(counted(refusal, Some(&account), shared)),
+            Ok(()) => {
+                account.retried();
+                last = Some(account);
+                // The one that broke is still better than none.
+                if !asked.was_sent || picked.route.targets.len() > 1 {
+                    tried.push(target);
+                }
             }
         }
     }
 }
 
-/// Choose a target and count the request for it. The table is looked at again after counting: either it is
-/// still the newest, or whoever replaced it may have read the counts before and we choose again. So a
-/// target that left the config and has nothing in flight will get nothing.
-fn choose(
-    shared: &Arc<Shared>,
-    port: u16,
-    host: &str,
-    path: &str,
-    unreachable: &[Arc<Upstream>],
-) -> Result<InFlight, Refusal> {
-    let unavailable = |words| Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, words));
-    loop {
-        let table = shared.table.load_full();
-        let Some(route) = table.route(port, host, path) else {
-            return unavailable("No service is published under this host name and path.");
-        };
-        let Some(target) = route.choose(unreachable) else {
-            return unavailable(if unreachable.is_empty() {
-                "No container of this service can take requests now."
-            } else {
-                "No container of this service can be reached now."
-            });
-        };
-        shared.board.begin(target.unit);
-        let in_flight = InFlight { target, shared: shared.clone() };
-        if Arc::ptr_eq(&table, &shared.table.load()) {
-            return Ok(in_flight);
+/// Whether it may be sent again.
+fn troubled(
+    trouble: Trouble,
+    asked: &mut Asked,
+    target: &Upstream,
+    shared: &Shared,
+) -> Result<(), Refusal> {
+    tracing::debug!(unit = %target.unit, address = %target.address, ?trouble, "a request met trouble");
+    match trouble {
+        Trouble::Unreachable(error) => {
+            target.health.unreachable(&format!("it {error}"));
+            shared.board.renew();
+            Ok(())
         }
+        Trouble::Broken(_) if asked.may_repeat() && !asked.was_sent => {
+            asked.was_sent = true;
+            Ok(())
+        }
+        Trouble::Broken(_) => Err(Refusal::Broken),
+        Trouble::TimedOut => {
+            target.health.slow("it did not answer in time");
+            Err(Refusal::TimedOut)
+        }
+        Trouble::ClientGone => Err(Refusal::BrokenClient),
+        Trouble::ClientSilent => Err(Refusal::SlowClient),
     }
 }
 
-/// The request as this target gets it: always HTTP/1.1, whatever it came as.
-fn request_for(target: &Upstream, parts: &Parts, body: &Lent) -> Option<Request<Lent>> {
-    let uri = Uri::builder()
-        .scheme("http")
-        .authority(target.address.as_str())
-        .path_and_query(parts.uri.path_and_query()?.clone())
-        .build()
-        .ok()?;
-    let mut request = Request::new(body.clone());
-    *request.method_mut() = parts.method.clone();
-    *request.uri_mut() = uri;
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = parts.headers.clone();
-    Some(request)
+fn counted(refusal: Refusal, account: Option<&Account>, shared: &Shared) -> Refusal {
+    let failure: Option<Failure> = refusal.failure();
+    if let (Some(account), Some(failure)) = (account, failure) {
+        account.failed(failure);
+        shared.board.renew();
+    }
+    refusal
 }
 
 /// Hand a target's answer back; where both sides agree to change the protocol, join them.
-fn answer(
-    mut response: Response<Incoming>,
-    in_flight: InFlight,
+fn hand_back(
+    asked: &Asked,
+    picked: Picked,
+    begun: Begun,
     client: Option<OnUpgrade>,
+    began_ms: u64,
+    shared: &Arc<Shared>,
 ) -> Response<Answer> {
+    let Begun { mut response, line } = begun;
+    let Picked { route, in_flight } = picked;
     let upgrade = headers::upgrade_asked(response.headers());
+    let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    *response.version_mut() = Version::HTTP_11;
     headers::strip(response.headers_mut());
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return response.map(|body| Either::Left(Counted::new(body, in_flight)));
+    if let Some(sticky) = &route.sticky {
+        let (token, own) = (asked.token(Some(sticky)), &in_flight.target().token);
+        sticky.edit_response(response.headers_mut(), &asked.method, token, own);
     }
+    route.settings.edit_response(response.headers_mut());
+    if !is_tunnel {
+        let end = AnswerEnd {
+            began_ms,
+            is_server_error: response.status().is_server_error(),
+            line,
+            is_cut_off: false,
+            in_flight,
+        };
+        let silence = route.settings.server;
+        return response.map(|body| Either::Left(Counted::new(body, end, silence)));
+    }
+    let account = in_flight.target().account();
     let (Some(client), Some(protocol)) = (client, upgrade) else {
-        let words = "The service changed the protocol without being asked.";
-        return Refusal(StatusCode::BAD_GATEWAY, words).answer();
+        return counted(Refusal::WrongProtocol, Some(&account), shared).answer();
     };
+    account.answered(began_ms, false);
     headers::set_upgrade(response.headers_mut(), protocol);
     let service = hyper::upgrade::on(&mut response);
-    let shared = in_flight.shared.clone();
-    shared.work.spawn(tunnel(client, service, in_flight));
+    let silence = route.settings.tunnel;
+    shared.work.spawn(tunnel(client, service, in_flight, silence, shared.clone()));
     response.map(|_| Either::Right(Full::default()))
-}
-
-/// Carry bytes both ways until one side ends.
-async fn tunnel(client: OnUpgrade, service: OnUpgrade, in_flight: InFlight) {
-    let (client, service) = match tokio::try_join!(client, service) {
-        Ok(both) => both,
-        Err(error) => return tracing::debug!(%error, "a tunnel was not built"),
-    };
-    let ended = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(service)).await;
-    tracing::debug!(?ended, unit = %in_flight.target.unit, "a tunnel ended");
-}
-
-fn may_repeat(method: &Method, body: &Lent) -> bool {
-    method.is_safe() && body.is_end_stream() && !body.is_begun()
 }
 
 /// HTTP/2 and proxies' requests name the host in the URI.
@@ -193,16 +193,4 @@ fn host_of<B>(request: &Request<B>) -> String {
     let named = request.uri().authority().map(http::uri::Authority::as_str);
     let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     named.or(header).unwrap_or_default().to_owned()
-}
-
-impl Refusal {
-    fn answer(self) -> Response<Answer> {
-        let Self(status, words) = self;
-        let text = Bytes::from(format!("{words}\n"));
-        let mut response = Response::new(Either::Right(Full::new(text)));
-        *response.status_mut() = status;
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, plain);
-        response
-    }
 }

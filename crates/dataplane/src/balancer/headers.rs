@@ -1,6 +1,6 @@
 //! What a proxy does to headers: drop those of the connection (RFC 9110, 7.6.1), say who asked.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::header::{
     CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
@@ -10,11 +10,16 @@ use http::header::{
 /// How a request came in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
-    pub(super) client: IpAddr,
+    pub(super) client: SocketAddr,
+    /// The address that was called.
+    pub(super) called: SocketAddr,
     /// The balancer's port.
     pub(super) port: u16,
+    /// By TLS, which ended here.
+    pub(super) is_secure: bool,
 }
 
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -54,13 +59,16 @@ pub(super) fn strip(headers: &mut HeaderMap) {
 }
 
 /// Make a request's headers fit for a target: `host` is what the client asked for.
-pub(super) fn prepare(headers: &mut HeaderMap, arrival: Arrival, host: &str) {
+pub(super) fn prepare(headers: &mut HeaderMap, arrival: &Arrival, host: &str) {
     strip(headers);
     // We read the body as soon as the target does, and that says "continue".
     headers.remove(EXPECT);
     join(headers, COOKIE, "; ", None);
-    join(headers, FORWARDED_FOR, ", ", Some(arrival.client.to_string()));
-    set_once(headers, FORWARDED_PROTO, "http");
+    let client = arrival.client.ip().to_canonical();
+    let scheme = if arrival.is_secure { "https" } else { "http" };
+    join(headers, FORWARDED_FOR, ", ", Some(client.to_string()));
+    join(headers, FORWARDED, ", ", Some(forwarded(client, scheme, host)));
+    set_once(headers, FORWARDED_PROTO, scheme);
     set_once(headers, FORWARDED_PORT, &arrival.port.to_string());
     set_once(headers, FORWARDED_HOST, host);
     if let Ok(host) = HeaderValue::from_str(host)
@@ -79,6 +87,21 @@ fn join(headers: &mut HeaderMap, name: HeaderName, separator: &str, last: Option
     {
         headers.insert(name, value);
     }
+}
+
+/// RFC 7239: what needs quotes is quoted; a host that can't be is left out.
+fn forwarded(client: IpAddr, scheme: &str, host: &str) -> String {
+    let client = match client {
+        IpAddr::V4(client) => client.to_string(),
+        IpAddr::V6(client) => format!("\"[{client}]\""),
+    };
+    let mut element = format!("for={client};proto={scheme}");
+    if !host.is_empty() && !host.contains(['"', '\\']) {
+        element.push_str(";host=\"");
+        element.push_str(host);
+        element.push('"');
+    }
+    element
 }
 
 /// What a balancer before this one said stays: it knows better.
@@ -103,13 +126,15 @@ mod tests {
     fn requests() {
         check(
             "host: www.abc.com:80",
-            "host: www.abc.com:80\nx-forwarded-for: 192.0.2.7\nx-forwarded-host: www.abc.com:80\n\
+            "forwarded: for=192.0.2.7;proto=http;host=\"www.abc.com:80\"\n\
+             host: www.abc.com:80\nx-forwarded-for: 192.0.2.7\nx-forwarded-host: www.abc.com:80\n\
              x-forwarded-port: 80\nx-forwarded-proto: http",
         );
         check(
-            "x-forwarded-for: 10.0.0.1\nx-forwarded-for: 10.0.0.2, 10.0.0.3\n\
+            "forwarded: for=_a\nx-forwarded-for: 10.0.0.1\nx-forwarded-for: 10.0.0.2, 10.0.0.3\n\
              x-forwarded-proto: https\nx-forwarded-port: 443\nx-forwarded-host: out.side",
-            "host: www.abc.com:80\n\
+            "forwarded: for=_a, for=192.0.2.7;proto=http;host=\"www.abc.com:80\"\n\
+             host: www.abc.com:80\n\
              x-forwarded-for: 10.0.0.1, 10.0.0.2, 10.0.0.3, 192.0.2.7\nx-forwarded-host: out.side\n\
              x-forwarded-port: 443\nx-forwarded-proto: https",
         );
@@ -117,7 +142,8 @@ mod tests {
             "connection: close, x-secret\nkeep-alive: 5\nx-secret: 1\nte: trailers\nupgrade: h2c\n\
              transfer-encoding: chunked\nproxy-connection: x\nexpect: 100-continue\ncookie: a=1\n\
              cookie: b=2\naccept: */*",
-            "accept: */*\ncookie: a=1; b=2\nhost: www.abc.com:80\nx-forwarded-for: 192.0.2.7\n\
+            "accept: */*\ncookie: a=1; b=2\n\
+             forwarded: for=192.0.2.7;proto=http;host=\"www.abc.com:80\"\nhost: www.abc.com:80\nx-forwarded-for: 192.0.2.7\n\
              x-forwarded-host: www.abc.com:80\nx-forwarded-port: 80\nx-forwarded-proto: http",
         );
     }
@@ -133,8 +159,10 @@ mod tests {
 
     fn check(came: &str, sent: &str) {
         let mut headers = parse(came);
-        let client = IpAddr::from([192, 0, 2, 7]);
-        prepare(&mut headers, Arrival { client, port: 80 }, "www.abc.com:80");
+        let client = SocketAddr::from(([192, 0, 2, 7], 4711));
+        let called = SocketAddr::from(([192, 0, 2, 1], 80));
+        let arrival = Arrival { client, called, port: 80, is_secure: false };
+        prepare(&mut headers, &arrival, "www.abc.com:80");
         let mut lines: Vec<String> =
             headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
         lines.sort();

@@ -67,7 +67,7 @@ fn begins(text: &str, start: &str) -> bool {
 }
 
 /// `name`, `name:port`, `[v6]` or `[v6]:port`.
-fn without_port(host: &str) -> &str {
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => {
             name

@@ -1,86 +1,146 @@
 //! What requests follow: the routes of each port and who answers behind them. Made whole from a config and
 //! never changed; what two configs have in common (connections, turns) is carried over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
-use drover_core::{BalancerConfig, Route, UnitKey};
+use drover_core::{BalancerConfig, HealthCheck, Hold, Route, Tuning, UnitKey};
 
+use super::board::Board;
+use super::choice::Rotation;
+use super::ledger::{Account, NOBODY};
 use super::pattern::Pattern;
-use super::rotation::Rotation;
+use super::settings::{DoorSettings, RouteSettings};
+use super::sticky::Sticky;
 use super::target::Upstream;
 
 /// One config, ready for requests.
 #[derive(Default)]
 pub(super) struct Table {
-    ports: BTreeMap<u16, Vec<LiveRoute>>,
+    ports: BTreeMap<u16, Port>,
     targets: Targets,
+    /// The check of each target that has one.
+    checks: BTreeMap<(UnitKey, String), HealthCheck>,
 }
 
 type Targets = BTreeMap<(UnitKey, String), Arc<Upstream>>;
 
+#[derive(Default)]
+struct Port {
+    settings: DoorSettings,
+    routes: Vec<Arc<LiveRoute>>,
+}
+
 /// A route with its targets.
 pub(super) struct LiveRoute {
     pattern: Pattern,
-    targets: Vec<Arc<Upstream>>,
-    rotation: Rotation,
+    pub(super) targets: Vec<Arc<Upstream>>,
+    /// Of each target.
+    pub(super) weights: Vec<u16>,
+    pub(super) rotation: Rotation,
+    pub(super) settings: RouteSettings,
+    pub(super) sticky: Option<Sticky>,
+    /// How requests wait for a target, if they do.
+    pub(super) hold: Option<Hold>,
+    /// Requests that wait now; goes on over a reload.
+    pub(super) waiting: Arc<AtomicU32>,
+    /// Where requests without a target are counted.
+    pub(super) account: Option<Arc<Account>>,
 }
 
 impl Table {
     /// The table of the config that follows this one.
-    pub(super) fn next(&self, config: &BalancerConfig) -> Self {
-        let mut targets = Targets::new();
-        let mut ports = BTreeMap::new();
+    pub(super) fn next(&self, config: &BalancerConfig, board: &Board) -> Self {
+        board.books.open(config);
+        let mut next = Self::default();
         for (&port, listener) in &config.listeners {
-            let held = self.ports.get(&port).map_or(&[][..], Vec::as_slice);
-            let live = |route| self.live(held, route, &mut targets);
-            ports.insert(port, listener.routes.iter().map(live).collect());
+            let mut routes = Vec::new();
+            for route in &listener.routes {
+                routes.push(Arc::new(self.live(port, route, &config.tuning, &mut next, board)));
+            }
+            let settings = DoorSettings::of(&config.tuning, port);
+            next.ports.insert(port, Port { settings, routes });
         }
-        Self { ports, targets }
+        next.targets.values().for_each(|target| target.renew(board));
+        next
     }
 
     /// The first route of a port that takes the request.
-    pub(super) fn route(&self, port: u16, host: &str, path: &str) -> Option<&LiveRoute> {
-        self.ports.get(&port)?.iter().find(|route| route.pattern.takes(host, path))
+    pub(super) fn route(&self, port: u16, host: &str, path: &str) -> Option<&Arc<LiveRoute>> {
+        self.ports.get(&port)?.routes.iter().find(|route| route.pattern.takes(host, path))
     }
 
-    fn live(&self, held: &[LiveRoute], route: &Route, targets: &mut Targets) -> LiveRoute {
+    /// What holds for a port.
+    pub(super) fn door(&self, port: u16) -> Option<&DoorSettings> {
+        self.ports.get(&port).map(|port| &port.settings)
+    }
+
+    /// All targets.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.targets.values()
+    }
+
+    /// Targets with the check each is to pass.
+    pub(super) fn checks(&self) -> impl Iterator<Item = (&Arc<Upstream>, &HealthCheck)> {
+        self.checks.iter().filter_map(|(key, check)| Some((self.targets.get(key)?, check)))
+    }
+
+    /// Whose requests it sends.
+    pub(super) fn units(&self) -> BTreeSet<UnitKey> {
+        self.targets.keys().map(|(unit, _)| *unit).collect()
+    }
+
+    /// Close what is idle to targets that the newer table has no more.
+    pub(super) fn close_all_but(&self, newer: &Self) {
+        let gone = self.targets.iter().filter(|(key, _)| !newer.targets.contains_key(*key));
+        gone.for_each(|(_, target)| target.pool.close());
+    }
+
+    /// Targets that get nothing for now, and why.
+    pub(super) fn ejected(&self) -> BTreeMap<UnitKey, String> {
+        let targets = self.targets.values();
+        targets
+            .filter_map(|t| Some((t.unit, format!("{}: {}", t.address, t.health.ejected()?))))
+            .collect()
+    }
+
+    fn live(
+        &self,
+        port: u16,
+        route: &Route,
+        tuning: &Tuning,
+        next: &mut Self,
+        board: &Board,
+    ) -> LiveRoute {
         let pattern = Pattern::of(route);
-        let turn =
-            held.iter().find(|held| held.pattern == pattern).map(|held| held.rotation.turn());
+        let held = self.ports.get(&port).map_or(&[][..], |port| &port.routes);
+        let held = held.iter().find(|held| held.pattern == pattern);
         let weights: Vec<u16> = route.targets.iter().map(|target| target.weight).collect();
-        let upstreams = route.targets.iter().map(|target| {
+        let mut targets = Vec::new();
+        for target in &route.targets {
             let key = (target.unit, target.address.clone());
-            let kept = self.targets.get(&key);
-            let make = || {
-                let make = || Arc::new(Upstream::new(target.unit, target.address.clone()));
-                kept.cloned().unwrap_or_else(make)
-            };
-            targets.entry(key).or_insert_with(make).clone()
-        });
+            let make = || Arc::new(Upstream::new(target.unit, target.address.clone(), board));
+            let upstream = next.targets.entry(key.clone());
+            let upstream =
+                upstream.or_insert_with(|| self.targets.get(&key).cloned().unwrap_or_else(make));
+            targets.push(upstream.clone());
+            if let Some(check) = &route.check {
+                next.checks.entry(key).or_insert_with(|| check.clone());
+            }
+        }
+        let turn = held.map(|held| held.rotation.turn()).unwrap_or_default();
         LiveRoute {
             pattern,
-            targets: upstreams.collect(),
-            rotation: Rotation::new(&weights, turn.unwrap_or_default()),
+            targets,
+            rotation: Rotation::new(&weights, turn),
+            weights,
+            settings: RouteSettings::of(tuning, port, &route.backend),
+            sticky: route.stickiness.as_ref().map(|policy| Sticky::of(policy, &route.backend)),
+            hold: route.hold,
+            waiting: held.map(|held| held.waiting.clone()).unwrap_or_default(),
+            account: route.service.map(|service| board.books.account(service, NOBODY)),
         }
-    }
-}
-
-impl LiveRoute {
-    /// Whose turn it is, but for those that were tried; those that failed just now only if there is no
-    /// other.
-    pub(super) fn choose(&self, tried: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
-        let mut resting = None;
-        for target in self.rotation.next().map(|position| &self.targets[position]) {
-            if tried.iter().any(|tried| Arc::ptr_eq(tried, target)) {
-                continue;
-            }
-            if !target.rests() {
-                return Some(target.clone());
-            }
-            resting.get_or_insert(target);
-        }
-        resting.cloned()
     }
 }
 
@@ -93,13 +153,14 @@ mod tests {
 
     #[test]
     fn what_stays_is_carried_over() {
-        let old = Table::default().next(&config(&[("a", 1), ("b", 1), ("c", 1)]));
+        let board = Board::default();
+        let old = Table::default().next(&config(&[("a", 1), ("b", 1), ("c", 1)]), &board);
         let next = |table: &Table| {
             let route = table.route(PORT, "h", "/").unwrap();
             route.choose(&[]).unwrap().address.clone()
         };
         assert_eq!(next(&old), "a");
-        let new = old.next(&config(&[("a", 1), ("b", 1), ("d", 1)]));
+        let new = old.next(&config(&[("a", 1), ("b", 1), ("d", 1)]), &board);
         assert_eq!(next(&new), "b", "turns go on");
         let target = |table: &Table, name: &str| {
             table.targets.values().find(|t| t.address == name).unwrap().clone()
@@ -112,7 +173,8 @@ mod tests {
 
     #[test]
     fn tried_targets_are_out_and_resting_ones_last() {
-        let table = Table::default().next(&config(&[("a", 1), ("b", 1), ("off", 0)]));
+        let table =
+            Table::default().next(&config(&[("a", 1), ("b", 1), ("off", 0)]), &Board::default());
         let route = table.route(PORT, "h", "/").unwrap();
         let a = route.choose(&[]).unwrap();
         let b = route.choose(&[]).unwrap();

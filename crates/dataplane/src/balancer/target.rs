@@ -1,56 +1,80 @@
-//! One target: where it is, the connections kept to it, and whether it was reachable just now.
+//! One target: where it is, the connections kept to it, how it fares and what is counted for it.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use drover_core::UnitKey;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::body::Lent;
+use super::board::{Board, Tally};
+use super::health::Health;
+use super::ledger::Account;
+use super::pool::Pool;
+use super::sticky;
 
 /// A target of any number of routes; lives as long as the config names it or a request uses it.
 pub(super) struct Upstream {
     pub(super) unit: UnitKey,
     /// `address:port`.
     pub(super) address: String,
+    /// The value of stickiness cookies that name it.
+    pub(super) token: String,
     /// Its own, so that idle connections end with it.
-    pub(super) client: Client<HttpConnector, Lent>,
-    failed: Mutex<Option<Instant>>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) health: Health,
+    /// Requests in flight to its unit.
+    pub(super) tally: Arc<Tally>,
+    account: ArcSwap<Account>,
 }
 
-/// A target in the same network answers in milliseconds or is gone.
-const CONNECT: Duration = Duration::from_secs(3);
-
-/// After a failed connect, others are preferred for so long.
-const REST: Duration = Duration::from_secs(1);
-
-/// Shorter than what common servers allow (Node.js: 5 s), so that it is us who close an idle connection,
-/// and no request meets a closing one.
-const IDLE: Duration = Duration::from_secs(4);
+/// A request under way to a target, counted for its unit until this is dropped.
+pub(super) struct InFlight {
+    target: Arc<Upstream>,
+}
 
 impl Upstream {
-    pub(super) fn new(unit: UnitKey, address: String) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
-        Self { unit, address, client, failed: Mutex::default() }
+    pub(super) fn new(unit: UnitKey, address: String, board: &Board) -> Self {
+        Self {
+            token: sticky::token(unit),
+            pool: Arc::default(),
+            health: Health::default(),
+            tally: board.tally(unit),
+            account: ArcSwap::new(board.books.account(unit.service, unit.revision)),
+            unit,
+            address,
+        }
+    }
+
+    /// Where its requests are counted.
+    pub(super) fn account(&self) -> Arc<Account> {
+        self.account.load_full()
+    }
+
+    /// Count in the counting that is open now.
+    pub(super) fn renew(&self, board: &Board) {
+        self.account.store(board.books.account(self.unit.service, self.unit.revision));
     }
 
     /// It could not be reached.
     pub(super) fn rest(&self) {
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.health.unreachable("it could not be connected to");
+    }
+}
+
+impl InFlight {
+    /// Count a request. The table has to be looked at again after this.
+    pub(super) fn begin(target: Arc<Upstream>) -> Self {
+        target.tally.begin();
+        Self { target }
     }
 
-    /// Whether it could not be reached just now.
-    pub(super) fn rests(&self) -> bool {
-        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_some_and(|failed| failed.elapsed() < REST)
+    /// Where to.
+    pub(super) fn target(&self) -> &Arc<Upstream> {
+        &self.target
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.target.tally.end();
     }
 }

@@ -1,0 +1,120 @@
+//! One request to one target, and the beginning of its answer.
+//!
+//! What was not sent at all can be sent again, whatever it is: hyper hands back a request that met a closing
+//! connection before its first byte was written. What was sent is another matter, see `forward`.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::SendRequest;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::asked::Asked;
+use super::pick::Picked;
+use super::pool::{self, ConnectError, Line, Pool};
+use super::target::Upstream;
+use super::upload::{Pace, Turn, Upload};
+
+/// An answer that began, and the connection to be kept after it.
+pub(super) struct Begun {
+    pub(super) response: Response<Incoming>,
+    pub(super) line: Option<SendRequest<Upload>>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Nothing was sent.
+    Unreachable(ConnectError),
+    /// It was sent, or a part of it, and the connection broke.
+    Broken(hyper::Error),
+    /// It was sent, and nothing came.
+    TimedOut,
+    /// The client broke its own body off.
+    ClientGone,
+    /// The client did not send its body.
+    ClientSilent,
+}
+
+/// Ask the target that was picked.
+pub(super) async fn exchange(asked: &mut Asked, picked: &Picked) -> Result<Begun, Trouble> {
+    let (route, target) = (&picked.route, picked.in_flight.target());
+    loop {
+        let mut line = line(asked, picked).await.map_err(Trouble::Unreachable)?;
+        target.health.connected();
+        let request = asked.request(&route.settings, route.sticky.as_ref());
+        let sent = within(send(&mut line, request), asked.pace(), route.settings.server).await;
+        let mut error = match sent {
+            None => return Err(Trouble::TimedOut),
+            Some(Ok(response)) => {
+                let line = match line {
+                    Line::One(line, _) => {
+                        Some(line).filter(|_| route.settings.send_proxy.is_none())
+                    }
+                    Line::Two(_) => None,
+                };
+                return Ok(Begun { response, line });
+            }
+            Some(Err(error)) => error,
+        };
+        if let Some(request) = error.take_message() {
+            asked.take_back(request);
+            if matches!(line, Line::One(_, true) | Line::Two(_)) {
+                continue;
+            }
+            return Err(Trouble::Unreachable(ConnectError::HungUp(error.into_error())));
+        }
+        return Err(match asked.pace().turn() {
+            Turn::Gone => Trouble::ClientGone,
+            Turn::Silent => Trouble::ClientSilent,
+            Turn::Client | Turn::Target => Trouble::Broken(error.into_error()),
+        });
+    }
+}
+
+/// A connection that fits the request.
+async fn line(asked: &Asked, picked: &Picked) -> Result<Line, ConnectError> {
+    let target = picked.in_flight.target();
+    if asked.is_grpc {
+        return target.pool.two(connect(picked, target)).await;
+    }
+    let kept = picked.route.settings.send_proxy.is_none();
+    if let Some(line) = kept.then(|| target.pool.take(asked.recently())).flatten() {
+        return Ok(line);
+    }
+    Pool::open(connect(picked, target).await?).await
+}
+
+async fn connect(picked: &Picked, target: &Upstream) -> Result<TcpStream, ConnectError> {
+    pool::connect(&target.address, picked.route.settings.connect).await
+}
+
+async fn send(
+    line: &mut Line,
+    request: Request<Upload>,
+) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+    match line {
+        Line::One(line, _) => line.try_send_request(request).await,
+        Line::Two(line) => line.try_send_request(request).await,
+    }
+}
+
+/// Until the target was silent for so long. While it is the client's turn, its own time runs, not the target's.
+async fn within<T>(answer: impl Future<Output = T>, pace: &Pace, silence: Duration) -> Option<T> {
+    let mut answer = pin!(answer);
+    let mut wait = silence;
+    loop {
+        if let Ok(answered) = timeout(wait, &mut answer).await {
+            return Some(answered);
+        }
+        wait = match pace.moved() {
+            _ if pace.turn() == Turn::Client => silence,
+            Some(ago) if ago < silence => silence.saturating_sub(ago),
+            _ => return None,
+        };
+    }
+}

@@ -1,0 +1,210 @@
+//! Whether a target should get requests: what connections to it came to, and what the balancer's own checks say.
+//!
+//! This only ever prefers: a target out of rotation still gets requests when there is no other, and one that joins
+//! is as good as any, for it was found ready before it was put into the config.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::clock::{millis, now_ms};
+/// What is known of one target.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// Failures in a row.
+    failures: AtomicU32,
+    /// It rests until then, by [`now_ms`]; 0 if it doesn't.
+    rests_until_ms: AtomicU64,
+    /// Why, in words; empty if it doesn't.
+    reason: Mutex<String>,
+    /// What checks say.
+    checked: Mutex<Checked>,
+    /// Checks say so.
+    is_down: AtomicBool,
+    /// The last thing known is that it could not be connected to.
+    is_unreachable: AtomicBool,
+}
+
+/// What a row of checks comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Checked {
+    /// Why it is down, if it is.
+    pub(super) down: Option<String>,
+    /// Results in a row that speak against what holds now.
+    pub(super) against: u32,
+}
+
+/// The first rest; each further failure doubles it.
+const REST: Duration = Duration::from_millis(250);
+
+/// The longest.
+const REST_MOST: Duration = Duration::from_secs(30);
+
+/// Answers that did not come in time before a target rests: one may be the request's own fault.
+const SLOW: u32 = 3;
+
+impl Health {
+    /// Whether it can be chosen first. When a rest is over, one request tries, and others follow when it got through.
+    pub(super) fn is_fit(&self, probation: Duration) -> bool {
+        self.is_fit_at(now_ms, probation)
+    }
+
+    /// With a clock that is only asked when it matters.
+    fn is_fit_at(&self, now_ms: impl Fn() -> u64, probation: Duration) -> bool {
+        let until = self.rests_until_ms.load(Relaxed);
+        if self.is_down.load(Relaxed) {
+            return false;
+        }
+        if until == 0 {
+            return true;
+        }
+        let now = now_ms();
+        let next = now + millis(probation);
+        until <= now && self.rests_until_ms.compare_exchange(until, next, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Whether it could not be connected to when that was last tried.
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.is_unreachable.load(Relaxed)
+    }
+
+    /// It could not be connected to.
+    pub(super) fn unreachable(&self, why: &str) {
+        self.is_unreachable.store(true, Relaxed);
+        self.failed(1, why, now_ms());
+    }
+
+    /// It was connected to, and did not answer in time.
+    pub(super) fn slow(&self, why: &str) {
+        self.failed(SLOW, why, now_ms());
+    }
+
+    /// It took a connection, whatever comes of it.
+    pub(super) fn connected(&self) {
+        if self.is_unreachable.load(Relaxed) {
+            self.answered();
+        }
+    }
+
+    /// It answered. Costs one read while all is well.
+    pub(super) fn answered(&self) {
+        if self.failures.load(Relaxed) != 0 || self.rests_until_ms.load(Relaxed) != 0 {
+            self.is_unreachable.store(false, Relaxed);
+            self.failures.store(0, Relaxed);
+            self.rests_until_ms.store(0, Relaxed);
+            self.reason.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    /// A check's result. Returns whether that changed anything.
+    pub(super) fn checked(&self, result: Result<(), String>, rise: u32, fall: u32) -> bool {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = checked.down.is_some();
+        *checked = checked.clone().after(result, rise, fall);
+        let is_down = checked.down.is_some();
+        self.is_down.store(is_down, Relaxed);
+        before != is_down
+    }
+
+    /// Nothing checks it any more.
+    pub(super) fn unchecked(&self) {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = Checked::default();
+        self.is_down.store(false, Relaxed);
+    }
+
+    /// Why it gets nothing for now; `None` while it does.
+    pub(super) fn ejected(&self) -> Option<String> {
+        let down = self.checked.lock().unwrap_or_else(PoisonError::into_inner).down.clone();
+        let rests = self.rests_until_ms.load(Relaxed) > now_ms();
+        let reason = || self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        down.or_else(|| rests.then(reason))
+    }
+
+    fn failed(&self, enough: u32, why: &str, now_ms: u64) {
+        let failures = self.failures.fetch_add(1, Relaxed) + 1;
+        if failures < enough {
+            return;
+        }
+        let rest = REST.saturating_mul(1 << (failures - enough).min(10)).min(REST_MOST);
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) =
+            format!("{why}, {failures} in a row");
+        self.rests_until_ms.store(now_ms + millis(rest), Relaxed);
+    }
+}
+
+impl Checked {
+    /// With one more result: `rise` passes in a row bring a target back, `fall` failures take it out.
+    pub(super) fn after(mut self, result: Result<(), String>, rise: u32, fall: u32) -> Self {
+        let speaks_against = result.is_ok() == self.down.is_some();
+        self.against = if speaks_against { self.against + 1 } else { 0 };
+        match result {
+            Ok(()) if self.down.is_some() && self.against >= rise => Self::default(),
+            Err(why) if self.down.is_some() || self.against >= fall => {
+                Self { down: Some(why), against: 0 }
+            }
+            _ => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_take_out_and_bring_back() {
+        // `.` is a pass, `x` a failure; then whether it is in rotation after each: `u`p or `d`own.
+        for (results, want) in [
+            ("....", "uuuu"),
+            ("xx.xx.", "uuuuuu"),
+            ("xxx", "uud"),
+            ("xxxx.x..", "uudddddu"),
+            ("xxx..xx.xxx", "uudduuuuuud"),
+        ] {
+            let mut checked = Checked::default();
+            let mut seen = String::new();
+            for result in results.chars() {
+                let result = if result == '.' { Ok(()) } else { Err("no".to_owned()) };
+                checked = checked.after(result, 2, 3);
+                seen.push(if checked.down.is_some() { 'd' } else { 'u' });
+            }
+            assert_eq!(seen, want, "{results}");
+        }
+    }
+
+    #[test]
+    fn a_rest_grows_and_ends_with_one_try() {
+        let health = Health::default();
+        let is_fit = |ms| health.is_fit_at(|| ms, Duration::from_secs(5));
+        assert!(is_fit(1));
+        health.failed(1, "refused", 1_000);
+        assert_eq!(*health.reason.lock().unwrap(), "refused, 1 in a row");
+        assert!(!is_fit(1_249));
+        assert!(is_fit(1_250), "one tries");
+        assert!(!is_fit(1_250), "and others wait for it");
+        health.failed(1, "refused", 2_000);
+        assert!(!is_fit(2_499), "twice as long");
+        assert!(is_fit(2_500));
+        health.answered();
+        assert!(is_fit(2_501) && is_fit(2_501) && health.ejected().is_none());
+        health.failed(SLOW, "silent", 3_000);
+        health.failed(SLOW, "silent", 3_000);
+        assert!(is_fit(3_000), "a slow answer may be the request's fault");
+        health.failed(SLOW, "silent", 3_000);
+        assert!(!is_fit(3_000));
+        for _ in 0..20 {
+            health.failed(1, "refused", 10_000);
+        }
+        assert!(!is_fit(39_999) && is_fit(40_000), "half a minute at most");
+    }
+
+    #[test]
+    fn a_target_that_takes_connections_again_is_reachable() {
+        let health = Health::default();
+        health.unreachable("refused");
+        assert_eq!(health.ejected().as_deref(), Some("refused, 1 in a row"));
+        assert!(health.is_unreachable());
+        health.connected();
+        assert!(!health.is_unreachable() && health.ejected().is_none());
+    }
+}
