@@ -2,4 +2,5 @@
 //! knows nothing else: no server, no Docker. Agent and server may restart or be away, and traffic flows on.
 
 pub mod balancer;
+pub mod discovery;
 mod follow;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use drover_cli::{Before, Command};
+use drover_core::DISCOVERY_ADDRESS;
 
 use crate::trace::LogFormat;
 
@@ -53,6 +54,9 @@ pub(crate) enum Role {
     /// Run one load balancer; agents start these, not people
     #[command(hide = true)]
     Balancer(Balancer),
+    /// Run the name service of a host; agents start these, not people
+    #[command(hide = true)]
+    Discovery(Discovery),
     /// Anything about stacks, hosts and keys.
     #[command(flatten)]
     Command(Command),
@@ -132,6 +136,26 @@ pub(crate) struct Balancer {
     /// The status file it writes
     #[arg(long, value_name = "FILE")]
     pub(crate) status: PathBuf,
+}
+
+/// `discovery`.
+#[derive(Args, Debug)]
+pub(crate) struct Discovery {
+    /// The file of facts it follows
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// The status file it writes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) status: PathBuf,
+    /// Address it answers on
+    #[arg(long, value_name = "ADDRESS", default_value = DISCOVERY_ADDRESS)]
+    pub(crate) listen: IpAddr,
+    /// Port of DNS
+    #[arg(long, value_name = "PORT", default_value_t = 53)]
+    pub(crate) dns_port: u16,
+    /// Port of metadata
+    #[arg(long, value_name = "PORT", default_value_t = 80)]
+    pub(crate) metadata_port: u16,
 }
 
 impl Drover {
@@ -254,6 +278,12 @@ mod tests {
             panic!()
         };
         assert_eq!(balancer.status, PathBuf::from("b"));
+        let Role::Discovery(names) = read("drover discovery --config a --status b").unwrap().role
+        else {
+            panic!()
+        };
+        let address = (names.listen.to_string(), names.dns_port, names.metadata_port);
+        assert_eq!(address, ("169.254.169.250".to_owned(), 53, 80));
         assert_eq!(read("drover up --log json").unwrap().log, Some(LogFormat::Json));
     }
 

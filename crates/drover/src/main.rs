@@ -48,6 +48,7 @@ fn drover(words: &[OsString]) -> ExitCode {
         Role::Server(options) => roles::server(options),
         Role::Agent(options) => roles::agent(options),
         Role::Balancer(options) => roles::balancer(options),
+        Role::Discovery(options) => roles::discovery(options),
         Role::Command(command) => return commanded(&command),
     };
     match outcome {

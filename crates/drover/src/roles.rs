@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use drover_core::Secret;
 use drover_server::{AdminKey, Told};
 
-use crate::command_line::{Agent, Balancer, Server};
+use crate::command_line::{Agent, Balancer, Discovery, Server};
 use crate::runtime::workers;
 
 /// Workers of a server: it waits for disks and agents, and idle it shall be small.
@@ -45,6 +45,20 @@ pub(crate) fn balancer(options: Balancer) -> Result<(), String> {
     // Every request goes through it: as many workers as there are processors.
     let count = available_parallelism().map_or(1, usize::from);
     run(count, drover_dataplane::balancer::run(options))
+}
+
+/// `drover discovery`.
+pub(crate) fn discovery(options: Discovery) -> Result<(), String> {
+    let options = drover_dataplane::discovery::Options {
+        config: options.config,
+        status: options.status,
+        listen: options.listen,
+        dns_port: options.dns_port,
+        metadata_port: options.metadata_port,
+    };
+    // Every container of the host asks it.
+    let count = available_parallelism().map_or(1, usize::from);
+    run(count, drover_dataplane::discovery::run(options))
 }
 
 fn run<E: Error>(count: usize, role: impl Future<Output = Result<(), E>>) -> Result<(), String> {
