@@ -30,8 +30,10 @@ mod refusal;
 mod rotation;
 mod settings;
 mod sticky;
+mod stream;
 mod table;
 mod target;
+mod tls;
 mod tunnel;
 mod upkeep;
 mod upload;
@@ -174,7 +176,7 @@ impl Balancer {
                 self.config = config;
                 self.bad.clear();
                 self.swap();
-                let problem = self.doors.open(&self.config.listeners).await;
+                let problem = self.doors.open(&self.config).await;
                 let routing = self.config.routing;
                 self.shared.board.say(|said| {
                     (said.applied, said.routing, said.problem) = (hash, routing, problem);
@@ -206,7 +208,7 @@ impl Balancer {
 
     /// Try the ports again that could not be opened.
     async fn reopen(&mut self) {
-        let shut = self.doors.open(&self.config.listeners).await;
+        let shut = self.doors.open(&self.config).await;
         let problems = [self.bad.clone(), shut].into_iter().filter(|text| !text.is_empty());
         let problem = problems.collect::<Vec<_>>().join("; ");
         self.shared.board.say(|said| said.problem = problem);

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bench::{Bench, Origin, ask, free_port, route, unit, wait_for};
-use drover_core::RuleProtocol;
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -243,15 +242,6 @@ async fn a_port_that_is_taken_is_said_and_tried_again() {
     drop(holder);
     bench.status_is("no problem", |s| s.problem.is_empty()).await;
     assert_eq!(ask(port, "h", "/").await.0, StatusCode::OK);
-}
-
-#[tokio::test]
-async fn what_is_not_served_yet_is_said() {
-    let bench = Bench::start();
-    let port = free_port();
-    bench.apply_as(RuleProtocol::Tcp, &[(port, vec![])]).await;
-    let problem = format!("port {port}: this version does not serve tcp yet");
-    bench.status_is("the problem", |s| s.problem == problem).await;
 }
 
 #[tokio::test]

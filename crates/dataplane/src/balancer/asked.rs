@@ -1,6 +1,7 @@
 //! A request as it was asked, ready to be sent to whichever target: always as HTTP/1.1, but for gRPC, which is nothing
 //! without HTTP/2.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use http::{Method, Request, Version};
 use hyper::body::Incoming;
 
 use super::headers::{self, Arrival};
+use super::pick::Want;
 use super::pool::{FRESH, IDLE};
 use super::settings::RouteSettings;
 use super::sticky::Sticky;
@@ -63,11 +65,6 @@ impl Asked {
             pace,
             was_sent: false,
         })
-    }
-
-    /// What its stickiness cookie says.
-    pub(super) fn token(&self, sticky: Option<&Sticky>) -> Option<&str> {
-        sticky.and_then(|sticky| sticky.asked(&self.headers))
     }
 
     /// How the client keeps up with its body.
@@ -132,6 +129,28 @@ impl Asked {
         let uri = Uri::builder().scheme("http").authority(host);
         let uri = uri.path_and_query(self.path.clone()).build();
         uri.unwrap_or_else(|_| Uri::from(self.path.clone()))
+    }
+}
+
+impl Want for Asked {
+    fn port(&self) -> u16 {
+        self.arrival.port
+    }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn path(&self) -> &str {
+        self.path.path()
+    }
+
+    fn client(&self) -> IpAddr {
+        self.arrival.client.ip()
+    }
+
+    fn token(&self, sticky: Option<&Sticky>) -> Option<&str> {
+        sticky.and_then(|sticky| sticky.asked(&self.headers))
     }
 }
 

@@ -1,68 +1,84 @@
-//! Listening ports: opened and closed while the process runs, each with its connections.
+//! Listening ports: opened and closed while the process runs.
 //!
-//! A closed door takes no new connection; those that are open finish their request and end.
+//! A closed door takes no new connection; those that are open finish their request and end. A door that stays open
+//! may change what is spoken behind it: that is for connections to come.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_core::{Listener, RuleProtocol};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use arc_swap::ArcSwap;
+use drover_core::{BalancerConfig, RuleProtocol};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::forward::forward;
-use super::headers::Arrival;
+use super::stream::{self, places::Places, udp, way::Way};
+use super::tls::Shelf;
 
 /// The ports this process listens on.
 pub(super) struct Doors {
     shared: Arc<Shared>,
-    open: BTreeMap<u16, CancellationToken>,
+    shelf: Shelf,
+    places: Places,
+    open: BTreeMap<Address, Door>,
     any_shut: bool,
 }
 
-/// A client that connects and says nothing, or nothing more, is let go.
-const SILENCE: Duration = Duration::from_mins(1);
+/// TCP and UDP have ports of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Address {
+    port: u16,
+    is_udp: bool,
+}
+
+struct Door {
+    close: CancellationToken,
+    way: Arc<ArcSwap<Way>>,
+}
 
 /// Pause when the system gives no more connections (too many open files).
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
 impl Doors {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, open: BTreeMap::new(), any_shut: false }
+        let (shelf, places) = Default::default();
+        Self { shared, shelf, places, open: BTreeMap::new(), any_shut: false }
     }
 
-    /// Listen on these ports and no others. Returns what failed, in words.
-    pub(super) async fn open(&mut self, wanted: &BTreeMap<u16, Listener>) -> String {
-        let serves =
-            |port: &u16| wanted.get(port).is_some_and(|l| l.protocol == RuleProtocol::Http);
-        self.open.retain(|port, close| {
-            let stays = serves(port);
-            if !stays {
-                close.cancel();
-            }
-            stays
-        });
-        let mut problems = Vec::new();
+    /// Listen on the config's ports and no others. Returns what does not work, in words.
+    pub(super) async fn open(&mut self, config: &BalancerConfig) -> String {
+        self.places.allow(config.tuning.max_connections);
+        self.shelf.fill(&config.certificates);
+        let mut problems: Vec<String> = self.shelf.problems().collect();
         self.any_shut = false;
-        for (&port, listener) in wanted {
-            if !serves(&port) {
-                let protocol = format!("{:?}", listener.protocol).to_lowercase();
-                problems.push(format!("port {port}: this version does not serve {protocol} yet"));
-            } else if !self.open.contains_key(&port)
-                && let Err(error) = self.open_one(port).await
-            {
+        let mut stays = Vec::new();
+        for (&port, listener) in &config.listeners {
+            let address = Address { port, is_udp: listener.protocol == RuleProtocol::Udp };
+            stays.push(address);
+            let held = self.open.get(&address).map(|door| door.way.load_full());
+            let way = match Way::new(port, listener, config, &self.shelf, held.as_deref()) {
+                Ok(way) => way,
+                Err(error) => {
+                    problems.push(format!("port {port} can't speak TLS: {error}"));
+                    continue;
+                }
+            };
+            problems.extend(way.problem());
+            if let Err(error) = self.open_one(address, way).await {
                 self.any_shut = true;
                 problems.push(format!("port {port} can't be opened: {error}; trying on"));
             }
         }
+        self.open.retain(|address, door| {
+            let stays = stays.contains(address);
+            if !stays {
+                door.close.cancel();
+            }
+            stays
+        });
         problems.join("; ")
     }
 
@@ -73,64 +89,63 @@ impl Doors {
 
     /// Take no more connections, and end those that are idle.
     pub(super) fn close_all(&mut self) {
-        for close in std::mem::take(&mut self.open).into_values() {
-            close.cancel();
+        for door in std::mem::take(&mut self.open).into_values() {
+            door.close.cancel();
         }
     }
 
-    async fn open_one(&mut self, port: u16) -> std::io::Result<()> {
-        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+    async fn open_one(&mut self, address: Address, way: Way) -> std::io::Result<()> {
+        if let Some(door) = self.open.get(&address) {
+            door.way.store(Arc::new(way));
+            return Ok(());
+        }
+        let at = (Ipv4Addr::UNSPECIFIED, address.port);
+        let way = Arc::new(ArcSwap::from_pointee(way));
         let close = CancellationToken::new();
-        let shared = self.shared.clone();
-        self.shared.work.spawn(welcome(listener, port, shared, close.clone()));
-        self.open.insert(port, close);
+        let (shared, end) = (self.shared.clone(), close.clone());
+        if address.is_udp {
+            let socket = UdpSocket::bind(at).await?;
+            self.shared.work.spawn(udp::serve(socket, way.clone(), shared, end));
+        } else {
+            let listener = TcpListener::bind(at).await?;
+            let places = self.places.clone();
+            self.shared.work.spawn(welcome(listener, way.clone(), places, shared, end));
+        }
+        self.open.insert(address, Door { close, way });
         Ok(())
     }
 }
 
-/// Accept until closed, then wait for the connections to end.
-async fn welcome(listener: TcpListener, port: u16, shared: Arc<Shared>, close: CancellationToken) {
-    let connections = GracefulShutdown::new();
+/// Accept until closed.
+async fn welcome(
+    listener: TcpListener,
+    way: Arc<ArcSwap<Way>>,
+    places: Places,
+    shared: Arc<Shared>,
+    close: CancellationToken,
+) {
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = close.cancelled() => break,
+        let next = async {
+            let place = places.take().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            next = next => next,
+            () = close.cancelled() => return,
         };
         match accepted {
-            Ok((stream, client)) => greet(stream, client, port, &shared, &connections),
+            Ok((stream, client)) => {
+                let served =
+                    stream::serve(stream, client, way.load_full(), shared.clone(), close.clone());
+                shared.work.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
             Err(error) => {
-                tracing::warn!(port, %error, "a connection could not be accepted");
+                tracing::warn!(port = way.load().port, %error, "a connection could not be accepted");
                 sleep(EXHAUSTED).await;
             }
         }
     }
-    drop(listener);
-    connections.shutdown().await;
-}
-
-/// Serve one connection: HTTP/1.1, or HTTP/2 if it begins so.
-fn greet(
-    stream: TcpStream,
-    client: SocketAddr,
-    port: u16,
-    shared: &Arc<Shared>,
-    connections: &GracefulShutdown,
-) {
-    stream.set_nodelay(true).ok();
-    let Ok(called) = stream.local_addr() else { return };
-    let arrival = Arrival { client, called, port, is_secure: false };
-    let each = shared.clone();
-    let service = service_fn(move |request| {
-        let answer = forward(request, arrival, each.clone());
-        async { Ok::<_, Infallible>(answer.await) }
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(SILENCE);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    let connection = connections.watch(connection.into_owned());
-    shared.work.spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%client, %error, "a connection ended badly");
-        }
-    });
 }

@@ -21,7 +21,7 @@ use super::clock::millis;
 use super::exchange::{Begun, Trouble, exchange};
 use super::headers::{self, Arrival};
 use super::ledger::Account;
-use super::pick::{Picked, pick};
+use super::pick::{Picked, Want, pick};
 use super::refusal::{Refusal, to_https};
 use super::target::Upstream;
 use super::tunnel::tunnel;
@@ -126,7 +126,10 @@ fn troubled(
             asked.was_sent = true;
             Ok(())
         }
-        Trouble::Broken(_) => Err(Refusal::Broken),
+        Trouble::Broken(error) => {
+            tracing::warn!(unit = %target.unit, address = %target.address, %error, "broken");
+            Err(Refusal::Broken)
+        }
         Trouble::TimedOut => {
             target.health.slow("it did not answer in time");
             Err(Refusal::TimedOut)

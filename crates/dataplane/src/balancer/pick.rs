@@ -1,5 +1,6 @@
 //! A target for a request: at once, or as soon as there is one where requests may be held.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -7,12 +8,26 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Shared;
-use super::asked::Asked;
 use super::choice::Asker;
 use super::clock::millis;
 use super::refusal::Refusal;
+use super::sticky::Sticky;
 use super::table::LiveRoute;
 use super::target::{InFlight, Upstream};
+
+/// What a target is wanted for: a request, a connection, a client's datagrams.
+pub(super) trait Want {
+    /// The balancer's port.
+    fn port(&self) -> u16;
+    /// Host asked for, or server name; empty if there is none.
+    fn host(&self) -> &str;
+    /// Path without its query; empty if there is none.
+    fn path(&self) -> &str;
+    /// Who asks.
+    fn client(&self) -> IpAddr;
+    /// What its stickiness cookie says.
+    fn token(&self, sticky: Option<&Sticky>) -> Option<&str>;
+}
 
 /// A target, and the route that leads to it.
 pub(super) struct Picked {
@@ -36,11 +51,11 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Pick a target, but none of those that were tried. Held until there is one, if the route says so.
 pub(super) async fn pick(
-    asked: &Asked,
+    wanted: &impl Want,
     shared: &Shared,
     tried: &mut Vec<Arc<Upstream>>,
 ) -> Result<Picked, (Refusal, Option<Arc<LiveRoute>>)> {
-    let route = match look(asked, shared, tried, false) {
+    let route = match look(wanted, shared, tried, false) {
         Ok(picked) => return Ok(picked),
         Err(Nobody::Unknown) => return Err((Refusal::Unknown, None)),
         Err(Nobody::Behind(route)) => route,
@@ -56,7 +71,7 @@ pub(super) async fn pick(
     loop {
         // Who could not be reached may be back: what was tried is tried again, when its rest is over.
         let was_tried = std::mem::take(tried);
-        match look(asked, shared, tried, is_last) {
+        match look(wanted, shared, tried, is_last) {
             Ok(picked) => {
                 picked.in_flight.target().account().held(millis(began.elapsed()));
                 return Ok(picked);
@@ -82,18 +97,18 @@ pub(super) async fn pick(
 /// still the newest, or whoever replaced it may have read the counts before and we choose again. So a
 /// target that left the config and has nothing in flight will get nothing.
 fn look(
-    asked: &Asked,
+    wanted: &impl Want,
     shared: &Shared,
     tried: &[Arc<Upstream>],
     is_last: bool,
 ) -> Result<Picked, Nobody> {
     loop {
         let table = shared.table.load_full();
-        let Some(route) = table.route(asked.arrival.port, &asked.host, asked.path.path()) else {
+        let Some(route) = table.route(wanted.port(), wanted.host(), wanted.path()) else {
             return Err(Nobody::Unknown);
         };
-        let token = asked.token(route.sticky.as_ref());
-        let asker = Asker { client: asked.arrival.client.ip(), token };
+        let token = wanted.token(route.sticky.as_ref());
+        let asker = Asker { client: wanted.client(), token };
         let may_wait = route.hold.is_some() && !is_last && route.is_unreachable();
         let target =
             if may_wait { route.choose_fit(asker, tried) } else { route.choose_for(asker, tried) };

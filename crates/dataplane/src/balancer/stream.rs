@@ -1,10 +1,10 @@
 //! Connections, from their first byte to their last: who calls, what is spoken, and where it goes. What is decided for
 //! one HTTP request is not decided here.
 
-pub(super) mod hello;
+mod call;
+mod hello;
 mod http;
 mod join;
-mod pick;
 pub(super) mod places;
 pub(super) mod proxy;
 mod relay;

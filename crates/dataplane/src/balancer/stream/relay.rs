@@ -3,18 +3,21 @@
 use std::io;
 use std::sync::Arc;
 
+use drover_core::Failure;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::super::Shared;
+use super::super::clock::millis;
+use super::super::pick::Picked;
+use super::super::refusal::Refusal;
 use super::Caller;
+use super::call::{Call, Tries};
 use super::hello::Hello;
 use super::join::{End, join};
-use super::pick::{Asked, Picked, pick};
 use super::proxy;
 use super::way::Way;
-use drover_core::Failure;
 
 /// Join a client with a target. What was read of the client already goes first.
 pub(super) async fn relay<S>(
@@ -27,49 +30,55 @@ pub(super) async fn relay<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let began = Instant::now();
-    let asked = Asked {
+    let call = Call {
         port: way.port,
-        server: hello.server.as_deref().unwrap_or_default(),
+        server: hello.server.unwrap_or_default(),
         client: caller.ends.client.ip(),
     };
-    let (picked, mut target) = match connect(asked, way, shared).await {
-        Ok(joined) => joined,
-        Err(cause) => {
-            tracing::debug!(port = way.port, client = %caller.ends.client, ?cause, "no target");
+    let (picked, mut target) = match connect(&call, way, shared).await {
+        Ok(connected) => connected,
+        Err(refusal) => {
+            tracing::debug!(port = way.port, client = %caller.ends.client, ?refusal, "no target");
             client.shutdown().await.ok();
             return;
         }
     };
-    if let Err(error) = greet(&mut target, &picked, caller, &hello.bytes, way).await {
-        tracing::debug!(unit = %picked.unit(), %error, "the target took nothing");
+    let unit = picked.in_flight.target().unit;
+    let account = picked.in_flight.target().account();
+    if let Err(error) = greet(&mut target, &picked, caller, &hello.bytes).await {
+        tracing::debug!(%unit, %error, "the target took nothing");
+        account.failed(Failure::Broken);
         return;
     }
-    let over = shared.leaving.over(picked.unit());
+    account.answered(millis(began.elapsed()), false);
+    let over = shared.leaving.over(unit);
     let joined = join(&mut client, &mut target, way.idle, over).await;
     if let End::Broken(error) = &joined.end {
-        tracing::debug!(unit = %picked.unit(), %error, "a connection broke");
+        tracing::debug!(%unit, %error, "a connection broke");
     }
-    let _ = (began, joined.sent, joined.received);
 }
 
 /// A connection to the first target that can be reached.
 async fn connect(
-    asked: Asked<'_>,
+    call: &Call,
     way: &Way,
-    shared: &Arc<Shared>,
-) -> Result<(Picked, TcpStream), Failure> {
-    let mut tried = Vec::new();
+    shared: &Shared,
+) -> Result<(Picked, TcpStream), Refusal> {
+    let mut tries = Tries::default();
     loop {
-        let picked = pick(shared, asked, &tried)?;
-        let address = picked.target.address.as_str();
+        let picked = tries.next(call, shared).await?;
+        let target = picked.in_flight.target();
+        let address = target.address.as_str();
         let error = match timeout(way.connect, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok((picked, stream)),
+            Ok(Ok(stream)) => {
+                target.health.answered();
+                return Ok((picked, stream));
+            }
             Ok(Err(error)) => error,
             Err(_) => io::ErrorKind::TimedOut.into(),
         };
-        tracing::warn!(unit = %picked.unit(), address, %error, "unreachable");
-        picked.target.rest();
-        tried.push(picked.target.clone());
+        tracing::warn!(unit = %target.unit, address, %error, "unreachable");
+        tries.unreachable(&picked);
     }
 }
 
@@ -79,10 +88,9 @@ async fn greet(
     picked: &Picked,
     caller: Caller,
     first: &[u8],
-    way: &Way,
 ) -> io::Result<()> {
     target.set_nodelay(true)?;
-    let mut bytes = match way.send_proxy(&picked.backend) {
+    let mut bytes = match picked.route.settings.send_proxy {
         Some(version) => proxy::header(version, caller.ends)?,
         None => Vec::new(),
     };

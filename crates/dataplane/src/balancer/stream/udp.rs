@@ -3,19 +3,21 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use drover_core::UnitKey;
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Shared;
-use super::pick::{Asked, Picked, pick};
+use super::super::clock::millis;
+use super::super::pick::Picked;
+use super::call::{Call, Tries};
 use super::way::Way;
 
 /// The largest datagram.
@@ -24,14 +26,14 @@ const LARGEST: usize = 65_535;
 /// Datagrams of one client that wait to be sent; more are dropped.
 const WAITING: usize = 64;
 
+/// Clients at a time; what others send is dropped. Each costs a socket.
+const CLIENTS: usize = 16_384;
+
 /// What was asked of a target that left the rotation may still be answered for so long.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// A client's datagrams on their way to one unit.
-struct Session {
-    unit: UnitKey,
-    datagrams: Sender<Vec<u8>>,
-}
+/// The clients that datagrams came from lately.
+type Sessions = HashMap<SocketAddr, Sender<Vec<u8>>>;
 
 /// Carry datagrams until closed.
 pub(in super::super) async fn serve(
@@ -41,7 +43,7 @@ pub(in super::super) async fn serve(
     close: CancellationToken,
 ) {
     let door = Arc::new(door);
-    let mut sessions: HashMap<SocketAddr, Session> = HashMap::new();
+    let mut sessions = Sessions::new();
     let mut swept = Instant::now();
     let mut buffer = vec![0; LARGEST];
     loop {
@@ -49,23 +51,24 @@ pub(in super::super) async fn serve(
             received = door.recv_from(&mut buffer) => received,
             () = close.cancelled() => return,
         };
+        // An error is about something sent earlier, to a client that is gone.
         let Ok((length, client)) = received else { continue };
         let way = way.load_full();
-        if swept.elapsed() > way.idle {
-            sessions.retain(|_, session| !session.datagrams.is_closed());
+        if swept.elapsed() > way.idle || sessions.len() >= CLIENTS {
+            sessions.retain(|_, session| !session.is_closed());
             swept = Instant::now();
         }
-        // A unit out of rotation gets nothing more; dropping the session lets its last answers through.
-        let held = sessions
-            .get(&client)
-            .filter(|session| way.units.contains(&session.unit) && !session.datagrams.is_closed());
-        if let Some(session) = held {
-            session.datagrams.try_send(buffer[..length].to_vec()).ok();
-        } else if let Some(session) = begin(&door, client, &way, &shared) {
-            session.datagrams.try_send(buffer[..length].to_vec()).ok();
+        let datagram = buffer[..length].to_vec();
+        let held = sessions.get(&client).map(|session| session.try_send(datagram));
+        let datagram = match held {
+            Some(Ok(()) | Err(TrySendError::Full(_))) => continue,
+            Some(Err(TrySendError::Closed(datagram))) => datagram,
+            None => buffer[..length].to_vec(),
+        };
+        if sessions.len() < CLIENTS || sessions.contains_key(&client) {
+            let session = begin(&door, client, &way, &shared);
+            session.try_send(datagram).ok();
             sessions.insert(client, session);
-        } else {
-            sessions.remove(&client);
         }
     }
 }
@@ -75,14 +78,9 @@ fn begin(
     client: SocketAddr,
     way: &Arc<Way>,
     shared: &Arc<Shared>,
-) -> Option<Session> {
-    let asked = Asked { port: way.port, server: "", client: client.ip() };
-    let picked = pick(shared, asked, &[])
-        .inspect_err(|cause| tracing::debug!(port = way.port, %client, ?cause, "no target"))
-        .ok()?;
+) -> Sender<Vec<u8>> {
     let (datagrams, waiting) = mpsc::channel(WAITING);
-    let session = Session { unit: picked.unit(), datagrams };
-    let carry = Carry {
+    let session = Session {
         door: door.clone(),
         client,
         way: way.clone(),
@@ -91,19 +89,20 @@ fn begin(
         is_answered: false,
     };
     shared.work.spawn(async move {
-        if let Err(error) = carry.run(picked).await {
+        if let Err(error) = session.run().await {
             tracing::debug!(%client, %error, "datagrams could not be carried");
         }
     });
-    Some(session)
+    datagrams
 }
 
-/// The work of one session.
-struct Carry {
+/// A client's datagrams on their way to one unit.
+struct Session {
     door: Arc<UdpSocket>,
     client: SocketAddr,
     way: Arc<Way>,
     shared: Arc<Shared>,
+    /// What the client sent. Closed, it gets another session for what it sends next.
     waiting: Receiver<Vec<u8>>,
     is_answered: bool,
 }
@@ -116,36 +115,43 @@ enum Turn {
     Refused(Vec<u8>),
 }
 
-impl Carry {
+impl Session {
     /// Send to a target, and to the next one if nobody listens there.
-    async fn run(mut self, mut picked: Picked) -> io::Result<()> {
-        let mut tried = Vec::new();
-        let mut first = None;
+    async fn run(mut self) -> io::Result<()> {
+        let call =
+            Call { port: self.way.port, server: String::new(), client: self.client.ip() };
+        let mut tries = Tries::default();
+        let mut again = None;
         loop {
-            let socket = connect(&picked.target.address, self.way.connect).await?;
-            if let Some(datagram) = first.take() {
+            let Ok(picked) = tries.next(&call, &self.shared).await else {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            };
+            let target = picked.in_flight.target();
+            let socket = connect(&target.address, self.way.connect).await?;
+            if let Some(datagram) = again.take() {
                 let datagram: Vec<u8> = datagram;
                 socket.send(&datagram).await.ok();
             }
-            match self.carry(&socket, picked.unit()).await {
+            match self.carry(&socket, &picked).await {
                 Turn::Over => return Ok(()),
-                Turn::Refused(datagram) => first = Some(datagram),
+                Turn::Refused(datagram) => again = Some(datagram),
             }
-            picked.target.rest();
-            tried.push(picked.target.clone());
-            let asked = Asked { port: self.way.port, server: "", client: self.client.ip() };
-            let next = pick(&self.shared, asked, &tried);
-            picked = next.map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+            tries.unreachable(&picked);
         }
     }
 
-    async fn carry(&mut self, socket: &UdpSocket, unit: UnitKey) -> Turn {
+    async fn carry(&mut self, socket: &UdpSocket, picked: &Picked) -> Turn {
+        let target = picked.in_flight.target();
+        let began = Instant::now();
         let mut buffer = vec![0; LARGEST];
         let mut last = Vec::new();
-        let mut until = Instant::now() + self.way.idle;
+        let mut until = began + self.way.idle;
         let mut is_open = true;
-        let over = self.shared.leaving.over(unit);
+        let shared = self.shared.clone();
+        let over = shared.leaving.over(target.unit);
         tokio::pin!(over);
+        let mut swaps = self.shared.swaps.subscribe();
+        swaps.mark_changed();
         loop {
             let moved = tokio::select! {
                 datagram = self.waiting.recv(), if is_open => {
@@ -158,28 +164,47 @@ impl Carry {
                     socket.send(&last).await.map(drop)
                 }
                 received = socket.recv(&mut buffer) => match received {
-                    Ok(length) => {
-                        self.is_answered = true;
-                        self.door.send_to(&buffer[..length], self.client).await.ok();
-                        Ok(())
-                    }
+                    Ok(length) => self.answer(&buffer[..length], picked, began).await,
                     Err(error) => Err(error),
                 },
+                // A unit out of rotation gets what is waiting, and nothing more.
+                _ = swaps.changed(), if is_open => {
+                    if !self.is_in_rotation(picked) {
+                        self.waiting.close();
+                    }
+                    continue;
+                }
                 () = sleep_until(until) => return Turn::Over,
                 () = &mut over => return Turn::Over,
             };
             match moved {
                 Ok(()) if is_open => until = Instant::now() + self.way.idle,
-                Err(error)
-                    if error.kind() == io::ErrorKind::ConnectionRefused && !self.is_answered =>
-                {
-                    return Turn::Refused(last);
-                }
+                Err(error) if is_refused(&error) && !self.is_answered => return Turn::Refused(last),
                 // Lost, as datagrams may be.
                 Ok(()) | Err(_) => {}
             }
         }
     }
+
+    async fn answer(&mut self, datagram: &[u8], picked: &Picked, began: Instant) -> io::Result<()> {
+        if !self.is_answered {
+            self.is_answered = true;
+            picked.in_flight.target().account().answered(millis(began.elapsed()), false);
+        }
+        self.door.send_to(datagram, self.client).await.ok();
+        Ok(())
+    }
+
+    fn is_in_rotation(&self, picked: &Picked) -> bool {
+        let table = self.shared.table.load();
+        let unit = picked.in_flight.target().unit;
+        let route = table.route(self.way.port, "", "");
+        route.is_some_and(|route| route.targets.iter().any(|target| target.unit == unit))
+    }
+}
+
+fn is_refused(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionRefused
 }
 
 /// A socket that hears from this address alone.
@@ -188,7 +213,7 @@ async fn connect(address: &str, within: Duration) -> io::Result<UdpSocket> {
     let address = found.ok_or(io::ErrorKind::NotFound)?;
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(address).await?;

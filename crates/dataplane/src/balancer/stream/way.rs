@@ -1,9 +1,8 @@
 //! How the connections of one port are treated. Made whole from a config; a connection keeps the one it began with.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use drover_core::{BalancerConfig, Listener, RuleProtocol, UnitKey};
+use drover_core::{BalancerConfig, Listener, RuleProtocol};
 
 use super::super::tls::{Shelf, Tls};
 
@@ -20,10 +19,6 @@ pub(in super::super) struct Way {
     pub(in super::super) client: Duration,
     /// Silence of both sides that ends a joined connection.
     pub(in super::super) idle: Duration,
-    /// Version of the PROXY header that targets get, by backend; the empty name is for all.
-    send_proxy: BTreeMap<String, u8>,
-    /// Who can be sent to; datagrams of a client go on to the same unit while it is among them.
-    pub(in super::super) units: BTreeSet<UnitKey>,
     certificates: (Vec<String>, Option<String>),
 }
 
@@ -46,8 +41,6 @@ impl Way {
             _ if ends_tls => Some(Tls::new(listener, shelf)?),
             _ => None,
         };
-        let backends = tuning.backends.iter();
-        let targets = listener.routes.iter().flat_map(|route| &route.targets);
         Ok(Self {
             port,
             protocol: listener.protocol,
@@ -56,17 +49,8 @@ impl Way {
             connect: Duration::from_millis(tuning.connect_ms),
             client: Duration::from_millis(tuning.client_ms),
             idle: Duration::from_millis(tuning.tunnel_ms.unwrap_or(tuning.client_ms)),
-            send_proxy: backends
-                .filter_map(|(name, b)| Some((name.clone(), b.send_proxy?)))
-                .collect(),
-            units: targets.map(|target| target.unit).collect(),
             certificates,
         })
-    }
-
-    /// Version of the PROXY header that this backend's targets get, if they do.
-    pub(in super::super) fn send_proxy(&self, backend: &str) -> Option<u8> {
-        self.send_proxy.get(backend).or_else(|| self.send_proxy.get("")).copied()
     }
 
     /// What does not work, in words.
