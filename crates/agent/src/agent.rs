@@ -4,6 +4,7 @@
 
 mod hear;
 mod looks;
+mod naming;
 mod overlay;
 mod tell;
 
@@ -18,16 +19,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::Asks;
-use crate::docker::{Done, Engine, Looked};
+use crate::docker::{Done, Engine, Looked, SystemDone, Trouble};
+use crate::follow::Said;
 use crate::ledger::{Journal, Ledger, LedgerError};
 use crate::link::{Introduction, LinkSender};
 use crate::op::UnitOps;
 use crate::probe::{Probed, Probes};
 use crate::reconcile::{Attempts, Reconciled, reconcile_host};
 use crate::view::DockerView;
-use crate::{balancer_files, clock, facts};
+use crate::{balancer_files, clock, discovery, facts};
 
 use looks::Looks;
+use naming::Naming;
 use overlay::Overlay;
 
 /// What is remembered of failures is written at most this often; losing the last of it costs nothing.
@@ -59,6 +62,7 @@ pub(crate) struct Agent {
     /// Work in progress, and how to break it off.
     working: BTreeMap<UnitKey, CancellationToken>,
     overlay: Overlay,
+    naming: Naming,
     asks: Asks,
     reports: tell::Reports,
     introduce: watch::Sender<Introduction>,
@@ -81,6 +85,12 @@ pub(crate) enum AgentResult {
     Probed(Probed),
     /// The host's part of the network is as it shall be, or is not.
     Network(crate::network::Kept),
+    /// The system image is there, or can't be.
+    SystemImage(Result<String, Trouble>),
+    /// Work on the name service's containers is over.
+    System(SystemDone),
+    /// A process of the data plane said something.
+    Said(Said),
     /// An ask is over.
     Answered(u64),
 }
@@ -94,7 +104,8 @@ impl Agent {
         let assignment = Arc::new(ledger.assignment().clone());
         let (attempts, journal) = (ledger.attempts()?, ledger.journal()?);
         let facts = introduce.borrow().facts.clone();
-        Ok(Self {
+        let folder = ledger.folder().to_owned();
+        let mut agent = Self {
             ledger,
             assignment,
             heard: None,
@@ -113,20 +124,24 @@ impl Agent {
             observed: BTreeMap::new(),
             working: BTreeMap::new(),
             overlay: Overlay::begin(results.clone()),
+            naming: Naming::begin(discovery::Facts::open(&folder), results.clone()),
             asks: Asks::default(),
             reports: tell::Reports::default(),
             introduce,
             link: None,
             results,
             wake_at: None,
-        })
+        };
+        agent.read_host_names();
+        Ok(agent)
     }
 
     /// When the next turn is due, if nothing is heard before.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
         let saves = self.attempts_changed.map(|at| at + SAVE_EVERY);
         let reports = self.link.as_ref().and_then(|_| self.reports.due_at(Instant::now()));
-        [self.wake_at, saves, reports].into_iter().flatten().min()
+        let names = self.naming.due_at(Instant::now());
+        [self.wake_at, saves, reports, names].into_iter().flatten().min()
     }
 
     /// One turn.
@@ -135,7 +150,9 @@ impl Agent {
         if let Some(engine) = self.engine.clone() {
             self.follow_network(&engine);
             self.reconcile(&engine)?;
+            self.keep_naming(&engine);
         }
+        self.write_facts();
         if self.journal_changed {
             self.ledger.keep_journal(&self.journal)?;
             self.journal_changed = false;
@@ -187,6 +204,8 @@ impl Agent {
         }
         self.assignment = Arc::new(assignment);
         self.clean_names();
+        self.read_host_names();
+        self.follow_processes();
         self.observed.retain(|unit, _| self.assignment.units.contains_key(unit));
         self.break_off();
         let generation = self.assignment.generation;

@@ -3,6 +3,7 @@
 mod execute;
 mod image;
 mod read;
+mod system;
 mod system_image;
 mod trouble;
 mod watch;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 pub use execute::{Done, Failure};
 pub use read::Looked;
 pub(crate) use read::{Brief, briefs, list, look};
+pub(crate) use system::{SystemDone, status_file};
 pub use trouble::Trouble;
 pub use watch::{EngineEvent, watch};
 

@@ -96,9 +96,8 @@ pub(crate) async fn keep(
         } else {
             last = None;
         }
-        match tokio::time::timeout(pause, tasks.changed()).await {
-            Ok(Err(_)) => return,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = tokio::time::timeout(pause, tasks.changed()).await {
+            return;
         }
     }
 }

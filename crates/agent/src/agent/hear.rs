@@ -19,6 +19,7 @@ impl Agent {
                 self.know_host();
                 self.engine = Some(engine);
                 self.view.containers.clear();
+                self.naming.seen.clear();
                 self.looks.forget_all();
                 for looked in containers {
                     self.looked(looked);
@@ -64,7 +65,7 @@ impl Agent {
             FromServer::Welcome { .. } => {}
             FromServer::Refused { reason } => tracing::error!("the server refuses: {reason}"),
             FromServer::Assign(assignment) => self.heard = Some(assignment),
-            FromServer::Discover(_) => {}
+            FromServer::Discover(update) => self.naming.facts.take(*update),
             FromServer::EventsStored { number } => {
                 self.journal_changed |= self.journal.stored(number);
             }
@@ -85,6 +86,9 @@ impl Agent {
             AgentResult::Looked(looked) => self.looked(looked),
             AgentResult::Swept(sweep) => self.swept(sweep),
             AgentResult::Probed(probed) => self.probes.take(&probed),
+            AgentResult::SystemImage(image) => self.system_image_made(image),
+            AgentResult::System(done) => self.system_done(done),
+            AgentResult::Said(said) => self.said(said),
             AgentResult::Network(kept) => self.network_kept(kept),
             AgentResult::Answered(ask) => self.asks.over(ask),
         }

@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drover_core::UnitKey;
-
 use super::{Agent, AgentResult};
 use crate::clock;
 use crate::docker::{Brief, Looked, briefs, look};
@@ -42,7 +40,7 @@ impl Agent {
         // A container that is not known yet is most likely being made by work in progress, which will tell of it.
         let waits = match self.view.unit_of(&id) {
             Some(unit) => self.working.contains_key(&unit),
-            None => !self.working.is_empty(),
+            None => !self.working.is_empty() && !self.naming.seen.contains_key(&id),
         };
         if waits {
             self.looks.waiting.insert(id, at_ns);
@@ -53,15 +51,19 @@ impl Agent {
 
     /// Take in a look, unless a later one is known.
     pub(super) fn looked(&mut self, looked: Looked) {
-        let Looked { id, asked_ns, found } = looked;
+        let Looked { id, asked_ns, found, system } = looked;
         if self.looks.at.get(&id).is_some_and(|at| *at > asked_ns) {
             return;
         }
-        if let Some((unit, container)) = found {
+        if let Some(system) = system {
+            self.looks.at.insert(id.clone(), asked_ns);
+            self.naming.seen.insert(id, system);
+        } else if let Some((unit, container)) = found {
             self.looks.at.insert(id, asked_ns);
             self.view.put(unit, container);
         } else {
             self.looks.at.remove(&id);
+            self.naming.seen.remove(&id);
             self.view.forget(&id);
         }
     }
@@ -74,7 +76,8 @@ impl Agent {
     }
 
     /// Begin a look over everything.
-    pub(crate) fn sweep(&self) {
+    pub(crate) fn sweep(&mut self) {
+        self.read_host_names();
         let Some(engine) = self.engine.clone() else { return };
         let results = self.results.clone();
         tokio::spawn(async move {
@@ -89,14 +92,13 @@ impl Agent {
     /// Look closer where the sweep differs from the view.
     pub(super) fn swept(&mut self, sweep: Sweep) {
         let Sweep { asked_ns, briefs } = sweep;
-        let known: BTreeMap<&str, (UnitKey, Brief)> =
-            self.view.containers.iter().fold(BTreeMap::new(), |mut known, (unit, held)| {
-                known.extend(held.iter().map(|c| (c.id.as_str(), (*unit, Brief::of(c)))));
-                known
-            });
+        let units = self.view.containers.values().flatten();
+        let mut known: BTreeMap<&str, Brief> =
+            units.map(|seen| (seen.id.as_str(), Brief::of(seen))).collect();
+        known.extend(self.naming.seen.values().map(|s| (s.id.as_str(), Brief::of_system(s))));
         let mut differ: Vec<String> = Vec::new();
         for brief in &briefs {
-            if known.get(brief.id.as_str()).is_none_or(|(_, held)| held != brief) {
+            if known.get(brief.id.as_str()) != Some(brief) {
                 differ.push(brief.id.clone());
             }
         }

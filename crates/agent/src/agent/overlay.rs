@@ -78,11 +78,16 @@ impl Agent {
         self.know_host();
     }
 
+    /// Whether the host's part of the network is set up.
+    pub(super) fn has_network(&self) -> bool {
+        let network = self.assignment.network.as_ref();
+        network.is_some_and(|network| network.subnet == self.overlay.ready)
+    }
+
     /// Whether it is too early for these steps: no process is to start before it can reach anyone.
     pub(super) fn waits_for_network(&self, ops: &UnitOps) -> bool {
-        let Some(network) = &self.assignment.network else { return false };
-        let ready = self.overlay.ready == network.subnet;
-        !ready && ops.doing != Phase::Stopping && is_managed(&self.assignment, ops.unit)
+        let missing = self.assignment.network.is_some() && !self.has_network();
+        missing && ops.doing != Phase::Stopping && is_managed(&self.assignment, ops.unit)
     }
 
     /// The addresses that containers about to be made shall have, by member.

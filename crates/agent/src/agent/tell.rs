@@ -12,6 +12,8 @@ use super::Agent;
 
 /// Between two reports at least: a host that starts a hundred containers is not to write a hundred times.
 const GATHER: Duration = Duration::from_millis(30);
+/// Between two reports of balancers' counters.
+const COUNTERS_EVERY: Duration = Duration::from_secs(1);
 /// Everything is said this often.
 const EVERYTHING_EVERY: Duration = Duration::from_mins(2);
 
@@ -22,6 +24,11 @@ pub(super) struct Reports {
     everything: bool,
     assigned: bool,
     facts: bool,
+    names: bool,
+    balancers: bool,
+    /// When counters that changed are to be told.
+    counters_at: Option<Instant>,
+    counted_at: Option<Instant>,
     /// Number of the last event said over this connection.
     events: u64,
     last_at: Option<Instant>,
@@ -41,6 +48,18 @@ impl Reports {
         self.facts = true;
     }
 
+    /// Balancers acknowledge something else, or count on.
+    pub(super) fn balancers_changed(&mut self, at_once: bool) {
+        self.balancers |= at_once;
+        let due = self.counted_at.map_or_else(Instant::now, |at| at + COUNTERS_EVERY);
+        self.counters_at.get_or_insert(due);
+    }
+
+    /// The name service acknowledges something else.
+    pub(super) fn names_changed(&mut self) {
+        self.names = true;
+    }
+
     /// A new connection: whatever was said over the last one may be lost.
     pub(super) fn say_everything(&mut self) {
         (self.everything, self.events) = (true, 0);
@@ -48,9 +67,14 @@ impl Reports {
 
     /// When the next report is due.
     pub(super) fn due_at(&self, now: Instant) -> Option<Instant> {
-        let something = self.everything || self.assigned || self.facts || !self.units.is_empty();
+        let something = self.everything
+            || self.assigned
+            || self.facts
+            || self.names
+            || self.balancers
+            || !self.units.is_empty();
         let gathered = self.last_at.map_or(now, |at| at + GATHER);
-        something.then_some(gathered)
+        [something.then_some(gathered), self.counters_at].into_iter().flatten().min()
     }
 }
 
@@ -61,6 +85,8 @@ impl Agent {
             // It is said when there is a connection again.
             self.reports.units.clear();
             (self.reports.assigned, self.reports.facts) = (false, false);
+            (self.reports.names, self.reports.balancers) = (false, false);
+            self.reports.counters_at = None;
             return;
         };
         let reports = &mut self.reports;
@@ -84,11 +110,17 @@ impl Agent {
         reports.assigned = false;
         let facts = std::mem::take(&mut reports.facts).then(|| self.facts.clone());
         let assigned = self.assignment.generation;
+        let named = std::mem::take(&mut reports.names) || everything;
+        let counted = reports.counters_at.is_some_and(|at| at <= now);
+        let told = std::mem::take(&mut reports.balancers) || counted || everything;
+        if told {
+            (reports.counters_at, reports.counted_at) = (None, Some(now));
+        }
         link.send(FromAgent::Report(Report {
             assigned,
             units,
-            balancers: BTreeMap::new(),
-            names: None,
+            balancers: if told { self.naming.followed.clone() } else { BTreeMap::new() },
+            names: self.naming.named.clone().filter(|_| named),
             events,
             facts,
         }));

@@ -13,10 +13,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{ANSWER, Engine, in_time};
+use super::{ANSWER, Engine, in_time, system};
 use crate::clock;
 use crate::network::NETWORK;
 use crate::reference::Reference;
+use crate::system::SeenSystem;
 use crate::view::{ContainerState, SeenContainer, VolumeCleanup};
 
 /// Label of users that says which volumes go with a container.
@@ -35,6 +36,8 @@ pub struct Looked {
     pub asked_ns: u64,
     /// The container and its unit; `None` if there is no such container of ours.
     pub found: Option<(UnitKey, SeenContainer)>,
+    /// It is of a process of Drover's own instead.
+    pub system: Option<SeenSystem>,
 }
 
 /// As much of a container as Docker's list tells.
@@ -47,6 +50,11 @@ pub(crate) struct Brief {
 }
 
 impl Brief {
+    /// The same of a process of Drover's own.
+    pub(crate) fn of_system(seen: &SeenSystem) -> Self {
+        Self { id: seen.id.clone(), state: seen.state, health: Health::None }
+    }
+
     /// What the list would tell of a container that was looked at.
     pub(crate) fn of(seen: &SeenContainer) -> Self {
         // The list tells nothing of the health of what doesn't run.
@@ -89,11 +97,12 @@ pub(crate) async fn look(engine: &Engine, id: String) -> Result<Looked, Error> {
                 }
                 None => None,
             };
+            let system = system::read(engine, &told);
             let id = told.id.unwrap_or(id);
-            Ok(Looked { id, asked_ns, found })
+            Ok(Looked { id, asked_ns, found, system })
         }
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => {
-            Ok(Looked { id, asked_ns, found: None })
+            Ok(Looked { id, asked_ns, found: None, system: None })
         }
         Err(error) => Err(error),
     }
@@ -154,7 +163,7 @@ fn read(engine: &Engine, told: &ContainerInspectResponse) -> Option<(UnitKey, Se
     Some((unit, seen))
 }
 
-fn state_of(state: &DockerState) -> ContainerState {
+pub(super) fn state_of(state: &DockerState) -> ContainerState {
     match state.status {
         Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING) => {
             ContainerState::Running
@@ -196,7 +205,7 @@ fn requested(settings: &NetworkSettings) -> String {
 }
 
 /// Docker's text for a moment; its "never" is a year 1, and 0 here.
-fn moment(text: Option<&str>) -> Time {
+pub(super) fn moment(text: Option<&str>) -> Time {
     let parsed = text.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
     let ms = parsed.map_or(0, |at| at.unix_timestamp_nanos() / 1_000_000);
     Time(u64::try_from(ms).unwrap_or_default())

@@ -19,7 +19,7 @@ const REPOSITORY: &str = "drover/system";
 
 impl Engine {
     /// Name of the image, after making it if the host doesn't have it.
-    pub(super) async fn system_image(&self) -> Result<String, Trouble> {
+    pub(crate) async fn system_image(&self) -> Result<String, Trouble> {
         let name = self.system_image.get_or_try_init(|| make(self)).await?.clone();
         // It may have been pruned since.
         if !self.has_image(&name).await? {

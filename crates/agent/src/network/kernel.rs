@@ -4,7 +4,7 @@
 mod act;
 mod look;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -70,14 +70,14 @@ impl Kernel {
     /// The smallest MTU on the way to these hosts; without any, on the way out.
     pub(super) async fn underlay_mtu(&self, hosts: &[IpAddr]) -> Result<u32, KernelError> {
         let out = [IpAddr::from([1, 1, 1, 1])];
-        let mut devices = BTreeMap::new();
+        let mut devices = BTreeSet::new();
         for host in if hosts.is_empty() { &out } else { hosts } {
             if let Some(device) = self.device_to(*host).await {
-                devices.insert(device, ());
+                devices.insert(device);
             }
         }
         let mut smallest = None;
-        for device in devices.into_keys() {
+        for device in devices {
             let links = self.handle.link().get().match_index(device).execute();
             let links: Vec<LinkMessage> = in_time("look at a device", links.try_collect()).await?;
             let mtus = links.iter().flat_map(|link| &link.attributes).filter_map(mtu);

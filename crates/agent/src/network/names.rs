@@ -39,7 +39,7 @@ impl HostNames {
     fn of(text: &str, behind: impl FnOnce() -> String) -> Self {
         let (servers, search) = parse(text);
         let local = |server: &String| server.starts_with("127.") || server == "::1";
-        let near = !servers.is_empty() && servers.iter().all(|server| local(server));
+        let near = !servers.is_empty() && servers.iter().all(&local);
         let servers = if near { parse(&behind()).0 } else { servers };
         let servers = servers.into_iter().filter(|server| !local(server));
         Self { servers: servers.collect(), search }

@@ -72,7 +72,7 @@ impl Kernel {
                 match attribute {
                     RouteAttribute::Destination(RouteAddress::Inet(address)) => to = Some(*address),
                     RouteAttribute::Gateway(RouteAddress::Inet(address)) => {
-                        gateway = Some(*address)
+                        gateway = Some(*address);
                     }
                     RouteAttribute::PrefSource(RouteAddress::Inet(address)) => {
                         source = Some(*address);

@@ -1,0 +1,216 @@
+//! The agent's side of the data plane's processes: the name service is kept running with the facts it answers from,
+//! and what it and the balancers acknowledge is passed on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use drover_core::{BalancerStatus, DiscoveryStatus, Followed, UnitKey};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::{Agent, AgentResult};
+use crate::docker::{Engine, SystemDone, Trouble, status_file};
+use crate::follow::{Process, Said, follow, followed, named};
+use crate::network::names::HostNames;
+use crate::system::{SeenSystem, SystemStep, system_steps};
+use crate::view::ContainerState;
+use crate::{balancer_files, discovery};
+
+/// Between two rounds of steps for the name service, so that one that can't run is not started without end.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// What is known of the data plane's processes.
+pub(super) struct Naming {
+    pub(super) facts: discovery::Facts,
+    /// Name of the system image; empty until it is there.
+    image: String,
+    /// Containers of the name service, by Docker's id.
+    pub(super) seen: BTreeMap<String, SeenSystem>,
+    /// Work on them, or on their image, is going on.
+    busy: bool,
+    not_before: Option<Instant>,
+    files: watch::Sender<BTreeMap<Process, PathBuf>>,
+    /// What each name service said, by its container's name.
+    names: BTreeMap<String, DiscoveryStatus>,
+    balancers: BTreeMap<UnitKey, BalancerStatus>,
+    /// What follows from all that.
+    pub(super) followed: BTreeMap<UnitKey, Followed>,
+    pub(super) named: Option<Followed>,
+}
+
+impl Naming {
+    pub(super) fn begin(
+        facts: discovery::Facts,
+        results: mpsc::UnboundedSender<AgentResult>,
+    ) -> Self {
+        let (files, told) = watch::channel(BTreeMap::new());
+        tokio::spawn(follow(told, results));
+        Self {
+            facts,
+            image: String::new(),
+            seen: BTreeMap::new(),
+            busy: false,
+            not_before: None,
+            files,
+            names: BTreeMap::new(),
+            balancers: BTreeMap::new(),
+            followed: BTreeMap::new(),
+            named: None,
+        }
+    }
+
+    /// When there is something to do, if nothing is heard before.
+    pub(super) fn due_at(&self, now: Instant) -> Option<Instant> {
+        let round = self.not_before.filter(|at| *at > now);
+        [self.facts.due_at(now), round].into_iter().flatten().min()
+    }
+}
+
+impl Agent {
+    /// Write the facts down if that is due.
+    pub(super) fn write_facts(&mut self) {
+        if let Err(error) = self.naming.facts.write(Instant::now()) {
+            // The name service goes on with what it has; the next change tries again.
+            tracing::error!("can't write what names are answered from: {error}");
+        }
+    }
+
+    /// Take in what the host says of name servers, which may change at any time.
+    pub(super) fn read_host_names(&mut self) {
+        self.naming.facts.know(self.assignment.host, HostNames::read().servers);
+    }
+
+    /// Have the name service run, once the host has its address.
+    pub(super) fn keep_naming(&mut self, engine: &Arc<Engine>) {
+        self.watch_files();
+        let now = Instant::now();
+        let early = self.naming.not_before.is_some_and(|at| at > now);
+        if self.naming.busy || early || !self.has_network() {
+            return;
+        }
+        let (engine, results) = (engine.clone(), self.results.clone());
+        if self.naming.image.is_empty() {
+            self.naming.busy = true;
+            tokio::spawn(async move {
+                let image = engine.system_image().await;
+                let _ = results.send(AgentResult::SystemImage(image));
+            });
+            return;
+        }
+        let seen: Vec<_> = self.naming.seen.values().cloned().collect();
+        let answering: BTreeSet<String> = self.naming.names.keys().cloned().collect();
+        let steps = system_steps(&self.naming.image, &seen, &answering);
+        if steps.is_empty() {
+            return;
+        }
+        // A container that someone removed is made again at once, the second time not so soon.
+        self.naming.not_before = Some(now + ROUND);
+        self.naming.busy = true;
+        let making = steps.contains(&SystemStep::Make);
+        tracing::info!(?steps, "name service");
+        let image = self.naming.image.clone();
+        tokio::spawn(async move {
+            // The image may have been pruned since.
+            let image = if making { engine.system_image().await } else { Ok(image) };
+            let done = match image {
+                Ok(image) => engine.run_system(&image, steps).await,
+                Err(trouble) => SystemDone { trouble: Some(trouble), looked: Vec::new() },
+            };
+            let _ = results.send(AgentResult::System(done));
+        });
+    }
+
+    pub(super) fn system_image_made(&mut self, image: Result<String, Trouble>) {
+        self.naming.busy = false;
+        match image {
+            Ok(image) => self.naming.image = image,
+            Err(trouble) => {
+                tracing::error!("{trouble}");
+                self.naming.not_before = Some(Instant::now() + ROUND);
+            }
+        }
+    }
+
+    pub(super) fn system_done(&mut self, done: SystemDone) {
+        self.naming.busy = false;
+        if let Some(trouble) = done.trouble {
+            tracing::error!("the name service does not run: {trouble}");
+        }
+        for looked in done.looked {
+            self.looked(looked);
+        }
+    }
+
+    /// Take in what a process said of itself; what of it is news is told.
+    pub(super) fn said(&mut self, said: Said) {
+        match said {
+            Said::Balancer(unit, status) => drop(self.naming.balancers.insert(unit, status)),
+            Said::Names(name, status) => drop(self.naming.names.insert(name, status)),
+        }
+        self.follow_processes();
+    }
+
+    /// What the processes that there are acknowledge.
+    pub(super) fn follow_processes(&mut self) {
+        let naming = &mut self.naming;
+        let now: BTreeMap<UnitKey, Followed> = self
+            .assignment
+            .balancers
+            .iter()
+            .filter_map(|(unit, config)| {
+                Some((*unit, followed(config, naming.balancers.get(unit)?)))
+            })
+            .collect();
+        if now != naming.followed {
+            // Counters can wait, acknowledgements can't.
+            let at_once = now.len() != naming.followed.len()
+                || now.iter().any(|(unit, new)| {
+                    naming.followed.get(unit).is_none_or(|old| is_news(old, new))
+                });
+            naming.followed = now;
+            self.reports.balancers_changed(at_once);
+        }
+        // What the last one said stands until another says something: nobody answers with newer facts meanwhile.
+        let named = named(self.naming.names.values()).or_else(|| self.naming.named.clone());
+        if named != self.naming.named {
+            self.naming.named = named;
+            self.reports.names_changed();
+        }
+    }
+
+    /// Tell which files there are to read: of balancers assigned here, and of name services that run.
+    fn watch_files(&mut self) {
+        let state = self.ledger.folder();
+        let balancers = self.assignment.balancers.keys().map(|unit| {
+            (Process::Balancer(*unit), balancer_files::folder(state, *unit).join("status.json"))
+        });
+        let up = |c: &&SeenSystem| c.state == ContainerState::Running;
+        let names = self.naming.seen.values().filter(up).map(|c| {
+            let file = discovery::folder(state).join(status_file(&c.name));
+            (Process::Names(c.name.clone()), file)
+        });
+        let files: BTreeMap<Process, PathBuf> = balancers.chain(names).collect();
+        let changed = self.naming.files.send_if_modified(|held| {
+            let changed = *held != files;
+            if changed {
+                held.clone_from(&files);
+            }
+            changed
+        });
+        if changed {
+            let there = |process| files.contains_key(&process);
+            self.naming.names.retain(|name, _| there(Process::Names(name.clone())));
+            self.naming.balancers.retain(|unit, _| there(Process::Balancer(*unit)));
+            self.follow_processes();
+        }
+    }
+}
+
+/// Whether it is more than counters going on.
+fn is_news(old: &Followed, new: &Followed) -> bool {
+    old.routing != new.routing
+        || old.problem != new.problem
+        || !old.in_flight.keys().eq(new.in_flight.keys())
+}
