@@ -10,6 +10,7 @@
 mod address;
 mod body;
 mod collection;
+pub mod consul;
 mod context;
 mod error;
 mod ids;

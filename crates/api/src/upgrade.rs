@@ -4,10 +4,12 @@
 //! What an upgrade then does is the planner's; this only says from what to what.
 
 mod next;
+mod requests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use drover_core::derive;
 use drover_core::plan::admit_upgrade;
 use drover_core::schedule::pick_ports;
 use drover_core::{
@@ -20,6 +22,8 @@ use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::launch_config::template_to_wire;
+
+pub(crate) use requests::last;
 
 /// Begin an upgrade in service: refused, with nothing changed, if it could not place its first unit.
 pub(crate) fn start(
@@ -79,6 +83,12 @@ pub(crate) fn render(world: &World, service: &Service) -> Value {
             "previousSecondaryLaunchConfigs": from_secondaries,
         },
         "toServiceStrategy": null,
+        "phase": requests::phase(upgrade.phase),
+        "fromRevision": upgrade.from.0,
+        "toRevision": upgrade.to.0,
+        "startedTS": upgrade.started_at.0,
+        "slotsMoved": requests::moved(world, upgrade),
+        "requests": requests::ledger(&derive::upgrade_requests(world, service.id)),
     })
 }
 

@@ -4,6 +4,8 @@
 
 mod options;
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
@@ -39,11 +41,14 @@ pub enum Command {
     /// Show what the containers print
     #[command(after_help = "Examples:\n  drover logs web\n  drover logs --follow --tail 20")]
     Logs(Logs),
-    /// Move the load from one service to another (not offered yet)
-    Upgrade(Between),
+    /// Move the load from one service to another (not offered yet); with `status`, show how upgrades go
+    Upgrade(Upgrade),
     /// Look at hosts and take them in or out of use
     #[command(subcommand)]
     Host(HostCommand),
+    /// Add, renew and remove the certificates that balancers serve
+    #[command(subcommand, visible_alias = "cert")]
+    Certificate(CertificateCommand),
     /// Make tokens with which hosts join
     #[command(subcommand)]
     Token(TokenCommand),
@@ -179,6 +184,25 @@ pub struct Logs {
     pub selected: Selected,
 }
 
+/// `upgrade`.
+#[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Upgrade {
+    /// What else
+    #[command(subcommand)]
+    pub command: Option<UpgradeCommand>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub between: Option<Between>,
+}
+
+/// `upgrade …`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum UpgradeCommand {
+    /// Show how upgrades go and what became of the requests meanwhile
+    Status(Selected),
+}
+
 /// `upgrade FROM TO`.
 #[derive(Args, Clone, Debug)]
 pub struct Between {
@@ -207,6 +231,47 @@ pub struct Hosts {
     /// Hosts, by name, host name or id
     #[arg(value_name = "HOST", required = true)]
     pub hosts: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub operator: Operator,
+}
+
+/// `certificate`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CertificateCommand {
+    /// List certificates: names, for what, until when
+    Ls(Operator),
+    /// Add a certificate, or renew the one of this name in place
+    Add(AddCertificate),
+    /// Remove certificates that no balancer serves
+    Rm(Certificates),
+}
+
+/// `certificate add`.
+#[derive(Args, Clone, Debug)]
+pub struct AddCertificate {
+    /// Name that balancers and files use
+    pub name: String,
+    /// The certificate, PEM; those it was signed with may follow in the same file
+    #[arg(long, value_name = "FILE")]
+    pub cert: PathBuf,
+    /// Its private key, PEM, without a passphrase
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The certificates it was signed with, PEM
+    #[arg(long, value_name = "FILE")]
+    pub chain: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub operator: Operator,
+}
+
+/// Certificates by name.
+#[derive(Args, Clone, Debug)]
+pub struct Certificates {
+    /// Certificates, by name or id
+    #[arg(value_name = "CERTIFICATE", required = true)]
+    pub certificates: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub operator: Operator,
@@ -267,7 +332,14 @@ impl Command {
             Self::Rm(rm) => Some(&mut rm.selected.common),
             Self::Pull(pull) => Some(&mut pull.selected.common),
             Self::Logs(logs) => Some(&mut logs.selected.common),
-            Self::Upgrade(_) | Self::Host(_) | Self::Token(_) | Self::Key(_) => None,
+            Self::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), .. }) => {
+                Some(&mut s.common)
+            }
+            Self::Upgrade(_)
+            | Self::Host(_)
+            | Self::Certificate(_)
+            | Self::Token(_)
+            | Self::Key(_) => None,
         }
     }
 
@@ -279,6 +351,9 @@ impl Command {
                 | HostCommand::Activate(hosts)
                 | HostCommand::Deactivate(hosts),
             ) => Some(&mut hosts.operator),
+            Self::Certificate(CertificateCommand::Ls(operator)) => Some(operator),
+            Self::Certificate(CertificateCommand::Add(add)) => Some(&mut add.operator),
+            Self::Certificate(CertificateCommand::Rm(some)) => Some(&mut some.operator),
             Self::Token(TokenCommand::Create(named)) | Self::Key(KeyCommand::Create(named)) => {
                 Some(&mut named.operator)
             }
@@ -347,9 +422,29 @@ mod tests {
             "drover scale web",
             "drover scale web=-1",
             "drover rm --stack-too web",
+            "drover upgrade",
+            "drover upgrade v1",
+            "drover certificate add shop --cert c.pem",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn upgrade_is_two_services_or_a_word() {
+        let read = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command;
+        let Command::Upgrade(Upgrade { command: None, between: Some(between) }) =
+            read("drover upgrade v1 v2")
+        else {
+            panic!("not two services")
+        };
+        assert_eq!((between.from.as_str(), between.to.as_str()), ("v1", "v2"));
+        let Command::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), between: None }) =
+            read("drover upgrade status web")
+        else {
+            panic!("not the status")
+        };
+        assert_eq!(s.services, ["web"]);
     }
 
     #[test]

@@ -164,7 +164,17 @@ fn held_balancer(theirs: &ServiceView) -> Result<BalancerSpec, ApiError> {
     let config = &theirs.whole["lbConfig"];
     match (config, theirs.kind) {
         (Value::Null, _) => Ok(BalancerSpec::default()),
-        (_, ServiceKind::Balancer) => lb_config::from_wire(config),
+        (_, ServiceKind::Balancer) => {
+            let mut spec = lb_config::from_wire(config)?;
+            // Files name certificates; their ids say nothing there.
+            if let Some(names) = config["certificateNames"].as_array() {
+                let names = names.iter().filter_map(Value::as_str);
+                spec.certificates = names.map(str::to_owned).collect();
+                spec.default_certificate =
+                    config["defaultCertificateName"].as_str().map(str::to_owned);
+            }
+            Ok(spec)
+        }
         (_, ServiceKind::Containers | ServiceKind::Alias | ServiceKind::External) => {
             lb_config::target_from_wire(config)
         }

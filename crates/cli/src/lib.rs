@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout)]
 
 mod args;
+mod certificate;
 mod client;
 mod diff;
 mod failure;
@@ -21,8 +22,10 @@ mod project;
 mod ps;
 mod pull;
 pub mod rancher;
+mod requests;
 mod session;
 mod settings;
+mod status;
 mod step;
 mod table;
 mod up;
@@ -35,7 +38,7 @@ pub use failure::{Failure, INTERRUPTED};
 pub use project::ProjectError;
 pub use settings::SettingsError;
 
-use args::Up;
+use args::{Between, Up, UpgradeCommand};
 use progress::{Reporter, Voice};
 
 /// Under which name the program runs.
@@ -88,18 +91,26 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Pull(options) => pull::pull(options, program, to).await,
         Command::Ps(options) => ps::ps(options, program, to).await,
         Command::Logs(options) => logs::logs(options, program, to).await,
-        Command::Upgrade(between) => Err(Failure::Failed(format!(
-            "moving the load from {} to {} is not offered yet: put the new version into {} itself and use {} up \
-             --upgrade",
-            between.from,
-            between.to,
-            between.from,
-            program.name()
-        ))),
+        Command::Upgrade(upgrade) => match (&upgrade.command, &upgrade.between) {
+            (Some(UpgradeCommand::Status(options)), _) => {
+                status::status(options, program, to).await
+            }
+            (None, between) => Err(not_offered(between.as_ref(), program)),
+        },
+        Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
     }
+}
+
+fn not_offered(between: Option<&Between>, program: Program) -> Failure {
+    let (from, to) = between.map_or(("one", "another"), |b| (b.from.as_str(), b.to.as_str()));
+    Failure::Failed(format!(
+        "moving the load from {from} to {to} is not offered yet: put the new version into {from} itself and use {} up \
+         --upgrade",
+        program.name()
+    ))
 }
 
 impl Command {

@@ -91,7 +91,8 @@ async fn each(
     Ok(())
 }
 
-async fn connect(operator: &Operator) -> Result<Client, Failure> {
+/// The server an operator means.
+pub(crate) async fn connect(operator: &Operator) -> Result<Client, Failure> {
     reach(&operator.server, &|name| std::env::var(name).ok()).await
 }
 
@@ -161,7 +162,8 @@ fn body(named: &Named) -> Value {
     }
 }
 
-fn say(what: &str) -> Result<(), Failure> {
+/// A line on stdout.
+pub(crate) fn say(what: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout().lock(), "{what}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(Failure::Output),

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::args::{
     Before, Between, Command, Common, Logs, OutputOptions, Pull, Restart, Rm, Scale, Selected,
-    ServerOptions, StackOptions, Up, parse_scale,
+    ServerOptions, StackOptions, Up, Upgrade, parse_scale,
 };
 
 /// The whole command line.
@@ -264,7 +264,8 @@ impl Task {
                 Command::Pull(Pull { cached: pull.cached, selected: pull.names.into() })
             }
             Self::Upgrade(between) => {
-                Command::Upgrade(Between { from: between.from, to: between.to })
+                let between = Some(Between { from: between.from, to: between.to });
+                Command::Upgrade(Upgrade { command: None, between })
             }
         }
     }

@@ -48,7 +48,13 @@ impl From<Denied> for ApiError {
 
 /// The user behind a request.
 pub(crate) fn user(world: &World, headers: &HeaderMap) -> Result<Caller, Denied> {
-    let credential = credential(world, headers)?;
+    let (access, secret) = basic(headers).ok_or(Denied::NoKey)?;
+    user_by(world, &access, &secret)
+}
+
+/// The user behind a key.
+pub(crate) fn user_by(world: &World, access: &str, secret: &str) -> Result<Caller, Denied> {
+    let credential = by_key(world, access, secret)?;
     match &credential.grants {
         Grant::Admin | Grant::Project(_) => {
             let access = credential.public.clone();
@@ -84,9 +90,13 @@ pub(crate) fn opens(credential: &Credential, secret: &str) -> bool {
 
 fn credential<'a>(world: &'a World, headers: &HeaderMap) -> Result<&'a Credential, Denied> {
     let (access, secret) = basic(headers).ok_or(Denied::NoKey)?;
+    by_key(world, &access, &secret)
+}
+
+fn by_key<'a>(world: &'a World, access: &str, secret: &str) -> Result<&'a Credential, Denied> {
     let live = world.credentials.values().filter(|c| c.active && c.removed_at.is_none());
     let known = live.into_iter().find(|c| c.public == access).ok_or(Denied::WrongKey)?;
-    if opens(known, &secret) { Ok(known) } else { Err(Denied::WrongKey) }
+    if opens(known, secret) { Ok(known) } else { Err(Denied::WrongKey) }
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {

@@ -17,7 +17,7 @@ use crate::base_url::base_url;
 use crate::call::{Call, Verb, call};
 use crate::route::Route;
 use crate::server::Server;
-use crate::{answer, auth, body, host_access, register, session, subscribe};
+use crate::{answer, auth, body, consul, host_access, register, session, subscribe};
 
 /// Frames and messages of an agent's WebSocket, at most: a report names every unit of a host.
 const AGENT_BYTES: usize = 64 << 20;
@@ -89,6 +89,10 @@ async fn dispatch(
                 sockets.track_future(subscribe::run(server, socket, subscriber))
             }))
         }
+        Route::Consul(what) => {
+            only(&parts, &[Method::GET, Method::HEAD])?;
+            consul::answer(server, &parts, &query, &what).await
+        }
         Route::Api(address) => {
             let caller = auth::user(&world, &parts.headers)?;
             api(server, &parts.method, address, query, body, (base, caller)).await
@@ -153,6 +157,7 @@ fn schemas_url(route: &Route, base: &str) -> String {
         | Route::AgentRegister
         | Route::AgentConnect
         | Route::HostAccess
+        | Route::Consul(_)
         | Route::Nothing => {
             Address::parse("/v2-beta").map_or_else(String::new, |root| root.schemas_url(base))
         }

@@ -13,6 +13,7 @@ mod base_url;
 mod body;
 mod call;
 mod clock;
+mod consul;
 mod directory;
 mod export;
 mod first_start;

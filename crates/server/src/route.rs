@@ -2,6 +2,8 @@
 
 use drover_api::Address;
 
+use crate::consul::What;
+
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -15,6 +17,8 @@ pub(crate) enum Route {
     HostAccess,
     /// Events, as a WebSocket. Opened by a user's key.
     Subscribe(Address),
+    /// The catalog as Consul's clients read it; none of its paths is a type of Rancher's. Opened by a user's key.
+    Consul(What),
     /// Rancher's tree of resources. Opened by a user's key.
     Api(Address),
     /// Nothing is there; but only a user's key gets to hear that.
@@ -33,10 +37,11 @@ impl Route {
             ["v1", "logs" | "exec"] => Self::HostAccess,
             // A client that was given no more than the server's address finds the API too.
             [] => Address::parse("/v2-beta").map_or(Self::Nothing, Self::Api),
-            _ => match Address::parse(&path) {
-                None => Self::Nothing,
-                Some(address) if address.path == ["subscribe"] => Self::Subscribe(address),
-                Some(address) => Self::Api(address),
+            all => match (What::of(all), Address::parse(&path)) {
+                (Some(what), _) => Self::Consul(what),
+                (None, None) => Self::Nothing,
+                (None, Some(address)) if address.path == ["subscribe"] => Self::Subscribe(address),
+                (None, Some(address)) => Self::Api(address),
             },
         }
     }
@@ -88,6 +93,10 @@ mod tests {
         check("/v2-beta/x%2", "api x%2");
         check("/v2-beta/subscribe", "subscribe None");
         check("/v2-beta/projects/1a5/subscribe", "subscribe Some(5)");
+        check("/v1/catalog/services", "Consul(Services)");
+        check("/v1/health/service/a%20b", "Consul(Health(\"a b\"))");
+        check("/v1/catalog/x", "api catalog/x");
+        check("/v1/services", "api services");
         check("/v3", "Nothing");
         check("/agent", "Nothing");
     }

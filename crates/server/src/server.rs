@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
+use crate::consul::Catalogs;
 use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::pulls::Pulls;
@@ -59,6 +60,8 @@ pub(crate) struct Server {
     pub(crate) hub: Hub,
     /// What they are told of names.
     pub(crate) directory: Directory,
+    /// What Consul's clients see.
+    pub(crate) catalogs: Catalogs,
     /// The planner's notes.
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
@@ -111,6 +114,7 @@ impl Server {
             store,
             hub: Hub::default(),
             directory: Directory::default(),
+            catalogs: Catalogs::default(),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
             pulls: Pulls::default(),

@@ -31,6 +31,7 @@ pub(super) const SHARED: &[Field] = &[
     Field::cr("startOnCreate", "boolean").default("false"),
     Field::cru("selectorLink", "string"),
     Field::r("upgrade", "serviceUpgrade"),
+    Field::r("lastUpgrade", "json"),
     Field::r("healthState", "string"),
     Field::r("linkedServices", "map[reference[service]]"),
     Field::r("fqdn", "string"),

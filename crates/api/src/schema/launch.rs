@@ -138,6 +138,8 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cru("portRules", "array[portRule]"),
             Field::cru("certificateIds", "array[reference[certificate]]"),
             Field::cru("defaultCertificateId", "reference[certificate]"),
+            Field::r("certificateNames", "array[string]"),
+            Field::r("defaultCertificateName", "string"),
             Field::cru("config", "string"),
             Field::cru("stickinessPolicy", "loadBalancerCookieStickinessPolicy"),
         ]],

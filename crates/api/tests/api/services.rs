@@ -111,6 +111,7 @@ fn a_new_service() {
         ]
       },
       "upgrade": null,
+      "lastUpgrade": null,
       "lbConfig": null,
       "selectorLink": null,
       "selectorContainer": null,

@@ -40,6 +40,15 @@ pub(crate) enum Event {
         /// Where.
         message: String,
     },
+    /// What became of the requests while a service was upgraded.
+    Requests {
+        /// Which service.
+        service: String,
+        /// The words.
+        message: String,
+        /// The numbers, as the server has them.
+        requests: serde_json::Value,
+    },
     /// Something to know.
     Note {
         /// The words.

@@ -39,7 +39,10 @@ impl Live {
             Event::Aside { message } => {
                 let _ = self.all.suspend(|| writeln!(std::io::stderr().lock(), "{message}"));
             }
-            Event::Warning { .. } | Event::Note { .. } | Event::Step { service: None, .. } => {
+            Event::Warning { .. }
+            | Event::Note { .. }
+            | Event::Requests { .. }
+            | Event::Step { service: None, .. } => {
                 self.lasting(&plain(after, event));
             }
             Event::Ended { .. } => {}

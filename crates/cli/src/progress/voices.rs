@@ -32,7 +32,9 @@ pub(super) fn rancher(after: Duration, event: &Event, coloured: bool) -> String 
     };
     let text = match event {
         Event::Step { service: Some(service), action, .. } => rancher_step(service, action),
-        Event::Done { service, message } => format!("[{service}]: {}", capital(message)),
+        Event::Done { service, message } | Event::Requests { service, message, .. } => {
+            format!("[{service}]: {}", capital(message))
+        }
         // A service's name keeps its case.
         Event::Progress { service, .. } => format!("[{service}]{}", &words(event)[service.len()..]),
         _ => capital(&words(event)),
@@ -58,7 +60,9 @@ fn rancher_step(service: &str, action: &str) -> String {
 /// The event as a phrase.
 pub(super) fn words(event: &Event) -> String {
     match event {
-        Event::Step { service: Some(service), message, .. } | Event::Done { service, message } => {
+        Event::Step { service: Some(service), message, .. }
+        | Event::Done { service, message }
+        | Event::Requests { service, message, .. } => {
             format!("{service}: {message}")
         }
         Event::Step { service: None, message, .. }

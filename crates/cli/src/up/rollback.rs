@@ -6,6 +6,7 @@
 use crate::client::nothing;
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::status::tell_requests;
 use crate::step::ROLLBACK;
 use crate::wait::{Goal, Wanted};
 use crate::wire::ServiceView;
@@ -37,7 +38,9 @@ pub(super) async fn rollback(session: &Session<'_>, names: &[String]) -> Result<
         }
         wanted.push(Wanted::new(view, Goal::RolledBack));
     }
-    session.wait(wanted).await
+    let names: Vec<String> = wanted.iter().map(|wanted| wanted.name.clone()).collect();
+    session.wait(wanted).await?;
+    tell_requests(session, &names).await
 }
 
 fn way(view: &ServiceView) -> Way {

@@ -5,6 +5,7 @@ use crate::args::Up;
 use crate::client::nothing;
 use crate::failure::Failure;
 use crate::session::{Session, list};
+use crate::status::tell_requests;
 use crate::step::{CONTINUE, FINISH, UPGRADE};
 use crate::wait::{Goal, Wanted};
 
@@ -27,7 +28,13 @@ impl Plan {
             }
             through.extend(wave);
         }
-        self.finish(session, &|held| held.decision.confirm).await
+        self.finish(session, &|held| held.decision.confirm).await?;
+        let told = self.held().filter(|(_, held)| {
+            let decision = &held.decision;
+            decision.replace.is_some() || decision.confirm || decision.resume || decision.watch
+        });
+        let names: Vec<String> = told.map(|(spec, _)| spec.name.clone()).collect();
+        tell_requests(session, &names).await
     }
 
     /// Upgrades that are under way already, by an earlier run of this command.

@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod asks;
 mod cluster;
+mod consul;
 mod discovery;
 mod fake_agent;
 mod registration;

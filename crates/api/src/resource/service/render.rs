@@ -39,6 +39,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "secondaryLaunchConfigs": secondaries,
         "metadata": service.metadata,
         "upgrade": upgrade::render(world, service),
+        "lastUpgrade": upgrade::last(world, service),
         "lbConfig": balancing(world, service),
         "selectorLink": service.selector_link,
         "selectorContainer": service.selector_container,
@@ -126,7 +127,11 @@ fn linked(world: &World, service: &Service) -> Value {
 fn balancing(world: &World, service: &Service) -> Value {
     let Some(spec) = &service.balancer else { return Value::Null };
     if service.kind == ServiceKind::Balancer {
-        lb_config::to_wire(&certificate::by_id(world, service, spec))
+        let mut config = lb_config::to_wire(&certificate::by_id(world, service, spec));
+        // So that files, which name them, can be compared without another request.
+        config["certificateNames"] = json!(spec.certificates);
+        config["defaultCertificateName"] = json!(spec.default_certificate);
+        config
     } else {
         lb_config::target_to_wire(spec)
     }

@@ -1,0 +1,131 @@
+//! `upgrade status`: where upgrades are, and what became of the requests meanwhile.
+
+use serde_json::{Value, json};
+
+use crate::Program;
+use crate::args::Selected;
+use crate::failure::Failure;
+use crate::operator::say;
+use crate::progress::{Event, Reporter};
+use crate::requests;
+use crate::session::Session;
+use crate::table::print;
+use crate::wire::ServiceView;
+
+/// `upgrade status`.
+pub(crate) async fn status(
+    options: &Selected,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let session = Session::begin(&options.common, program, reporter).await?;
+    session.stack()?;
+    let views = session.selected(&options.services).await?;
+    let mut rows = Vec::new();
+    for view in &views {
+        let ledger = requests::of(&view.whole);
+        if options.common.output.json {
+            say(&as_json(view, ledger).to_string())?;
+            continue;
+        }
+        say(&line(view, ledger))?;
+        rows.extend(ledger.map(|ledger| requests::rows(&view.name, ledger)).unwrap_or_default());
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    say("")?;
+    print(&requests::COLUMNS, &rows)
+}
+
+/// What became of the requests, said at the end of a command that upgraded services.
+pub(crate) async fn tell_requests(session: &Session<'_>, names: &[String]) -> Result<(), Failure> {
+    for view in session.services().await?.iter().filter(|view| names.contains(&view.name)) {
+        let Some(ledger) = requests::of(&view.whole) else { continue };
+        let Some(message) = requests::sentence(ledger) else { continue };
+        let (service, requests) = (view.name.clone(), ledger.clone());
+        session.reporter.tell(&Event::Requests { service, message, requests });
+    }
+    Ok(())
+}
+
+fn as_json(view: &ServiceView, ledger: Option<&Value>) -> Value {
+    json!({
+        "service": view.name, "state": view.state, "upgrade": view.whole["upgrade"]["phase"],
+        "requests": ledger,
+    })
+}
+
+/// `web: upgrading, revision 3 to 4, 2 of 6 slots moved, 1 at a time: 14,203 requests, 0 failed, …`
+fn line(view: &ServiceView, ledger: Option<&Value>) -> String {
+    let upgrade = &view.whole["upgrade"];
+    let last = &view.whole["lastUpgrade"];
+    let mut said = format!("{}: {}", view.name, view.state);
+    if upgrade.is_object() {
+        said.push_str(&format!(
+            ", revision {} to {}, {} of {} slots moved, {} at a time",
+            upgrade["fromRevision"],
+            upgrade["toRevision"],
+            upgrade["slotsMoved"],
+            view.scale,
+            upgrade["inServiceStrategy"]["batchSize"],
+        ));
+        if !view.message.is_empty() {
+            said.push_str(&format!("; {}", view.message));
+        }
+    } else if last.is_object() {
+        said.push_str(&match last["phase"].as_str() {
+            Some("rolling-back") => {
+                format!(", last upgrade rolled back to revision {}", last["fromRevision"])
+            }
+            _ => format!(", last upgraded to revision {}", last["toRevision"]),
+        });
+    } else {
+        said.push_str(", not upgraded since it was made");
+    }
+    match ledger.and_then(requests::sentence) {
+        Some(sentence) => format!("{said}: {sentence}"),
+        None => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_each_service() {
+        let check = |service: Value, want: &str| {
+            let view = ServiceView::read(&service);
+            assert_eq!(line(&view, requests::of(&view.whole)), want);
+        };
+        check(
+            json!({
+                "name": "web", "state": "upgrading", "scale": 6,
+                "transitioningMessage": "waiting for web-3 to be healthy",
+                "upgrade": {
+                    "fromRevision": 3, "toRevision": 4, "slotsMoved": 2,
+                    "inServiceStrategy": { "batchSize": 1 },
+                    "requests": { "answered": 14_203, "held": 1, "longestHeldMillis": 38 },
+                },
+            }),
+            "web: upgrading, revision 3 to 4, 2 of 6 slots moved, 1 at a time; waiting for web-3 to be healthy: \
+             14,203 requests, 0 failed, longest wait 38 ms",
+        );
+        check(
+            json!({
+                "name": "web", "state": "active",
+                "lastUpgrade": { "phase": "rolling-back", "fromRevision": 3, "requests": { "answered": 2 } },
+            }),
+            "web: active, last upgrade rolled back to revision 3: 2 requests, 0 failed, none had to wait",
+        );
+        check(
+            json!({ "name": "db", "state": "active", "lastUpgrade": { "phase": "finishing-upgrade", "toRevision": 2 } }),
+            "db: active, last upgraded to revision 2",
+        );
+        check(
+            json!({ "name": "db", "state": "active" }),
+            "db: active, not upgraded since it was made",
+        );
+    }
+}
