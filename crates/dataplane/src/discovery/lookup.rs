@@ -74,7 +74,86 @@ fn digit(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::form::Form;
     use super::*;
+
+    /// A tree with one of everything, in Rancher's shape.
+    fn tree() -> Value {
+        json!({
+            "containers": [
+                {
+                    "name": "s-web-1",
+                    "primary_ip": "10.42.0.2",
+                    "labels": { "io.rancher.stack.name": "s" },
+                    "ports": [],
+                    "create_index": 1,
+                    "health_state": null,
+                    "system": false,
+                },
+                { "name": "s-web-2", "primary_ip": "10.42.0.3", "ports": ["80:80/tcp"] },
+                { "name": "0", "primary_ip": "10.42.0.4" },
+            ],
+            "hosts": [{ "uuid": "h-1", "agent_ip": "192.168.0.21" }],
+            "loose": ["x", "y"],
+            "services": [{
+                "name": "web",
+                "containers": ["s-web-1", "s-web-2"],
+                "metadata": { "a b": { "c": [1, 2.5, true] }, "Upper": 1 },
+            }],
+            "stack": { "name": "s" },
+        })
+    }
+
+    #[test]
+    fn paths_lead_where_clients_expect() {
+        let tree = tree();
+        let check = |path: &str, form: Form, want: Option<&str>| {
+            let found = find(&tree, &parts(path)).map(|value| form.write(value));
+            assert_eq!(found.as_deref(), want, "{path} {form:?}");
+        };
+        for (path, want) in [
+            ("/", Some("containers/\nhosts/\nloose/\nservices/\nstack/\n")),
+            ("/stack/name", Some("s")),
+            ("/stack/name/", Some("s")),
+            ("/STACK/Name", Some("s")),
+            ("/containers/0/create_index", Some("1")),
+            ("/containers/0/system", Some("false")),
+            ("/containers/0/health_state", Some("")),
+            ("/containers", Some("0=s-web-1\n1=s-web-2\n2=0\n")),
+            ("/hosts", Some("0=h-1\n")),
+            ("/loose", Some("0\n1\n")),
+            ("/loose/1", Some("y")),
+            ("/containers/1/primary_ip", Some("10.42.0.3")),
+            ("/containers/s-web-2/primary_ip", Some("10.42.0.3")),
+            ("/containers/S-Web-2/primary_ip", Some("10.42.0.3")),
+            ("/containers/1/ports/0", Some("80:80/tcp")),
+            ("/hosts/h-1/agent_ip", Some("192.168.0.21")),
+            ("/containers/7", None),
+            ("/containers/s-web-1/labels/io.rancher.stack.name", Some("s")),
+            ("/services/web/metadata/a%20b/c/1", Some("2.5")),
+            ("/services/web/metadata/a+b/c/0", Some("1")),
+            ("/services/web/metadata/a%20b/c/2", Some("true")),
+            ("/services/web/metadata/Upper", Some("1")),
+            ("/services/web/metadata/UPPER", None),
+            ("/services/web/metadata", Some("Upper\na+b/\n")),
+            ("/services/web/containers/0", Some("s-web-1")),
+            ("/nothing", None),
+            ("/stack/name/more", None),
+        ] {
+            check(path, Form::Text, want);
+        }
+        for (path, want) in [
+            ("/stack", Some("{\"name\":\"s\"}")),
+            ("/containers/s-web-1/ports", Some("[]")),
+            ("/stack/name", Some("\"s\"")),
+            ("/containers/0/health_state", Some("null")),
+            ("/nothing", None),
+        ] {
+            check(path, Form::Json, want);
+        }
+    }
 
     #[test]
     fn escapes_survive() {

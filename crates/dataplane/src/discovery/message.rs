@@ -216,3 +216,167 @@ fn encode(message: &Message, limit: u16) -> Vec<u8> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::answer::answer;
+    use super::super::facts::facts;
+    use super::super::names::Names;
+    use super::*;
+
+    fn query(name: &str, kind: RecordType) -> Message {
+        let mut message = Message::query();
+        message.metadata.recursion_desired = true;
+        message.queries.push(Query::query(Name::from_ascii(name).unwrap(), kind));
+        message
+    }
+
+    fn reply(names: &Names, request: &Message, way: Way) -> Message {
+        let bytes = match read(&request.to_vec().unwrap(), way) {
+            Read::Nonsense => panic!("no reply to {request}"),
+            Read::Refused(bytes) => bytes,
+            Read::Asked(asked) => {
+                let found = answer(names, [10, 9, 9, 9].into(), asked.question(), 0);
+                asked.answer(found)
+            }
+        };
+        let reply = Message::from_vec(&bytes).unwrap();
+        assert_eq!(reply.metadata.id, request.metadata.id);
+        assert_eq!(reply.metadata.message_type, MessageType::Response);
+        reply
+    }
+
+    fn names() -> Names {
+        let many: Vec<String> = (1..=60).map(|n| format!("10.0.1.{n}")).collect();
+        let many = format!("service shop/many {}", many.join(" "));
+        let web = "service shop/web port=80 10.0.0.1 10.0.0.2";
+        Names::new(&facts(&[web, &many]), "127.0.0.1:53".parse().unwrap())
+    }
+
+    #[test]
+    fn answers_carry_what_clients_look_at() {
+        let names = names();
+        let ask = |name, kind| reply(&names, &query(name, kind), Way::Udp);
+        let web = ask("Web.Shop.rancher.internal.", RecordType::A);
+        assert!(web.metadata.authoritative && web.metadata.recursion_available);
+        assert!(web.metadata.recursion_desired && web.edns.is_none());
+        let owners: Vec<String> = web.answers.iter().map(|r| r.name.to_string()).collect();
+        assert_eq!(owners, ["Web.Shop.rancher.internal."; 2], "the name as it was asked");
+        assert_eq!(web.answers[0].ttl, 1);
+
+        let none = ask("web.shop.rancher.internal.", RecordType::AAAA);
+        assert_eq!(none.metadata.response_code, ResponseCode::NoError);
+        assert_eq!((none.answers.len(), none.authorities.len()), (0, 1));
+
+        let unknown = ask("x.rancher.internal.", RecordType::A);
+        assert_eq!(unknown.metadata.response_code, ResponseCode::NXDomain);
+        let RData::SOA(soa) = &unknown.authorities[0].data else { panic!("{unknown}") };
+        assert_eq!((soa.minimum, unknown.authorities[0].ttl), (1, 1));
+        assert!(unknown.metadata.authoritative);
+
+        let ports = ask("_80._tcp.web.shop.rancher.internal.", RecordType::SRV);
+        assert_eq!(ports.additionals.len(), 2);
+        assert_eq!(ports.additionals[0].name.to_string(), "shop-web-1.rancher.internal.");
+    }
+
+    #[test]
+    fn what_is_not_answered_is_refused() {
+        let names = names();
+        let check = |change: &dyn Fn(&mut Message), want: ResponseCode| {
+            let mut request = query("web.shop.rancher.internal.", RecordType::A);
+            change(&mut request);
+            let reply = reply(&names, &request, Way::Udp);
+            // As numbers: 16 has two names.
+            let code = u16::from(reply.metadata.response_code);
+            assert_eq!(code, u16::from(want), "{request}");
+            assert!(reply.answers.is_empty());
+        };
+        let kind = |kind| {
+            move |m: &mut Message| {
+                m.queries[0].set_query_type(kind);
+            }
+        };
+        let other_class = |m: &mut Message| {
+            m.queries[0].set_query_class(DNSClass::CH);
+        };
+        check(&kind(RecordType::ANY), ResponseCode::NotImp);
+        check(&kind(RecordType::AXFR), ResponseCode::NotImp);
+        check(&other_class, ResponseCode::NotImp);
+        check(&|m| m.metadata.op_code = OpCode::Notify, ResponseCode::NotImp);
+        check(&|m| m.queries.push(m.queries[0].clone()), ResponseCode::Refused);
+        check(&|m| m.queries.clear(), ResponseCode::Refused);
+        let old = |m: &mut Message| {
+            let mut edns = Edns::new();
+            edns.set_version(1);
+            m.edns = Some(edns);
+        };
+        check(&old, ResponseCode::BADVERS);
+    }
+
+    #[test]
+    fn nonsense_is_told_so_and_answers_are_not_answered() {
+        let mut broken = query("web.shop.rancher.internal.", RecordType::A).to_vec().unwrap();
+        broken.truncate(broken.len() - 3);
+        let Read::Refused(bytes) = read(&broken, Way::Udp) else { panic!() };
+        let reply = Message::from_vec(&bytes).unwrap();
+        assert_eq!(reply.metadata.response_code, ResponseCode::FormErr);
+        assert_eq!(bytes[..2], broken[..2]);
+        assert!(matches!(read(&broken[..9], Way::Udp), Read::Nonsense));
+        assert!(matches!(read(&bytes, Way::Udp), Read::Nonsense));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_off_and_says_so() {
+        let names = names();
+        let check = |payload: Option<u16>, way: Way, whole: bool| {
+            let mut request = query("many.shop.rancher.internal.", RecordType::A);
+            request.edns = payload.map(|payload| {
+                let mut edns = Edns::new();
+                edns.set_max_payload(payload);
+                edns
+            });
+            let reply = reply(&names, &request, way);
+            assert_eq!(reply.metadata.truncation, !whole, "{payload:?}");
+            assert_eq!(reply.answers.len() == 60, whole, "{payload:?}");
+            let limit = payload.unwrap_or(512);
+            assert!(way == Way::Tcp || reply.to_vec().unwrap().len() <= usize::from(limit));
+        };
+        check(None, Way::Udp, false);
+        check(Some(512), Way::Udp, false);
+        check(Some(4096), Way::Udp, true);
+        check(None, Way::Tcp, true);
+    }
+
+    #[test]
+    fn others_answers_are_passed_on_after_our_names() {
+        use ResponseCode::{NXDomain, NoError, ServFail};
+
+        let names = |list: &[&str]| -> Vec<Name> {
+            list.iter().map(|name| Name::from_ascii(name).unwrap()).collect()
+        };
+        let check = |kind, chain: &[&str], heard: Option<ResponseCode>, want, answers: usize| {
+            let request = query("out.shop.rancher.internal.", kind);
+            let Read::Asked(asked) = read(&request.to_vec().unwrap(), Way::Udp) else { panic!() };
+            let heard = heard.map(|code| {
+                let mut heard = Message::response(9, OpCode::Query);
+                heard.metadata.response_code = code;
+                if code == ResponseCode::NoError {
+                    let name = Name::from_ascii("example.com.").unwrap();
+                    let data = address_record([192, 0, 2, 1].into());
+                    heard.answers.push(Record::from_rdata(name, 30, data));
+                }
+                heard
+            });
+            let reply = Message::from_vec(&asked.pass_on(names(chain), heard)).unwrap();
+            assert_eq!(reply.metadata.response_code, want);
+            assert_eq!(reply.answers.len(), answers);
+            assert!(!reply.metadata.authoritative);
+        };
+        check(RecordType::A, &["example.com."], Some(NoError), NoError, 2);
+        check(RecordType::A, &["example.com."], Some(NXDomain), NoError, 1);
+        check(RecordType::A, &[], Some(NXDomain), NXDomain, 0);
+        check(RecordType::AAAA, &[], Some(NXDomain), NoError, 0);
+        check(RecordType::A, &[], None, ServFail, 0);
+        check(RecordType::A, &["example.com."], None, ServFail, 0);
+    }
+}

@@ -210,3 +210,170 @@ fn respond(said: Said, form: Form) -> Response<Full<Bytes>> {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Options;
+    use super::super::facts::facts;
+    use super::*;
+
+    fn table() -> Table {
+        let facts = facts(&[
+            "service Shop/Web port=8080:80 expose=9000 label=Tier=front check 10.42.1.2 10.42.1.3:unhealthy@2 \
+             10.42.1.4:stopped >db=Shop/DB",
+            "service Shop/DB 10.42.1.9 +Backup search=example.com",
+            "external Shop/Out www.example.com",
+            "external Shop/Ips 192.0.2.9",
+            "alias Shop/Name >Shop/Web",
+            "service other/plain host 192.0.2.1",
+        ]);
+        let options = Options {
+            config: "c".into(),
+            status: "s".into(),
+            listen: [127, 0, 0, 1].into(),
+            dns_port: 53,
+            metadata_port: 80,
+        };
+        Table::new(facts, "v1".into(), &options)
+    }
+
+    fn ask(table: &Table, asker: &str, path: &str, accept: &str) -> Said {
+        let request = Request::get(path).header(header::ACCEPT, accept).body(()).unwrap();
+        say(table, asker.parse().unwrap(), &Ask::of(&request))
+    }
+
+    const WEB: &str = "10.42.1.2";
+    const BACKUP: &str = "10.42.1.9";
+    const STRANGER: &str = "10.99.9.9";
+
+    #[test]
+    fn who_asks_gets_what() {
+        let table = table();
+        let not_found = "404 Not found\n";
+        let checks = [
+            (WEB, "/", "2015-07-25\n2015-12-19\n2016-07-29\nlatest\n"),
+            (
+                WEB,
+                "/latest/",
+                "containers/\nenvironments/\nhosts/\nname\nnetworks/\nregion_name\nself/\nservices/\nstacks/\nuuid\nversion\n",
+            ),
+            (WEB, "/2010-01-01/self", "404 Invalid version\n"),
+            (WEB, "/latest/version", "v1"),
+            (WEB, "/latest/version/x", not_found),
+            (WEB, "/2015-07-25/version", "v1"),
+            (WEB, "/latest/name", "Default"),
+            (WEB, "/latest/uuid", "p-5"),
+            (WEB, "/latest/self", "container/\nhost/\nservice/\nstack/\n"),
+            (STRANGER, "/latest/self", "host/\n"),
+            (STRANGER, "/latest/self/host/name", "h1"),
+            (STRANGER, "/latest/self/container", not_found),
+            (STRANGER, "/latest/self/service", not_found),
+            (STRANGER, "/latest/self/stack", not_found),
+            // Those in their host's network can't be told apart.
+            ("192.0.2.1", "/latest/self/container", not_found),
+            (WEB, "/latest/self/nothing", not_found),
+            (WEB, "/latest/SELF/Container/name", "shop-web-1"),
+            (WEB, "/latest/self/container/name", "shop-web-1"),
+            (WEB, "/2015-12-19/self/container/name", "Shop-Web-1"),
+            (WEB, "/latest/self/container/primary_ip", WEB),
+            (WEB, "/latest/self/container/ips/0", WEB),
+            (WEB, "/latest/self/container/service_index", "1"),
+            (WEB, "/latest/self/container/create_index", "1000"),
+            (WEB, "/latest/self/container/service_name", "web"),
+            (WEB, "/latest/self/container/stack_name", "shop"),
+            (WEB, "/2015-07-25/self/container/stack_name", "Shop"),
+            (WEB, "/latest/self/container/host_uuid", "h-1"),
+            (WEB, "/latest/self/container/state", "running"),
+            (WEB, "/latest/self/container/health_state", "healthy"),
+            (WEB, "/latest/self/container/labels/Tier", "front"),
+            (WEB, "/latest/self/container/labels/io.rancher.stack_service.name", "Shop/Web"),
+            (WEB, "/latest/self/container/ports/0", "0.0.0.0:8080:80/tcp"),
+            (WEB, "/2015-12-19/self/container/ports/0", "192.0.2.1:8080:80/tcp"),
+            (WEB, "/latest/self/container/health_check/port", "80"),
+            (WEB, "/latest/self/container/hostname", "000000000000"),
+            (WEB, "/latest/self/container/dns/0", "169.254.169.250"),
+            (WEB, "/latest/self/container/dns_search/1", "web.shop.rancher.internal"),
+            (WEB, "/latest/self/service/name", "web"),
+            (WEB, "/latest/self/service/kind", "service"),
+            (WEB, "/latest/self/service/ports/0", "8080:80/tcp"),
+            (WEB, "/latest/self/service/expose/0", "9000"),
+            (WEB, "/latest/self/service/links", "shop%2Fdb\n"),
+            (WEB, "/latest/self/service/links/shop%2Fdb", "db"),
+            (WEB, "/2015-12-19/self/service/links/Shop%2FDB", "db"),
+            (WEB, "/latest/self/service/token", ""),
+            (WEB, "/latest/self/service/containers", "0=shop-web-1\n1=shop-web-2\n2=shop-web-3\n"),
+            (WEB, "/latest/self/service/containers/1/primary_ip", "10.42.1.3"),
+            (WEB, "/latest/self/service/containers/1/health_state", "unhealthy"),
+            (WEB, "/2015-07-25/self/service/containers/1", "Shop-Web-2"),
+            (WEB, "/latest/self/stack/name", "shop"),
+            (WEB, "/latest/self/stack/environment_name", "Default"),
+            (WEB, "/latest/self/stack/services", "0=web\n1=db\n2=backup\n3=out\n4=ips\n5=name\n"),
+            (WEB, "/latest/self/stack/services/db/containers/0/primary_ip", BACKUP),
+            (WEB, "/2015-07-25/self/stack/services/2", "Backup"),
+            (WEB, "/latest/stacks/shop/services/web/scale", "1"),
+            (WEB, "/latest/stacks/SHOP/uuid", "st-100"),
+            (WEB, "/latest/services/db/sidekicks/0", "backup"),
+            (WEB, "/latest/services/backup/primary_service_name", "db"),
+            (WEB, "/latest/services/backup/containers/0/network_from_container_uuid", "i-1100"),
+            (WEB, "/latest/services/backup/containers/0/primary_ip", ""),
+            (WEB, "/latest/services/out/hostname", "www.example.com"),
+            (WEB, "/latest/services/out/kind", "externalService"),
+            (WEB, "/latest/services/ips/external_ips/0", "192.0.2.9"),
+            (WEB, "/latest/services/name/kind", "dnsService"),
+            (WEB, "/latest/containers/shop-web-3/state", "stopped"),
+            (WEB, "/latest/containers/i-1000/name", "shop-web-1"),
+            (WEB, "/latest/hosts/h2/agent_ip", "192.0.2.2"),
+            (WEB, "/latest/hosts/h1/hostId", not_found),
+            (WEB, "/2015-12-19/hosts/h1/hostId", "1"),
+            (WEB, "/latest/networks/0/is_default", "true"),
+            (WEB, "/latest/environments/0/name", "Default"),
+            // A sidekick that shares its primary's address asks as its primary.
+            (BACKUP, "/latest/self/container/name", "shop-db-1"),
+            (BACKUP, "/latest/self/container/dns_search/0", "example.com"),
+        ];
+        let wrong: Vec<String> = checks
+            .iter()
+            .filter_map(|(asker, path, want)| {
+                let said = ask(&table, asker, path, "");
+                let status = if said.status == StatusCode::OK { "" } else { "404 " };
+                let got = format!("{status}{}", said.body);
+                (got != *want).then(|| format!("{asker} asks {path}: {got:?}, not {want:?}"))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn json_and_yaml_say_the_same() {
+        let table = table();
+        let check = |path: &str, accept: &str, want: &str| {
+            assert_eq!(ask(&table, WEB, path, accept).body, want, "{path} {accept}");
+        };
+        check("/latest/self/container/ips", "application/json", "[\"10.42.1.2\"]");
+        check("/latest/self/container/ips", "text/yaml", "- \"10.42.1.2\"\n");
+        check("/", "application/json", "[\"2015-07-25\",\"2015-12-19\",\"2016-07-29\",\"latest\"]");
+        check(
+            "/latest/nothing",
+            "application/json",
+            "{\"code\":404,\"message\":\"Not found\",\"type\":\"error\"}",
+        );
+        let whole = ask(&table, WEB, "/latest", "application/json").body;
+        let whole: Value = serde_json::from_str(&whole).unwrap();
+        assert_eq!(whole["self"]["container"]["name"], "shop-web-1");
+        let nested = &whole["services"][0]["containers"][0];
+        assert_eq!(*nested, whole["containers"][0], "a thing is the same wherever it is listed");
+        assert_eq!(*nested, whole["self"]["container"]);
+    }
+
+    #[test]
+    fn waits_are_read() {
+        let wait = |query: &str| {
+            let request = Request::get(format!("/latest/version{query}")).body(()).unwrap();
+            Ask::of(&request).wait.map(|wait| (wait.value, wait.longest.as_secs()))
+        };
+        assert_eq!(wait("?value=x"), None);
+        assert_eq!(wait("?wait=true"), Some((String::new(), 60)));
+        assert_eq!(wait("?wait=true&value=a%20b&maxWait=5"), Some(("a b".into(), 5)));
+        assert_eq!(wait("?wait=true&maxWait=500"), Some((String::new(), 120)));
+    }
+}
