@@ -1,13 +1,13 @@
-//! The load balancer process: HTTP by host and path to units, for as long as its config file says so.
+//! The load balancer process: HTTP, TCP, TLS and datagrams to units, for as long as its config file says so.
 //!
-//! A new config is a new `table::Table`, swapped in whole; open connections never notice. What it does *not*
-//! do yet: TCP, TLS and SNI listeners, stickiness. A listener of another protocol is another kind of
-//! `door`; how a target is chosen is `table`'s business alone.
+//! A new config is a new `table::Table`, swapped in whole; open connections never notice. What is spoken on a port
+//! is the business of `door` and `stream`; which target gets it that of `pick` and `table`.
 //!
 //! How a drain is acknowledged: `applied` in the status file is the config that every request from then on
 //! follows, and `in_flight` counts those that follow older ones too. A unit that is in neither gets nothing
 //! more from this process.
 
+mod access;
 mod asked;
 mod board;
 mod body;
@@ -52,6 +52,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::follow::{Follower, News};
+pub use access::AccessFormat;
+use access::AccessLog;
 use board::Board;
 use door::Doors;
 use leaving::Leaving;
@@ -65,6 +67,8 @@ pub struct Options {
     pub config: PathBuf,
     /// A [`drover_core::BalancerStatus`], replaced as a whole by rename whenever it changes.
     pub status: PathBuf,
+    /// How requests and connections are told on standard output, if they are to be: one line for each at its end.
+    pub access_log: Option<AccessFormat>,
 }
 
 /// Why a balancer could not run.
@@ -104,6 +108,7 @@ pub async fn serve(options: Options, stop: impl Future<Output = ()>) {
     let end = CancellationToken::new();
     let writing = board::keep_written(shared.clone(), options.status, end.clone());
     let writing = tokio::spawn(writing);
+    let telling = options.access_log.map(|format| tokio::spawn(tell(shared.clone(), format, end.clone())));
     let upkeep = tokio::spawn(upkeep::upkeep(shared.clone()));
     let mut balancer = Balancer {
         doors: Doors::new(shared.clone()),
@@ -133,6 +138,18 @@ pub async fn serve(options: Options, stop: impl Future<Output = ()>) {
     upkeep.abort();
     end.cancel();
     writing.await.ok();
+    if let Some(telling) = telling {
+        telling.await.ok();
+    }
+}
+
+/// Write the access log.
+async fn tell(shared: Arc<Shared>, format: AccessFormat, end: CancellationToken) {
+    let visits = shared.access.open();
+    let written = access::keep_written(&shared.access, visits, format, std::io::stdout(), end);
+    if let Err(error) = written.await {
+        tracing::warn!(%error, "the access log can't be written and ends");
+    }
 }
 
 /// What connections and requests need of the process.
@@ -142,6 +159,8 @@ struct Shared {
     table: ArcSwap<Table>,
     /// What the process says of itself.
     board: Board,
+    /// What is told of each request.
+    access: AccessLog,
     /// Told of every other table.
     swaps: watch::Sender<()>,
     /// When connections to units that drain have to end.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use drover_cli::{Before, Command};
 use drover_core::DISCOVERY_ADDRESS;
+use drover_dataplane::balancer::AccessFormat;
 
 use crate::trace::LogFormat;
 
@@ -136,6 +137,9 @@ pub(crate) struct Balancer {
     /// The status file it writes
     #[arg(long, value_name = "FILE")]
     pub(crate) status: PathBuf,
+    /// Write a line for each request and connection to standard output: text or json [default: none]
+    #[arg(long, env = "DROVER_ACCESS_LOG", hide_env_values = true, value_name = "FORMAT")]
+    pub(crate) access_log: Option<AccessFormat>,
 }
 
 /// `discovery`.

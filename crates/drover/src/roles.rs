@@ -40,8 +40,8 @@ pub(crate) fn agent(options: Agent) -> Result<(), String> {
 
 /// `drover balancer`.
 pub(crate) fn balancer(options: Balancer) -> Result<(), String> {
-    let options =
-        drover_dataplane::balancer::Options { config: options.config, status: options.status };
+    let Balancer { config, status, access_log } = options;
+    let options = drover_dataplane::balancer::Options { config, status, access_log };
     // Every request goes through it: as many workers as there are processors.
     let count = available_parallelism().map_or(1, usize::from);
     run(count, drover_dataplane::balancer::run(options))

@@ -21,7 +21,8 @@ use super::clock::millis;
 use super::exchange::{Begun, Trouble, exchange};
 use super::headers::{self, Arrival};
 use super::ledger::Account;
-use super::pick::{Picked, Want, pick};
+use super::pick::{Picked, Tried, Want, pick};
+use super::pool::ConnectError;
 use super::refusal::{Refusal, to_https};
 use super::target::Upstream;
 use super::tunnel::tunnel;
@@ -76,7 +77,7 @@ async fn answer(
 
 /// Try targets until one answers.
 async fn send(asked: &mut Asked, shared: &Shared) -> Result<(Picked, Begun), Refusal> {
-    let mut tried = Vec::new();
+    let mut tried = Tried::default();
     // Where a failure is counted: the last target's account.
     let mut last: Option<Arc<Account>> = None;
     loop {
@@ -90,7 +91,10 @@ async fn send(asked: &mut Asked, shared: &Shared) -> Result<(Picked, Begun), Ref
         };
         let target = picked.in_flight.target().clone();
         let trouble = match exchange(asked, &picked).await {
-            Ok(begun) => return Ok((picked, begun)),
+            Ok(begun) => {
+                tried.found(&target.account());
+                return Ok((picked, begun));
+            }
             Err(trouble) => trouble,
         };
         let account = target.account();
@@ -118,7 +122,8 @@ fn troubled(
     tracing::debug!(unit = %target.unit, address = %target.address, ?trouble, "a request met trouble");
     match trouble {
         Trouble::Unreachable(error) => {
-            target.health.unreachable(&format!("it {error}"));
+            let is_silent = matches!(error, ConnectError::TimedOut(_));
+            target.health.unreachable(&format!("it {error}"), is_silent);
             shared.board.renew();
             Ok(())
         }
@@ -162,6 +167,8 @@ fn hand_back(
     let upgrade = headers::upgrade_asked(response.headers());
     let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     *response.version_mut() = Version::HTTP_11;
+    // For the access log; no client sees it.
+    response.extensions_mut().insert(in_flight.target().unit);
     headers::strip(response.headers_mut());
     if let Some(sticky) = &route.sticky {
         let (token, own) = (asked.token(Some(sticky)), &in_flight.target().token);
@@ -192,7 +199,7 @@ fn hand_back(
 }
 
 /// HTTP/2 and proxies' requests name the host in the URI.
-fn host_of<B>(request: &Request<B>) -> String {
+pub(super) fn host_of<B>(request: &Request<B>) -> String {
     let named = request.uri().authority().map(http::uri::Authority::as_str);
     let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     named.or(header).unwrap_or_default().to_owned()

@@ -59,6 +59,8 @@ impl Refusal {
     pub(super) fn answer(self) -> Response<Answer> {
         let (status, words) = self.words();
         let mut response = say(status, words);
+        // For the access log; no client sees it.
+        response.extensions_mut().insert(self);
         if status == StatusCode::SERVICE_UNAVAILABLE && self != Self::Unknown {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
         }

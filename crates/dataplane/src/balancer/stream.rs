@@ -4,7 +4,8 @@
 mod call;
 mod hello;
 mod http;
-mod join;
+pub(super) mod join;
+mod logged;
 pub(super) mod places;
 pub(super) mod proxy;
 mod relay;

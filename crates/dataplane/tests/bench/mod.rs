@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -35,7 +36,8 @@ pub struct Bench {
 
 /// The files of a balancer that lives in a directory.
 pub fn options(dir: &Path) -> Options {
-    Options { config: dir.join("config.json"), status: dir.join("status.json") }
+    let (config, status) = (dir.join("config.json"), dir.join("status.json"));
+    Options { config, status, access_log: None }
 }
 
 impl Bench {
@@ -70,8 +72,12 @@ impl Bench {
         };
         let listeners: BTreeMap<_, _> =
             listeners.iter().map(|(port, routes)| (*port, listener(routes))).collect();
-        let config =
-            serde_json::to_vec(&BalancerConfig { listeners, ..BalancerConfig::default() }).unwrap();
+        self.follow(&BalancerConfig { listeners, ..BalancerConfig::default() }).await;
+    }
+
+    /// Replace the whole config and wait until it is applied.
+    pub async fn follow(&self, config: &BalancerConfig) {
+        let config = serde_json::to_vec(config).unwrap();
         let hash = hex(&Sha256::digest(&config));
         self.replace(&config);
         self.status_is("the config is applied", |status| status.applied == hash).await;
@@ -181,6 +187,11 @@ impl Origin {
         origin
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Let a waiting request end.
     pub fn go_on(&self) {
         self.gate.notify_one();
@@ -190,7 +201,8 @@ impl Origin {
         self.heard.lock().unwrap().get(text).copied().unwrap_or(0)
     }
 
-    async fn bind(name: &'static str) -> (TcpListener, Self) {
+    /// A service that somebody else answers for, on this listener.
+    pub async fn bind(name: &'static str) -> (TcpListener, Self) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         (listener, Self { name, address, gate: Arc::default(), heard: Arc::default() })
@@ -309,7 +321,7 @@ async fn send(client: &TestClient, request: Request<Full<Bytes>>) -> (StatusCode
     tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an answer in time")
 }
 
-pub async fn read_head(stream: &mut TcpStream) -> String {
+pub async fn read_head<S: AsyncReadExt + Unpin>(stream: &mut S) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -320,7 +332,16 @@ pub async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now. Below those that the system gives to clients, for one of them could take it
+/// before it is opened; tests in other processes look for theirs elsewhere.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = TAKEN.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + (std::process::id() * 64 + next) % 22_000;
+        let port = u16::try_from(port).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use super::super::Shared;
 use super::super::ledger::Account;
-use super::super::pick::{Picked, Want, pick};
+use super::super::pick::{Picked, Tried, Want, pick};
 use super::super::refusal::Refusal;
 use super::super::sticky::Sticky;
 use super::super::table::LiveRoute;
-use super::super::target::Upstream;
 
 /// A client that wants to be connected.
 #[derive(Clone, Debug)]
@@ -29,7 +28,7 @@ impl Want for Call {
         &self.server
     }
 
-    fn path(&self) -> &str {
+    fn path(&self) -> &'static str {
         ""
     }
 
@@ -45,7 +44,7 @@ impl Want for Call {
 /// The targets of one call that were tried, and where its failure would be counted.
 #[derive(Default)]
 pub(super) struct Tries {
-    tried: Vec<Arc<Upstream>>,
+    tried: Tried,
     last: Option<Arc<Account>>,
 }
 
@@ -63,6 +62,13 @@ impl Tries {
             shared.board.renew();
         }
         Err(refusal)
+    }
+
+    /// This one was reached.
+    pub(super) fn reached(&self, picked: &Picked) {
+        let target = picked.in_flight.target();
+        target.health.answered();
+        self.tried.found(&target.account());
     }
 
     /// This one could not be reached.

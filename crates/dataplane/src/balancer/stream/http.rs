@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::Request;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -15,9 +16,11 @@ use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Shared;
-use super::super::forward::forward;
+use super::super::access::Visit;
+use super::super::forward::{forward, host_of};
 use super::super::headers::Arrival;
 use super::Caller;
+use super::logged::Logged;
 use super::way::Way;
 
 /// Of a peer that is silent for this long it is asked whether it is still there (HTTP/2).
@@ -42,8 +45,12 @@ pub(super) async fn serve<S>(
     };
     let each = shared.clone();
     let service = service_fn(move |request| {
-        let answer = forward(request, arrival, each.clone());
-        async { Ok::<_, Infallible>(answer.await) }
+        let each = each.clone();
+        let visit = each.access.is_open().then(|| visit(&request, arrival));
+        async move {
+            let answer = forward(request, arrival, each.clone()).await;
+            Ok::<_, Infallible>(Logged::answer(answer, visit, &each))
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(way.client);
@@ -61,6 +68,13 @@ pub(super) async fn serve<S>(
     if let Err(error) = ended {
         tracing::debug!(%client, %error, "a connection ended badly");
     }
+}
+
+fn visit<B>(request: &Request<B>, arrival: Arrival) -> Visit {
+    let mut visit = Visit::begin(arrival.client, arrival.port, request.method().as_str());
+    visit.host = host_of(request);
+    visit.path.push_str(request.uri().path());
+    visit
 }
 
 /// What HTTP/2 begins with.

@@ -15,8 +15,7 @@ use tokio::time::{interval, timeout};
 /// What became of a joined pair.
 #[derive(Debug)]
 pub(in super::super) struct Joined {
-    /// Bytes from the client, and to it.
-    pub(in super::super) sent: u64,
+    /// Bytes to the client.
     pub(in super::super) received: u64,
     pub(in super::super) end: End,
 }
@@ -69,7 +68,7 @@ where
     if matches!(end, End::Idle | End::Over) {
         timeout(PARTING, part(client, target)).await.ok();
     }
-    Joined { sent: sent.into_inner(), received: received.into_inner(), end }
+    Joined { received: received.into_inner(), end }
 }
 
 /// Wait until nothing moves for so long.
@@ -161,7 +160,7 @@ mod tests {
         assert_eq!(heard, "the answer");
         let joined = joined.await.unwrap();
         assert!(matches!(joined.end, End::Done), "{joined:?}");
-        assert_eq!((joined.sent, joined.received), (8, 10));
+        assert_eq!(joined.received, 10);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::super::Shared;
+use super::super::access::Visit;
 use super::super::clock::millis;
 use super::super::pick::Picked;
 use super::super::refusal::Refusal;
@@ -29,41 +30,61 @@ pub(super) async fn relay<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let method = format!("{:?}", way.protocol).to_uppercase();
+    let mut visit = Visit::begin(caller.ends.client, way.port, &method);
+    visit.host = hello.server.clone().unwrap_or_default();
+    visit.cause = carry(&mut client, caller, hello, way, shared, &mut visit).await.err();
+    if let Some(cause) = &visit.cause {
+        tracing::debug!(port = way.port, client = %caller.ends.client, cause, "a connection ended");
+    }
+    shared.access.tell(visit);
+}
+
+/// An error is why it did not end well.
+async fn carry<S>(
+    client: &mut S,
+    caller: Caller,
+    hello: Hello,
+    way: &Way,
+    shared: &Arc<Shared>,
+    visit: &mut Visit,
+) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let began = Instant::now();
     let call = Call {
         port: way.port,
         server: hello.server.unwrap_or_default(),
         client: caller.ends.client.ip(),
     };
-    let (picked, mut target) = match connect(&call, way, shared).await {
+    let (picked, mut stream) = match connect(&call, way, shared).await {
         Ok(connected) => connected,
         Err(refusal) => {
-            tracing::debug!(port = way.port, client = %caller.ends.client, ?refusal, "no target");
             client.shutdown().await.ok();
-            return;
+            return Err(format!("{refusal:?}"));
         }
     };
-    let unit = picked.in_flight.target().unit;
-    let account = picked.in_flight.target().account();
-    if let Err(error) = greet(&mut target, &picked, caller, &hello.bytes).await {
-        tracing::debug!(%unit, %error, "the target took nothing");
-        account.failed(Failure::Broken);
-        return;
+    let target = picked.in_flight.target();
+    visit.unit = Some(target.unit);
+    if let Err(error) = greet(&mut stream, &picked, caller, &hello.bytes).await {
+        target.account().failed(Failure::Broken);
+        return Err(format!("Broken: {error}"));
     }
-    account.answered(millis(began.elapsed()), false);
-    let over = shared.leaving.over(unit);
-    let joined = join(&mut client, &mut target, way.idle, over).await;
-    if let End::Broken(error) = &joined.end {
-        tracing::debug!(%unit, %error, "a connection broke");
+    target.account().answered(millis(began.elapsed()), false);
+    let over = shared.leaving.over(target.unit);
+    let joined = join(client, &mut stream, way.idle, over).await;
+    visit.bytes = joined.received;
+    match joined.end {
+        End::Done => Ok(()),
+        End::Idle => Err("Idle".to_owned()),
+        End::Over => Err("Drained".to_owned()),
+        End::Broken(error) => Err(format!("Broken: {error}")),
     }
 }
 
 /// A connection to the first target that can be reached.
-async fn connect(
-    call: &Call,
-    way: &Way,
-    shared: &Shared,
-) -> Result<(Picked, TcpStream), Refusal> {
+async fn connect(call: &Call, way: &Way, shared: &Shared) -> Result<(Picked, TcpStream), Refusal> {
     let mut tries = Tries::default();
     loop {
         let picked = tries.next(call, shared).await?;
@@ -71,7 +92,7 @@ async fn connect(
         let address = target.address.as_str();
         let error = match timeout(way.connect, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                target.health.answered();
+                tries.reached(&picked);
                 return Ok((picked, stream));
             }
             Ok(Err(error)) => error,

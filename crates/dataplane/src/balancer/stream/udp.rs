@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Shared;
+use super::super::access::Visit;
 use super::super::clock::millis;
 use super::super::pick::Picked;
 use super::call::{Call, Tries};
@@ -87,12 +88,9 @@ fn begin(
         shared: shared.clone(),
         waiting,
         is_answered: false,
+        visit: Visit::begin(client, way.port, "UDP"),
     };
-    shared.work.spawn(async move {
-        if let Err(error) = session.run().await {
-            tracing::debug!(%client, %error, "datagrams could not be carried");
-        }
-    });
+    shared.work.spawn(session.run_and_tell());
     datagrams
 }
 
@@ -105,6 +103,7 @@ struct Session {
     /// What the client sent. Closed, it gets another session for what it sends next.
     waiting: Receiver<Vec<u8>>,
     is_answered: bool,
+    visit: Visit,
 }
 
 /// What one target came to.
@@ -116,10 +115,17 @@ enum Turn {
 }
 
 impl Session {
+    async fn run_and_tell(mut self) {
+        if let Err(error) = self.run().await {
+            tracing::debug!(client = %self.client, %error, "datagrams could not be carried");
+            self.visit.cause = Some(error.to_string());
+        }
+        self.shared.access.tell(self.visit);
+    }
+
     /// Send to a target, and to the next one if nobody listens there.
-    async fn run(mut self) -> io::Result<()> {
-        let call =
-            Call { port: self.way.port, server: String::new(), client: self.client.ip() };
+    async fn run(&mut self) -> io::Result<()> {
+        let call = Call { port: self.way.port, server: String::new(), client: self.client.ip() };
         let mut tries = Tries::default();
         let mut again = None;
         loop {
@@ -127,6 +133,7 @@ impl Session {
                 return Err(io::ErrorKind::ConnectionRefused.into());
             };
             let target = picked.in_flight.target();
+            self.visit.unit = Some(target.unit);
             let socket = connect(&target.address, self.way.connect).await?;
             if let Some(datagram) = again.take() {
                 let datagram: Vec<u8> = datagram;
@@ -179,7 +186,9 @@ impl Session {
             };
             match moved {
                 Ok(()) if is_open => until = Instant::now() + self.way.idle,
-                Err(error) if is_refused(&error) && !self.is_answered => return Turn::Refused(last),
+                Err(error) if is_refused(&error) && !self.is_answered => {
+                    return Turn::Refused(last);
+                }
                 // Lost, as datagrams may be.
                 Ok(()) | Err(_) => {}
             }
@@ -191,6 +200,7 @@ impl Session {
             self.is_answered = true;
             picked.in_flight.target().account().answered(millis(began.elapsed()), false);
         }
+        self.visit.bytes += u64::try_from(datagram.len()).unwrap_or_default();
         self.door.send_to(datagram, self.client).await.ok();
         Ok(())
     }
