@@ -1,6 +1,7 @@
 //! The balancer as it runs: real sockets on loopback, real files, and levels to wait for.
 
 #[cfg(test)]
+#[allow(dead_code)] // each test file uses its part
 mod bench;
 
 use std::sync::Arc;
@@ -253,6 +254,7 @@ async fn a_stop_takes_nothing_new_and_finishes_what_is_in_flight() {
     // An idle connection must not hold it up.
     let idle = bench::client();
     bench::ask_by(&idle, port, "h", "/").await;
+    bench.status_is("its end is written", |s| s.in_flight.is_empty()).await;
     let slow = tokio::spawn(async move { ask(port, "h", "/wait").await });
     bench.status_is("a request in flight", |s| !s.in_flight.is_empty()).await;
     bench.stop();

@@ -77,16 +77,6 @@ impl Board {
         tallies.entry(unit).or_insert_with(make).clone()
     }
 
-    /// A request for this unit is under way. The table has to be looked at again after this.
-    pub(super) fn begin(&self, unit: UnitKey) {
-        self.tally(unit).begin();
-    }
-
-    /// It is over.
-    pub(super) fn end(&self, unit: UnitKey) {
-        self.tally(unit).end();
-    }
-
     /// Say at once when requests in flight end, for all units but these.
     pub(super) fn stays(&self, stays: impl Fn(UnitKey) -> bool) {
         for (unit, tally) in self.tallies().iter() {

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use drover_core::Balance;
@@ -20,10 +20,11 @@ pub(super) struct Asker<'a> {
     pub(super) token: Option<&'a str>,
 }
 
+#[cfg(test)]
 impl Asker<'_> {
     /// Anybody.
     pub(super) const ANYBODY: Self =
-        Self { client: IpAddr::V4(Ipv4Addr::UNSPECIFIED), token: None };
+        Self { client: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), token: None };
 }
 
 impl LiveRoute {
@@ -32,13 +33,7 @@ impl LiveRoute {
         self.targets.iter().all(|target| target.health.is_unreachable())
     }
 
-    /// Whose turn it is, but for those that were tried; those that failed just now only if there is no
-    /// other.
-    pub(super) fn choose(&self, tried: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
-        self.choose_for(Asker::ANYBODY, tried)
-    }
-
-    /// The same, for a client that may have its own.
+    /// Whose turn it is, but for those that were tried; those that fail just now only if there is no other.
     pub(super) fn choose_for(
         &self,
         asker: Asker<'_>,

@@ -10,12 +10,14 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::asked::Asked;
 use super::pick::Picked;
 use super::pool::{self, ConnectError, Line, Pool};
+use super::stream::proxy::{self, Ends};
 use super::target::Upstream;
 use super::upload::{Pace, Turn, Upload};
 
@@ -80,17 +82,29 @@ pub(super) async fn exchange(asked: &mut Asked, picked: &Picked) -> Result<Begun
 async fn line(asked: &Asked, picked: &Picked) -> Result<Line, ConnectError> {
     let target = picked.in_flight.target();
     if asked.is_grpc {
-        return target.pool.two(connect(picked, target)).await;
+        return target.pool.two(connect(asked, picked, target)).await;
     }
     let kept = picked.route.settings.send_proxy.is_none();
     if let Some(line) = kept.then(|| target.pool.take(asked.recently())).flatten() {
         return Ok(line);
     }
-    Pool::open(connect(picked, target).await?).await
+    Pool::open(connect(asked, picked, target).await?).await
 }
 
-async fn connect(picked: &Picked, target: &Upstream) -> Result<TcpStream, ConnectError> {
-    pool::connect(&target.address, picked.route.settings.connect).await
+/// With a PROXY header a connection is one client's and carries one request.
+async fn connect(
+    asked: &Asked,
+    picked: &Picked,
+    target: &Upstream,
+) -> Result<TcpStream, ConnectError> {
+    let settings = &picked.route.settings;
+    let mut stream = pool::connect(&target.address, settings.connect).await?;
+    if let Some(version) = settings.send_proxy {
+        let arrival = &asked.arrival;
+        let ends = Ends { client: arrival.client, called: arrival.called };
+        stream.write_all(&proxy::header(version, ends)?).await?;
+    }
+    Ok(stream)
 }
 
 async fn send(

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use drover_core::{BalancerConfig, Listener, RevisionNo, Route, ServiceId, Slot, Target, UnitKey};
 
 use super::board::Board;
+use super::choice::Asker;
 use super::table::Table;
 
 #[test]
@@ -195,8 +196,10 @@ fn check(routes: &str, requests: &str) {
         let (port, host, path, want) = parse(line);
         let want: BTreeSet<&str> = want.into_iter().filter(|name| *name != "503").collect();
         let route = table.route(port, host, path);
-        let answers: Vec<_> =
-            route.iter().flat_map(|r| (0..4).filter_map(|_| r.choose(&[]))).collect();
+        let answers: Vec<_> = route
+            .iter()
+            .flat_map(|r| (0..4).filter_map(|_| r.choose_for(Asker::ANYBODY, &[])))
+            .collect();
         let answers: BTreeSet<&str> = answers.iter().map(|t| t.address.as_str()).collect();
         assert_eq!(answers, want, "{line}");
     }

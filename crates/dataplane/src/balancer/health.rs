@@ -37,8 +37,11 @@ pub(super) struct Checked {
 /// The first rest; each further failure doubles it.
 const REST: Duration = Duration::from_millis(250);
 
-/// The longest.
-const REST_MOST: Duration = Duration::from_secs(30);
+/// The longest of a target that says at once that it is not there: finding out that it is back costs nothing.
+const REST_MOST: Duration = Duration::from_secs(2);
+
+/// The longest of one that is found out by waiting.
+const SILENT_MOST: Duration = Duration::from_secs(30);
 
 /// Answers that did not come in time before a target rests: one may be the request's own fault.
 const SLOW: u32 = 3;
@@ -68,15 +71,16 @@ impl Health {
         self.is_unreachable.load(Relaxed)
     }
 
-    /// It could not be connected to.
-    pub(super) fn unreachable(&self, why: &str) {
+    /// It could not be connected to; if `is_silent`, for want of any answer.
+    pub(super) fn unreachable(&self, why: &str, is_silent: bool) {
         self.is_unreachable.store(true, Relaxed);
-        self.failed(1, why, now_ms());
+        let most = if is_silent { SILENT_MOST } else { REST_MOST };
+        self.failed(1, why, most, now_ms());
     }
 
     /// It was connected to, and did not answer in time.
     pub(super) fn slow(&self, why: &str) {
-        self.failed(SLOW, why, now_ms());
+        self.failed(SLOW, why, SILENT_MOST, now_ms());
     }
 
     /// It took a connection, whatever comes of it.
@@ -120,12 +124,12 @@ impl Health {
         down.or_else(|| rests.then(reason))
     }
 
-    fn failed(&self, enough: u32, why: &str, now_ms: u64) {
+    fn failed(&self, enough: u32, why: &str, most: Duration, now_ms: u64) {
         let failures = self.failures.fetch_add(1, Relaxed) + 1;
         if failures < enough {
             return;
         }
-        let rest = REST.saturating_mul(1 << (failures - enough).min(10)).min(REST_MOST);
+        let rest = REST.saturating_mul(1 << (failures - enough).min(10)).min(most);
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) =
             format!("{why}, {failures} in a row");
         self.rests_until_ms.store(now_ms + millis(rest), Relaxed);
@@ -177,23 +181,23 @@ mod tests {
         let health = Health::default();
         let is_fit = |ms| health.is_fit_at(|| ms, Duration::from_secs(5));
         assert!(is_fit(1));
-        health.failed(1, "refused", 1_000);
+        health.failed(1, "refused", REST_MOST, 1_000);
         assert_eq!(*health.reason.lock().unwrap(), "refused, 1 in a row");
         assert!(!is_fit(1_249));
         assert!(is_fit(1_250), "one tries");
         assert!(!is_fit(1_250), "and others wait for it");
-        health.failed(1, "refused", 2_000);
+        health.failed(1, "refused", REST_MOST, 2_000);
         assert!(!is_fit(2_499), "twice as long");
         assert!(is_fit(2_500));
         health.answered();
         assert!(is_fit(2_501) && is_fit(2_501) && health.ejected().is_none());
-        health.failed(SLOW, "silent", 3_000);
-        health.failed(SLOW, "silent", 3_000);
+        health.failed(SLOW, "silent", SILENT_MOST, 3_000);
+        health.failed(SLOW, "silent", SILENT_MOST, 3_000);
         assert!(is_fit(3_000), "a slow answer may be the request's fault");
-        health.failed(SLOW, "silent", 3_000);
+        health.failed(SLOW, "silent", SILENT_MOST, 3_000);
         assert!(!is_fit(3_000));
         for _ in 0..20 {
-            health.failed(1, "refused", 10_000);
+            health.failed(1, "refused", SILENT_MOST, 10_000);
         }
         assert!(!is_fit(39_999) && is_fit(40_000), "half a minute at most");
     }
@@ -201,7 +205,7 @@ mod tests {
     #[test]
     fn a_target_that_takes_connections_again_is_reachable() {
         let health = Health::default();
-        health.unreachable("refused");
+        health.unreachable("refused", false);
         assert_eq!(health.ejected().as_deref(), Some("refused, 1 in a row"));
         assert!(health.is_unreachable());
         health.connected();

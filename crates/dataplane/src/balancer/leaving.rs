@@ -9,6 +9,10 @@ use drover_core::{BalancerConfig, UnitKey};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+/// Connections end so much before the time is over, if that is long enough: others count it too, and they began
+/// earlier; the unit is stopped at its end.
+const EARLY_MS: u64 = 500;
+
 /// Until when connections to units that left the rotation may live.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
@@ -72,7 +76,9 @@ fn next(
     let past = held.iter().filter(|(_, deadline)| **deadline > now).map(|(unit, at)| (*unit, *at));
     let mut next: BTreeMap<_, _> = past.collect();
     for (unit, ms) in &config.draining {
-        let deadline = held.get(unit).copied().unwrap_or(now + Duration::from_millis(*ms));
+        let early = if *ms > EARLY_MS * 10 { EARLY_MS } else { 0 };
+        let deadline = now + Duration::from_millis(ms - early);
+        let deadline = held.get(unit).copied().unwrap_or(deadline);
         next.insert(*unit, deadline);
     }
     next.retain(|unit, _| !serving.contains(unit));

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Shared;
 use super::choice::Asker;
 use super::clock::millis;
+use super::ledger::Account;
 use super::refusal::Refusal;
 use super::sticky::Sticky;
 use super::table::LiveRoute;
@@ -43,6 +44,13 @@ pub(super) enum Nobody {
     Behind(Arc<LiveRoute>),
 }
 
+/// The targets of one request that were tried, and since when it waits for one.
+#[derive(Default)]
+pub(super) struct Tried {
+    targets: Vec<Arc<Upstream>>,
+    waits_since: Option<Instant>,
+}
+
 /// One of the requests that a route may hold at a time.
 struct Waiting(Arc<AtomicU32>);
 
@@ -53,29 +61,27 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(super) async fn pick(
     wanted: &impl Want,
     shared: &Shared,
-    tried: &mut Vec<Arc<Upstream>>,
+    tried: &mut Tried,
 ) -> Result<Picked, (Refusal, Option<Arc<LiveRoute>>)> {
-    let route = match look(wanted, shared, tried, false) {
+    let route = match look(wanted, shared, &tried.targets, false) {
         Ok(picked) => return Ok(picked),
         Err(Nobody::Unknown) => return Err((Refusal::Unknown, None)),
         Err(Nobody::Behind(route)) => route,
     };
-    let Some(hold) = route.hold else { return Err((nobody(tried), Some(route))) };
+    let Some(hold) = route.hold else { return Err((nobody(&tried.targets), Some(route))) };
     let Some(_place) = Waiting::begin(&route, hold.requests) else {
         return Err((Refusal::HeldTooLong, Some(route)));
     };
-    let began = Instant::now();
-    let until = began + Duration::from_millis(hold.timeout_ms);
+    // It may have waited before, for a target that then could not be reached.
+    let since = *tried.waits_since.get_or_insert_with(Instant::now);
+    let until = since + Duration::from_millis(hold.timeout_ms);
     let mut swaps = shared.swaps.subscribe();
     let mut is_last = false;
     loop {
         // Who could not be reached may be back: what was tried is tried again, when its rest is over.
-        let was_tried = std::mem::take(tried);
-        match look(wanted, shared, tried, is_last) {
-            Ok(picked) => {
-                picked.in_flight.target().account().held(millis(began.elapsed()));
-                return Ok(picked);
-            }
+        let was_tried = std::mem::take(&mut tried.targets);
+        match look(wanted, shared, &[], is_last) {
+            Ok(picked) => return Ok(picked),
             Err(Nobody::Unknown) => return Err((Refusal::Unknown, None)),
             Err(Nobody::Behind(route)) if is_last => {
                 return Err((Refusal::HeldTooLong, Some(route)));
@@ -122,6 +128,20 @@ fn look(
 
 fn nobody(tried: &[Arc<Upstream>]) -> Refusal {
     if tried.is_empty() { Refusal::NoTarget } else { Refusal::Unreachable }
+}
+
+impl Tried {
+    /// This one was.
+    pub(super) fn push(&mut self, target: Arc<Upstream>) {
+        self.targets.push(target);
+    }
+
+    /// It found a target: count how long it was held, if it was.
+    pub(super) fn found(&self, account: &Account) {
+        if let Some(since) = self.waits_since {
+            account.held(millis(since.elapsed()));
+        }
+    }
 }
 
 impl Waiting {

@@ -146,6 +146,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use super::super::choice::Asker;
     use super::*;
     use drover_core::{Listener, RevisionNo, ServiceId, Slot, Target};
 
@@ -157,7 +158,7 @@ mod tests {
         let old = Table::default().next(&config(&[("a", 1), ("b", 1), ("c", 1)]), &board);
         let next = |table: &Table| {
             let route = table.route(PORT, "h", "/").unwrap();
-            route.choose(&[]).unwrap().address.clone()
+            route.choose_for(Asker::ANYBODY, &[]).unwrap().address.clone()
         };
         assert_eq!(next(&old), "a");
         let new = old.next(&config(&[("a", 1), ("b", 1), ("d", 1)]), &board);
@@ -176,15 +177,18 @@ mod tests {
         let table =
             Table::default().next(&config(&[("a", 1), ("b", 1), ("off", 0)]), &Board::default());
         let route = table.route(PORT, "h", "/").unwrap();
-        let a = route.choose(&[]).unwrap();
-        let b = route.choose(&[]).unwrap();
+        let a = route.choose_for(Asker::ANYBODY, &[]).unwrap();
+        let b = route.choose_for(Asker::ANYBODY, &[]).unwrap();
         assert_eq!((a.address.as_str(), b.address.as_str()), ("a", "b"));
         a.rest();
         for _ in 0..4 {
-            assert_eq!(route.choose(&[]).unwrap().address, "b");
+            assert_eq!(route.choose_for(Asker::ANYBODY, &[]).unwrap().address, "b");
         }
-        assert_eq!(route.choose(std::slice::from_ref(&b)).unwrap().address, "a");
-        assert!(route.choose(&[a, b]).is_none());
+        assert_eq!(
+            route.choose_for(Asker::ANYBODY, std::slice::from_ref(&b)).unwrap().address,
+            "a"
+        );
+        assert!(route.choose_for(Asker::ANYBODY, &[a, b]).is_none());
     }
 
     fn config(targets: &[(&str, u16)]) -> BalancerConfig {

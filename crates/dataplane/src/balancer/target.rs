@@ -56,7 +56,7 @@ impl Upstream {
 
     /// It could not be reached.
     pub(super) fn rest(&self) {
-        self.health.unreachable("it could not be connected to");
+        self.health.unreachable("it could not be connected to", false);
     }
 }
 
