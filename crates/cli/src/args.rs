@@ -345,13 +345,13 @@ impl Command {
 
     fn operator_mut(&mut self) -> Option<&mut Operator> {
         match self {
-            Self::Host(HostCommand::Ls(operator)) => Some(operator),
+            Self::Host(HostCommand::Ls(operator))
+            | Self::Certificate(CertificateCommand::Ls(operator)) => Some(operator),
             Self::Host(
                 HostCommand::Rm(hosts)
                 | HostCommand::Activate(hosts)
                 | HostCommand::Deactivate(hosts),
             ) => Some(&mut hosts.operator),
-            Self::Certificate(CertificateCommand::Ls(operator)) => Some(operator),
             Self::Certificate(CertificateCommand::Add(add)) => Some(&mut add.operator),
             Self::Certificate(CertificateCommand::Rm(some)) => Some(&mut some.operator),
             Self::Token(TokenCommand::Create(named)) | Self::Key(KeyCommand::Create(named)) => {

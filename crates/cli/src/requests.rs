@@ -23,18 +23,19 @@ pub(crate) fn sentence(ledger: &Value) -> Option<String> {
         return None;
     }
     let noun = if all == 1 { "request" } else { "requests" };
-    let mut said = format!("{} {noun}, {} failed", grouped(all), grouped(failed));
-    if failed > 0 {
-        said.push_str(&format!(" ({})", causes(&ledger["failedBy"])));
-    }
-    match held {
-        0 => said.push_str(", none had to wait"),
-        _ => said.push_str(&format!(", longest wait {} ms", grouped(count("longestHeldMillis")))),
-    }
-    if retried > 0 {
-        said.push_str(&format!(", {} sent again to another container", grouped(retried)));
-    }
-    Some(said)
+    let why = match failed {
+        0 => String::new(),
+        _ => format!(" ({})", causes(&ledger["failedBy"])),
+    };
+    let waited = match held {
+        0 => "none had to wait".to_owned(),
+        _ => format!("longest wait {} ms", grouped(count("longestHeldMillis"))),
+    };
+    let again = match retried {
+        0 => String::new(),
+        _ => format!(", {} sent again to another container", grouped(retried)),
+    };
+    Some(format!("{} {noun}, {} failed{why}, {waited}{again}", grouped(all), grouped(failed)))
 }
 
 /// One row for each revision that answered.

@@ -58,34 +58,34 @@ fn as_json(view: &ServiceView, ledger: Option<&Value>) -> Value {
 
 /// `web: upgrading, revision 3 to 4, 2 of 6 slots moved, 1 at a time: 14,203 requests, 0 failed, …`
 fn line(view: &ServiceView, ledger: Option<&Value>) -> String {
-    let upgrade = &view.whole["upgrade"];
-    let last = &view.whole["lastUpgrade"];
-    let mut said = format!("{}: {}", view.name, view.state);
+    let said = format!("{}: {}, {}", view.name, view.state, progress(view));
+    match ledger.and_then(requests::sentence) {
+        Some(sentence) => format!("{said}: {sentence}"),
+        None => said,
+    }
+}
+
+/// How far its upgrade is, or how the last one ended.
+fn progress(view: &ServiceView) -> String {
+    let (upgrade, last) = (&view.whole["upgrade"], &view.whole["lastUpgrade"]);
     if upgrade.is_object() {
-        said.push_str(&format!(
-            ", revision {} to {}, {} of {} slots moved, {} at a time",
+        let waits =
+            if view.message.is_empty() { String::new() } else { format!("; {}", view.message) };
+        return format!(
+            "revision {} to {}, {} of {} slots moved, {} at a time{waits}",
             upgrade["fromRevision"],
             upgrade["toRevision"],
             upgrade["slotsMoved"],
             view.scale,
             upgrade["inServiceStrategy"]["batchSize"],
-        ));
-        if !view.message.is_empty() {
-            said.push_str(&format!("; {}", view.message));
-        }
-    } else if last.is_object() {
-        said.push_str(&match last["phase"].as_str() {
-            Some("rolling-back") => {
-                format!(", last upgrade rolled back to revision {}", last["fromRevision"])
-            }
-            _ => format!(", last upgraded to revision {}", last["toRevision"]),
-        });
-    } else {
-        said.push_str(", not upgraded since it was made");
+        );
     }
-    match ledger.and_then(requests::sentence) {
-        Some(sentence) => format!("{said}: {sentence}"),
-        None => said,
+    match last["phase"].as_str() {
+        None => "not upgraded since it was made".to_owned(),
+        Some("rolling-back") => {
+            format!("last upgrade rolled back to revision {}", last["fromRevision"])
+        }
+        Some(_) => format!("last upgraded to revision {}", last["toRevision"]),
     }
 }
 

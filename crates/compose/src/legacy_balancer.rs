@@ -194,8 +194,7 @@ fn rules_for(
     let protocol = match (secure.contains(&listener.source), listener.protocol) {
         (true, RuleProtocol::Tcp) => RuleProtocol::Tls,
         (true, RuleProtocol::Http) => RuleProtocol::Https,
-        (true, protocol) => protocol,
-        (false, protocol) => protocol,
+        (_, protocol) => protocol,
     };
     let (service, selector) = match target {
         Target::Service(name) => (Some(name.clone()), None),

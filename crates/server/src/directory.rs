@@ -123,10 +123,9 @@ fn affected(before: &World, update: &Update) -> Affected {
     for key in &update.touched {
         match key {
             RowKey::Unit(key) | RowKey::Observed(key) => drop(found.services.insert(key.service)),
-            RowKey::Upgrade(id) => drop(found.services.insert(*id)),
             RowKey::Revision(id, _) => drop(edited.insert(*id)),
             RowKey::Service(id) if is_edited(worlds, *id) => drop(edited.insert(*id)),
-            RowKey::Service(id) => drop(found.services.insert(*id)),
+            RowKey::Service(id) | RowKey::Upgrade(id) => drop(found.services.insert(*id)),
             RowKey::Seen(id) => drop(found.hosts.insert(*id)),
             RowKey::Host(id) | RowKey::Lost(id) => {
                 found.hosts.insert(*id);

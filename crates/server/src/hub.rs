@@ -105,10 +105,8 @@ fn touched(before: &World, update: &Update) -> Touched {
                 touched.hosts.extend(world.units_of(*service).map(|unit| unit.host));
                 balancers = true;
             }
-            // An address or a part of the network, which all its peers need to know.
-            RowKey::Host(_) => touched.all = true,
             RowKey::Seen(host) => {
-                touched.all |= public_key(before, *host) != public_key(world, *host)
+                touched.all |= public_key(before, *host) != public_key(world, *host);
             }
             RowKey::Observed(_)
             | RowKey::Lost(_)
@@ -116,8 +114,9 @@ fn touched(before: &World, update: &Update) -> Touched {
             | RowKey::Withdrawn(_)
             | RowKey::Certificate(_) => balancers = true,
             RowKey::Service(service) => touched.all |= edited(before, world, *service),
-            // Rare, and read by units of many services: names, logins.
-            RowKey::Stack(_)
+            // Rare, and read by units of many services: names, logins, a host's address and part of the network.
+            RowKey::Host(_)
+            | RowKey::Stack(_)
             | RowKey::Registry(_)
             | RowKey::Setting(_)
             | RowKey::VolumeTemplate(_)
