@@ -4,6 +4,7 @@
 //! ```text
 //! testapp serve [--port 80] [--text v1] [--boot-ms N] [--crash-after-ms N] [--exit-code N] [--ignore-term]
 //! testapp health [--port 80]        ends with 0 if the service answers /health with 200
+//! testapp get ADDRESS:PORT PATH     prints what a GET is answered with, or why it isn't
 //! testapp sleep [--ignore-term]     runs until it is stopped
 //! testapp exit CODE [--after-ms N]  ends with CODE
 //! testapp echo                      copies its input to its output
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     match options.0.first().map(String::as_str) {
         Some("serve") => serve(&options),
         Some("health") => health(&options),
+        Some("get") => get(&options),
         Some("sleep") => {
             println!("sleeping");
             loop {
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         },
         Some(_) | None => {
-            eprintln!("testapp serve|health|sleep|exit CODE|echo; see the top of its source");
+            eprintln!("testapp serve|health|get|sleep|exit CODE|echo; see the top of its source");
             ExitCode::from(2)
         }
     }
@@ -176,6 +178,30 @@ fn health(options: &Options) -> ExitCode {
         Ok(answer) => {
             println!("{}", answer.lines().next().unwrap_or("no answer"));
             ExitCode::FAILURE
+        }
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn get(options: &Options) -> ExitCode {
+    let (address, path) = (options.0.get(1), options.0.get(2));
+    let (Some(address), Some(path)) = (address, path) else { return ExitCode::from(2) };
+    let asked = TcpStream::connect(address).and_then(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(answer)
+    });
+    match asked {
+        Ok(answer) => {
+            let head =
+                answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+            let _ = std::io::stdout().write_all(&answer[head..]);
+            ExitCode::SUCCESS
         }
         Err(error) => {
             println!("{error}");

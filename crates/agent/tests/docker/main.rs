@@ -10,6 +10,7 @@
 mod asks;
 mod failures;
 mod life;
+mod overlay;
 mod server;
 mod site;
 mod survival;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use drover_core::protocol::{Ask, FromAgent, FromServer, HostEvent, Register, Registered};
-use drover_core::{HostAssignment, HostFacts, HostId, Observed, Secret, UnitKey};
+use drover_core::{
+    DiscoveryUpdate, Followed, HostAssignment, HostFacts, HostId, Observed, Secret, UnitKey,
+};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +23,8 @@ pub(crate) struct Told {
     pub(crate) events: Vec<HostEvent>,
     pub(crate) facts: HostFacts,
     pub(crate) address: String,
+    /// What the name service acknowledged.
+    pub(crate) names: Option<Followed>,
     /// Connections so far.
     pub(crate) hellos: u32,
     /// Bytes of streams, by ask.
@@ -74,6 +78,11 @@ impl Server {
 
     pub(crate) fn assign(&self, assignment: HostAssignment) {
         self.assignment.send_replace(assignment);
+    }
+
+    pub(crate) fn discover(&self, update: DiscoveryUpdate) {
+        let text = serde_json::to_string(&FromServer::Discover(Box::new(update))).unwrap();
+        self.asks.send(Message::text(text)).unwrap();
     }
 
     pub(crate) fn ask(&self, ask: u64, what: Ask) {
@@ -164,6 +173,7 @@ fn hear(message: FromAgent, tell: &watch::Sender<Told>) -> Heard {
                     told.units.insert(unit, seen);
                 }
             }
+            told.names = report.names.or(told.names.take());
             if let Some(last) = report.events.last() {
                 heard = Heard::Events(last.number);
             }

@@ -1,7 +1,8 @@
 //! A place to test at: an engine, an agent, its server, and a cluster that nobody else uses.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use drover_core::{
     RevisionNo, Role, Secret, ServiceId, Slot, Template, UnitKey, label,
 };
 use futures_util::TryStreamExt;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::server::{Server, Told};
@@ -35,8 +36,25 @@ pub(crate) struct Site {
     pub(crate) assignment: HostAssignment,
     pub(crate) state: tempfile::TempDir,
     pub(crate) socket: PathBuf,
-    address: std::net::SocketAddr,
-    agent: Option<JoinHandle<Result<(), AgentError>>>,
+    address: SocketAddr,
+    agent: Option<Running>,
+    /// A process of the namespace whose network the engine has, if that is another than this one's.
+    elsewhere: Option<u32>,
+}
+
+/// An agent: part of the test, or a program in its host's network.
+enum Running {
+    Task(JoinHandle<Result<(), AgentError>>),
+    Program(std::process::Child),
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Self::Program(program) = self {
+            let _ = program.kill();
+            let _ = program.wait();
+        }
+    }
 }
 
 pub(crate) fn key(slot: u32) -> UnitKey {
@@ -65,28 +83,34 @@ pub(crate) fn web() -> ContainerSpec {
 impl Site {
     /// A site, or `None` where there is no engine to test on.
     pub(crate) async fn open() -> Option<Self> {
-        let Ok(sockets) = std::env::var("DROVER_TEST_DOCKER_SOCKETS") else {
-            println!("skipped: DROVER_TEST_DOCKER_SOCKETS names no Docker engine");
-            return None;
-        };
+        let socket = sockets()?.remove(0);
+        Some(Self::open_on(socket, None).await)
+    }
+
+    /// A site on this engine; its agent runs in the network namespace of the process `elsewhere`, if one is given, and
+    /// finds its server at the address.
+    pub(crate) async fn open_on(socket: PathBuf, elsewhere: Option<(u32, IpAddr)>) -> Self {
         // Shown for tests that fail; a second test in one process finds it done.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
-        let socket = PathBuf::from(sockets.split(',').next().unwrap());
         let docker = Docker::connect_with_unix(&socket.to_string_lossy(), 60, API_DEFAULT_VERSION);
         let docker = docker.unwrap().negotiate_version().await.unwrap();
-        make_image(&docker).await;
+        make_image(&socket, &docker).await;
         let state = tempfile::tempdir().unwrap();
         let mut random = [0; 8];
         getrandom::fill(&mut random).unwrap();
         let cluster = format!("test-{:016x}", u64::from_be_bytes(random));
         let assignment =
             HostAssignment { cluster, host: 3, generation: 1, ..HostAssignment::default() };
-        let server = Server::start(None, assignment.clone()).await;
+        let address = elsewhere.map(|(_, address)| SocketAddr::new(address, 0));
+        let elsewhere = elsewhere.map(|(process, _)| process);
+        let server = Server::start(address, assignment.clone()).await;
         let address = server.address;
+        let server = Some(server);
+        let agent = None;
         let mut site =
-            Self { docker, server: Some(server), assignment, state, socket, address, agent: None };
+            Self { docker, server, assignment, state, socket, address, agent, elsewhere };
         site.start_agent();
-        Some(site)
+        site
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -102,14 +126,24 @@ impl Site {
     }
 
     pub(crate) fn start_agent(&mut self) {
-        self.agent = Some(tokio::spawn(drover_agent::run(self.options())));
+        let Some(process) = self.elsewhere else {
+            let task = tokio::spawn(drover_agent::run(self.options()));
+            self.agent = Some(Running::Task(task));
+            return;
+        };
+        let mut program = std::process::Command::new("nsenter");
+        program.arg(format!("--net=/proc/{process}/ns/net")).arg(example("agent")).arg("run");
+        program.arg(format!("http://{}", self.address)).arg(self.state.path()).arg(&self.socket);
+        self.agent = Some(Running::Program(program.spawn().unwrap()));
     }
 
     /// As a crash would: nothing is said or written any more.
     pub(crate) async fn kill_agent(&mut self) {
-        let agent = self.agent.take().unwrap();
-        agent.abort();
-        assert!(agent.await.unwrap_err().is_cancelled());
+        let mut agent = self.agent.take().unwrap();
+        if let Running::Task(task) = &mut agent {
+            task.abort();
+            assert!(task.await.unwrap_err().is_cancelled());
+        }
     }
 
     pub(crate) fn stop_server(&mut self) {
@@ -234,13 +268,27 @@ impl Site {
     }
 }
 
-/// Make the image of the test service, once.
-async fn make_image(docker: &Docker) {
-    static MADE: OnceCell<()> = OnceCell::const_new();
-    MADE.get_or_init(|| async {
-        // …/debug/deps/docker-… is this program; examples stand beside.
-        let program = std::env::current_exe().unwrap();
-        let app = program.parent().unwrap().with_file_name("examples").join("testapp");
+/// The engines' sockets; `None` where there are none to test on.
+pub(crate) fn sockets() -> Option<Vec<PathBuf>> {
+    let Ok(sockets) = std::env::var("DROVER_TEST_DOCKER_SOCKETS") else {
+        println!("skipped: DROVER_TEST_DOCKER_SOCKETS names no Docker engine");
+        return None;
+    };
+    Some(sockets.split(',').map(PathBuf::from).collect())
+}
+
+/// …/debug/deps/docker-… is this program; examples stand beside.
+fn example(name: &str) -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    program.parent().unwrap().with_file_name("examples").join(name)
+}
+
+/// Make the image of the test service, once for each engine.
+async fn make_image(socket: &Path, docker: &Docker) {
+    static MADE: Mutex<BTreeSet<PathBuf>> = Mutex::const_new(BTreeSet::new());
+    let mut made = MADE.lock().await;
+    if made.insert(socket.to_owned()) {
+        let app = example("testapp");
         let app = std::fs::read(&app).unwrap_or_else(|e| panic!("{}: {e}", app.display()));
         let mut archive = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
@@ -255,8 +303,7 @@ async fn make_image(docker: &Docker) {
             .tag(tag)
             .changes(vec!["ENTRYPOINT [\"/testapp\"]".to_owned()])
             .build();
-        let made = docker.create_image(Some(options), Some(bollard::body_full(archive)), None);
-        made.try_collect::<Vec<_>>().await.unwrap();
-    })
-    .await;
+        let image = docker.create_image(Some(options), Some(bollard::body_full(archive)), None);
+        image.try_collect::<Vec<_>>().await.unwrap();
+    }
 }
