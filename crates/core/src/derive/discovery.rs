@@ -290,4 +290,139 @@ mod tests {
         check(in_network_of("side"), in_network_of(""), ["", ""]);
         check(Managed, in_network_of("gone"), ["10.42.1.2", ""]);
     }
+
+    /// As it is stored: shorter than every field spelled out.
+    fn read<T: serde::de::DeserializeOwned>(json: Value) -> Arc<T> {
+        Arc::new(serde_json::from_value(json).unwrap())
+    }
+
+    fn service(world: &mut World, id: u64, name: &str, more: &[(&str, Value)]) {
+        let mut json = json!({
+            "id": id, "project": 1, "stack": 2, "name": name, "kind": "containers", "scale": 1,
+            "wanted": "active", "current": 2, "created_at": 0,
+        });
+        for (key, value) in more {
+            json[key] = value.clone();
+        }
+        world.services.insert(ServiceId(id), read(json));
+    }
+
+    fn unit(world: &mut World, revision: u32, desired: &str, seen: Option<Value>) {
+        let key = crate::UnitKey {
+            service: ServiceId(3),
+            slot: Slot::Number(1),
+            revision: crate::RevisionNo(revision),
+            incarnation: 0,
+        };
+        let unit = json!({
+            "key": key, "host": 101, "desired": desired, "generation": 1, "serial": revision * 10,
+            "created_at": 0,
+        });
+        world.units.insert(key, read(unit));
+        if let Some(containers) = seen {
+            let seen = json!({
+                "generation": 1, "tick": 1, "phase": "running", "ready": true,
+                "containers": containers,
+            });
+            world.observed.insert(key, read(seen));
+        }
+    }
+
+    /// `web` of the stack `blog` in the middle of an upgrade from revision 1 to 2, and what is around it.
+    fn blog() -> World {
+        let mut world = World::new();
+        for id in [1, 9] {
+            let project = json!({ "id": id, "name": format!("p{id}"), "created_at": 0 });
+            world.projects.insert(ProjectId(id), read(project));
+        }
+        for (id, project) in [(101, 1), (102, 9)] {
+            let host = json!({
+                "id": id, "project": project, "identity": "i", "hostname": "h", "active": true,
+                "address": "192.0.2.1", "created_at": 0,
+            });
+            world.hosts.insert(HostId(id), read(host));
+        }
+        let stack = json!({ "id": 2, "project": 1, "name": "blog", "created_at": 0 });
+        world.stacks.insert(StackId(2), read(stack));
+        let links = json!([{ "service": 4, "alias": "data" }, { "service": 4 }]);
+        service(&mut world, 3, "web", &[("links", links)]);
+        service(&mut world, 4, "db", &[("kind", "external".into())]);
+        service(&mut world, 5, "gone", &[("wanted", "removed".into())]);
+        for number in [1, 2] {
+            let revision = json!({
+                "service": 3, "number": number, "by": "test", "created_at": 0,
+                "template": { "primary": {}, "sidekicks": { "log": { "network": { "container": "" } } } },
+            });
+            let number = crate::RevisionNo(number);
+            world.revisions.insert((ServiceId(3), number), read(revision));
+        }
+        let both =
+            |ip| json!({ "": { "running": true, "address": ip }, "log": { "running": true } });
+        unit(&mut world, 1, "draining", Some(both("10.42.1.2")));
+        unit(&mut world, 2, "running", Some(both("10.42.1.3")));
+        unit(&mut world, 3, "removed", None);
+        world.withdrawn.insert(ProjectId(1), 17);
+        world
+    }
+
+    #[test]
+    fn a_host_is_told_of_its_project() {
+        let told = discovery(&blog(), HostId(101));
+        assert_eq!((told.routing, told.host, told.project.name.as_str()), (17, 101, "p1"));
+        assert_eq!(told.hosts.keys().map(|id| id.0).collect::<Vec<_>>(), [101]);
+        assert_eq!(told.services.keys().map(|id| id.0).collect::<Vec<_>>(), [3, 4]);
+        let web = &told.services[&ServiceId(3)];
+        let links: Vec<_> = web.links.iter().map(|(alias, id)| (alias.as_str(), id.0)).collect();
+        assert_eq!(links, [("data", 4), ("db", 4)]);
+        let containers = web.containers.iter().map(|c| {
+            let standing = match (c.serving, c.withdrawn) {
+                (true, false) => "serves",
+                (false, true) => "withdrawn",
+                other => panic!("{other:?}"),
+            };
+            format!("{} {} {} {standing}", c.serial, c.name, c.address)
+        });
+        assert_eq!(
+            containers.collect::<Vec<_>>(),
+            [
+                "10 blog-web-1 10.42.1.2 withdrawn",
+                "11 blog-web-log-1 10.42.1.2 withdrawn",
+                "20 blog-web-1 10.42.1.3 serves",
+                "21 blog-web-log-1 10.42.1.3 serves",
+            ]
+        );
+        assert_eq!(discovery(&blog(), HostId(7)), Discovery::default());
+    }
+
+    #[test]
+    fn what_is_removed_is_told_of_until_its_containers_are_gone() {
+        let mut world = blog();
+        service(&mut world, 3, "web", &[("wanted", "removed".into())]);
+        assert!(discovered_service(&world, ServiceId(3)).is_some());
+        let running = Some(json!({ "": { "running": true, "address": "10.42.1.2" } }));
+        unit(&mut world, 1, "removed", running);
+        unit(&mut world, 2, "removed", Some(json!({})));
+        let told = discovered_service(&world, ServiceId(3)).unwrap();
+        assert_eq!(told.containers.len(), 2, "the one that still runs, with its sidekick");
+        unit(&mut world, 1, "removed", Some(json!({})));
+        assert_eq!(discovered_service(&world, ServiceId(3)), None);
+    }
+
+    #[test]
+    fn rules_name_their_targets() {
+        let world = blog();
+        let rule = PortRule {
+            source_port: 80,
+            service: Some(ServiceId(3)),
+            target_port: Some(8080),
+            hostname: Some("a.example".into()),
+            ..PortRule::default()
+        };
+        let spec = BalancerSpec { rules: vec![rule], ..BalancerSpec::default() };
+        let told = lb_config(&world, &spec);
+        assert_eq!(told["port_rules"][0]["service"], "blog/web");
+        assert_eq!(told["port_rules"][0]["target_port"], 8080);
+        assert_eq!(told["port_rules"][0]["protocol"], "http");
+        assert_eq!(told["stickiness_policy"], Value::Null);
+    }
 }
