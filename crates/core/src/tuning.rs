@@ -1,6 +1,7 @@
 //! What a balancer's custom HAProxy text comes to. The common directives are understood; the rest is refused where
-//! it is given, naming the line. How lines are read is in `tuning/read.rs`.
+//! it is given, naming the line. How the text is read is in `tuning/read.rs`.
 
+mod directive;
 mod line;
 mod read;
 
