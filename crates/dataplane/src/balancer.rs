@@ -20,6 +20,7 @@ mod facts;
 mod forward;
 mod headers;
 mod health;
+mod joined;
 mod leaving;
 mod ledger;
 mod pattern;
@@ -108,7 +109,8 @@ pub async fn serve(options: Options, stop: impl Future<Output = ()>) {
     let end = CancellationToken::new();
     let writing = board::keep_written(shared.clone(), options.status, end.clone());
     let writing = tokio::spawn(writing);
-    let telling = options.access_log.map(|format| tokio::spawn(tell(shared.clone(), format, end.clone())));
+    let tell = |format| tokio::spawn(tell(shared.clone(), format, end.clone()));
+    let telling = options.access_log.map(tell);
     let upkeep = tokio::spawn(upkeep::upkeep(shared.clone()));
     let mut balancer = Balancer {
         doors: Doors::new(shared.clone()),

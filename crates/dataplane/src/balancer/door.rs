@@ -126,10 +126,11 @@ async fn welcome(
 ) {
     loop {
         let next = async {
-            let place = places.take().await;
-            (place, listener.accept().await)
+            let accepted = listener.accept().await;
+            // Only now: a door that nobody comes to takes nobody's place.
+            (accepted, places.take().await)
         };
-        let (place, accepted) = tokio::select! {
+        let (accepted, place) = tokio::select! {
             next = next => next,
             () = close.cancelled() => return,
         };

@@ -9,6 +9,7 @@ use drover_core::{BalancerConfig, HealthCheck, Hold, Route, Tuning, UnitKey};
 
 use super::board::Board;
 use super::choice::Rotation;
+use super::joined::joined;
 use super::ledger::{Account, NOBODY};
 use super::pattern::Pattern;
 use super::settings::{DoorSettings, RouteSettings};
@@ -56,7 +57,7 @@ impl Table {
         let mut next = Self::default();
         for (&port, listener) in &config.listeners {
             let mut routes = Vec::new();
-            for route in &listener.routes {
+            for route in joined(listener).iter() {
                 routes.push(Arc::new(self.live(port, route, &config.tuning, &mut next, board)));
             }
             let settings = DoorSettings::of(&config.tuning, port);

@@ -1,5 +1,5 @@
-//! How many connections may be open at a time. A door takes its place before it accepts: who comes when all are
-//! taken waits in the system's queue.
+//! How many connections may be open at a time. Who comes when all places are taken waits: one at each door, the others
+//! in the system's queue.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
