@@ -83,7 +83,19 @@ fn rules(world: &World, balancer: &Service, spec: &BalancerSpec) -> Vec<PortRule
             }));
         }
     }
+    all.iter_mut().for_each(leave_out_unspoken);
     all
+}
+
+/// What is not HTTP has no paths and, but for SNI, no host names: all targets of the port balance together.
+fn leave_out_unspoken(rule: &mut PortRule) {
+    match rule.protocol {
+        crate::RuleProtocol::Http | crate::RuleProtocol::Https => {}
+        crate::RuleProtocol::Sni => rule.path = None,
+        crate::RuleProtocol::Tcp | crate::RuleProtocol::Tls | crate::RuleProtocol::Udp => {
+            (rule.hostname, rule.path) = (None, None);
+        }
+    }
 }
 
 fn listener_of(spec: &BalancerSpec, rule: &PortRule) -> Listener {
