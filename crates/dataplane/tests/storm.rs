@@ -36,8 +36,8 @@ struct Unit {
 
 impl Unit {
     async fn start(slot: u32, heard: Heard) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
         let key = UnitKey {
             service: SERVICE,
             slot: Slot::Number(slot),
@@ -48,7 +48,7 @@ impl Unit {
             // Dropped with the task, and all connections with it.
             let mut connections = JoinSet::new();
             loop {
-                let (stream, _) = listener.accept().await.unwrap();
+                let (stream, _) = listener.accept().await.expect("a connection");
                 let heard = heard.clone();
                 let service = service_fn(move |request| respond(request, heard.clone()));
                 let builder = hyper::server::conn::http1::Builder::new();
@@ -65,7 +65,7 @@ async fn respond(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.method() == Method::POST {
         let number = request.uri().path().to_owned();
-        *heard.lock().unwrap().entry(number).or_default() += 1;
+        *heard.lock().expect("nobody panicked").entry(number).or_default() += 1;
     }
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
     // Others get their turn between a request and its answer.
@@ -97,10 +97,10 @@ async fn load(port: u16, first: u64, stop: Arc<AtomicBool>, done: Arc<AtomicU64>
             .method(method)
             .uri(format!("http://127.0.0.1:{port}/{number}"))
             .body(Full::new(Bytes::from(text.clone())))
-            .unwrap();
-        let response = client.request(request).await.unwrap();
+            .expect("a request");
+        let response = client.request(request).await.expect("an answer");
         let status = response.status();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body = response.into_body().collect().await.expect("a whole body").to_bytes();
         if status != StatusCode::OK || body != text {
             failed.push(format!("{number}: {status} {body:?}"));
         }
@@ -139,7 +139,9 @@ async fn storm(changes: u32) {
         units.push(Unit::start(change + 2, heard.clone()).await);
         let old = units.remove(0);
         let routing = u64::from(change);
-        bench.replace(&serde_json::to_vec(&config(port, routing, &units, &[old.key])).unwrap());
+        bench.replace(
+            &serde_json::to_vec(&config(port, routing, &units, &[old.key])).expect("JSON"),
+        );
         wait_for("the drain is acknowledged and done", || {
             let status = bench.status();
             status.routing >= routing && !status.in_flight.contains_key(&old.key)
@@ -150,7 +152,7 @@ async fn storm(changes: u32) {
     stop.store(true, Relaxed);
     let mut failed = Vec::new();
     for client in clients {
-        failed.extend(client.await.unwrap());
+        failed.extend(client.await.expect("it ended"));
     }
     let done = done.load(Relaxed);
     assert!(
@@ -159,7 +161,7 @@ async fn storm(changes: u32) {
         failed.len(),
         &failed[..3.min(failed.len())]
     );
-    let heard = heard.lock().unwrap();
+    let heard = std::mem::take(&mut *heard.lock().expect("nobody panicked"));
     let twice: Vec<_> = heard.iter().filter(|(_, times)| **times != 1).collect();
     assert!(twice.is_empty(), "sent more than once: {twice:?}");
     assert!(heard.len() as u64 * 2 + CLIENTS >= done, "every POST was heard");

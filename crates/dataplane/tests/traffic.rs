@@ -56,8 +56,8 @@ async fn answer(
     for (name, value) in headers {
         request = request.header(name, *value);
     }
-    let request = request.body(Full::<Bytes>::default()).unwrap();
-    let response = bench::client().request(request).await.unwrap();
+    let request = request.body(Full::<Bytes>::default()).expect("a request");
+    let response = bench::client().request(request).await.expect("an answer");
     (response.status(), response.headers().clone())
 }
 

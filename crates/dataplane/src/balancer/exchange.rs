@@ -42,9 +42,13 @@ pub(super) enum Trouble {
     ClientSilent,
 }
 
+/// So many closing connections of one target in a row, and another one is asked.
+const CLOSING: u32 = 8;
+
 /// Ask the target that was picked.
 pub(super) async fn exchange(asked: &mut Asked, picked: &Picked) -> Result<Begun, Trouble> {
     let (route, target) = (&picked.route, picked.in_flight.target());
+    let mut closing = 0;
     loop {
         let mut line = line(asked, picked).await.map_err(Trouble::Unreachable)?;
         target.health.connected();
@@ -65,7 +69,8 @@ pub(super) async fn exchange(asked: &mut Asked, picked: &Picked) -> Result<Begun
         };
         if let Some(request) = error.take_message() {
             asked.take_back(request);
-            if matches!(line, Line::One(_, true) | Line::Two(_)) {
+            closing += 1;
+            if closing < CLOSING && matches!(line, Line::One(_, true) | Line::Two(_)) {
                 continue;
             }
             return Err(Trouble::Unreachable(ConnectError::HungUp(error.into_error())));

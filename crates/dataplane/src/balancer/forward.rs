@@ -98,16 +98,14 @@ async fn send(asked: &mut Asked, shared: &Shared) -> Result<(Picked, Begun), Ref
             Err(trouble) => trouble,
         };
         let account = target.account();
-        match troubled(trouble, asked, &target, shared) {
-            Err(refusal) => return Err(counted(refusal, Some(&account), shared)),
-            Ok(()) => {
-                account.retried();
-                last = Some(account);
-                // The one that broke is still better than none.
-                if !asked.was_sent || picked.route.targets.len() > 1 {
-                    tried.push(target);
-                }
-            }
+        if let Err(refusal) = troubled(trouble, asked, &target, shared) {
+            return Err(counted(refusal, Some(&account), shared));
+        }
+        account.retried();
+        last = Some(account);
+        // The one that broke is still better than none.
+        if !asked.was_sent || picked.route.targets.len() > 1 {
+            tried.push(target);
         }
     }
 }

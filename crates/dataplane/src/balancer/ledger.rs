@@ -161,7 +161,7 @@ fn bucket(ms: u64) -> usize {
 
 fn bucket_ms(place: usize) -> u64 {
     let power = 1 << (place / 2);
-    if place % 2 == 0 { power } else { power + power / 2 }
+    if place.is_multiple_of(2) { power } else { power + power / 2 }
 }
 
 #[cfg(test)]
