@@ -141,7 +141,8 @@ impl Agent {
         let saves = self.attempts_changed.map(|at| at + SAVE_EVERY);
         let reports = self.link.as_ref().and_then(|_| self.reports.due_at(Instant::now()));
         let names = self.naming.due_at(Instant::now());
-        [self.wake_at, saves, reports, names].into_iter().flatten().min()
+        let awaited = self.names_awaited_until();
+        [self.wake_at, saves, reports, names, awaited].into_iter().flatten().min()
     }
 
     /// One turn.

@@ -39,6 +39,13 @@ pub enum NetworkError {
     /// The server's subnet makes no sense.
     #[error("this host's part of the network can't be set up: {0}")]
     Subnet(#[from] BadSubnet),
+    /// It is to be encrypted.
+    #[error(
+        "traffic between hosts is to be encrypted (setting {}), which this agent can't do; nothing is sent in the clear: \
+         unset it, or encrypt the network below",
+        drover_core::ENCRYPTION_SETTING
+    )]
+    Encrypted,
     /// Docker.
     #[error(transparent)]
     Docker(#[from] BridgeError),
@@ -105,6 +112,9 @@ pub(crate) async fn keep(
 /// Bring Docker and the kernel to what the network shall be.
 async fn bring(engine: &Engine, network: &HostNetwork) -> Result<(), NetworkError> {
     let subnet: Subnet = network.subnet.parse()?;
+    if network.encrypted {
+        return Err(NetworkError::Encrypted);
+    }
     let kernel = Kernel::open()?;
     let hosts: Vec<_> = network.peers.iter().filter_map(|peer| peer.address.parse().ok()).collect();
     let wanted = plan::wanted(network, kernel.underlay_mtu(&hosts).await?)?;

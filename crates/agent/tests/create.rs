@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use drover_agent::create::{BadSpec, Making, create_body, named_volumes};
+use drover_agent::create::{BadSpec, GivenNames, Making, create_body, named_volumes};
 use drover_core::{
     AssignedTemplate, AssignedUnit, AssignedVolume, BlkioDevice, ContainerSpec, Desired,
     DockerHealth, HostAssignment, HostId, NetworkMode, PortSpec, Protocol, RevisionNo, Role,
@@ -226,6 +226,44 @@ fn networks() {
     check(NetworkMode::Bridge, "bridge", true);
     check(NetworkMode::None, "none", true);
     check(NetworkMode::Host, "host", false);
+}
+
+#[test]
+fn on_the_project_s_own_network() {
+    let make = |network: NetworkMode, volumes: &[&str]| {
+        let spec = ContainerSpec {
+            network,
+            dns: list(&["10.0.0.53"]),
+            dns_search: list(&["corp"]),
+            volumes: list(volumes),
+            ..ContainerSpec::default()
+        };
+        let mut assignment = alone(spec);
+        assignment.network = Some(drover_core::HostNetwork::default());
+        let (none, search) = (BTreeMap::new(), list(&["corp", "rancher.internal"]));
+        let mut making = Making::of(&assignment, key(Slot::Number(1)), "", &none).unwrap();
+        making.address = Some([10, 42, 1, 130].into());
+        let managed = making.spec.network == NetworkMode::Managed;
+        let file = Path::new("/state/resolv/r-app-web-1-30");
+        making.names = managed.then_some(GivenNames { search: &search, file });
+        serde_json::to_value(create_body(&making).unwrap()).unwrap()
+    };
+    let body = make(NetworkMode::Managed, &[]);
+    let host = &body["HostConfig"];
+    assert_eq!(host["NetworkMode"], "drover");
+    assert_eq!(host["Dns"], serde_json::json!(["169.254.169.250"]), "others are asked behind it");
+    assert_eq!(host["DnsSearch"], serde_json::json!(["corp", "rancher.internal"]));
+    assert_eq!(host["Mounts"][0]["Target"], "/etc/resolv.conf");
+    assert_eq!(host["Mounts"][0]["Source"], "/state/resolv/r-app-web-1-30");
+    let endpoint = &body["NetworkingConfig"]["EndpointsConfig"]["drover"];
+    assert_eq!(endpoint["IPAMConfig"]["IPv4Address"], "10.42.1.130");
+    let own = make(NetworkMode::Managed, &["/mine:/etc/resolv.conf:ro"]);
+    assert!(own["HostConfig"]["Mounts"].is_null(), "a file of the user's own stays");
+    for network in [NetworkMode::Bridge, NetworkMode::Host] {
+        let body = make(network, &[]);
+        assert_eq!(body["HostConfig"]["Dns"], serde_json::json!(["10.0.0.53"]));
+        assert!(body["NetworkingConfig"].is_null() && body["HostConfig"]["Mounts"].is_null());
+    }
 }
 
 #[test]

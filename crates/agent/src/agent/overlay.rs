@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use drover_core::{Desired, HostAssignment, NetworkMode, Phase, UnitKey, label};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::{Agent, AgentResult};
 use crate::docker::Engine;
@@ -16,11 +18,16 @@ use crate::network::subnet::Subnet;
 use crate::network::{Kept, Task, keep, names};
 use crate::op::{DockerOp, UnitOps};
 
+/// How long the first containers of a host wait for its name service.
+const FIRST_NAMES: Duration = Duration::from_secs(5);
+
 /// What is known of the host's part of the network.
 pub(super) struct Overlay {
     tasks: watch::Sender<Option<Task>>,
     /// The subnet that is set up; empty while none is.
     ready: String,
+    /// When it was, if names have not been answered since.
+    unnamed_since: Option<Instant>,
     /// Why it is not as it shall be; empty if it is.
     problem: String,
 }
@@ -29,7 +36,7 @@ impl Overlay {
     pub(super) fn begin(results: mpsc::UnboundedSender<AgentResult>) -> Self {
         let (tasks, told) = watch::channel(None);
         tokio::spawn(keep(told, results));
-        Self { tasks, ready: String::new(), problem: String::new() }
+        Self { tasks, ready: String::new(), unnamed_since: None, problem: String::new() }
     }
 
     pub(super) fn problem(&self) -> &String {
@@ -71,6 +78,7 @@ impl Agent {
         if problem.is_empty() {
             tracing::info!(subnet, "the network is set up");
             self.overlay.ready = subnet;
+            self.overlay.unnamed_since = Some(Instant::now());
         } else {
             tracing::error!("{problem}");
         }
@@ -86,8 +94,22 @@ impl Agent {
 
     /// Whether it is too early for these steps: no process is to start before it can reach anyone.
     pub(super) fn waits_for_network(&self, ops: &UnitOps) -> bool {
-        let missing = self.assignment.network.is_some() && !self.has_network();
+        let network = self.assignment.network.is_some();
+        let missing = network && (!self.has_network() || self.awaits_names());
         missing && ops.doing != Phase::Stopping && is_managed(&self.assignment, ops.unit)
+    }
+
+    /// Whether the name service is still on its way: what starts now would look for others in vain. A host whose name
+    /// service can't run starts what it shall all the same, a little later.
+    fn awaits_names(&self) -> bool {
+        let since = self.overlay.unnamed_since;
+        self.naming.named.is_none() && since.is_some_and(|since| since.elapsed() < FIRST_NAMES)
+    }
+
+    /// When to look again at what waits for names.
+    pub(super) fn names_awaited_until(&self) -> Option<Instant> {
+        let since = self.overlay.unnamed_since.filter(|_| self.awaits_names())?;
+        Some(since + FIRST_NAMES)
     }
 
     /// The addresses that containers about to be made shall have, by member.
