@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use drover_core::check::Violation;
 use drover_core::{
-    ContainerSpec, Desired, HostId, Service, ServiceId, Template, UpgradePhase, Wanted,
+    ContainerSpec, Desired, HostId, Service, ServiceId, ServiceKind, Template, UpgradePhase, Wanted,
 };
 
 use crate::cluster::{Cluster, Weather};
@@ -21,6 +21,8 @@ pub struct Outcome {
     pub violations: Vec<(u64, Violation)>,
     /// Upgrades that were asked for and admitted.
     pub upgrades: u64,
+    /// Requests that were answered.
+    pub requests: u64,
     /// What happened, in words, if it was asked for.
     pub trace: Vec<String>,
 }
@@ -39,7 +41,8 @@ pub fn run(seed: u64, mutation: Option<Mutation>, trace: bool) -> Outcome {
     let trace = chaos.cluster.database.trace.unwrap_or_default();
     let violations = chaos.cluster.database.violations;
     let violations = violations.into_iter().map(|(at, v)| (at - start, v)).collect();
-    Outcome { seed, violations, upgrades: chaos.upgrades, trace }
+    let requests = chaos.cluster.answered;
+    Outcome { seed, violations, upgrades: chaos.upgrades, requests, trace }
 }
 
 struct Chaos {
@@ -70,6 +73,13 @@ impl Chaos {
             let scale = chaos.scale();
             let world = &chaos.cluster.database.world;
             let changes = user::create(world, &format!("s{n}"), scale, template, now);
+            chaos.cluster.ask(&changes);
+        }
+        if chaos.cluster.rng.chance(60) {
+            let scale = u32::try_from(chaos.cluster.rng.between(1, 2)).unwrap_or(1);
+            let targets = chaos.targets();
+            let world = &chaos.cluster.database.world;
+            let changes = user::balance(world, "lb", scale, &targets, now);
             chaos.cluster.ask(&changes);
         }
         chaos
@@ -147,6 +157,10 @@ impl Chaos {
             9 | 10 => steer(UpgradePhase::Finishing),
             11 => steer(UpgradePhase::Canceling),
             12 => steer(UpgradePhase::Upgrading),
+            13..=16 if service.kind == ServiceKind::Balancer => {
+                let targets = self.targets();
+                vec![user::edit(&service, |s| s.balancer = Some(user::rules(&targets)))]
+            }
             13 | 14 => {
                 let scale = self.scale();
                 vec![user::edit(&service, |s| s.scale = scale)]
@@ -162,6 +176,17 @@ impl Chaos {
             _ => self.host_edit(),
         };
         self.cluster.ask(&changes);
+    }
+
+    /// Services to balance over: one, or all.
+    fn targets(&mut self) -> Vec<ServiceId> {
+        let all = self.cluster.database.world.services.values();
+        let all: Vec<ServiceId> = all
+            .filter(|s| s.kind == ServiceKind::Containers && s.wanted != Wanted::Removed)
+            .map(|s| s.id)
+            .collect();
+        let one = self.cluster.rng.pick(&all);
+        if self.cluster.rng.chance(40) { all } else { one.into_iter().collect() }
     }
 
     fn upgrade(&mut self, service: &Service) -> Vec<drover_core::Change> {

@@ -5,13 +5,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use drover_core::protocol::Report;
-use drover_core::{Change, HostAssignment, HostFacts, HostId, HostSeen, Time};
+use drover_core::{Change, HostAssignment, HostFacts, HostId, HostSeen, Time, UnitKey};
 
 use crate::database::Database;
 use crate::mutation::Mutation;
 use crate::node::{Node, Op};
 use crate::rng::Rng;
 use crate::server::Server;
+use crate::traffic::{Request, Router, Run, run_of};
 
 /// How bad the weather is.
 #[derive(Clone, Copy, Debug)]
@@ -24,13 +25,31 @@ pub struct Weather {
     pub delay_ms: u64,
     /// Longest an engine takes for one operation, in milliseconds.
     pub op_ms: u64,
+    /// Longest a balancer takes to follow its configuration, in milliseconds: mostly, and now and then.
+    pub follow_ms: (u64, u64),
+    /// Between two requests at a balancer, in milliseconds: least and most.
+    pub request_ms: (u64, u64),
 }
 
 impl Weather {
     /// Everything arrives, once, soon.
-    pub const FAIR: Self = Self { loss: 0, twice: 0, delay_ms: 5, op_ms: 200 };
+    pub const FAIR: Self = Self {
+        loss: 0,
+        twice: 0,
+        delay_ms: 5,
+        op_ms: 200,
+        follow_ms: (30, 30),
+        request_ms: (200, 5_000),
+    };
     /// Reports get lost, repeated and overtaken.
-    pub const FOUL: Self = Self { loss: 10, twice: 10, delay_ms: 900, op_ms: 1_500 };
+    pub const FOUL: Self = Self {
+        loss: 10,
+        twice: 10,
+        delay_ms: 900,
+        op_ms: 1_500,
+        follow_ms: (400, 30_000),
+        request_ms: (20, 500),
+    };
 }
 
 /// The cluster.
@@ -44,6 +63,10 @@ pub struct Cluster {
     pub servers: Vec<Server>,
     /// The hosts.
     pub nodes: BTreeMap<HostId, Node>,
+    /// The balancers' processes.
+    pub routers: BTreeMap<UnitKey, Router>,
+    /// Requests that were answered.
+    pub answered: u64,
     /// Chance.
     pub rng: Rng,
     /// How messages fare.
@@ -66,6 +89,9 @@ enum Event {
     Silence(HostId, usize, u64),
     Assign(HostId, u64, Box<HostAssignment>),
     Report(HostId, usize, Box<Report>),
+    Follow(HostId, UnitKey),
+    Request(HostId, UnitKey),
+    Answer(HostId, UnitKey, u64),
 }
 
 // Only the moment and the order of queueing order events; what they are doesn't.
@@ -99,6 +125,8 @@ impl Cluster {
             database: Database::new(servers, mutation),
             servers: Vec::new(),
             nodes: BTreeMap::new(),
+            routers: BTreeMap::new(),
+            answered: 0,
             rng: Rng::new(seed),
             weather: Weather::FAIR,
             mutation,
@@ -219,6 +247,9 @@ impl Cluster {
             Event::Silence(host, server, session) => self.silence(host, server, session),
             Event::Assign(host, session, assignment) => self.assign(host, session, *assignment),
             Event::Report(host, server, report) => self.report(host, server, &report),
+            Event::Follow(host, balancer) => self.follow(host, balancer),
+            Event::Request(host, balancer) => self.request(host, balancer),
+            Event::Answer(host, balancer, number) => self.answer(host, balancer, number),
         }
     }
 
@@ -228,8 +259,9 @@ impl Cluster {
         if server.planned.is_none()
             && server.plan(&self.database.world, dirty, self.now, self.mutation)
         {
-            // The snapshot grows old while the plan is made.
-            let delay = self.rng.between(0, 30);
+            // The snapshot grows old while the plan is made, and now and then very old.
+            let longest = if self.rng.chance(15) { 800 } else { 30 };
+            let delay = self.rng.between(0, longest);
             self.after(delay, Event::Commit(index));
         }
         self.send_assignments(index);
@@ -273,14 +305,20 @@ impl Cluster {
         // What was under way when the connection ended is lost with it.
         if node.session == session && node.is_on() {
             node.assign(assignment, self.mutation);
+            let balancers = node.balancers();
             self.touch(host);
+            for balancer in balancers {
+                self.follow_later(host, balancer);
+            }
         }
     }
 
     fn agent(&mut self, host: HostId) {
         let Some(node) = self.nodes.get_mut(&host).filter(|n| n.powered) else { return };
-        let step = node.step(self.now);
+        let mut step = node.step(self.now);
         let (epoch, server) = (node.epoch, node.server);
+        self.look_at_routers(host);
+        self.tell_followed(host, &mut step.report);
         for op in step.ops {
             let delay = self.rng.between(1, self.weather.op_ms);
             self.after(delay, Event::Done(host, epoch, Box::new(op)));
@@ -319,6 +357,106 @@ impl Cluster {
     fn report(&mut self, host: HostId, server: usize, report: &Report) {
         if self.servers.get(server).is_some_and(|s| s.up) {
             self.database.observe(host, &report.units, self.now);
+            self.database.follow(host, &report.balancers, self.now);
+        }
+    }
+
+    /// Balancers whose container began another run have read nothing yet.
+    fn look_at_routers(&mut self, host: HostId) {
+        let Some(node) = self.nodes.get(&host) else { return };
+        let begun: Vec<UnitKey> = node
+            .balancers()
+            .into_iter()
+            .filter(|key| {
+                self.routers.entry(*key).or_default().is_new_run(node.engine.primary_of(*key))
+            })
+            .collect();
+        for balancer in begun {
+            self.after(1, Event::Follow(host, balancer));
+            self.after(1, Event::Request(host, balancer));
+        }
+    }
+
+    /// An agent's report carries what the balancers beside it acknowledged; if that is all there is to say, it is said
+    /// alone.
+    fn tell_followed(&mut self, host: HostId, report: &mut Option<Report>) {
+        let Some(node) = self.nodes.get(&host).filter(|n| n.server.is_some()) else { return };
+        let all = node.tells_all(self.now);
+        for key in node.balancers() {
+            let Some(router) = self.routers.get_mut(&key) else { continue };
+            if let Some(followed) = router.tell(node.balancer_config(key), all) {
+                report.get_or_insert_default().balancers.insert(key, followed);
+            }
+        }
+    }
+
+    fn follow_later(&mut self, host: HostId, balancer: UnitKey) {
+        let (mostly, seldom) = self.weather.follow_ms;
+        let longest = if self.rng.chance(10) { seldom } else { mostly };
+        let delay = self.rng.between(1, longest);
+        self.after(delay, Event::Follow(host, balancer));
+    }
+
+    fn follow(&mut self, host: HostId, balancer: UnitKey) {
+        let Some(node) = self.nodes.get(&host).filter(|n| n.powered) else { return };
+        let config = node.balancer_config(balancer);
+        let Some((config, router)) = config.zip(self.routers.get_mut(&balancer)) else { return };
+        router.apply(config);
+        self.touch(host);
+    }
+
+    /// A client comes to a balancer, and another one a little later.
+    fn request(&mut self, host: HostId, balancer: UnitKey) {
+        let Some(node) = self.nodes.get(&host) else { return };
+        if !node.balancers().contains(&balancer) {
+            return;
+        }
+        let (shortest, longest) = self.weather.request_ms;
+        let pause = self.rng.between(shortest, longest);
+        self.after(pause, Event::Request(host, balancer));
+        let Some(router) = self.routers.get(&balancer).filter(|router| router.is_up()) else {
+            return;
+        };
+        let Some(target) = self.rng.pick(&router.targets()) else { return };
+        match self.run_of(target) {
+            Some(run) => {
+                let takes = if self.rng.chance(10) { 8_000 } else { 300 };
+                let takes = self.rng.between(1, takes);
+                let Some(router) = self.routers.get_mut(&balancer) else { return };
+                let number = router.begin(Request { target, run });
+                self.after(takes, Event::Answer(host, balancer, number));
+            }
+            None => self.lost(balancer, target, "was sent to"),
+        }
+    }
+
+    fn answer(&mut self, host: HostId, balancer: UnitKey, number: u64) {
+        let Some(router) = self.routers.get_mut(&balancer) else { return };
+        let Some(request) = router.end(number) else { return };
+        let leaves = !router.targets().contains(&request.target);
+        if self.run_of(request.target) == Some(request.run) {
+            self.answered += 1;
+        } else {
+            self.lost(balancer, request.target, "was in flight to");
+        }
+        if leaves {
+            self.touch(host); // its agent has something to tell
+        }
+    }
+
+    fn run_of(&self, target: UnitKey) -> Option<Run> {
+        let mut containers = self.nodes.values().map(|node| node.engine.primary_of(target));
+        containers.find_map(|container| run_of(container?))
+    }
+
+    /// A request found nobody: somebody's fault if the unit was stopped by order, unless it had waited long enough.
+    fn lost(&mut self, balancer: UnitKey, target: UnitKey, how: &str) {
+        // A key may be used again, on another host, once nothing is left of its first unit.
+        let home = self.database.world.unit(target).map(|unit| unit.host);
+        let mut nodes = self.nodes.iter().filter(|(id, _)| home.is_none_or(|home| home == **id));
+        let ordered = nodes.any(|(_, node)| node.stopped_by_order.contains(&target));
+        if ordered && !self.database.excused.contains(&(balancer, target)) {
+            self.database.lost_request(balancer, target, how, self.now);
         }
     }
 

@@ -1,9 +1,11 @@
 //! The one thing servers share: a world that is written by compare-and-set, judged on every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::check::{Violation, check, check_step};
-use drover_core::{Change, HostId, Observed, Scope, Time, UnitKey, World};
+use drover_core::{
+    Change, Desired, Followed, HostId, Observed, Scope, ServiceKind, Time, UnitKey, World,
+};
 
 use crate::mutation::Mutation;
 
@@ -14,6 +16,9 @@ pub struct Database {
     pub world: World,
     /// Rules broken, with the moment.
     pub violations: Vec<(Time, Violation)>,
+    /// Balancers, and units that were stopped although they had not acknowledged that those go: because they were given up,
+    /// or the time was over.
+    pub excused: BTreeSet<(UnitKey, UnitKey)>,
     /// Services to look at again, for each server.
     dirty: Vec<Scope>,
     mutation: Option<Mutation>,
@@ -25,7 +30,14 @@ impl Database {
     /// An empty world, shared by this many servers.
     pub fn new(servers: usize, mutation: Option<Mutation>) -> Self {
         let dirty = vec![Scope::everything(); servers];
-        Self { world: World::new(), violations: Vec::new(), dirty, mutation, trace: None }
+        Self {
+            world: World::new(),
+            violations: Vec::new(),
+            excused: BTreeSet::new(),
+            dirty,
+            mutation,
+            trace: None,
+        }
     }
 
     /// Commit changes made from the snapshot `seen`; false if the world has moved on, or refuses.
@@ -42,10 +54,14 @@ impl Database {
         for change in changes {
             self.mark(&change.dirties());
         }
+        for change in changes {
+            self.excuse(change, now);
+        }
         // Reports don't make a plan stale, so a plan is judged by what its planner could have seen.
         let mut judged = self.world.clone();
         if let Some(seen) = seen {
             judged.observed = seen.observed.clone();
+            judged.balancers_followed = seen.balancers_followed.clone();
         }
         self.replace(&judged, next, now);
         true
@@ -72,6 +88,46 @@ impl Database {
             self.mark(&scope);
         }
         self.replace(&self.world.clone(), next, now);
+    }
+
+    /// Take in what balancers acknowledged.
+    pub fn follow(&mut self, host: HostId, balancers: &BTreeMap<UnitKey, Followed>, now: Time) {
+        if balancers.is_empty() {
+            return;
+        }
+        self.tell(now, || {
+            let said =
+                balancers.iter().map(|(k, f)| format!("{k} {} {:?}", f.routing, f.in_flight));
+            format!("balancers on {host} follow {}", said.collect::<Vec<_>>().join(" · "))
+        });
+        let mut next = self.world.clone();
+        next.follow(host, balancers, None);
+        self.replace(&self.world.clone(), next, now);
+    }
+
+    /// A request was lost, and it was somebody's fault.
+    pub fn lost_request(&mut self, balancer: UnitKey, target: UnitKey, how: &str, now: Time) {
+        let what = format!("a request at {balancer} {how} {target}, which was stopped by order");
+        self.violations.push((now, Violation { rule: "request", what }));
+    }
+
+    /// A unit is to stop: whoever has not let go of it is one that was not to be waited for.
+    fn excuse(&mut self, change: &Change, now: Time) {
+        let Change::SetDesired { unit: key, desired, .. } = change else { return };
+        let Some(unit) = self.world.unit(*key).filter(|_| *desired >= Desired::Stopped) else {
+            return;
+        };
+        let time_is_over = unit.drain_until.is_some_and(|until| now >= until);
+        let gone = self.world.is_lost(unit.host);
+        let balancers = self.world.services.values().filter(|s| s.kind == ServiceKind::Balancer);
+        for balancer in balancers.flat_map(|service| self.world.units_of(service.id)) {
+            let followed = self.world.balancers_followed.get(&balancer.key);
+            let lets_go = followed.is_some_and(|f| f.routing >= unit.generation);
+            let away = !self.world.is_connected(balancer.host) || self.world.is_lost(balancer.host);
+            if time_is_over || gone || !lets_go && away {
+                self.excused.insert((balancer.key, *key));
+            }
+        }
     }
 
     /// What a server has to look at since it asked last.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use drover_core::{PortSpec, Time};
+use drover_core::{PortSpec, Time, UnitKey, label};
 
 /// Containers of one host, by Docker's name.
 #[derive(Clone, Debug, Default)]
@@ -145,6 +145,14 @@ impl Engine {
     /// A container is removed, running or not.
     pub fn remove(&mut self, name: &str) {
         if self.containers.remove(name).is_some() {}
+    }
+
+    /// The container of a unit's primary.
+    pub fn primary_of(&self, unit: UnitKey) -> Option<&Container> {
+        let unit = unit.to_string();
+        let says = |c: &Container, key, value: &str| c.labels.get(key).is_some_and(|v| v == value);
+        let mut all = self.containers.values();
+        all.find(|c| says(c, label::UNIT, &unit) && says(c, label::MEMBER, ""))
     }
 
     /// The engine itself is restarted: everything it ran has ended.

@@ -14,4 +14,5 @@ pub mod node;
 pub mod rng;
 pub mod scenario;
 pub mod server;
-pub mod user;
+pub mod traffic;
+mod user;

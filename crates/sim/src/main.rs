@@ -69,18 +69,20 @@ fn named(options: &Options, name: &str) -> bool {
 fn seeds(options: &Options) -> bool {
     let (from, count) = options.seed.map_or((options.from, options.seeds), |seed| (seed, 1));
     let started = Instant::now();
-    let upgrades = AtomicU64::new(0);
+    let lived = Lived::default();
     if let Some(seed) = options.seed.filter(|_| options.trace) {
         for line in chaos::run(seed, None, true).trace {
             println!("{line}");
         }
     }
-    let failed = first_failure(from, count, None, &upgrades);
-    let upgrades = upgrades.into_inner();
+    let failed = first_failure(from, count, None, &lived);
+    let (upgrades, requests) = (lived.upgrades.into_inner(), lived.requests.into_inner());
     match failed {
         None => {
             let seconds = started.elapsed().as_secs_f64();
-            println!("{count} seeds, {upgrades} upgrades, no rule broken ({seconds:.1} s)");
+            println!(
+                "{count} seeds, {upgrades} upgrades, {requests} requests, no rule broken ({seconds:.1} s)"
+            );
             true
         }
         Some(outcome) => {
@@ -96,7 +98,7 @@ fn seeds(options: &Options) -> bool {
 
 /// Without the rule, some seed must fail.
 fn mutated(options: &Options, mutation: Mutation) -> bool {
-    let failed = first_failure(options.from, options.seeds, Some(mutation), &AtomicU64::new(0));
+    let failed = first_failure(options.from, options.seeds, Some(mutation), &Lived::default());
     let caught = failed.as_ref().and_then(|f| Some((f.seed, f.violations.first()?)));
     if let Some((seed, (_, violation))) = caught {
         println!("without {mutation}: caught at seed {seed}: {violation}");
@@ -106,12 +108,19 @@ fn mutated(options: &Options, mutation: Mutation) -> bool {
     caught.is_some()
 }
 
+/// What seeds without a failure went through.
+#[derive(Default)]
+struct Lived {
+    upgrades: AtomicU64,
+    requests: AtomicU64,
+}
+
 /// The failing seed with the lowest number, on all processors.
 fn first_failure(
     from: u64,
     count: u64,
     mutation: Option<Mutation>,
-    upgrades: &AtomicU64,
+    lived: &Lived,
 ) -> Option<Outcome> {
     let next = AtomicU64::new(from);
     let stop = AtomicBool::new(false);
@@ -123,7 +132,8 @@ fn first_failure(
                 break;
             }
             let outcome = chaos::run(seed, mutation, false);
-            upgrades.fetch_add(outcome.upgrades, Ordering::Relaxed);
+            lived.upgrades.fetch_add(outcome.upgrades, Ordering::Relaxed);
+            lived.requests.fetch_add(outcome.requests, Ordering::Relaxed);
             if !outcome.violations.is_empty() {
                 stop.store(true, Ordering::Relaxed);
                 return Some(outcome);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use drover_core::plan::Plan;
 use drover_core::{
-    Change, Desired, Observed, Phase, Template, Time, Unit, Upgrade, UpgradePhase, World,
+    Change, Desired, Followed, Observed, Phase, Template, Time, Unit, Upgrade, UpgradePhase, World,
 };
 
 /// A rule to do without.
@@ -40,6 +40,12 @@ pub enum Mutation {
     NothingKept,
     /// A host is given up the moment it is away.
     NoGrace,
+    /// Units are stopped without draining.
+    NoDrain,
+    /// The planner thinks that every balancer has acknowledged.
+    Unacknowledged,
+    /// The planner thinks that no request is in flight.
+    NothingInFlight,
 }
 
 impl Mutation {
@@ -76,6 +82,15 @@ impl Mutation {
                     (*id, Arc::new(seen))
                 });
                 world.seen = seen.collect();
+            }
+            Self::NoDrain => {
+                each_template(&mut world, |t| t.primary.drain_timeout_ms = Some(0));
+            }
+            Self::Unacknowledged => each_followed(&mut world, |followed| {
+                followed.routing = u64::MAX;
+            }),
+            Self::NothingInFlight => {
+                each_followed(&mut world, |followed| followed.in_flight.clear());
             }
             Self::NoCompareAndSet
             | Self::ReportsWithoutClock
@@ -120,6 +135,17 @@ fn each_upgrade(world: &mut World, edit: impl Fn(&mut Upgrade)) {
         (*id, Arc::new(upgrade))
     });
     world.upgrades = upgrades.collect();
+}
+
+/// What was followed; and by those that said nothing yet, as if they had.
+fn each_followed(world: &mut World, edit: impl Fn(&mut Followed)) {
+    let units = world.units.keys().map(|key| {
+        let held = world.balancers_followed.get(key);
+        let mut followed = held.map(|held| (**held).clone()).unwrap_or_default();
+        edit(&mut followed);
+        (*key, Arc::new(followed))
+    });
+    world.balancers_followed = units.collect();
 }
 
 fn each_template(world: &mut World, edit: impl Fn(&mut Template)) {

@@ -10,8 +10,8 @@ use drover_agent::{
 use drover_core::check::Violation;
 use drover_core::protocol::Report;
 use drover_core::{
-    AssignedTemplate, AssignedUnit, Desired, Health, HostAssignment, HostId, Observed, Phase, Time,
-    UnitKey, World, label,
+    AssignedTemplate, AssignedUnit, BalancerConfig, Desired, Health, HostAssignment, HostId,
+    Observed, Phase, Time, UnitKey, World, label,
 };
 
 use crate::engine::{Container, Engine};
@@ -37,6 +37,8 @@ pub struct Node {
     pub epoch: u64,
     /// When the agent wants to look again, if nothing happens before.
     pub wake_at: Option<Time>,
+    /// Units whose primary was stopped because it was not to run any more.
+    pub stopped_by_order: BTreeSet<UnitKey>,
     host: HostId,
     disk: Ledger,
     busy: BTreeMap<UnitKey, Phase>,
@@ -82,6 +84,7 @@ impl Node {
             session: 0,
             epoch: 0,
             wake_at: None,
+            stopped_by_order: BTreeSet::new(),
             host,
             disk: Ledger {
                 assignment: HostAssignment::none(host),
@@ -126,6 +129,21 @@ impl Node {
         if newer || mutation == Some(Mutation::OldAssignments) {
             self.disk.assignment = assignment;
         }
+    }
+
+    /// The balancers assigned to it.
+    pub fn balancers(&self) -> Vec<UnitKey> {
+        self.disk.assignment.balancers.keys().copied().collect()
+    }
+
+    /// The configuration file of one of them.
+    pub fn balancer_config(&self, unit: UnitKey) -> Option<BalancerConfig> {
+        self.disk.assignment.balancers.get(&unit).cloned()
+    }
+
+    /// Whether it is just telling everything.
+    pub fn tells_all(&self, now: Time) -> bool {
+        self.told_all_at == Some(now)
     }
 
     /// Look, decide, begin, tell.
@@ -178,9 +196,8 @@ impl Node {
                 Some(Desired::Running | Desired::Draining) if sound && !container.is_ready(now) => {
                     fail(format!("{name} was to run and does not"));
                 }
-                Some(
-                    Desired::Staged | Desired::Stopped | Desired::Running | Desired::Draining,
-                ) => {}
+                Some(Desired::Staged | Desired::Stopped | Desired::Running | Desired::Draining) => {
+                }
             }
             if !there.insert((key, member)) {
                 fail(format!("{name} is there twice"));
@@ -203,6 +220,9 @@ impl Node {
         let mut view = DockerView { busy: self.busy.clone(), ..DockerView::default() };
         for container in self.engine.containers.values() {
             if let Some((key, member)) = owner(container) {
+                if member.is_empty() && container.is_ready(now) {
+                    view.accepting.insert(key);
+                }
                 view.put(key, seen(container, member, now));
             }
         }
@@ -255,15 +275,28 @@ impl Node {
                     (label::UNIT.to_owned(), op.key.to_string()),
                     (label::MEMBER.to_owned(), member.clone()),
                 ]);
+                if member.is_empty() {
+                    self.stopped_by_order.remove(&op.key);
+                }
                 let ports = template.ports.get(member).cloned().unwrap_or_default();
                 self.engine.create(&unit.docker_name(member), &spec.image, labels, ports, now)
             }
-            DockerOp::Start { container, .. } => {
+            DockerOp::Start { container, member } => {
                 let name = self.name_of(container);
-                self.engine.start(&name, now)
+                self.engine.start(&name, now)?;
+                if member.is_empty() {
+                    self.stopped_by_order.remove(&op.key);
+                }
+                Ok(())
             }
-            DockerOp::Stop { container, .. } => {
+            DockerOp::Stop { container, member, .. } => {
                 let name = self.name_of(container);
+                let shall_run = op.unit.as_ref().is_some_and(|(u, _)| u.desired < Desired::Stopped);
+                let runs =
+                    self.engine.containers.get(&name).is_some_and(|c| c.running_since.is_some());
+                if member.is_empty() && runs && !shall_run {
+                    self.stopped_by_order.insert(op.key);
+                }
                 self.engine.end(&name, 143, now);
                 Ok(())
             }
@@ -312,6 +345,7 @@ fn seen(container: &Container, member: String, now: Time) -> SeenContainer {
         address: "10.42.0.2".to_owned(),
         image_id: String::new(),
         digest: String::new(),
+        requested: String::new(),
         stop_grace_s: 10,
         cleanup: VolumeCleanup::default(),
     }

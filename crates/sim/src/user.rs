@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use drover_core::plan::admit_upgrade;
 use drover_core::{
-    Change, ContainerSpec, Host, HostId, Project, ProjectId, Restart, Revision, RevisionNo,
-    Service, ServiceId, ServiceKind, Stack, StackId, Template, Time, Upgrade, UpgradeDefaults,
-    UpgradePhase, VolumeTemplate, VolumeTemplateId, Wanted, World,
+    BalancerSpec, Change, ContainerSpec, Host, HostId, PortRule, Project, ProjectId, Restart,
+    Revision, RevisionNo, Service, ServiceId, ServiceKind, Stack, StackId, Template, Time, Upgrade,
+    UpgradeDefaults, UpgradePhase, VolumeTemplate, VolumeTemplateId, Wanted, World,
 };
 
 /// The one project of a simulation.
@@ -110,6 +110,35 @@ fn revision(service: ServiceId, number: RevisionNo, template: Template, now: Tim
         by: "user".to_owned(),
         created_at: now,
     }))
+}
+
+/// A balancer before these services.
+pub fn balance(
+    world: &World,
+    name: &str,
+    scale: u32,
+    targets: &[ServiceId],
+    now: Time,
+) -> Vec<Change> {
+    let mut changes = create(world, name, scale, image("balancer:1"), now);
+    for change in &mut changes {
+        if let Change::PutService(service) = change {
+            service.kind = ServiceKind::Balancer;
+            service.balancer = Some(rules(targets));
+        }
+    }
+    changes
+}
+
+/// All requests to port 80 go to these services, in turn.
+pub fn rules(targets: &[ServiceId]) -> BalancerSpec {
+    let rule = |target: &ServiceId| PortRule {
+        source_port: 80,
+        service: Some(*target),
+        target_port: Some(80),
+        ..PortRule::default()
+    };
+    BalancerSpec { rules: targets.iter().map(rule).collect(), ..BalancerSpec::default() }
 }
 
 /// Batches of an upgrade.

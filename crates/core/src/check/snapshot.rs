@@ -52,7 +52,8 @@ fn references(world: &World, unit: &Unit, fail: Fail) {
 /// One running unit per slot and revision; and per slot, but for the two sides of an upgrade.
 fn one_per_slot(world: &World, fail: Fail) {
     let mut running: BTreeMap<_, Vec<UnitKey>> = BTreeMap::new();
-    let up = |u: &&std::sync::Arc<Unit>| matches!(u.desired, Desired::Running | Desired::Draining);
+    // One that drains is on its way out, whatever takes its place.
+    let up = |u: &&std::sync::Arc<Unit>| u.desired == Desired::Running;
     for unit in world.units.values().filter(up) {
         running.entry((unit.key.service, unit.key.slot)).or_default().push(unit.key);
     }
@@ -150,7 +151,7 @@ fn upgrades(world: &World, fail: Fail) {
         if upgrade.phase == UpgradePhase::Upgraded {
             let running = world
                 .units_of(id)
-                .find(|u| u.key.revision == upgrade.from && u.desired <= Desired::Draining);
+                .find(|u| u.key.revision == upgrade.from && u.desired == Desired::Running);
             if let Some(unit) = running {
                 fail("upgrade", format!("{} of the old revision still shall run", unit.key));
             }

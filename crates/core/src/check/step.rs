@@ -12,7 +12,10 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
     let mut fail = |rule, what: String| found.push(Violation { rule, what });
     for (&key, old) in &before.units {
         match after.unit(key) {
-            Some(new) if new.serial == old.serial => one_way(old, new, &mut fail),
+            Some(new) if new.serial == old.serial => {
+                one_way(old, new, &mut fail);
+                drained(before, old, new, now, &mut fail);
+            }
             // Forgotten; a new unit may have its key at once.
             Some(_) | None => dropped(before, old, &mut fail),
         }
@@ -50,6 +53,41 @@ fn one_way(old: &Unit, new: &Unit, fail: Fail) {
     }
     if old.host != new.host {
         fail("moved", format!("{key} changed its host"));
+    }
+}
+
+/// A unit that answers requests is stopped only when every balancer has let go of it and nothing is in flight to it,
+/// or when its time is over. Balancers that were given up are not waited for.
+fn drained(before: &World, old: &Unit, new: &Unit, now: Time, fail: Fail) {
+    let stops = old.desired <= Desired::Draining && new.desired >= Desired::Stopped;
+    let gone = before.is_lost(old.host)
+        || before.host(old.host).is_none_or(|host| host.removed_at.is_some());
+    let answers = before.observed(old.key).is_some_and(|seen| seen.ready);
+    let over = old.drain_until.is_some_and(|until| now >= until);
+    let spec = before.template(old.key.service, old.key.revision).map(|t| &t.primary);
+    let never = spec.is_none_or(|spec| spec.drain_timeout_ms == Some(0));
+    if !stops || gone || !answers || over || never {
+        return;
+    }
+    let project = before.service(old.key.service).map(|s| s.project);
+    for balancer in before.units.values() {
+        let service = before.service(balancer.key.service);
+        let is_one = service
+            .is_some_and(|s| s.kind == crate::ServiceKind::Balancer && Some(s.project) == project);
+        let runs = before.observed(balancer.key).is_some_and(|seen| seen.phase == Phase::Running);
+        if !is_one || !runs || before.is_lost(balancer.host) || balancer.key == old.key {
+            continue;
+        }
+        let held = before.balancers_followed.get(&balancer.key);
+        let let_go = held.is_some_and(|f| {
+            old.desired == Desired::Draining
+                && f.routing >= old.generation
+                && !f.in_flight.contains_key(&old.key)
+        });
+        if !let_go {
+            let (key, balancer) = (old.key, balancer.key);
+            fail("drained", format!("{key} was stopped while {balancer} could still send to it"));
+        }
     }
 }
 

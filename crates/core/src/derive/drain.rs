@@ -111,28 +111,23 @@ fn acknowledges(followed: Option<&Followed>, unit: &Unit) -> bool {
     followed.is_some_and(|followed| followed.routing >= unit.generation)
 }
 
-/// It may be answering: seen running by its newest observation, on a host that is not given up.
+/// It may be answering, on a host that is not given up.
 fn runs(world: &World, unit: &Unit) -> bool {
-    !world.is_lost(unit.host)
-        && world.observed(unit.key).is_some_and(|seen| {
-            seen.phase == Phase::Running || seen.generation < unit.generation && is_live(seen.phase)
-        })
+    !world.is_lost(unit.host) && world.observed(unit.key).is_some_and(|seen| is_live(seen.phase))
 }
 
+/// Its process may run, or run again in a moment.
 fn is_live(phase: Phase) -> bool {
     match phase {
-        Phase::Running | Phase::Starting | Phase::Stopping => true,
-        Phase::Pending
-        | Phase::Pulling
-        | Phase::BackOff
-        | Phase::Completed
-        | Phase::Stopped
-        | Phase::Gone => false,
+        Phase::Running | Phase::Starting | Phase::Stopping | Phase::BackOff => true,
+        Phase::Pending | Phase::Pulling | Phase::Completed | Phase::Stopped | Phase::Gone => false,
     }
 }
 
-/// Balancers of the project that could send requests. Those that point elsewhere acknowledge at once, and one that
-/// pointed here a moment ago may not know yet that it no longer does. One on a lost host is fenced out.
+/// Balancers of the project that could send requests: all that shall run, seen or not, and those that are seen on
+/// their way down. Those that point elsewhere acknowledge at once, and one that pointed here a moment ago may not know
+/// yet that it no longer does. For a process that does not run its agent acknowledges what it would begin with. One
+/// on a lost host is fenced out.
 fn balancers<'a>(world: &'a World, service: &Service) -> impl Iterator<Item = &'a Unit> {
     let project = service.project;
     let services = world.services.values();
@@ -140,10 +135,9 @@ fn balancers<'a>(world: &'a World, service: &Service) -> impl Iterator<Item = &'
         services.filter(move |s| s.kind == ServiceKind::Balancer && s.project == project);
     let units = services.flat_map(|service| world.units_of(service.id));
     units.filter(|unit| {
-        !world.is_lost(unit.host)
-            && world.observed(unit.key).is_some_and(|seen| {
-                is_live(seen.phase) || seen.containers.values().any(|c| c.running)
-            })
+        let shall_run = matches!(unit.desired, Desired::Running | Desired::Draining);
+        let seen_up = || world.observed(unit.key).is_some_and(|seen| is_live(seen.phase));
+        !world.is_lost(unit.host) && (shall_run || seen_up())
     })
 }
 

@@ -11,8 +11,10 @@ pub(super) fn reap(draft: &mut Draft, service: ServiceId) {
         .map(|u| (u.key, host_is_removed(&draft.world, u), is_gone(&draft.world, u)))
         .collect();
     for (key, host_removed, gone) in units {
-        if host_removed {
-            draft.set(key, Desired::Removed);
+        if host_removed && draft.world.unit(key).is_some_and(|u| u.desired != Desired::Removed) {
+            // There is nobody left to wait for, and nobody to tell.
+            let desired = Desired::Removed;
+            draft.change(Change::SetDesired { unit: key, desired, run: None, until: None });
         }
         if host_removed || gone {
             draft.change(Change::DropUnit(key));
