@@ -64,18 +64,29 @@ pub(crate) async fn follow(
     }
 }
 
-/// What a balancer acknowledged and counted. Requests in flight matter for units that take no new ones.
-pub(crate) fn followed(config: &BalancerConfig, status: &BalancerStatus) -> Followed {
+/// What a balancer acknowledged and counted. Requests in flight matter for units that take no new ones. For a process
+/// that does not run, the file it would begin with speaks: it sends nothing to what is not in there. `None` while
+/// one that runs has not said anything yet.
+pub(crate) fn followed(
+    config: &BalancerConfig,
+    status: Option<&BalancerStatus>,
+    runs: bool,
+) -> Option<Followed> {
+    if !runs {
+        let ledgers = status.map(|status| status.ledgers.clone()).unwrap_or_default();
+        return Some(Followed { routing: config.routing, ledgers, ..Followed::default() });
+    }
+    let status = status?;
     let routes = config.listeners.values().flat_map(|listener| &listener.routes);
     let rotation: BTreeSet<UnitKey> =
         routes.flat_map(|route| &route.targets).map(|target| target.unit).collect();
     let in_flight = status.in_flight.iter().filter(|(unit, _)| !rotation.contains(unit));
-    Followed {
+    Some(Followed {
         routing: status.routing,
         in_flight: in_flight.map(|(unit, count)| (*unit, *count)).collect(),
         ledgers: status.ledgers.clone(),
         problem: status.problem.clone(),
-    }
+    })
 }
 
 /// What the host's name service acknowledged. While a new one takes over from an old one both answer, so only what
@@ -135,9 +146,13 @@ mod tests {
             in_flight: [(unit("1/1/1/1"), 3), (unit("1/1/2/1"), 9)].into(),
             ..BalancerStatus::default()
         };
-        let told = followed(&config, &status);
+        let told = followed(&config, Some(&status), true).unwrap();
         assert_eq!((told.routing, told.problem.as_str()), (7, "p"));
         assert_eq!(told.in_flight, [(unit("1/1/1/1"), 3)].into());
+        assert_eq!(followed(&config, None, true), None, "it runs and has not spoken yet");
+        let config = BalancerConfig { routing: 9, ..config };
+        let told = followed(&config, Some(&status), false).unwrap();
+        assert_eq!((told.routing, told.in_flight.len()), (9, 0), "what it would begin with");
     }
 
     #[test]

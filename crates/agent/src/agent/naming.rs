@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_core::{BalancerStatus, DiscoveryStatus, Followed, UnitKey};
+use drover_core::{BalancerStatus, DiscoveryStatus, Followed, Phase, UnitKey};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -85,6 +85,7 @@ impl Agent {
     /// Have the name service run, once the host has its address.
     pub(super) fn keep_naming(&mut self, engine: &Arc<Engine>) {
         self.watch_files();
+        self.follow_processes();
         let now = Instant::now();
         let early = self.naming.not_before.is_some_and(|at| at > now);
         if self.naming.busy || early || !self.has_network() {
@@ -160,7 +161,11 @@ impl Agent {
             .balancers
             .iter()
             .filter_map(|(unit, config)| {
-                Some((*unit, followed(config, naming.balancers.get(unit)?)))
+                let view = &self.view;
+                let seen = view.containers.get(unit).into_iter().flatten();
+                let runs = { seen }.any(|c| c.member.is_empty() && c.is_up())
+                    || view.busy.get(unit) == Some(&Phase::Starting);
+                Some((*unit, followed(config, naming.balancers.get(unit), runs)?))
             })
             .collect();
         if now != naming.followed {
