@@ -80,8 +80,8 @@ impl Router {
 
     /// What its agent tells of it, if that is anything else than was told; or in any case. A process that runs says it
     /// in its status file; for one that doesn't, the `file` it would begin with speaks.
-    pub fn tell(&mut self, file: Option<BalancerConfig>, all: bool) -> Option<Followed> {
-        let applied = if self.run.is_some() { self.applied.as_ref() } else { file.as_ref() };
+    pub fn tell(&mut self, file: Option<&BalancerConfig>, all: bool) -> Option<Followed> {
+        let applied = if self.run.is_some() { self.applied.as_ref() } else { file };
         let mut followed = Followed { routing: applied?.routing, ..Followed::default() };
         let targets = self.targets();
         for request in self.in_flight.values().filter(|r| !targets.contains(&r.target)) {

@@ -225,14 +225,14 @@ fn look(world: &World, unit: &Unit, tick: u64) -> Observed {
     let template = world.template(unit.key.service, unit.key.revision).unwrap();
     let image = &template.primary.image;
     let (phase, message) = match unit.desired {
-        Desired::Running | Desired::Draining if image.contains(MISSING) => {
+        Desired::Running | Desired::Draining | Desired::Staged if image.contains(MISSING) => {
             (Phase::BackOff, format!("no such image: {image}"))
         }
-        Desired::Running | Desired::Draining if image.contains(SLOW) => {
+        Desired::Running | Desired::Draining | Desired::Staged if image.contains(SLOW) => {
             (Phase::Pulling, String::new())
         }
         Desired::Running | Desired::Draining => (Phase::Running, String::new()),
-        Desired::Stopped => (Phase::Stopped, String::new()),
+        Desired::Stopped | Desired::Staged => (Phase::Stopped, String::new()),
         Desired::Removed => (Phase::Gone, String::new()),
     };
     let running = phase == Phase::Running;
