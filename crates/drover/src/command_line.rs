@@ -190,7 +190,7 @@ Under that name (ln -s drover rancher-compose) it behaves as that program.";
 const GROUPS: &[(&str, &[&str])] = &[
     ("Stacks", &["up", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade"]),
     ("Looking", &["ps", "logs"]),
-    ("Cluster", &["server", "agent", "host", "token", "key"]),
+    ("Cluster", &["server", "agent", "host", "token", "key", "certificate"]),
 ];
 
 /// The command line with its help in groups.
@@ -216,7 +216,7 @@ fn groups(whole: &clap::Command) -> String {
         for name in *names {
             let about = whole.find_subcommand(name).and_then(clap::Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            text.push_str(format!("  {name:<9} {about}").trim_end());
+            text.push_str(format!("  {name:<11} {about}").trim_end());
             text.push('\n');
         }
         text.push('\n');

@@ -160,7 +160,8 @@ mod tests {
     fn the_container() {
         let image = "drover/system:0123456789ab";
         let body = body("c", image, Path::new("/state/discovery"), &name(image));
-        let json = serde_json::to_value(body).unwrap();
+        let mut json = serde_json::to_value(body).unwrap();
+        json["Labels"].as_object_mut().unwrap().sort_keys();
         insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
         {
           "Cmd": [

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use drover_core::{
-    Change, Desired, Health, Host, HostId, HostSeen, Observed, ObservedContainer, Phase, ProjectId,
-    Time, Unit, World,
+    Change, Desired, Followed, Health, Host, HostId, HostSeen, Observed, ObservedContainer, Phase,
+    ProjectId, Time, Unit, UnitKey, World, derive,
 };
 use drover_server::{Settings, Timing, begin, serve};
 use drover_store::Store;
@@ -215,9 +215,23 @@ async fn obey(store: Store) {
             if !seen.is_empty() {
                 store.report(*host, seen, Time(0)).await.unwrap();
             }
+            let followed = balancers(&world, *host);
+            if !followed.is_empty() {
+                store.follow(*host, followed, None).await.unwrap();
+            }
         }
         feed.next().await;
     }
+}
+
+/// What a host's balancers acknowledge that they have not yet.
+fn balancers(world: &World, host: HostId) -> BTreeMap<UnitKey, Followed> {
+    let assigned = derive::assignment(world, host).balancers;
+    let told = assigned
+        .into_iter()
+        .map(|(unit, config)| (unit, Followed { routing: config.routing, ..Followed::default() }));
+    told.filter(|(unit, new)| world.balancers_followed.get(unit).is_none_or(|held| **held != *new))
+        .collect()
 }
 
 /// A unit as its host would see it.
