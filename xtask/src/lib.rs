@@ -16,6 +16,7 @@ pub mod http;
 pub mod images;
 pub mod interrupt;
 pub mod load;
+pub mod packages;
 pub mod sim;
 pub mod steps;
 pub mod test;

@@ -4,8 +4,13 @@
 mod clone;
 mod contender;
 mod deploy;
+mod dns;
 mod floor;
+mod iperf;
+mod lb;
 mod memory;
+mod overlay;
+mod pinned;
 mod product;
 mod stage;
 mod swarm;
@@ -17,6 +22,7 @@ use clap::Subcommand;
 use crate::checkout::BuildError;
 use crate::cluster::ClusterError;
 use crate::docker::EngineError;
+use crate::interrupt::unless_interrupted;
 use crate::testbed::TestbedError;
 
 /// The benchmarks.
@@ -26,6 +32,12 @@ pub enum Bench {
     Deploy(deploy::Arguments),
     /// Resident memory of server and agents, idle and with containers to look after.
     Memory(memory::Arguments),
+    /// The balancer beside `HAProxy`, nginx and Caddy, one core each.
+    Lb(lb::Arguments),
+    /// The name service beside dnsmasq and Unbound.
+    Dns(dns::Arguments),
+    /// What two containers on two hosts get through, beside plain VXLAN.
+    Overlay(overlay::Arguments),
 }
 
 /// Why a benchmark did not reach its end.
@@ -55,6 +67,12 @@ pub enum BenchError {
         #[source]
         source: std::io::Error,
     },
+    /// Another program.
+    #[error(transparent)]
+    Command(#[from] crate::command::CommandError),
+    /// What is to be there beside the product.
+    #[error(transparent)]
+    Packages(#[from] crate::packages::PackagesError),
     /// Somebody pressed Ctrl-C.
     #[error("interrupted; everything it started is gone")]
     Interrupted,
@@ -73,7 +91,16 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
     match bench {
         Bench::Deploy(arguments) => deploy::run(arguments),
         Bench::Memory(arguments) => memory::run(arguments),
+        Bench::Lb(arguments) => lb::run(arguments),
+        Bench::Dns(arguments) => dns::run(arguments),
+        Bench::Overlay(arguments) => overlay::run(arguments),
     }
+}
+
+/// Do it without hosts, on a thread whose end takes all its programs along.
+fn alone(act: impl FnOnce() -> Result<(), BenchError> + Send + 'static) -> Result<(), BenchError> {
+    let outcome = unless_interrupted(act).map_err(io("listen for Ctrl-C"))?;
+    outcome.unwrap_or(Err(BenchError::Interrupted))
 }
 
 /// An [`BenchError::Io`] in the making.

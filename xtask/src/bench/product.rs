@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::contender::{Contender, Run};
+use super::pinned::processor_time_s;
 use super::stage::IMAGE;
 use super::{BenchError, io};
-use crate::cluster::{Cluster, Program};
+use crate::cluster::Cluster;
 
 /// Drover.
 pub(super) struct Drover<'a> {
@@ -80,15 +81,6 @@ impl Contender for Drover<'_> {
     fn remove(&mut self) -> Result<(), BenchError> {
         self.run("-p bench rm --force")
     }
-}
-
-/// In user mode and in the kernel; Linux counts it in hundredths of a second.
-fn processor_time_s(program: &Program) -> Option<f64> {
-    let counted = std::fs::read_to_string(format!("/proc/{}/stat", program.id())).ok()?;
-    // The program's name may hold blanks; what follows it may not.
-    let mut numbers = counted.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut next = || numbers.next()?.parse::<f64>().ok();
-    Some((next()? + next()?) / 100.0)
 }
 
 /// Everything Docker knows of one container of a deployment of one.

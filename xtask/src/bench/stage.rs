@@ -11,8 +11,6 @@ use crate::interrupt::unless_interrupted;
 use crate::testbed::Testbed;
 use crate::{checkout, images};
 
-/// The testbed of benchmarks.
-const BED: u8 = 3;
 /// Its hosts.
 const HOSTS: u8 = 3;
 
@@ -26,20 +24,29 @@ pub(super) struct Measured {
     /// The `drover` to measure; built in the release profile if left out.
     #[arg(long)]
     drover: Option<PathBuf>,
+    /// Number of the testbed, where there is one.
+    #[arg(long, default_value_t = 3)]
+    bed: u8,
 }
 
 impl Measured {
+    /// The program, built if it has to be.
+    pub(super) fn program(&self) -> Result<PathBuf, BenchError> {
+        match &self.drover {
+            Some(drover) => Ok(drover.clone()),
+            None => Ok(checkout::build("--release --bin drover")?),
+        }
+    }
+
     /// Build what is missing, raise the hosts, hand them to `act`, and take them down whatever comes of it.
     pub(super) fn on_hosts(
         &self,
         act: impl FnOnce(Stage) -> Result<(), BenchError> + Send + 'static,
     ) -> Result<(), BenchError> {
-        let drover = match &self.drover {
-            Some(drover) => drover.clone(),
-            None => checkout::build("--release --bin drover")?,
-        };
-        let outcome = unless_interrupted(|| Stage::raise(drover).and_then(act));
-        Testbed::release(BED)?;
+        let drover = self.program()?;
+        let bed = self.bed;
+        let outcome = unless_interrupted(move || Stage::raise(bed, drover).and_then(act));
+        Testbed::release(bed)?;
         outcome.map_err(io("listen for Ctrl-C"))?.unwrap_or(Err(BenchError::Interrupted))
     }
 }
@@ -52,9 +59,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    fn raise(drover: PathBuf) -> Result<Self, BenchError> {
+    fn raise(bed: u8, drover: PathBuf) -> Result<Self, BenchError> {
         let program = images::build_program()?;
-        let bed = Testbed::up(BED, HOSTS, true)?;
+        let bed = Testbed::up(bed, HOSTS, true)?;
         let engines: Vec<Engine> = bed.hosts.iter().map(|h| Engine::at(&h.socket)).collect();
         for engine in &engines {
             images::import_sleeper_as(engine, &program, IMAGE)?;

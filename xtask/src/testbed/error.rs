@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::command::CommandError;
+use crate::packages::PackagesError;
 
 /// Why a testbed could not be made, changed or removed.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +13,7 @@ pub enum TestbedError {
     Impossible(String),
     /// It could, but what it needs is not there and could not be installed.
     #[error("no Docker engine is installed here: {0}")]
-    NotInstalled(String),
+    NotInstalled(PackagesError),
     /// Somebody else uses it.
     #[error(
         "testbed {bed} is in use by process {owner}; wait for it, or end it, or use another --bed"

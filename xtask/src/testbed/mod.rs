@@ -190,6 +190,22 @@ impl Testbed {
         Ok(host::command_on(self.running(host)?, program))
     }
 
+    /// The same in the network of one of the host's containers, by the path that its engine has it at
+    /// (`NetworkSettings.SandboxKey`).
+    pub fn command_in(
+        &self,
+        host: u8,
+        network: &str,
+        program: &Path,
+    ) -> Result<Command, TestbedError> {
+        let init = self.running(host)?;
+        let mut command = Command::new("nsenter");
+        // That path is there only in the host's own mounts.
+        command.args(["--target", &init.to_string(), "--mount", "--", "nsenter"]);
+        command.arg(format!("--net={network}")).arg("--").arg(program);
+        Ok(command)
+    }
+
     /// The first process of a host that must be on.
     fn running(&self, host: u8) -> Result<i32, TestbedError> {
         self.host(host)?;

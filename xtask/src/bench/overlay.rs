@@ -1,0 +1,160 @@
+//! `bench overlay`: bytes between containers on two hosts, through the overlay, beside a VXLAN tunnel made by hand
+//! between the same hosts and beside no tunnel at all, taking turns. The hosts share one machine and one kernel: what
+//! is compared is the work for each byte, not wires.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::contender::Contender;
+use super::product::Drover;
+use super::stage::{IMAGE, Measured, Stage};
+use super::table::{Spread, table};
+use super::{BenchError, iperf};
+use crate::cluster::{Cluster, Program};
+use crate::testbed::Testbed;
+use crate::wait::wait;
+use crate::{command, packages};
+
+/// Who receives, and who sends.
+const ENDS: [u8; 2] = [1, 2];
+/// Port of whoever receives.
+const PORT: u16 = 5_201;
+/// How long containers may take to run.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Of the tunnel made by hand: its name, number and UDP port are nobody else's.
+const PLAIN: [&str; 3] = ["plain0", "4711", "4711"];
+
+/// The command line.
+#[derive(Args, Clone)]
+pub struct Arguments {
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 4)]
+    seconds: u32,
+    /// Times each is done.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+    #[command(flatten)]
+    measured: Measured,
+}
+
+/// A way between the two.
+struct Way {
+    name: &'static str,
+    /// Where who receives is found.
+    address: String,
+    sender: Sender,
+    /// Ends with it.
+    _receiver: Program,
+}
+
+/// A prepared command to send on this host, with more arguments.
+type Sender = Box<dyn Fn(&str) -> Result<Command, BenchError>>;
+
+/// Run it.
+pub(super) fn run(arguments: &Arguments) -> Result<(), BenchError> {
+    packages::provide(&[iperf::NEEDED])?;
+    let all = arguments.clone();
+    arguments.measured.on_hosts(move |stage| on_stage(&all, stage))
+}
+
+fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
+    let cluster = stage.start_cluster()?;
+    let bed = &cluster.bed;
+    let mut drover = Drover::new(&cluster)?;
+    drover.deploy(bed.hosts.len())?;
+    let ways = [by_hand(bed)?, overlay(&cluster)?, no_tunnel(bed)?];
+    let mut rates = [(); 3].map(|()| Vec::new());
+    for _ in 0..arguments.rounds {
+        for (way, rates) in ways.iter().zip(&mut rates) {
+            let line = iperf::client(&way.address, PORT, arguments.seconds);
+            rates.push(iperf::gigabits_per_s(&mut (way.sender)(&line)?)?);
+        }
+    }
+    let head = ["container to container", "× plain VXLAN", "Gbit/s"].map(str::to_owned);
+    let mut rows = vec![head.to_vec()];
+    for (way, own) in ways.iter().zip(&rates) {
+        let beside = own.iter().zip(&rates[0]).map(|(own, plain)| own / plain);
+        let beside = Spread::of(beside).to_string();
+        rows.push(vec![way.name.to_owned(), beside, Spread::of(own.iter().copied()).to_string()]);
+    }
+    println!("\nLeast / middle / greatest of {}:\n\n{}", arguments.rounds, table(&rows));
+    drop(ways);
+    drover.remove()
+}
+
+/// Between the hosts, as they are.
+fn no_tunnel(bed: &Testbed) -> Result<Way, BenchError> {
+    let address = bed.host(ENDS[0])?.address.to_string();
+    between_hosts(bed, "no tunnel, host to host", address)
+}
+
+/// Between the hosts, through a tunnel of two.
+fn by_hand(bed: &Testbed) -> Result<Way, BenchError> {
+    let [name, vni, port] = PLAIN;
+    for (own, other) in [(ENDS[0], ENDS[1]), (ENDS[1], ENDS[0])] {
+        let (local, remote) = (bed.host(own)?.address, bed.host(other)?.address);
+        for line in [
+            format!(
+                "link add {name} type vxlan id {vni} dstport {port} local {local} remote {remote}"
+            ),
+            format!("address add 10.99.99.{own}/24 dev {name}"),
+            format!("link set {name} up"),
+        ] {
+            let mut ip = bed.command(own, Path::new("ip"))?;
+            command::output(ip.args(line.split(' ')))?;
+        }
+    }
+    between_hosts(bed, "plain VXLAN, host to host", format!("10.99.99.{}", ENDS[0]))
+}
+
+fn between_hosts(bed: &Testbed, name: &'static str, address: String) -> Result<Way, BenchError> {
+    let line = format!("{} --bind {address}", iperf::server(PORT));
+    let receiver = receive(bed, name, &with(bed.command(ENDS[0], Path::new("iperf3"))?, &line))?;
+    let on = bed.clone();
+    let sender = move |line: &str| Ok(with(on.command(ENDS[1], Path::new("iperf3"))?, line));
+    Ok(Way { name, address, sender: Box::new(sender), _receiver: receiver })
+}
+
+/// Between the networks of two containers of ours.
+fn overlay(cluster: &Cluster) -> Result<Way, BenchError> {
+    let name = "Drover, container to container";
+    wait(PATIENCE, || ENDS.iter().all(|host| end(cluster, *host).is_ok()));
+    let [(network, address), (from, _)] = [end(cluster, ENDS[0])?, end(cluster, ENDS[1])?];
+    let bed = &cluster.bed;
+    let iperf3 = Path::new("iperf3");
+    let command = with(bed.command_in(ENDS[0], &network, iperf3)?, &iperf::server(PORT));
+    let receiver = receive(bed, name, &command)?;
+    let on = bed.clone();
+    let sender = move |line: &str| Ok(with(on.command_in(ENDS[1], &from, iperf3)?, line));
+    Ok(Way { name, address, sender: Box::new(sender), _receiver: receiver })
+}
+
+/// Where the network of a container of ours is, and its address.
+fn end(cluster: &Cluster, host: u8) -> Result<(String, String), BenchError> {
+    let engine = cluster.engine(host);
+    let found = engine.containers()?.into_iter().find(|c| c.image.starts_with(IMAGE));
+    let missing =
+        |what| BenchError::Stuck { who: "Drover", what: format!("{what} on host {host}") };
+    let container = found.ok_or_else(|| missing("no container"))?;
+    let settings = engine.inspect(&container.id)?["NetworkSettings"].take();
+    let mut networks = settings["Networks"].as_object().into_iter().flat_map(|all| all.values());
+    let address = networks.find_map(|network| network["IPAddress"].as_str());
+    let (network, address) = settings["SandboxKey"]
+        .as_str()
+        .zip(address.filter(|address| !address.is_empty()))
+        .ok_or_else(|| missing("no address of its container's own"))?;
+    Ok((network.to_owned(), address.to_owned()))
+}
+
+/// `line` begins with the program, which the command has already.
+fn with(mut command: Command, line: &str) -> Command {
+    command.args(line.split_whitespace().skip(1));
+    command
+}
+
+fn receive(bed: &Testbed, name: &'static str, command: &Command) -> Result<Program, BenchError> {
+    Ok(Program::start(name, command, &bed.folder.join("iperf3.log"))?)
+}

@@ -1,0 +1,57 @@
+//! Programs that are needed from the machine, and installing those that are missing. Says what it will install before
+//! it does, and only knows Debian's and its children's package manager.
+
+use std::process::Command;
+
+use crate::command::{self, CommandError, is_there};
+
+/// A program, and the Debian package it comes in.
+pub type Needed = (&'static str, &'static str);
+
+/// Why a program is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagesError {
+    /// Some other system.
+    #[error("the packages {packages} are missing and there is no apt-get to install them with")]
+    NoInstaller {
+        /// Their names.
+        packages: String,
+    },
+    /// No network, not root, no such package.
+    #[error("the packages {packages} could not be installed: {error}")]
+    Refused {
+        /// Their names.
+        packages: String,
+        /// What was tried last.
+        error: CommandError,
+    },
+}
+
+/// Install the packages of those programs that aren't there.
+pub fn provide(needed: &[Needed]) -> Result<(), PackagesError> {
+    let missing = needed.iter().filter(|(program, _)| !is_there(program));
+    let mut packages: Vec<_> = missing.map(|(_, package)| *package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    if packages.is_empty() { Ok(()) } else { install(&packages) }
+}
+
+fn install(packages: &[&str]) -> Result<(), PackagesError> {
+    let list = packages.join(" ");
+    if !is_there("apt-get") {
+        return Err(PackagesError::NoInstaller { packages: list });
+    }
+    println!("Installing what is missing: {list}");
+    // A fresh machine has no package lists; one that has them needn't fetch them again.
+    let done = apt_get("install --yes --no-install-recommends", packages).or_else(|_| {
+        apt_get("update", &[])?;
+        apt_get("install --yes --no-install-recommends", packages)
+    });
+    done.map_err(|error| PackagesError::Refused { packages: list, error })
+}
+
+fn apt_get(what: &str, packages: &[&str]) -> Result<(), CommandError> {
+    let mut apt = Command::new("apt-get");
+    apt.args(what.split(' ')).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
+    command::output(&mut apt).map(drop)
+}
