@@ -4,17 +4,19 @@ use std::path::Path;
 
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, HostConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, EndpointIpamConfig, EndpointSettings,
+    HostConfig, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
     StopContainerOptionsBuilder,
 };
-use drover_core::label;
+use drover_core::{DISCOVERY_ADDRESS, label};
 
 use super::read::{moment, state_of};
 use super::{Engine, Looked, Trouble, WORK, in_time, look};
 use crate::discovery;
+use crate::network::NETWORK;
 use crate::system::{DISCOVERY, SeenSystem, SystemStep};
 
 /// Where the process finds its folder.
@@ -123,7 +125,8 @@ fn name(image: &str) -> String {
     format!("drover-{DISCOVERY}-{tag}")
 }
 
-/// On the host's network, because its address is the host's; without any right but to listen on low ports.
+/// On the project's network, with the address that names are asked at beside its own: were it the host's, no container
+/// could publish port 80 or 53. Without any right but to listen on low ports.
 fn body(cluster: &str, image: &str, folder: &Path, name: &str) -> ContainerCreateBody {
     let file = |file: &str| format!("{FOLDER}/{file}");
     let (config, status) = (file("discovery.json"), file(&status_file(name)));
@@ -135,8 +138,11 @@ fn body(cluster: &str, image: &str, folder: &Path, name: &str) -> ContainerCreat
         entrypoint: one("/drover"),
         cmd: Some(command.map(str::to_owned).to_vec()),
         labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        networking_config: Some(NetworkingConfig {
+            endpoints_config: Some([(NETWORK.to_owned(), endpoint())].into()),
+        }),
         host_config: Some(HostConfig {
-            network_mode: Some("host".to_owned()),
+            network_mode: Some(NETWORK.to_owned()),
             binds: Some(vec![format!("{}:{FOLDER}", folder.display())]),
             restart_policy: Some(RestartPolicy {
                 name: Some(RestartPolicyNameEnum::ALWAYS),
@@ -150,6 +156,14 @@ fn body(cluster: &str, image: &str, folder: &Path, name: &str) -> ContainerCreat
         }),
         ..ContainerCreateBody::default()
     }
+}
+
+fn endpoint() -> EndpointSettings {
+    let ipam = EndpointIpamConfig {
+        link_local_ips: Some(vec![DISCOVERY_ADDRESS.to_owned()]),
+        ..EndpointIpamConfig::default()
+    };
+    EndpointSettings { ipam_config: Some(ipam), ..EndpointSettings::default() }
 }
 
 #[cfg(test)]
@@ -183,7 +197,7 @@ mod tests {
             "Binds": [
               "/state/discovery:/discovery"
             ],
-            "NetworkMode": "host",
+            "NetworkMode": "drover",
             "RestartPolicy": {
               "Name": "always"
             },
@@ -197,6 +211,17 @@ mod tests {
             "SecurityOpt": [
               "no-new-privileges:true"
             ]
+          },
+          "NetworkingConfig": {
+            "EndpointsConfig": {
+              "drover": {
+                "IPAMConfig": {
+                  "LinkLocalIPs": [
+                    "169.254.169.250"
+                  ]
+                }
+              }
+            }
           }
         }
         "#);

@@ -178,7 +178,7 @@ fn words(step: &Step) -> String {
         Step::SetMtu(mtu) => format!("set the MTU of {TUNNEL} to {mtu}"),
         Step::Attach => format!("attach {TUNNEL} to {BRIDGE}"),
         Step::SetBridgeMac(mac) => format!("give {BRIDGE} the address {mac}"),
-        Step::AddDiscoveryAddress => format!("give {BRIDGE} the address {}", super::DISCOVERY),
+        Step::SetNamesRoute { .. } => format!("lead {} to {BRIDGE}", super::DISCOVERY),
         Step::SetEnd(mac, host) => format!("lead {mac} to {host}"),
         Step::RemoveEnd(mac, host) => format!("stop leading {mac} to {host}"),
         Step::SetPort(mac) => format!("lead {mac} into {TUNNEL}"),

@@ -89,8 +89,9 @@ pub struct Seen {
 pub struct SeenBridge {
     /// Its link layer address.
     pub mac: Mac,
-    /// Its addresses.
-    pub addresses: Vec<Ipv4Addr>,
+    /// Source of what the host itself sends to where names and metadata are asked for, if packets for there go to
+    /// the bridge.
+    pub names_from: Option<Ipv4Addr>,
 }
 
 /// The tunnel as it is.
@@ -124,8 +125,12 @@ pub enum Step {
     Attach,
     /// Set the bridge's link layer address.
     SetBridgeMac(Mac),
-    /// Give the bridge the address names and metadata are asked at.
-    AddDiscoveryAddress,
+    /// Packets for where names and metadata are asked go to the bridge: the container that answers has the address. It is
+    /// not the host's own, or no container could publish the ports that are answered there.
+    SetNamesRoute {
+        /// Source of what the host itself sends.
+        source: Ipv4Addr,
+    },
     /// The tunnel leads frames for this address to that host.
     SetEnd(Mac, IpAddr),
     /// It no longer does.
@@ -235,8 +240,8 @@ fn links(wanted: &Wanted, bridge: &SeenBridge, tunnel: Option<&SeenTunnel>) -> V
     if kept.is_none_or(|tunnel| !tunnel.attached || !tunnel.up) {
         steps.push(Step::Attach);
     }
-    if !bridge.addresses.contains(&super::DISCOVERY) {
-        steps.push(Step::AddDiscoveryAddress);
+    if bridge.names_from != Some(wanted.gateway) {
+        steps.push(Step::SetNamesRoute { source: wanted.gateway });
     }
     steps
 }
@@ -288,8 +293,8 @@ mod tests {
                     (tunnel.attached, tunnel.up) = (true, true);
                 }
                 Step::SetBridgeMac(mac) => seen.bridge.as_mut().unwrap().mac = mac,
-                Step::AddDiscoveryAddress => {
-                    seen.bridge.as_mut().unwrap().addresses.push(super::super::DISCOVERY);
+                Step::SetNamesRoute { source } => {
+                    seen.bridge.as_mut().unwrap().names_from = Some(source);
                 }
                 Step::SetEnd(mac, host) => drop(seen.ends.insert(mac, host)),
                 Step::RemoveEnd(mac, host) => assert_eq!(seen.ends.remove(&mac), Some(host)),
@@ -315,8 +320,7 @@ mod tests {
 
     fn fresh() -> Seen {
         let mac = Mac([2, 0x42, 1, 2, 3, 4]);
-        let addresses = vec![Ipv4Addr::new(10, 42, 1, 1)];
-        Seen { bridge: Some(SeenBridge { mac, addresses }), ..Seen::default() }
+        Seen { bridge: Some(SeenBridge { mac, names_from: None }), ..Seen::default() }
     }
 
     /// The steps in short, after which nothing is left to do.
@@ -335,7 +339,7 @@ mod tests {
             Step::SetMtu(mtu) => format!("mtu {mtu}"),
             Step::Attach => "attach".into(),
             Step::SetBridgeMac(mac) => format!("bridge is {mac}"),
-            Step::AddDiscoveryAddress => "discovery".into(),
+            Step::SetNamesRoute { .. } => "discovery".into(),
             Step::SetEnd(mac, host) => format!("{mac} at {host}"),
             Step::RemoveEnd(mac, _) => format!("- {mac}"),
             Step::SetPort(_) => "port".into(),

@@ -6,7 +6,7 @@ use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
-use rtnetlink::packet_route::route::RouteMessage;
+use rtnetlink::packet_route::route::{RouteMessage, RouteScope};
 use rtnetlink::{
     Error as NetlinkError, LinkBridgePort, LinkUnspec, LinkVxlan, RouteMessageBuilder,
 };
@@ -26,7 +26,7 @@ impl Kernel {
         }
         match step {
             Step::SetBridgeMac(_)
-            | Step::AddDiscoveryAddress
+            | Step::SetNamesRoute { .. }
             | Step::SetNeighbour(..)
             | Step::RemoveNeighbour(_)
             | Step::SetRoute { .. }
@@ -45,9 +45,14 @@ impl Kernel {
                 let link = LinkUnspec::new_with_index(bridge).address(mac.0.to_vec()).build();
                 links.set(link).execute().await
             }
-            Step::AddDiscoveryAddress => {
-                let added = self.handle.address().add(bridge, IpAddr::V4(DISCOVERY), 32);
-                added.replace().execute().await
+            Step::SetNamesRoute { source } => {
+                let route = RouteMessageBuilder::<Ipv4Addr>::new()
+                    .destination_prefix(DISCOVERY, 32)
+                    .output_interface(bridge)
+                    .scope(RouteScope::Link)
+                    .pref_source(*source)
+                    .build();
+                self.handle.route().add(route).replace().execute().await
             }
             Step::SetNeighbour(gateway, mac) => {
                 let added = neighbours.add(bridge, IpAddr::V4(*gateway));

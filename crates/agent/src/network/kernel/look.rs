@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use futures_util::TryStreamExt;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{
     InfoData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
@@ -15,6 +14,7 @@ use rtnetlink::packet_route::neighbour::{
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 
 use super::{BRIDGE, Kernel, KernelError, TUNNEL, in_time, mtu};
+use crate::network::DISCOVERY;
 use crate::network::plan::{Mac, Seen, SeenBridge, SeenTunnel};
 use crate::network::subnet::Subnet;
 
@@ -25,10 +25,7 @@ impl Kernel {
         let tunnel = self.link(TUNNEL).await?;
         let index = bridge.header.index;
         let mut seen = Seen {
-            bridge: Some(SeenBridge {
-                mac: mac_of(&bridge),
-                addresses: self.addresses(index).await?,
-            }),
+            bridge: Some(SeenBridge { mac: mac_of(&bridge), names_from: None }),
             tunnel: tunnel.as_ref().map(|tunnel| read_tunnel(tunnel, index)),
             ..Seen::default()
         };
@@ -48,18 +45,6 @@ impl Kernel {
             }
         }
         Ok(seen)
-    }
-
-    async fn addresses(&self, device: u32) -> Result<Vec<Ipv4Addr>, KernelError> {
-        let held = self.handle.address().get().set_link_index_filter(device).execute();
-        let held: Vec<_> = in_time("look at addresses", held.try_collect()).await?;
-        let attributes = held.iter().flat_map(|address| &address.attributes);
-        Ok(attributes
-            .filter_map(|attribute| match attribute {
-                AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
-                _ => None,
-            })
-            .collect())
     }
 
     async fn look_at_routes(&self, bridge: u32, seen: &mut Seen) -> Result<(), KernelError> {
@@ -82,6 +67,12 @@ impl Kernel {
                 }
             }
             let length = route.header.destination_prefix_length;
+            if (device, to, length) == (Some(bridge), Some(DISCOVERY), 32) {
+                if let Some(bridge) = &mut seen.bridge {
+                    bridge.names_from = source;
+                }
+                continue;
+            }
             let subnet = to.and_then(|to| Subnet::of(to, length));
             // Docker's own route has no gateway.
             if device == Some(bridge)
