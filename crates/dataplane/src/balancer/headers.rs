@@ -26,7 +26,7 @@ const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Of one connection, not of the message.
-const HOP_BY_HOP: [HeaderName; 9] = [
+static HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
@@ -50,11 +50,21 @@ pub(super) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Drop what belongs to the connection it came on.
+/// What a `connection` header says that names no header, or one that is dropped anyway.
+const NAMELESS: [&str; 3] = ["keep-alive", "close", "upgrade"];
+
+/// Drop what belongs to the connection it came on. There is mostly little of it, and comparing a few names costs less
+/// than looking all of these up.
 pub(super) fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = tokens(headers).filter_map(|token| token.parse().ok()).collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    let is_name = |token: &&str| !NAMELESS.iter().any(|known| token.eq_ignore_ascii_case(known));
+    let named = tokens(headers).filter(is_name).filter_map(|token| token.parse().ok());
+    for name in named.collect::<Vec<HeaderName>>() {
         headers.remove(name);
+    }
+    for name in &HOP_BY_HOP {
+        if headers.keys().any(|held| held == name) {
+            headers.remove(name);
+        }
     }
 }
 
@@ -68,18 +78,23 @@ pub(super) fn prepare(headers: &mut HeaderMap, arrival: &Arrival, host: &str) {
     let scheme = if arrival.is_secure { "https" } else { "http" };
     join(headers, FORWARDED_FOR, ", ", Some(client.to_string()));
     join(headers, FORWARDED, ", ", Some(forwarded(client, scheme, host)));
-    set_once(headers, FORWARDED_PROTO, scheme);
-    set_once(headers, FORWARDED_PORT, &arrival.port.to_string());
-    set_once(headers, FORWARDED_HOST, host);
-    if let Ok(host) = HeaderValue::from_str(host)
-        && !host.is_empty()
-    {
-        headers.insert(HOST, host);
+    set_once(headers, FORWARDED_PROTO, || HeaderValue::from_static(scheme));
+    set_once(headers, FORWARDED_PORT, || arrival.port.into());
+    let held = headers.get(HOST).filter(|held| held.as_bytes() == host.as_bytes());
+    let value = held.cloned().or_else(|| HeaderValue::from_str(host).ok());
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        set_once(headers, FORWARDED_HOST, || value.clone());
+        headers.insert(HOST, value);
     }
 }
 
 /// One line instead of many, with one more value at its end. HTTP/2 splits cookies; HTTP/1.1 must not.
 fn join(headers: &mut HeaderMap, name: HeaderName, separator: &str, last: Option<String>) {
+    if !headers.contains_key(&name) {
+        let value = last.and_then(|last| HeaderValue::try_from(last).ok());
+        value.map(|value| headers.insert(name, value));
+        return;
+    }
     let held = headers.get_all(&name).iter().map(|value| value.as_bytes().to_vec());
     let all: Vec<Vec<u8>> = held.chain(last.map(String::into_bytes)).collect();
     if let Ok(value) = HeaderValue::from_bytes(&all.join(separator.as_bytes()))
@@ -91,26 +106,17 @@ fn join(headers: &mut HeaderMap, name: HeaderName, separator: &str, last: Option
 
 /// RFC 7239: what needs quotes is quoted; a host that can't be is left out.
 fn forwarded(client: IpAddr, scheme: &str, host: &str) -> String {
-    let client = match client {
-        IpAddr::V4(client) => client.to_string(),
-        IpAddr::V6(client) => format!("\"[{client}]\""),
-    };
-    let mut element = format!("for={client};proto={scheme}");
-    if !host.is_empty() && !host.contains(['"', '\\']) {
-        element.push_str(";host=\"");
-        element.push_str(host);
-        element.push('"');
+    let host = if host.contains(['"', '\\']) { "" } else { host };
+    let (before, after) = if host.is_empty() { ("", "") } else { (";host=\"", "\"") };
+    match client {
+        IpAddr::V4(client) => format!("for={client};proto={scheme}{before}{host}{after}"),
+        IpAddr::V6(client) => format!("for=\"[{client}]\";proto={scheme}{before}{host}{after}"),
     }
-    element
 }
 
 /// What a balancer before this one said stays: it knows better.
-fn set_once(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value)
-        && !value.is_empty()
-    {
-        headers.entry(name).or_insert(value);
-    }
+fn set_once(headers: &mut HeaderMap, name: HeaderName, value: impl FnOnce() -> HeaderValue) {
+    headers.entry(name).or_insert_with(value);
 }
 
 fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
