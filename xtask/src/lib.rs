@@ -22,4 +22,5 @@ pub mod steps;
 pub mod test;
 pub mod testbed;
 pub mod tidy;
+pub mod traffic;
 pub mod wait;

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! testapp serve [--port 80] [--text v1] [--boot-ms N] [--crash-after-ms N] [--exit-code N] [--ignore-term]
+//!               [--die-at-once]
 //! testapp health [--port 80]        ends with 0 if the service answers /health with 200
 //! testapp get ADDRESS:PORT PATH     prints what a GET is answered with, or why it isn't
 //! testapp sleep [--ignore-term]     runs until it is stopped
@@ -17,14 +18,17 @@
 //! - `GET /slow?ms=N`: what `/` answers, after N milliseconds
 //! - `GET /env`: the environment; `GET /echo`: the head of the request as it came
 //! - `GET /crash?code=N`: ends at once
+//! - `POST /order?id=N&tell=ADDRESS:PORT`: sends the number there by UDP, then answers; for tests that count how often a
+//!   request arrives
+//! - `GET /converse`: 101, then every byte that comes, back
 //! - `GET /read?path=…`: a file; `PUT /write?path=…`: replaces it by the body; for tests of volumes
 //!
 //! SIGTERM: it takes no more connections, finishes what it is answering, and ends with 0. With `--ignore-term` it
-//! goes on until SIGKILL.
+//! goes on until SIGKILL; with `--die-at-once` it finishes nothing, as most programs don't.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it is a program; its log is what tests read
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{ExitCode, exit};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -44,7 +48,7 @@ const FAREWELL: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let options = Options(std::env::args().skip(1).collect());
-    obey_signals(options.flag("--ignore-term"));
+    obey_signals(options.flag("--ignore-term"), options.flag("--die-at-once"));
     match options.0.first().map(String::as_str) {
         Some("serve") => serve(&options),
         Some("health") => health(&options),
@@ -100,7 +104,7 @@ fn from_environment(name: &str) -> Option<String> {
 }
 
 /// The first process of a container ends by no signal that it has not asked for.
-fn obey_signals(ignore: bool) {
+fn obey_signals(ignore: bool, die_at_once: bool) {
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
@@ -111,6 +115,9 @@ fn obey_signals(ignore: bool) {
                 if ignore {
                     println!("asked to end, and not inclined to");
                     continue;
+                }
+                if die_at_once {
+                    exit(0);
                 }
                 end();
             }
@@ -223,6 +230,9 @@ fn converse(stream: &TcpStream, text: &str) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader)? {
+        if request.path() == "/converse" {
+            return echo(stream, &mut reader);
+        }
         IN_FLIGHT.fetch_add(1, Ordering::SeqCst);
         let (status, body) = answer(&request, text);
         let close = ENDING.load(Ordering::SeqCst) || request.header("connection") == Some("close");
@@ -242,6 +252,21 @@ fn converse(stream: &TcpStream, text: &str) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The connection is no longer HTTP's: what comes goes back, until its end.
+fn echo(mut stream: &TcpStream, reader: &mut impl Read) -> std::io::Result<()> {
+    stream.write_all(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+    )?;
+    let mut piece = [0; 4096];
+    loop {
+        let length = reader.read(&mut piece)?;
+        if length == 0 {
+            return stream.shutdown(std::net::Shutdown::Write);
+        }
+        stream.write_all(&piece[..length])?;
+    }
 }
 
 fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
@@ -306,6 +331,14 @@ fn answer(request: &Request, text: &str) -> (&'static str, Vec<u8>) {
         "/env" => {
             let lines: Vec<String> = std::env::vars().map(|(k, v)| format!("{k}={v}\n")).collect();
             (OK, lines.concat().into_bytes())
+        }
+        "/order" => {
+            let id = request.query("id").unwrap_or_default().as_bytes();
+            let tell = request.query("tell").unwrap_or_default();
+            match UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.send_to(id, tell)) {
+                Ok(_) => (OK, b"taken\n".to_vec()),
+                Err(error) => ("500 Internal Server Error", format!("{error}\n").into_bytes()),
+            }
         }
         "/echo" => (OK, request.head.clone().into_bytes()),
         "/crash" => {

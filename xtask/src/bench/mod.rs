@@ -15,6 +15,7 @@ mod product;
 mod stage;
 mod swarm;
 mod table;
+mod traffic;
 mod watch;
 
 use clap::Subcommand;
@@ -38,6 +39,8 @@ pub enum Bench {
     Dns(dns::Arguments),
     /// What two containers on two hosts get through, beside plain VXLAN.
     Overlay(overlay::Arguments),
+    /// What upgrades and other changes cost the requests that flow meanwhile.
+    UpgradeTraffic(traffic::Arguments),
 }
 
 /// Why a benchmark did not reach its end.
@@ -73,6 +76,9 @@ pub enum BenchError {
     /// What is to be there beside the product.
     #[error(transparent)]
     Packages(#[from] crate::packages::PackagesError),
+    /// The load, or what was done under it.
+    #[error(transparent)]
+    Traffic(#[from] crate::traffic::TrafficError),
     /// Somebody pressed Ctrl-C.
     #[error("interrupted; everything it started is gone")]
     Interrupted,
@@ -94,6 +100,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::Lb(arguments) => lb::run(arguments),
         Bench::Dns(arguments) => dns::run(arguments),
         Bench::Overlay(arguments) => overlay::run(arguments),
+        Bench::UpgradeTraffic(arguments) => traffic::run(arguments),
     }
 }
 
