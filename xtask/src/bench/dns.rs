@@ -79,17 +79,21 @@ fn compare(arguments: &Arguments, program: &Path) -> Result<(), BenchError> {
 fn print(arguments: &Arguments, servers: &[Server], scores: &[Score]) {
     let head = [
         format!("{} names", arguments.names),
+        format!("× {} per core", servers[0].name),
         format!("× {}", servers[0].name),
         "answers/s".to_owned(),
         format!("p99 ms at {}/s", arguments.pace),
     ];
     let mut rows = vec![head.to_vec()];
     for (server, score) in servers.iter().zip(scores) {
-        let both = score.most.iter().zip(&scores[0].most);
-        let beside = both.map(|(own, other)| own.per_second / other.per_second);
+        let beside = |of: fn(&Answers) -> f64| {
+            let both = score.most.iter().zip(&scores[0].most);
+            Spread::of(both.map(|(own, other)| of(own) / of(other))).to_string()
+        };
         rows.push(vec![
             server.name.to_owned(),
-            Spread::of(beside).to_string(),
+            beside(|answers| answers.per_core_second),
+            beside(|answers| answers.per_second),
             Spread::of(score.most.iter().map(|answers| answers.per_second)).to_string(),
             Spread::of(score.steady.iter().map(|answers| answers.p99_ms)).to_string(),
         ]);

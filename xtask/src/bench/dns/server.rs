@@ -13,8 +13,7 @@ use crate::cluster::Program;
 pub(super) struct Server {
     pub(super) name: &'static str,
     pub(super) port: u16,
-    /// Ends with it.
-    _program: Program,
+    pub(super) program: Program,
 }
 
 /// A full name and what it leads to.
@@ -81,7 +80,7 @@ fn write(at: &Path, name: &str, text: &str) -> Result<String, BenchError> {
 fn serve(name: &'static str, at: &Path, line: &str, port: u16) -> Result<Server, BenchError> {
     let log = at.join(format!("{name}.log"));
     let program = start(name, &on_core(MEASURED, line), &log, Some(port))?;
-    Ok(Server { name, port, _program: program })
+    Ok(Server { name, port, program })
 }
 
 /// The facts of a project with these services, one container each.
