@@ -75,12 +75,12 @@ type Step = (fn(&mut Shop), &'static str);
 /// What is done, in order; each phase leaves the shop to the next.
 const PHASES: [(&str, &[Step]); 12] = [
     (QUIET, &[]),
-    ("upgrade, start first", &[(|s| s.web("v2", true), "up -d --upgrade --batch-size 2")]),
+    ("upgrade, start first", &[(|s| s.web("v2", true), "up -d --upgrade --batch-size 3")]),
     ("finish", &[(|_| (), "up -d --confirm-upgrade")]),
-    ("upgrade, stop first", &[(|s| s.web("v1", false), "up -d --upgrade --batch-size 2")]),
-    ("rollback of that", &[(|_| (), "up -d --rollback")]),
-    ("upgrade, start first, again", &[(|s| s.web("v1", true), "up -d --upgrade --batch-size 2")]),
-    ("rollback of that, too", &[(|_| (), "up -d --rollback")]),
+    ("upgrade, stop first", &[(|s| s.web("v1", false), "up -d --upgrade --batch-size 3")]),
+    ("rollback of that", &[(|s| s.web("v2", true), "up -d --rollback")]),
+    ("upgrade, start first, again", &[(|s| s.web("v1", true), "up -d --upgrade --batch-size 3")]),
+    ("rollback of that, too", &[(|s| s.web("v2", true), "up -d --rollback")]),
     (
         "balancer to another service and back",
         &[(|s| s.target("next"), UPGRADE), (|s| s.target("web"), UPGRADE)],

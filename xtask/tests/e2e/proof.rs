@@ -11,7 +11,7 @@ fn no_change_loses_or_repeats_a_request() {
     let amount = Amount { per_second: 400, per_phase: 2_000 };
     let tally = traffic::run(&stage.cluster, amount, &mut |line| eprintln!("{line}")).unwrap();
     assert!(tally.failures.is_empty(), "{}", tally.causes().join("\n"));
-    assert_eq!(tally.replays(), [], "orders that arrived more than once");
+    assert_eq!(tally.replays(), Vec::<u64>::new(), "orders that arrived more than once");
     assert_eq!(tally.unheard(), 0, "orders of which the service did not tell");
     assert!(tally.requests() > 24_000, "{}", tally.requests());
 }
