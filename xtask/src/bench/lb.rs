@@ -111,8 +111,9 @@ fn ask(
     let before_s = processor_time_s(&proxy.program).unwrap_or_default();
     let load = press(spoken, proxy.port(spoken), connections, seconds, folder)?;
     let Load { per_second, p99_ms, failures } = load;
-    if failures > 0 {
-        let what = format!("{failures} requests failed ({}, {connections})", spoken.name());
+    if failures > 0 || per_second == 0.0 {
+        let of = format!("{}, {connections} connections", spoken.name());
+        let what = format!("{of}: {per_second} requests/s were answered and {failures} failed");
         return Err(BenchError::Stuck { who: proxy.name, what });
     }
     let busy_s = processor_time_s(&proxy.program).unwrap_or_default() - before_s;
