@@ -1,12 +1,8 @@
 //! Draining: who still has to acknowledge that a unit takes nothing new, and who still has requests in flight to it.
 //! A unit is stopped when nobody is left, or when its time is over; see [`crate::Followed`].
 
-use super::balancer::target_ports;
 use crate::schedule::container_name;
-use crate::{
-    ContainerSpec, Desired, Followed, HostId, Phase, Service, ServiceKind, Time, Unit, UnitKey,
-    World,
-};
+use crate::{Desired, Followed, HostId, Phase, Service, ServiceKind, Time, Unit, UnitKey, World};
 
 /// How long requests in flight may take where users say nothing, in milliseconds.
 pub const DRAIN_TIMEOUT_MS: u64 = 30_000;
@@ -102,11 +98,6 @@ pub fn names_until(world: &World, unit: &Unit) -> Time {
     until.min(began + NAMES_TIMEOUT_MS)
 }
 
-/// Whether requests to a service come through balancers of ours: those are worth being waited for.
-pub fn is_balanced(world: &World, service: &Service) -> bool {
-    !target_ports(world, service).is_empty()
-}
-
 fn acknowledges(followed: Option<&Followed>, unit: &Unit) -> bool {
     followed.is_some_and(|followed| followed.routing >= unit.generation)
 }
@@ -150,11 +141,4 @@ fn naming_hosts<'a>(world: &'a World, service: &Service) -> impl Iterator<Item =
             && world.is_connected(*host)
             && !world.is_lost(*host)
     })
-}
-
-impl ContainerSpec {
-    /// Whether draining was switched off for it.
-    pub fn never_drains(&self) -> bool {
-        self.drain_timeout_ms == Some(0)
-    }
 }
