@@ -46,13 +46,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use drover_core::BalancerConfig;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::follow::{Follower, News};
+use crate::stop::asked_to_stop;
 pub use access::AccessFormat;
 use access::AccessLog;
 use board::Board;
@@ -91,14 +91,7 @@ const REOPEN: Duration = Duration::from_secs(1);
 
 /// Balance until SIGTERM or SIGINT, then finish what is in flight.
 pub async fn run(options: Options) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
+    let stop = asked_to_stop().map_err(RunError::Signals)?;
     serve(options, stop).await;
     Ok(())
 }

@@ -34,13 +34,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use drover_core::{Discovery, DiscoveryStatus};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::follow::{Follower, News};
+use crate::stop::asked_to_stop;
 use board::Board;
 use catalog::Catalog;
 use names::Names;
@@ -80,14 +80,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// Answer until SIGTERM or SIGINT, then finish what is under way.
 pub async fn run(options: Options) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
+    let stop = asked_to_stop().map_err(RunError::Signals)?;
     serve(options, stop).await;
     Ok(())
 }

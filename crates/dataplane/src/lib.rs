@@ -4,3 +4,4 @@
 pub mod balancer;
 pub mod discovery;
 mod follow;
+mod stop;
