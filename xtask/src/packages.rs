@@ -52,6 +52,8 @@ fn install(packages: &[&str]) -> Result<(), PackagesError> {
 
 fn apt_get(what: &str, packages: &[&str]) -> Result<(), CommandError> {
     let mut apt = Command::new("apt-get");
+    // Somebody else may be installing something at this moment: that is worth waiting for.
+    apt.args(["-o", "DPkg::Lock::Timeout=300"]);
     apt.args(what.split(' ')).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
     command::output(&mut apt).map(drop)
 }
