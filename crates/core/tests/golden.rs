@@ -136,11 +136,9 @@ fn rows() {
         "upgrade",
         &Upgrade {
             service: ServiceId(12),
-            from: RevisionNo(1),
-            to: RevisionNo(2),
+            course: Course::InService { from: RevisionNo(1), to: RevisionNo(2), start_first: true },
             batch_size: 1,
             interval_ms: 2_000,
-            start_first: true,
             phase: UpgradePhase::RollingBack,
             ledger: 31,
             started_at: at,
