@@ -146,6 +146,24 @@ fn rows() {
         },
     );
     pinned(
+        "upgrade_between",
+        &Upgrade {
+            service: ServiceId(12),
+            course: Course::ToService(Shift {
+                to_service: ServiceId(13),
+                final_scale: 5,
+                to_scale: 1,
+                update_links: true,
+            }),
+            batch_size: 2,
+            interval_ms: 2_000,
+            phase: UpgradePhase::Upgrading,
+            ledger: 31,
+            started_at: at,
+            by: "KEY".into(),
+        },
+    );
+    pinned(
         "change",
         &vec![
             Change::SetDesired { unit: key(), desired: Desired::Stopped, run: None, until: None },

@@ -22,10 +22,14 @@ pub(super) fn check_shift(
     let rolls = matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
     // Whoever stops or removes a side wants that at once.
     let on = |id| after.service(id).is_some_and(|s| s.wanted == Wanted::Active);
-    if !rolls || !on(source) || !on(target) {
+    let sides = [source, target];
+    let goes_on = after.upgrade(source).is_some_and(|new| new.phase == upgrade.phase);
+    // A restart that waited for the end begins with it, and has a batch of its own.
+    let restarts =
+        !goes_on && sides.iter().any(|id| after.service(*id).is_some_and(|s| s.restart.is_some()));
+    if !rolls || restarts || !sides.iter().all(|id| on(*id)) {
         return;
     }
-    let sides = [source, target];
     let scale = |id| before.service(id).map_or(0, |s| u64::from(s.scale));
     let batch = u64::from(upgrade.batch_size);
     let served: Vec<&Unit> =
@@ -61,7 +65,6 @@ pub(super) fn check_shift(
         fail("shift-ceiling", format!("{source} and {target} shall run {is} of {goal} units"));
     }
     // Once it has arrived the target's own scale counts, without a pause.
-    let goes_on = after.upgrade(source).is_some_and(|new| new.phase == upgrade.phase);
     let moved = goes_on && (!go.is_empty() || is > was);
     pause(before, upgrade, shift, now, moved, fail);
 }

@@ -209,6 +209,16 @@ fn a_balancer_sends_to_both_and_each_is_counted_by_itself() {
     let lb = lab.service("lb", 1, image("lb"));
     lab.balance(lb, source);
     lab.settle();
+    // An address for all that runs, or none could be sent to.
+    let address = |lab: &mut Lab| {
+        let up: Vec<_> = lab.world.observed.keys().copied().collect();
+        for key in up {
+            let address = format!("10.42.0.{}", key.service.0);
+            let seen = drover_core::ObservedContainer { address, ..Default::default() };
+            lab.see(key, drover_core::Phase::Running, true, seen);
+        }
+    };
+    address(&mut lab);
     lab.shift(source, target, 1, 1);
     lab.plan();
     let lb_unit = lab.world.units_of(lb).next().unwrap().key;
@@ -221,13 +231,7 @@ fn a_balancer_sends_to_both_and_each_is_counted_by_itself() {
     };
     assert_eq!(services(&lab), [source], "not before it serves");
     lab.obey();
-    // An address for both, or none could be sent to.
-    let keys: Vec<_> = lab.world.units.keys().copied().collect();
-    for key in keys {
-        let address = format!("10.42.0.{}", key.service.0);
-        let seen = drover_core::ObservedContainer { address, ..Default::default() };
-        lab.see(key, drover_core::Phase::Running, true, seen);
-    }
+    address(&mut lab);
     assert_eq!(services(&lab), [source, target]);
     let number = lab.world.upgrade(source).unwrap().ledger;
     assert_eq!(config(&lab).ledgers, [(source, number), (target, number)].into());
