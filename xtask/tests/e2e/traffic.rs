@@ -22,14 +22,7 @@ fn an_upgrade_and_a_rollback_lose_no_request() {
     };
     files("v1");
     stage.ok("up -d");
-    let places = stage.cluster.host_numbers().into_iter().map(|host| stage.cluster.port(host, 80));
-    let places: Vec<_> = places.collect();
-    let mut found = None;
-    wait(Duration::from_secs(20), || {
-        found = places.iter().find(|place| load::ask(**place).is_ok()).copied();
-        found.is_some()
-    });
-    let load = Load::start(found.unwrap(), 4);
+    let load = Load::start(balancer(&stage), 4);
 
     files("v2");
     stage.ok("up -d --upgrade --batch-size 1 --interval 500");
@@ -46,4 +39,57 @@ fn an_upgrade_and_a_rollback_lose_no_request() {
     load.take();
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(load.take().answers.keys().collect::<Vec<_>>(), ["v1"]);
+}
+
+/// The same between two services: the rule that names the one sends to both, and in the end to the other.
+#[test]
+fn an_upgrade_between_services_and_back_loses_no_request() {
+    let Some(stage) = Stage::set() else { return };
+    stage.files(
+        "version: '2'\nservices:\n  old:\n    image: demo/web:v1\n  new:\n    image: demo/web:v2\n  balancer:\n    image: any/balancer\n    ports:\n      - 80:80/tcp\n",
+        "version: '2'\nservices:\n  old:\n    scale: 2\n  new:\n    scale: 2\n  balancer:\n    lb_config:\n      port_rules:\n        - protocol: http\n          source_port: 80\n          target_port: 80\n          service: old\n",
+    );
+    stage.ok("up -d old balancer");
+    let old = stage.running_ids("old");
+    let load = Load::start(balancer(&stage), 4);
+    let versions = |want: &str| {
+        // Connections that were open before may still be answered by what leaves; not after that.
+        load.take();
+        let settled = wait(Duration::from_secs(10), || {
+            load.take().answers.keys().collect::<Vec<_>>() == [want]
+        });
+        assert!(settled, "{want} alone answers in the end");
+    };
+
+    stage.ok("upgrade old new --scale 3 --batch-size 1 --interval 300 --wait");
+    let counts = load.take();
+    assert_eq!(counts.failed(), 0, "{counts}");
+    assert_eq!(counts.answers.keys().collect::<Vec<_>>(), ["v1", "v2"]);
+    assert_eq!((stage.running("old").len(), stage.running("new").len()), (0, 3));
+    versions("v2");
+
+    stage.ok("up --rollback old");
+    let counts = load.take();
+    assert_eq!(counts.failed(), 0, "{counts}");
+    assert_eq!(stage.running_ids("old"), old, "the same containers again");
+    assert_eq!(stage.containers("new").len(), 0);
+    versions("v1");
+
+    stage.ok("upgrade old new --batch-size 2 --interval 300 --cleanup");
+    let counts = load.take();
+    assert_eq!(counts.failed(), 0, "{counts}");
+    assert!(stage.containers("old").is_empty() && stage.running("new").len() == 2);
+    versions("v2");
+}
+
+/// Where a balancer answers.
+fn balancer(stage: &Stage) -> std::net::SocketAddr {
+    let places = stage.cluster.host_numbers().into_iter().map(|host| stage.cluster.port(host, 80));
+    let places: Vec<_> = places.collect();
+    let mut found = None;
+    wait(Duration::from_secs(20), || {
+        found = places.iter().find(|place| load::ask(**place).is_ok()).copied();
+        found.is_some()
+    });
+    found.unwrap()
 }
