@@ -13,6 +13,7 @@ mod args;
 mod certificate;
 mod client;
 mod diff;
+mod evacuate;
 mod failure;
 mod lifecycle;
 mod logs;

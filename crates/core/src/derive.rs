@@ -6,6 +6,7 @@ mod balancer;
 mod discovery;
 mod drain;
 mod endpoint;
+mod evacuation;
 mod links;
 mod requests;
 mod serving;
@@ -21,6 +22,7 @@ pub use drain::{
     undrained,
 };
 pub use endpoint::{Endpoint, endpoints, published_ports};
+pub use evacuation::{Evacuating, Left, busy, evacuation, only_global_left, stays};
 pub use links::{behind, links, selected};
 pub use requests::upgrade_requests;
 pub use serving::{is_serving, is_up};

@@ -6,11 +6,12 @@
 //!
 //! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
 //! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
-//! batch at a time · `restart` restarts them a batch at a time · `reap` forgets what is gone ·
-//! [`admit_upgrade`] refuses what cannot work before anything moves.
+//! batch at a time · `restart` restarts them a batch at a time · `evacuate` has them leave hosts · `reap` forgets what is gone ·
+//! [`mod@admit`] refuses what cannot work before anything moves.
 
 mod admit;
 mod draft;
+mod evacuate;
 mod hosts;
 mod notes;
 mod reap;
@@ -21,7 +22,7 @@ mod slot;
 
 use std::collections::BTreeSet;
 
-pub use admit::{Refusal, admit_upgrade};
+pub use admit::{Refusal, admit_evacuation, admit_upgrade};
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use xtask::load::{self, Load};
-use xtask::wait::wait;
+use xtask::load::Load;
 
 use super::stage::Stage;
 
@@ -22,14 +21,7 @@ fn an_upgrade_and_a_rollback_lose_no_request() {
     };
     files("v1");
     stage.ok("up -d");
-    let places = stage.cluster.host_numbers().into_iter().map(|host| stage.cluster.port(host, 80));
-    let places: Vec<_> = places.collect();
-    let mut found = None;
-    wait(Duration::from_secs(20), || {
-        found = places.iter().find(|place| load::ask(**place).is_ok()).copied();
-        found.is_some()
-    });
-    let load = Load::start(found.unwrap(), 4);
+    let load = Load::start(stage.balancer(), 4);
 
     files("v2");
     stage.ok("up -d --upgrade --batch-size 1 --interval 500");

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
+use super::evacuate;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, is_arrived, live};
 use super::{notes, reap, restart};
 use crate::schedule::{Need, is_down};
 use crate::{
     Change, Desired, HostId, Service, ServiceId, Slot, UnitKey, Upgrade, UpgradePhase, Wanted,
+    derive,
 };
 
 /// Plan one service.
@@ -34,6 +36,7 @@ fn run(draft: &mut Draft, service: &Service) {
     }
     let slots = wanted_slots(draft, service);
     drop_unwanted(draft, service.id, &slots);
+    let moving = evacuate::go_on(draft, service, &slots);
     match draft.world.upgrade(service.id).cloned() {
         None => {
             if service.restart.is_some() {
@@ -44,6 +47,8 @@ fn run(draft: &mut Draft, service: &Service) {
         }
         Some(upgrade) => follow(draft, service, &slots, &upgrade),
     }
+    evacuate::leave_nothing_behind(draft, service, &slots);
+    evacuate::begin(draft, service, &slots, moving);
     if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
         settle(draft, service);
     }
@@ -159,6 +164,10 @@ fn stop(draft: &mut Draft, service: &Service) {
     for key in units {
         draft.set(key, Desired::Stopped);
     }
+    let slots: BTreeSet<Slot> = draft.world.units_of(service.id).map(|u| u.key.slot).collect();
+    let slots: Vec<Slot> = slots.into_iter().collect();
+    evacuate::go_on(draft, service, &slots);
+    evacuate::leave_nothing_behind(draft, service, &slots);
     if service.restart.is_some() {
         draft.change(Change::EndRestart(service.id));
     }
@@ -223,7 +232,7 @@ fn drop_unwanted(draft: &mut Draft, service: ServiceId, slots: &[Slot]) {
 }
 
 /// The slots a service shall fill. A global service covers each host that its constraints allow, and keeps its
-/// unit on a host that was deactivated or is away.
+/// unit on a host that was deactivated or is away, and on one that is to be emptied until it is the last there.
 fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
     let world = &draft.world;
     let Some(template) = world.current_template(service) else { return Vec::new() };
@@ -238,7 +247,9 @@ fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
     let hosts = world.hosts.values().filter(|h| h.project == service.project);
     let hosts = hosts.filter(|h| h.removed_at.is_none());
     let covered = hosts.filter(|host| {
-        let kept = (!host.active || !world.is_connected(host.id)) && has_unit(host.id);
+        let kept = (!host.active || !world.is_connected(host.id))
+            && !derive::only_global_left(world, host)
+            && has_unit(host.id);
         kept || Need::of(world, service, Slot::Host(host.id), template).is_ok_and(|need| {
             let need = Need { ports: Vec::new(), memory: 0, milli_cpu: 0, ..need };
             crate::schedule::fits(world, host, &crate::schedule::HostUse::default(), &need).is_ok()
