@@ -26,6 +26,21 @@ pub fn import_web(engine: &Engine, program: &Path, version: &str) -> Result<(), 
     engine.import(program, &image, &[&command, &health, "EXPOSE 80"])
 }
 
+/// Versions that no upgrade can arrive at: `demo/web:sick`, whose health check never passes, and `demo/web:elsewhere`,
+/// which is well, on another port.
+pub fn import_bad_webs(engine: &Engine, program: &Path) -> Result<(), EngineError> {
+    let name = name_of(program);
+    for (version, serves, checks) in [("sick", 80, 81), ("elsewhere", 8080, 8080)] {
+        let command =
+            format!(r#"CMD ["/{name}","serve","--port","{serves}","--text","{version}"]"#);
+        let health = format!(
+            r#"HEALTHCHECK --interval=1s --timeout=2s --retries=3 CMD ["/{name}","health","--port","{checks}"]"#
+        );
+        engine.import(program, &format!("demo/web:{version}"), &[&command, &health])?;
+    }
+    Ok(())
+}
+
 /// `demo/database:1`: keeps a volume at `/data` and does nothing with it.
 pub fn import_database(engine: &Engine, program: &Path) -> Result<(), EngineError> {
     let command = format!(r#"CMD ["/{}","sleep"]"#, name_of(program));

@@ -248,6 +248,23 @@ pub enum HostCommand {
     Activate(Hosts),
     /// Let hosts take no new units; what runs there stays
     Deactivate(Hosts),
+    /// Empty hosts without losing a request: each unit leaves once another serves in its place
+    ///
+    /// The hosts take no new units. Units are made elsewhere, a batch of a service at a time; when the new one serves,
+    /// the old one is withdrawn from traffic, drained and removed. What can't be made elsewhere stays, and why is said:
+    /// `drover host ls` and the exit status tell. `drover host activate` calls it off; what has not left then stays.
+    Evacuate(Evacuate),
+}
+
+/// `host evacuate`.
+#[derive(Args, Clone, Debug)]
+pub struct Evacuate {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub hosts: Hosts,
+    /// Don't wait until they are empty
+    #[arg(short, long)]
+    pub detach: bool,
 }
 
 /// Hosts by name.
@@ -376,7 +393,8 @@ impl Command {
             Self::Host(
                 HostCommand::Rm(hosts)
                 | HostCommand::Activate(hosts)
-                | HostCommand::Deactivate(hosts),
+                | HostCommand::Deactivate(hosts)
+                | HostCommand::Evacuate(Evacuate { hosts, .. }),
             ) => Some(&mut hosts.operator),
             Self::Certificate(CertificateCommand::Add(add)) => Some(&mut add.operator),
             Self::Certificate(CertificateCommand::Rm(some)) => Some(&mut some.operator),

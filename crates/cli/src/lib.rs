@@ -14,6 +14,7 @@ mod between;
 mod certificate;
 mod client;
 mod diff;
+mod evacuate;
 mod failure;
 mod lifecycle;
 mod logs;

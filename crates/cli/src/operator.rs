@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 
 use crate::args::{HostCommand, Hosts, KeyCommand, Named, Operator, TokenCommand};
 use crate::client::{Client, nothing};
+use crate::evacuate::evacuate;
 use crate::failure::Failure;
 use crate::progress::{Event, Reporter};
 use crate::session::{list, reach};
 use crate::table::print;
 use crate::wire::text;
 
-const COLUMNS: [&str; 7] = ["ID", "NAME", "STATE", "ADDRESS", "CONTAINERS", "DOCKER", "LABELS"];
+const COLUMNS: [&str; 8] =
+    ["ID", "NAME", "STATE", "ADDRESS", "CONTAINERS", "DOCKER", "LABELS", "DETAIL"];
 
 /// `host …`.
 pub(crate) async fn host(command: &HostCommand, reporter: &Reporter) -> Result<(), Failure> {
@@ -21,6 +23,7 @@ pub(crate) async fn host(command: &HostCommand, reporter: &Reporter) -> Result<(
         HostCommand::Rm(hosts) => each(hosts, reporter, "remove", "removed").await,
         HostCommand::Activate(hosts) => each(hosts, reporter, "activate", "active").await,
         HostCommand::Deactivate(hosts) => each(hosts, reporter, "deactivate", "inactive").await,
+        HostCommand::Evacuate(command) => evacuate(command, reporter).await,
     }
 }
 
@@ -96,12 +99,12 @@ pub(crate) async fn connect(operator: &Operator) -> Result<Client, Failure> {
     reach(&operator.server, &|name| std::env::var(name).ok()).await
 }
 
-async fn all_hosts(client: &Client) -> Result<Vec<Value>, Failure> {
+pub(crate) async fn all_hosts(client: &Client) -> Result<Vec<Value>, Failure> {
     Ok(client.list("list the hosts", "hosts", &[("removed_null", "1")]).await?)
 }
 
 /// Hosts by id, name or host name; a name that several have is no name.
-fn choose<'a>(all: &'a [Value], asked: &[String]) -> Result<Vec<&'a Value>, String> {
+pub(crate) fn choose<'a>(all: &'a [Value], asked: &[String]) -> Result<Vec<&'a Value>, String> {
     let one = |asked: &String| {
         let is_it = |host: &&Value| {
             text(host, "id") == *asked
@@ -128,7 +131,7 @@ fn choose<'a>(all: &'a [Value], asked: &[String]) -> Result<Vec<&'a Value>, Stri
     asked.iter().map(one).collect()
 }
 
-fn name(host: &Value) -> String {
+pub(crate) fn name(host: &Value) -> String {
     let given = text(host, "name");
     if given.is_empty() { text(host, "hostname") } else { given }
 }
@@ -142,6 +145,7 @@ fn cells(host: &Value) -> Vec<String> {
     let labels = host["labels"].as_object().into_iter().flatten();
     let labels: Vec<String> =
         labels.map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
+    let message = text(host, "transitioningMessage");
     let count = host["instanceIds"].as_array().map_or(0, Vec::len);
     let docker = host["info"]["osInfo"]["dockerVersion"].as_str().unwrap_or("-");
     vec![
@@ -152,6 +156,7 @@ fn cells(host: &Value) -> Vec<String> {
         count.to_string(),
         docker.to_owned(),
         if labels.is_empty() { "-".to_owned() } else { labels.join(", ") },
+        if message.is_empty() { "-".to_owned() } else { message },
     ]
 }
 
@@ -201,7 +206,7 @@ mod tests {
         });
         assert_eq!(
             cells(&host).join(" | "),
-            "1h1 | node1 | active (disconnected) | 10.0.0.1 | 2 | 20.10.24 | tier=front"
+            "1h1 | node1 | active (disconnected) | 10.0.0.1 | 2 | 20.10.24 | tier=front | -"
         );
     }
 }

@@ -6,6 +6,7 @@ mod balancer;
 mod discovery;
 mod drain;
 mod endpoint;
+mod evacuation;
 mod links;
 mod requests;
 mod serving;
@@ -22,6 +23,7 @@ pub use drain::{
     undrained,
 };
 pub use endpoint::{Endpoint, endpoints, published_ports};
+pub use evacuation::{Evacuating, Left, busy, evacuation, only_global_left, stays};
 pub use links::{behind, carried, links, selected};
 pub use requests::{ledger_number, upgrade_requests};
 pub use serving::{is_serving, is_up};

@@ -33,6 +33,10 @@ pub struct Host {
     pub subnet: Option<String>,
     /// May take new units.
     pub active: bool,
+    /// Users want it emptied: what is on it is made elsewhere, then goes. Such a host is not active. Kept once it is
+    /// empty, until users activate or deactivate it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evacuation: Option<Evacuation>,
     /// Memory the scheduler may give away, bytes; `None` is what the machine has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<i64>,
@@ -46,7 +50,26 @@ pub struct Host {
     pub removed_at: Option<Time>,
 }
 
+/// The wish that a host be emptied, and what it began with, so that progress can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evacuation {
+    /// Units on the host when it was asked for.
+    pub units: u32,
+    /// When that was.
+    pub asked_at: Time,
+}
+
 impl Host {
+    /// As users have it who put the host to use, or out of use with what is on it; either way nothing more leaves it.
+    pub fn switched(&self, active: bool) -> Self {
+        Self { active, evacuation: None, ..self.clone() }
+    }
+
+    /// Whether it is to be emptied.
+    pub fn is_evacuating(&self) -> bool {
+        self.evacuation.is_some() && self.removed_at.is_none()
+    }
+
     /// The name to show.
     pub fn shown_name(&self) -> &str {
         if self.name.is_empty() { &self.hostname } else { &self.name }

@@ -58,7 +58,7 @@ pub use discovery::{
     DiscoveredStack, Discovery, DiscoveryStatus, DiscoveryUpdate,
 };
 pub use follow::{Counts, Failure, Followed, Ledger};
-pub use host::{Host, HostFacts, HostSeen};
+pub use host::{Evacuation, Host, HostFacts, HostSeen};
 pub use id::{
     BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId,
     Slot, StackId, UnitKey, VolumeTemplateId,

@@ -7,11 +7,12 @@
 //! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
 //! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
-//! time · `reap` forgets what is gone · [`admit_upgrade`] and [`admit_shift`] refuse what cannot work before anything
-//! moves.
+//! time · `evacuate` has them leave hosts · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
+//! anything moves.
 
 mod admit;
 mod draft;
+mod evacuate;
 mod hosts;
 mod notes;
 mod reap;
@@ -23,7 +24,7 @@ mod slot;
 
 use std::collections::BTreeSet;
 
-pub use admit::{Refusal, admit_shift, admit_upgrade};
+pub use admit::{Refusal, admit_evacuation, admit_shift, admit_upgrade};
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 

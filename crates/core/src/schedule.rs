@@ -3,6 +3,7 @@
 //!
 //! A filter says *why* a host doesn't fit, so that an unmet need can be told in words.
 
+mod bound;
 mod constraint;
 mod explain;
 mod fits;
@@ -10,6 +11,7 @@ mod place;
 mod ports;
 mod usage;
 
+pub(crate) use bound::bound;
 pub use constraint::{BadConstraint, Constraint, Subject, constraints};
 pub use explain::explain;
 pub use fits::{Misfit, Need, fits};

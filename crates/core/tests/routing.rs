@@ -327,6 +327,7 @@ impl Cluster {
                 address: format!("10.0.0.{number}"),
                 subnet: Some(format!("10.42.{number}.0/24")),
                 active: true,
+                evacuation: None,
                 memory_limit: None,
                 milli_cpu_limit: None,
                 created_at: drover_core::Time(0),

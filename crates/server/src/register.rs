@@ -151,6 +151,7 @@ fn new_host(asked: &Register, id: HostId, project: ProjectId, now: Time) -> Vec<
         address: asked.address.clone(),
         subnet: None,
         active: true,
+        evacuation: None,
         memory_limit: None,
         milli_cpu_limit: None,
         created_at: now,

@@ -24,6 +24,7 @@ pub(crate) fn host(id: u64, address: &str) -> Host {
         address: address.to_owned(),
         subnet: None,
         active: true,
+        evacuation: None,
         memory_limit: None,
         milli_cpu_limit: None,
         created_at: Time(0),

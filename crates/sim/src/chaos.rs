@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use drover_core::check::Violation;
 use drover_core::{
-    ContainerSpec, Desired, HostId, Service, ServiceId, ServiceKind, Template, UpgradePhase, Wanted,
+    ContainerSpec, Desired, Host, HostId, Service, ServiceId, ServiceKind, Template, Unit, UnitKey,
+    UpgradePhase, Wanted,
 };
 
 use crate::cluster::{Cluster, Weather};
@@ -229,9 +230,12 @@ impl Chaos {
 
     fn host_edit(&mut self) -> Vec<drover_core::Change> {
         let Some(host) = self.cluster.rng.pick(&self.hosts) else { return Vec::new() };
-        let Some(host) = self.cluster.database.world.host(host).cloned() else { return Vec::new() };
-        let active = self.cluster.rng.chance(70);
-        vec![drover_core::Change::PutHost(drover_core::Host { active, ..host })]
+        let world = &self.cluster.database.world;
+        match self.cluster.rng.between(0, 9) {
+            0..=4 => user::switch(world, host, true),
+            5 => user::switch(world, host, false),
+            _ => user::evacuate(world, host, self.cluster.now).unwrap_or_default(),
+        }
     }
 
     fn fault(&mut self) {
@@ -320,11 +324,40 @@ impl Chaos {
         for node in self.cluster.nodes.values() {
             found.extend(node.differs_from(world, now));
         }
+        found.extend(world.hosts.values().filter_map(|host| lingering(world, host, &again.notes)));
         for service in world.services.values() {
             found.extend(unsettled(world, service, &again.notes));
         }
         found
     }
+}
+
+/// Something is left on a host that was to be emptied, and nothing says why; or two units fill one slot still.
+fn lingering(
+    world: &drover_core::World,
+    host: &Host,
+    notes: &[drover_core::plan::Note],
+) -> Option<Violation> {
+    let units = || world.units_on(host.id);
+    let fail = |what| Some(Violation { rule: "lingering", what });
+    let left = drover_core::derive::evacuation(world, host.id).unwrap_or_default().left;
+    let said = |unit: &UnitKey| {
+        notes
+            .iter()
+            .any(|note| note.service == unit.service && (note.stuck || note.unit == Some(*unit)))
+    };
+    if let Some(left) = left.iter().find(|left| !said(&left.unit)) {
+        return fail(format!("{} is left on {}, and nothing says why", left.unit, host.hostname));
+    }
+    let twin = |unit: &&Unit| {
+        world.units_of(unit.key.service).any(|other| {
+            (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
+                && other.key.incarnation > unit.key.incarnation
+                && (other.desired, unit.desired) == (Desired::Running, Desired::Running)
+        })
+    };
+    let twin = units().find(|unit| host.evacuation.is_none() && twin(unit))?;
+    fail(format!("{} runs beside its replacement, and leaves no host", twin.key))
 }
 
 /// A service that is not where it is wanted, though nothing excuses it.

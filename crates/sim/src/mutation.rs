@@ -43,6 +43,10 @@ pub enum Mutation {
     NothingKept,
     /// A host is given up the moment it is away.
     NoGrace,
+    /// Whoever leaves a host that is to be emptied does so without waiting until another serves.
+    LeaveEarly,
+    /// All of a service leave such a host at once.
+    LeaveTogether,
     /// Units are stopped without draining.
     NoDrain,
     /// The planner thinks that every balancer has acknowledged.
@@ -103,6 +107,15 @@ impl Mutation {
                 });
                 world.seen = seen.collect();
             }
+            Self::LeaveEarly => replaced_serve(&mut world),
+            Self::LeaveTogether => {
+                let services = world.services.iter().map(|(id, service)| {
+                    let mut service = (**service).clone();
+                    service.upgrade_defaults.batch_size = Some(1_000);
+                    (*id, Arc::new(service))
+                });
+                world.services = services.collect();
+            }
             Self::NoDrain => {
                 each_template(&mut world, |t| t.primary.drain_timeout_ms = Some(0));
             }
@@ -146,6 +159,34 @@ fn each_observed(world: &mut World, edit: impl Fn(&Unit, &mut Observed)) {
         (*key, Arc::new(seen))
     });
     world.observed = observed.collect();
+}
+
+/// What was begun in place of a unit that still runs is seen serving.
+fn replaced_serve(world: &mut World) {
+    let begun: Vec<Unit> = world.units.values().map(|unit| (**unit).clone()).collect();
+    let begun = begun.into_iter().filter(|unit| {
+        unit.desired == Desired::Running
+            && world.units_of(unit.key.service).any(|old| {
+                (old.key.slot, old.key.revision) == (unit.key.slot, unit.key.revision)
+                    && old.key.incarnation < unit.key.incarnation
+                    && old.desired == Desired::Running
+            })
+    });
+    let serving = begun.map(|unit| {
+        let seen = Observed {
+            generation: unit.generation,
+            tick: 0,
+            phase: Phase::Running,
+            ready: true,
+            attempt: 0,
+            message: String::new(),
+            containers: std::collections::BTreeMap::new(),
+            since: Time(0),
+        };
+        (unit.key, Arc::new(seen))
+    });
+    let serving: Vec<_> = serving.collect();
+    world.observed.extend(serving);
 }
 
 fn each_upgrade(world: &mut World, edit: impl Fn(&mut Upgrade)) {

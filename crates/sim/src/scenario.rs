@@ -6,16 +6,16 @@
 //! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [port=…] [label=K=V] [volume=data:/path] [global]
 //! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first]` · `shift FROM TO [scale=N]
 //! [batch=N] [interval=MS]` · `balancer NAME TARGET… [scale=N]` · `rollback|finish|cancel|continue|
-//! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate
-//! HOST` · `server crash|start N` · `run TIME` · `show`
+//! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate|
+//! evacuate HOST` · `server crash|start N` · `run TIME` · `show`
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use drover_core::plan::plan;
 use drover_core::{
-    Change, ContainerSpec, Desired, Host, HostId, Scope, Service, Template, Unit, UpgradePhase,
-    Wanted, derive,
+    Change, ContainerSpec, Desired, HostId, Scope, Service, Template, Unit, UpgradePhase, Wanted,
+    derive,
 };
 
 use crate::cluster::Cluster;
@@ -99,8 +99,9 @@ impl Stage {
             ["heal", host] => self.with_host(host, |c, id| c.cut(id, false)),
             ["kill", host] => self.with_host(host, |c, id| c.power(id, false)),
             ["boot", host] => self.with_host(host, |c, id| c.power(id, true)),
-            ["activate", host] => self.edit_host(host, true),
-            ["deactivate", host] => self.edit_host(host, false),
+            ["activate", host] => self.switch_host(host, true),
+            ["deactivate", host] => self.switch_host(host, false),
+            ["evacuate", host] => self.evacuate(host),
             ["server", "crash", n] => {
                 self.cluster.crash_server(n.parse().map_err(|_| "which server?")?);
                 Ok(String::new())
@@ -196,10 +197,17 @@ impl Stage {
         self.ask(&[change])
     }
 
-    fn edit_host(&mut self, name: &str, active: bool) -> Printed {
+    fn switch_host(&mut self, name: &str, active: bool) -> Printed {
         let id = *self.hosts.get(name).ok_or("no such host")?;
-        let host = self.cluster.database.world.host(id).ok_or("no such host")?.clone();
-        self.ask(&[Change::PutHost(Host { active, ..host })])
+        self.ask(&user::switch(&self.cluster.database.world, id, active))
+    }
+
+    fn evacuate(&mut self, name: &str) -> Printed {
+        let id = *self.hosts.get(name).ok_or("no such host")?;
+        match user::evacuate(&self.cluster.database.world, id, self.cluster.now) {
+            Ok(changes) => self.ask(&changes),
+            Err(refused) => Ok(format!("refused: {refused}\n")),
+        }
     }
 
     fn ask(&mut self, changes: &[Change]) -> Printed {
@@ -245,6 +253,19 @@ impl Stage {
         let world = &self.cluster.database.world;
         let notes = plan(world, &Scope::everything(), self.cluster.now).notes;
         let mut out = String::new();
+        for host in world.hosts.values() {
+            let left = derive::evacuation(world, host.id);
+            let left = left.map(|left| (left.left.is_empty(), left.words(world)));
+            match left {
+                Some((true, _)) => {
+                    let _ = writeln!(out, "  {}: empty", host.shown_name());
+                }
+                Some((false, words)) => {
+                    let _ = writeln!(out, "  {}: {words}", host.shown_name());
+                }
+                None => {}
+            }
+        }
         for service in world.services.values() {
             let upgrade = world.upgrade(service.id).map(|u| format!(", {:?}", u.phase));
             let wanted = format!("{:?}", service.wanted).to_lowercase();

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use drover_core::plan::{admit_shift, admit_upgrade};
+use drover_core::plan::{admit_evacuation, admit_shift, admit_upgrade};
 use drover_core::{
     BalancerSpec, Change, ContainerSpec, Course, Host, HostId, PortRule, Project, ProjectId,
     Restart, Revision, RevisionNo, Service, ServiceId, ServiceKind, Shift, Stack, StackId,
@@ -65,11 +65,25 @@ pub fn register(id: HostId, name: &str, labels: BTreeMap<String, String>, now: T
         address: format!("10.77.0.{id}"),
         subnet: None,
         active: true,
+        evacuation: None,
         memory_limit: None,
         milli_cpu_limit: None,
         created_at: now,
         removed_at: None,
     })
+}
+
+/// Empty a host; the reason where the API refuses.
+pub fn evacuate(world: &World, host: HostId, now: Time) -> Result<Vec<Change>, String> {
+    let host = world.host(host).ok_or("no such host")?;
+    let wanted = admit_evacuation(world, host, now).map_err(|refused| refused.to_string())?;
+    Ok(vec![Change::PutHost(wanted)])
+}
+
+/// Give a host new units, or none; either way nothing more leaves it.
+pub fn switch(world: &World, host: HostId, active: bool) -> Vec<Change> {
+    let host = world.host(host).map(|host| Change::PutHost(host.switched(active)));
+    host.into_iter().collect()
 }
 
 /// A new service, started.

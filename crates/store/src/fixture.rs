@@ -110,6 +110,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         address: "10.0.0.1".into(),
         subnet: None,
         active: true,
+        evacuation: None,
         memory_limit: None,
         milli_cpu_limit: None,
         created_at: NOW,

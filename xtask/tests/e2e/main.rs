@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod bad_input;
+mod bad_upgrades;
+mod evacuate;
 mod fixed_port;
 mod full_disk;
 mod healing;

@@ -2,6 +2,7 @@
 //! words for looking at containers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use xtask::cluster::Cluster;
 use xtask::docker::Container;
 use xtask::testbed::Testbed;
 use xtask::wait::wait;
-use xtask::{checkout, images};
+use xtask::{checkout, images, load};
 
 /// The stack of every test.
 pub(crate) const STACK: &str = "shop";
@@ -46,7 +47,7 @@ impl Stage {
             eprintln!("no testbed (DROVER_TESTBED is not set): nothing tested");
             return None;
         };
-        let program = built("DROVER_TEST_APP", || images::build_program().unwrap());
+        let program = test_app();
         let cluster = start(bed);
         for host in cluster.host_numbers() {
             let engine = cluster.engine(host);
@@ -84,6 +85,18 @@ impl Stage {
         let done = self.drover(line);
         assert_eq!(done.status, Some(0), "drover {line}:\n{}", done.text);
         done
+    }
+
+    /// Where the stack's balancer answers on port 80, once it does.
+    pub(crate) fn balancer(&self) -> SocketAddr {
+        let hosts = self.cluster.host_numbers().into_iter();
+        let places: Vec<SocketAddr> = hosts.map(|host| self.cluster.port(host, 80)).collect();
+        let mut found = None;
+        wait(Duration::from_secs(20), || {
+            found = places.iter().find(|place| load::ask(**place).is_ok()).copied();
+            found.is_some()
+        });
+        found.unwrap()
     }
 
     /// The containers of a service, by name, with their hosts.
@@ -155,6 +168,11 @@ impl Done {
 /// The product's program.
 pub(crate) fn drover() -> PathBuf {
     built("DROVER_TEST_BINARY", || checkout::build("-p drover --bin drover").unwrap())
+}
+
+/// The program that images are made of.
+pub(crate) fn test_app() -> PathBuf {
+    built("DROVER_TEST_APP", || images::build_program().unwrap())
 }
 
 /// A program that whoever runs the tests has built, or else is built now.

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use xtask::load::{self, Load};
-use xtask::wait::wait;
+use xtask::load::Load;
 
 use super::stage::Stage;
 
@@ -22,7 +21,7 @@ fn an_upgrade_and_a_rollback_lose_no_request() {
     };
     files("v1");
     stage.ok("up -d");
-    let load = Load::start(balancer(&stage), 4);
+    let load = Load::start(stage.balancer(), 4);
 
     files("v2");
     stage.ok("up -d --upgrade --batch-size 1 --interval 500");
@@ -51,7 +50,7 @@ fn an_upgrade_between_services_and_back_loses_no_request() {
     );
     stage.ok("up -d old balancer");
     let old = stage.running_ids("old");
-    let load = Load::start(balancer(&stage), 4);
+    let load = Load::start(stage.balancer(), 4);
     let versions = |want: &str| {
         // Connections that were open before may still be answered by what leaves; not after that.
         load.take();
@@ -80,16 +79,4 @@ fn an_upgrade_between_services_and_back_loses_no_request() {
     assert_eq!(counts.failed(), 0, "{counts}");
     assert!(stage.containers("old").is_empty() && stage.running("new").len() == 2);
     versions("v2");
-}
-
-/// Where a balancer answers.
-fn balancer(stage: &Stage) -> std::net::SocketAddr {
-    let places = stage.cluster.host_numbers().into_iter().map(|host| stage.cluster.port(host, 80));
-    let places: Vec<_> = places.collect();
-    let mut found = None;
-    wait(Duration::from_secs(20), || {
-        found = places.iter().find(|place| load::ask(**place).is_ok()).copied();
-        found.is_some()
-    });
-    found.unwrap()
 }

@@ -1,6 +1,7 @@
 //! Hosts: machines with a Docker engine and an agent. They are made by agents that register, never through here.
 
 use drover_core::derive::endpoints;
+use drover_core::plan::admit_evacuation;
 use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId};
 use serde_json::{Value, json};
 
@@ -102,10 +103,7 @@ impl Resource for Hosts {
 
     fn why_not(&self, _state: &str, action: &str) -> Option<String> {
         let why = match action {
-            "evacuate" => {
-                "moving containers away one by one is not available yet; to give the host no new \
-                 ones, deactivate it, and to have all of them made elsewhere at once, remove it"
-            }
+            "evacuate" => "it is being emptied already",
             "dockersocket" => "Docker's own API is not passed on; use logs and execute",
             _ => return None,
         };
@@ -120,8 +118,12 @@ impl Resource for Hosts {
         _: Body<'_>,
     ) -> Result<Outcome, ApiError> {
         let held = living(ctx, id)?;
-        let active = action == "activate";
-        Ok(put(held, Host { active, ..held.clone() }, 202))
+        let edited = match action {
+            "evacuate" => admit_evacuation(ctx.world, held, ctx.now)
+                .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?,
+            _ => held.switched(action == "activate"),
+        };
+        Ok(put(held, edited, 202))
     }
 }
 

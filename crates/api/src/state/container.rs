@@ -1,5 +1,6 @@
 //! From what a unit shall be and what was seen of it to the state of one of its containers; and where a host stands.
 
+use drover_core::derive::evacuation;
 use drover_core::{Desired, Host, Observed, Phase, Unit, World};
 
 use super::{CONTAINER, HOST, Standing};
@@ -22,12 +23,21 @@ pub(crate) fn of_container(world: &World, unit: &Unit, member: &str) -> Standing
     standing
 }
 
-/// Where a host stands: what users did to it. Whether it is there is told beside it, by [`agent_state`].
+/// Where a host stands: what users did to it. Whether it is there is told beside it, by [`agent_state`]. One that is
+/// to be emptied is `evacuating` while anything is left on it, an error once all that is left waits for someone to act.
 pub(crate) fn of_host(world: &World, host: &Host) -> Standing {
     let mut standing = match host.removed_at {
         Some(_) if world.units_on(host.id).next().is_some() => Standing::of(HOST, "removing"),
         removed_at => Standing::switched(HOST, host.active, removed_at),
     };
+    let evacuating = evacuation(world, host.id).filter(|evacuating| !evacuating.left.is_empty());
+    if let Some(evacuating) = evacuating {
+        standing = Standing::of(HOST, "evacuating");
+        standing.message = Some(evacuating.words(world));
+        if evacuating.is_held() {
+            standing.transitioning = "error";
+        }
+    }
     let seen = world.seen.get(&host.id);
     if let Some(seen) = seen.filter(|seen| !seen.facts.problem.is_empty()) {
         standing.transitioning = "error";

@@ -19,6 +19,7 @@ someone has to resolve; `transitioningMessage` says what. An arrived service tha
 
 Where this differs from Rancher on purpose:
 
+- A host that is being emptied is `evacuating` until nothing is left on it; Rancher removed everything at once.
 - Stacks don't offer `addoutputs`: outputs are not kept.
 - `remove` (and DELETE) is accepted in every state; a removal is a wish, not a step.
 - A PUT is accepted in every state but the removed ones, also where `update` is not listed.

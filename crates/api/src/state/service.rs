@@ -7,7 +7,8 @@ use super::tables::LINKS;
 use super::{SERVICE, STACK, Standing};
 
 /// Where a service stands. Notes of the planner become its message; one that nobody but the user can resolve
-/// makes it an error, so that clients stop waiting and say why.
+/// makes it an error, so that clients stop waiting and say why. One that has arrived has something to say too: that it
+/// heals, or that its units leave a host.
 pub(crate) fn of_service(world: &World, service: &Service, notes: &[Note]) -> Standing {
     let mut standing = Standing::of(SERVICE, name(world, service));
     if !matches!(standing.state, "removing" | "removed") {
@@ -20,7 +21,7 @@ pub(crate) fn of_service(world: &World, service: &Service, notes: &[Note]) -> St
     if !stuck.is_empty() {
         standing.transitioning = "error";
         standing.message = Some(joined(&stuck));
-    } else if standing.transitioning == "yes" && !notes.is_empty() {
+    } else if !notes.is_empty() {
         standing.message = Some(joined(&notes.iter().collect::<Vec<_>>()));
     }
     standing

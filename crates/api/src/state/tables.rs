@@ -57,8 +57,9 @@ pub(crate) const CONTAINER: Table = &[
 
 /// Hosts.
 pub(crate) const HOST: Table = &[
-    rest("active", &["deactivate", "update", "remove"]),
-    rest("inactive", &["activate", "update", "remove"]),
+    rest("active", &["deactivate", "evacuate", "update", "remove"]),
+    pass("evacuating", &["activate", "deactivate", "update", "remove"]),
+    rest("inactive", &["activate", "evacuate", "update", "remove"]),
     pass("removing", &[]),
     rest("removed", &[]),
 ];

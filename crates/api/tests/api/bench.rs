@@ -79,6 +79,7 @@ impl Bench {
             address: format!("10.0.0.{n}"),
             subnet: None,
             active: true,
+            evacuation: None,
             memory_limit: None,
             milli_cpu_limit: None,
             created_at: self.now,

@@ -62,6 +62,7 @@ fn a_host_as_clients_read_it() {
       "links": null,
       "actions": {
         "deactivate": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=deactivate",
+        "evacuate": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=evacuate",
         "update": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=update",
         "remove": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=remove"
       }
@@ -84,7 +85,7 @@ fn a_host_is_renamed_labelled_and_switched_off_and_on() {
     );
     let off = bench.ask(&format!("POST ~/hosts/{id}/?action=deactivate"), Value::Null, 202);
     assert_eq!(off["state"], "inactive");
-    assert_eq!(actions(&off), ["activate", "update", "remove"]);
+    assert_eq!(actions(&off), ["activate", "evacuate", "update", "remove"]);
     let on = bench.ask(&format!("POST ~/hosts/{id}/?action=activate"), Value::Null, 202);
     assert_eq!(on["state"], "active");
 }
@@ -141,9 +142,9 @@ fn the_link_to_the_agent_is_told_beside_the_state() {
 fn what_is_not_there_yet_says_what_to_do_instead() {
     let mut bench = Bench::new(1);
     let id = bench.one("~/hosts")["id"].as_str().unwrap().to_owned();
-    let error = bench.ask(&format!("POST ~/hosts/{id}/?action=evacuate"), Value::Null, 422);
+    let error = bench.ask(&format!("POST ~/hosts/{id}?action=dockersocket"), Value::Null, 422);
     assert_eq!(error["code"], "ActionNotAvailable");
-    insta::assert_snapshot!(error["message"].as_str().unwrap(), @"`evacuate` is not available on host 1h2, which is active: moving containers away one by one is not available yet; to give the host no new ones, deactivate it, and to have all of them made elsewhere at once, remove it. Available: deactivate, update, remove");
+    assert!(error["message"].as_str().unwrap().contains("use logs and execute"), "{error}");
     let error = bench.ask("POST ~/hosts", json!({ "hostname": "h2" }), 405);
     insta::assert_snapshot!(error["message"].as_str().unwrap(), @"hosts register themselves: make a registrationToken and run its command on the machine");
     assert_eq!(HostId(2), *bench.world.hosts.keys().next().unwrap());
@@ -170,11 +171,70 @@ fn a_host_lists_its_containers_and_its_public_ports() {
     }
 }
 
+/// Two hosts with two units each.
+fn with_web() -> (Bench, String) {
+    let mut bench = Bench::new(2);
+    let stack = bench.ask("POST ~/stacks", json!({ "name": "s" }), 201);
+    let service = json!({
+        "name": "web", "stackId": stack["id"], "scale": 4, "startOnCreate": true,
+        "launchConfig": { "imageUuid": "docker:nginx" },
+    });
+    bench.ask("POST ~/services", service, 201);
+    bench.settle();
+    let id = bench.get("~/hosts")["data"][0]["id"].as_str().unwrap().to_owned();
+    (bench, id)
+}
+
 #[test]
-fn dockers_own_api_is_not_passed_on_and_the_answer_says_what_is() {
-    let mut bench = Bench::new(1);
-    let id = bench.one("~/hosts")["id"].as_str().unwrap().to_owned();
-    let error = bench.ask(&format!("POST ~/hosts/{id}?action=dockersocket"), Value::Null, 422);
-    assert_eq!(error["code"], "ActionNotAvailable");
-    assert!(error["message"].as_str().unwrap().contains("use logs and execute"), "{error}");
+fn a_host_is_emptied_and_says_how_far_it_is() {
+    let (mut bench, id) = with_web();
+    let names = ["state", "transitioning", "transitioningMessage"];
+    let asked = bench.ask(&format!("POST ~/hosts/{id}/?action=evacuate"), Value::Null, 202);
+    assert_eq!(
+        some(&asked, &names),
+        json!({ "state": "evacuating", "transitioning": "yes", "transitioningMessage": "0 of 2 units have left" })
+    );
+    assert_eq!(actions(&asked), ["activate", "deactivate", "update", "remove"]);
+    let again = bench.ask(&format!("POST ~/hosts/{id}/?action=evacuate"), Value::Null, 422);
+    let words = again["message"].as_str().unwrap();
+    assert!(words.contains("it is being emptied already"), "{words}");
+    bench.plan();
+    let shown = bench.get(&format!("~/hosts/{id}"));
+    let words = shown["transitioningMessage"].as_str().unwrap();
+    assert!(words.contains("waits: its replacement does not serve yet"), "{words}");
+    bench.settle();
+    let shown = bench.get(&format!("~/hosts/{id}"));
+    assert_eq!(
+        some(&shown, &names),
+        json!({ "state": "inactive", "transitioning": "no", "transitioningMessage": null })
+    );
+    assert_eq!(shown["instanceIds"], json!([]));
+    let on = bench.ask(&format!("POST ~/hosts/{id}/?action=activate"), Value::Null, 202);
+    assert_eq!(on["state"], "active");
+}
+
+#[test]
+fn emptying_is_called_off_by_activate_and_by_deactivate() {
+    for (action, state) in [("activate", "active"), ("deactivate", "inactive")] {
+        let (mut bench, id) = with_web();
+        bench.ask(&format!("POST ~/hosts/{id}/?action=evacuate"), Value::Null, 202);
+        bench.plan();
+        let off = bench.ask(&format!("POST ~/hosts/{id}/?action={action}"), Value::Null, 202);
+        assert_eq!(off["state"], state);
+        bench.settle();
+        let shown = bench.get(&format!("~/hosts/{id}"));
+        assert_eq!(shown["instanceIds"].as_array().unwrap().len(), 2, "what had not left stays");
+    }
+}
+
+#[test]
+fn a_host_that_nothing_could_leave_is_not_emptied() {
+    let (mut bench, id) = with_web();
+    let other = bench.get("~/hosts")["data"][1]["id"].as_str().unwrap().to_owned();
+    bench.ask(&format!("POST ~/hosts/{other}/?action=deactivate"), Value::Null, 202);
+    let error = bench.ask(&format!("POST ~/hosts/{id}/?action=evacuate"), Value::Null, 422);
+    let words = error["message"].as_str().unwrap();
+    assert!(words.starts_with("h1 can't be emptied: s-web-"), "{words}");
+    assert!(words.contains("no host fits: 2 hosts are deactivated"), "{words}");
+    assert_eq!(bench.get(&format!("~/hosts/{id}"))["state"], "active");
 }

@@ -97,8 +97,9 @@ fn kept(before: &World, after: &World, upgrade: &Upgrade, fail: Fail) {
     }
     for old in before.units_of(upgrade.service).filter(|u| u.desired != Desired::Removed) {
         let goes = after.unit(old.key).is_none_or(|new| new.desired == Desired::Removed);
+        let emptied = after.host(old.host).is_some_and(|host| host.evacuation.is_some());
         let host_gone = before.host(old.host).is_none_or(|host| host.removed_at.is_some());
-        if goes && !host_gone && !before.is_lost(old.host) && !after.is_lost(old.host) {
+        if goes && !emptied && !host_gone && !before.is_lost(old.host) && !after.is_lost(old.host) {
             fail("kept", format!("{} was to be kept until finish", old.key));
         }
     }

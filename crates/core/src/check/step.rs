@@ -23,6 +23,12 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
             Some(_) | None => dropped(before, old, &mut fail),
         }
     }
+    for unit in after.units.values() {
+        doubled(before, after, unit, &mut fail);
+    }
+    for unit in before.units.values() {
+        evacuated(before, after, unit, &mut fail);
+    }
     for (&service, upgrade) in &before.upgrades {
         match &upgrade.course {
             Course::InService { from, to, start_first } => {
@@ -105,6 +111,52 @@ fn drained(before: &World, old: &Unit, new: &Unit, now: Time, fail: Fail) {
     }
 }
 
+/// A slot runs a second unit of one revision only to have the first leave a host that is to be emptied.
+fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
+    let runs = |world: &World, key| world.unit(key).is_some_and(|u| u.desired == Desired::Running);
+    if !runs(after, unit.key) || runs(before, unit.key) {
+        return;
+    }
+    let other = after.units_of(unit.key.service).find(|other| {
+        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
+            && other.key != unit.key
+            && other.desired == Desired::Running
+    });
+    let Some(other) = other else { return };
+    let leaves = |u: &Unit| after.host(u.host).is_some_and(|h| h.evacuation.is_some() && !h.active);
+    if !leaves(unit) && !leaves(other) {
+        let what = format!("{} was begun beside {}, which leaves no host", unit.key, other.key);
+        fail("double", what);
+    }
+}
+
+/// Nobody leaves a host that is to be emptied before another serves in its place: never are fewer of a service up because
+/// of that. What upgrades and restarts take down is judged by their own rules.
+fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
+    let key = old.key;
+    let leaves = after.host(old.host).is_some_and(|h| h.evacuation.is_some());
+    let taken = after.unit(key).is_none_or(|new| new.desired != Desired::Running);
+    let Some(service) = after.service(key.service).filter(|_| leaves && taken) else { return };
+    let wanted = service.wanted == crate::Wanted::Active
+        && match key.slot {
+            Slot::Number(n) => n <= service.scale,
+            Slot::Host(_) => false, // goes with its host
+        };
+    let rolls =
+        |u: &Upgrade| matches!(u.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
+    let swapped = before.upgrade(key.service).is_some_and(rolls) || service.restart.is_some();
+    if !wanted
+        || swapped
+        || after.is_lost(old.host)
+        || !serves(before, before, key.service, key.slot)
+    {
+        return;
+    }
+    if old.desired == Desired::Running && !serves(before, after, key.service, key.slot) {
+        fail("evacuation", format!("{key} was taken down before another served in its slot"));
+    }
+}
+
 /// A unit is forgotten only when its containers are known to be gone, or its host is.
 fn dropped(before: &World, unit: &Unit, fail: Fail) {
     let gone = before
@@ -162,7 +214,7 @@ fn slots(world: &World, service: ServiceId) -> BTreeSet<Slot> {
     let scale = world.service(service).map_or(0, |s| s.scale);
     let kept = |slot: &Slot| match slot {
         Slot::Number(n) => *n <= scale,
-        Slot::Host(_) => true,
+        Slot::Host(host) => world.host(*host).is_some_and(|h| h.evacuation.is_none()),
     };
     world.units_of(service).map(|u| u.key.slot).filter(kept).collect()
 }
@@ -216,6 +268,7 @@ fn interval(
         old.key.revision == from
             && wanted.contains(&old.key.slot)
             && serves(before, before, service, old.key.slot)
+            && !serves(before, after, service, old.key.slot)
             && old.desired == Desired::Running
             && after.unit(old.key).is_some_and(|new| new.desired != Desired::Running)
     });
@@ -253,7 +306,9 @@ fn kept(before: &World, after: &World, service: ServiceId, course: InService, fa
         let is_old = old.key.revision == from && old.desired != Desired::Removed;
         let removed = after.unit(old.key).is_none_or(|new| new.desired == Desired::Removed);
         let host_gone = before.host(old.host).is_none_or(|h| h.removed_at.is_some());
+        let emptied = after.host(old.host).is_some_and(|h| h.evacuation.is_some());
         let excused = before.is_lost(old.host)
+            || emptied
             || after.is_lost(old.host)
             || host_gone
             || !wanted.contains(&old.key.slot)

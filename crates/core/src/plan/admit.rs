@@ -3,11 +3,14 @@
 mod between;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub use between::admit_shift;
 
 use crate::schedule::{Misfit, Need, Usage, explain, fits, place};
-use crate::{Desired, Service, ServiceId, Slot, Template, UnitKey, World};
+use crate::{
+    Desired, Evacuation, Host, Service, ServiceId, Slot, Template, Time, UnitKey, World, derive,
+};
 
 /// Why a request is refused, with the way out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +41,25 @@ pub fn admit_upgrade(
         return Ok(());
     }
     Err(Refusal(refuse(world, service, &usage, &need, start_first)))
+}
+
+/// A host as users have it who want it emptied; refused if nothing on it could leave. Asked again, it stays what it was.
+pub fn admit_evacuation(world: &World, host: &Host, now: Time) -> Result<Host, Refusal> {
+    let asked = Evacuation { units: 0, asked_at: now };
+    let mut wanted = Host { active: false, evacuation: Some(asked), ..host.clone() };
+    let mut trial = world.clone();
+    trial.hosts.insert(host.id, Arc::new(wanted.clone()));
+    let left = derive::evacuation(&trial, host.id).unwrap_or_default();
+    if left.is_held() {
+        let (name, why) = (host.shown_name(), left.obstacles(&trial));
+        return Err(Refusal(format!(
+            "{name} can't be emptied: {why}. Nothing was changed; make room first, or deactivate it to give \
+             it no new units"
+        )));
+    }
+    let units = u32::try_from(left.left.len()).unwrap_or(u32::MAX);
+    wanted.evacuation = host.evacuation.or(Some(Evacuation { units, ..asked }));
+    Ok(wanted)
 }
 
 /// The slot that moves first; for a global service any that has a unit.

@@ -109,6 +109,12 @@ impl Draft {
         self.plan.notes.push(Note { service, unit, stuck: false, text });
     }
 
+    /// Progress that anything may help on: a place that is freed, a unit of another service that goes.
+    pub(super) fn wait(&mut self, service: ServiceId, unit: Option<UnitKey>, text: String) {
+        self.plan.waiting.insert(service);
+        self.note(service, unit, text);
+    }
+
     /// An unmet need: someone has to act, or something has to be freed.
     pub(super) fn stuck(&mut self, service: ServiceId, unit: Option<UnitKey>, text: String) {
         self.plan.waiting.insert(service);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
+use super::evacuate;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, is_arrived, live};
 use super::{notes, reap, restart, shift};
@@ -35,32 +36,35 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
         }
         return settle(draft, service);
     }
-    let slots = if let Some(held) = held {
-        shift::hold(draft, service, &held);
-        held.into_iter().collect()
-    } else {
-        run_at_scale(draft, service)
+    let slots = match &held {
+        Some(held) => held.iter().copied().collect(),
+        None => wanted_slots(draft, service),
     };
+    let moving = evacuate::go_on(draft, service, &slots);
+    match held {
+        Some(held) => shift::hold(draft, service, &held),
+        None => run_at_scale(draft, service, &slots),
+    }
+    evacuate::leave_nothing_behind(draft, service);
+    evacuate::begin(draft, service, &slots, moving);
     if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
         settle(draft, service);
     }
 }
 
-/// Run what the scale says, at the revision it shall be; gives back the slots.
-fn run_at_scale(draft: &mut Draft, service: &Service) -> Vec<Slot> {
-    let slots = wanted_slots(draft, service);
-    drop_unwanted(draft, service.id, &slots);
+/// Run what the scale says, at the revision it shall be.
+fn run_at_scale(draft: &mut Draft, service: &Service, slots: &[Slot]) {
+    drop_unwanted(draft, service.id, slots);
     match draft.world.upgrade(service.id).cloned() {
-        None if service.restart.is_some() => restart::restart(draft, service, &slots),
-        None => keep_only(draft, service, &slots, service.current),
+        None if service.restart.is_some() => restart::restart(draft, service, slots),
+        None => keep_only(draft, service, slots, service.current),
         Some(upgrade) => match upgrade.course {
             Course::InService { from, to, start_first } => {
-                follow(draft, service, &slots, &upgrade, (from, to, start_first));
+                follow(draft, service, slots, &upgrade, (from, to, start_first));
             }
             Course::ToService(_) => {} // its sides are held, see `shift`
         },
     }
-    slots
 }
 
 /// One step of an in-service upgrade's life.
@@ -181,6 +185,10 @@ fn stop(draft: &mut Draft, service: &Service) {
     for key in units {
         draft.set(key, Desired::Stopped);
     }
+    let slots: BTreeSet<Slot> = draft.world.units_of(service.id).map(|u| u.key.slot).collect();
+    let slots: Vec<Slot> = slots.into_iter().collect();
+    evacuate::go_on(draft, service, &slots);
+    evacuate::leave_nothing_behind(draft, service);
     if service.restart.is_some() {
         draft.change(Change::EndRestart(service.id));
     }
@@ -245,7 +253,7 @@ fn drop_unwanted(draft: &mut Draft, service: ServiceId, slots: &[Slot]) {
 }
 
 /// The slots a service shall fill. A global service covers each host that its constraints allow, and keeps its
-/// unit on a host that was deactivated or is away.
+/// unit on a host that was deactivated or is away, and on one that is to be emptied until it is the last there.
 fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
     let world = &draft.world;
     let Some(template) = world.current_template(service) else { return Vec::new() };
@@ -260,7 +268,9 @@ fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
     let hosts = world.hosts.values().filter(|h| h.project == service.project);
     let hosts = hosts.filter(|h| h.removed_at.is_none());
     let covered = hosts.filter(|host| {
-        let kept = (!host.active || !world.is_connected(host.id)) && has_unit(host.id);
+        let kept = (!host.active || !world.is_connected(host.id))
+            && !derive::only_global_left(world, host)
+            && has_unit(host.id);
         kept || Need::of(world, service, Slot::Host(host.id), template).is_ok_and(|need| {
             let need = Need { ports: Vec::new(), memory: 0, milli_cpu: 0, ..need };
             crate::schedule::fits(world, host, &crate::schedule::HostUse::default(), &need).is_ok()

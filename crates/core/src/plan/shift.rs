@@ -130,13 +130,13 @@ fn advance(draft: &mut Draft, upgrade: &Upgrade, way: &Way) -> bool {
     let stays = |slot: Slot| matches!(slot, Slot::Number(n) if n <= way.keeps);
     let leaving: Vec<Unit> =
         running(draft, way.leaves).into_iter().filter(|unit| !stays(unit.key.slot)).collect();
-    let has = slots(&entered).len();
+    let (has, left) = (slots(&entered).len(), slots(&leaving).len());
     let goal = usize::try_from(way.goal).unwrap_or(usize::MAX);
     let moves_on = is_through(draft, way);
     if moves_on && leaving.is_empty() && has >= goal {
         return true;
     }
-    say(draft, upgrade, way, &entered, leaving.len());
+    say(draft, upgrade, way, &entered, left);
     let Some(side) = draft.world.service(way.enters).cloned().filter(|_| moves_on) else {
         return false;
     };
@@ -158,9 +158,9 @@ fn advance(draft: &mut Draft, upgrade: &Upgrade, way: &Way) -> bool {
         }
     }
     let batch = if alone { goal } else { usize::try_from(upgrade.batch_size.max(1)).unwrap_or(1) };
-    let total = leaving.len() + has;
+    let total = left + has;
     if total > goal && !leaving.is_empty() {
-        shrink(draft, leaving, batch.min(total - goal));
+        shrink(draft, &leaving, batch.min(total - goal));
     } else {
         let room = goal.saturating_add(batch).saturating_sub(total);
         grow(draft, &side, &slots(&entered), batch.min(goal - has).min(room));
@@ -183,10 +183,17 @@ fn settled_at(draft: &Draft, way: &Way, entered: &[Unit]) -> Option<Time> {
     keys.filter_map(|key| draft.world.observed(key)).map(|seen| seen.since).max()
 }
 
-/// What serves nobody goes first, then the highest slots.
-fn shrink(draft: &mut Draft, mut leaving: Vec<Unit>, count: usize) {
-    leaving.sort_by_key(|unit| (has_arrived(&draft.world, unit), std::cmp::Reverse(unit.key.slot)));
-    for unit in leaving.iter().take(count) {
+/// What serves nobody goes first, then the highest slots. A slot has two units while one takes over from the other on a
+/// host that is to be emptied; both go.
+fn shrink(draft: &mut Draft, leaving: &[Unit], count: usize) {
+    let serves = |slot: Slot| {
+        let mut units = leaving.iter().filter(|unit| unit.key.slot == slot);
+        units.any(|unit| has_arrived(&draft.world, unit))
+    };
+    let mut order: Vec<Slot> = slots(leaving).into_iter().collect();
+    order.sort_by_key(|slot| (serves(*slot), std::cmp::Reverse(*slot)));
+    order.truncate(count);
+    for unit in leaving.iter().filter(|unit| order.contains(&unit.key.slot)) {
         draft.set(unit.key, Desired::Stopped);
     }
 }
@@ -225,7 +232,8 @@ fn finish(draft: &mut Draft, source: ServiceId) {
 
 fn say(draft: &mut Draft, upgrade: &Upgrade, way: &Way, entered: &[Unit], left: usize) {
     let (to, from) = (name(draft, way.enters), name(draft, way.leaves));
-    let moved = entered.iter().filter(|unit| derive::is_serving(&draft.world, unit)).count();
+    let serving = entered.iter().filter(|unit| derive::is_serving(&draft.world, unit));
+    let moved = slots(&serving.cloned().collect::<Vec<_>>()).len();
     let doing = match upgrade.phase {
         UpgradePhase::RollingBack => "rolling back",
         UpgradePhase::Upgrading

@@ -1,13 +1,14 @@
 //! One slot and one revision: is its unit there, and if not, what brings it there.
 
 use super::draft::Draft;
-use crate::schedule::{Need, container_name, declared_volumes, is_down};
+use crate::schedule::{Need, bound, container_name, declared_volumes, is_down};
 use crate::{
-    Change, Desired, HostId, Phase, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, World,
-    derive,
+    Change, Desired, Host, HostId, Phase, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey,
+    World, derive,
 };
 
-/// The unit of a slot at a revision: the newest incarnation that is not to be removed.
+/// The unit of a slot at a revision: the newest incarnation that is not to be removed. One that drains is on its way out
+/// if there is another.
 pub(super) fn live(
     world: &World,
     service: ServiceId,
@@ -15,8 +16,10 @@ pub(super) fn live(
     revision: RevisionNo,
 ) -> Option<&Unit> {
     let at = |incarnation| UnitKey { service, slot, revision, incarnation };
-    let range = world.units.range(at(0)..=at(u32::MAX));
-    range.map(|(_, u)| u.as_ref()).rfind(|u| u.desired != Desired::Removed)
+    let units = || world.units.range(at(0)..=at(u32::MAX)).map(|(_, u)| u.as_ref());
+    let not = |gone: &'static [Desired]| move |unit: &&Unit| !gone.contains(&unit.desired);
+    let stays = units().rfind(not(&[Desired::Removed, Desired::Draining]));
+    stays.or_else(|| units().rfind(not(&[Desired::Removed])))
 }
 
 /// All units of a slot that are not to be removed, of any revision.
@@ -62,7 +65,7 @@ pub(super) fn ensure(
     let Some(unit) = live(&draft.world, service.id, slot, revision).cloned() else {
         return create(draft, service, slot, revision, None);
     };
-    if draft.world.is_lost(unit.host) && may_move(draft, service, &unit) {
+    if draft.world.is_lost(unit.host) && bound(&draft.world, &unit).is_none() {
         // The old one is dropped when its host returns and confirms, or is removed.
         return create(draft, service, slot, revision, Some(unit.key));
     }
@@ -100,7 +103,7 @@ pub(super) fn stage(
         return false;
     };
     match unit.desired {
-        Desired::Staged if draft.world.is_lost(unit.host) => {
+        Desired::Staged if draft.world.is_lost(unit.host) || leaves(&draft.world, &unit) => {
             draft.set(unit.key, Desired::Removed);
             false
         }
@@ -110,8 +113,13 @@ pub(super) fn stage(
 }
 
 /// Start a stopped unit again, having been through restart `run`, unless someone else has taken its ports
-/// meanwhile.
+/// meanwhile. One whose host is to be emptied belongs elsewhere, if there is a place.
 pub(super) fn resume(draft: &mut Draft, service: &Service, unit: &Unit, run: u64) -> bool {
+    let (slot, revision) = (unit.key.slot, unit.key.revision);
+    if leaves(&draft.world, unit) && find_host(draft, service, slot, revision, &[unit.key]).is_ok()
+    {
+        return create(draft, service, slot, revision, Some(unit.key));
+    }
     let Some(template) = draft.world.template(service.id, unit.key.revision).cloned() else {
         return false;
     };
@@ -134,6 +142,11 @@ pub(super) fn resume(draft: &mut Draft, service: &Service, unit: &Unit, run: u64
     }
     draft.start(unit.key, run);
     true
+}
+
+/// Whether a unit is to leave its host, which users want emptied.
+pub(super) fn leaves(world: &World, unit: &Unit) -> bool {
+    world.host(unit.host).is_some_and(Host::is_evacuating) && derive::stays(world, unit).is_none()
 }
 
 /// Make a unit on the best host; the one it replaces goes once a place is found.
@@ -160,7 +173,7 @@ fn create(
     true
 }
 
-fn make(
+pub(super) fn make(
     draft: &mut Draft,
     service: &Service,
     slot: Slot,
@@ -202,16 +215,6 @@ pub(super) fn find_host(
     // The host of what was last in the slot.
     let stay = in_slot(&draft.world, service.id, slot).max_by_key(|u| u.serial).map(|u| u.host);
     draft.place(&need, stay).map_err(|why| why.to_string())
-}
-
-/// Whether the units of a lost host may run elsewhere: not if their data or the user binds them to it.
-fn may_move(draft: &Draft, service: &Service, unit: &Unit) -> bool {
-    let world = &draft.world;
-    let Some(template) = world.template(service.id, unit.key.revision) else { return false };
-    let bound = matches!(unit.key.slot, Slot::Host(_))
-        || template.members().any(|(_, spec)| spec.requested_host.is_some())
-        || declared_volumes(world, service, unit.key.slot, template).any(|(_, _, local)| local);
-    !bound
 }
 
 /// Data of a declared local volume comes to lie where its first unit goes.

@@ -1,6 +1,6 @@
 //! A unit is stopped when nobody sends to it any more, or when its time is over; not before.
 
-use drover_core::{Desired, HostId, ServiceId, UnitKey};
+use drover_core::{Desired, HostId, ServiceId, UnitKey, Wanted};
 
 use crate::lab::{Lab, image};
 
@@ -129,4 +129,44 @@ fn names_are_withdrawn_on_every_host_that_can_be_told() {
     names(&mut lab, hosts[1], generation);
     lab.plan();
     assert_eq!(draining(&lab, web), []);
+}
+
+#[test]
+fn every_way_to_stop_a_unit_drains_it_first() {
+    type Edit = fn(&mut drover_core::Service);
+    let ways: [(&str, Edit, Desired); 3] = [
+        ("scaled down", |service| service.scale = 0, Desired::Removed),
+        ("deactivated", |service| service.wanted = Wanted::Inactive, Desired::Stopped),
+        ("removed", |service| service.wanted = Wanted::Removed, Desired::Removed),
+    ];
+    for (way, edit, end) in ways {
+        let (mut lab, web, lb) = balanced(1);
+        let key = lab.world.units_of(web).next().unwrap().key;
+        lab.edit(web, edit);
+        for _ in 0..3 {
+            lab.plan();
+            lab.obey();
+        }
+        assert_eq!(draining(&lab, web), [key], "{way}: nobody has let go yet");
+        lab.acknowledge(lb, &[(key, 1)]);
+        lab.plan();
+        assert_eq!(draining(&lab, web), [key], "{way}: a request is in flight");
+        lab.acknowledge(lb, &[]);
+        lab.plan();
+        assert_eq!(lab.world.unit(key).unwrap().desired, end, "{way}");
+    }
+}
+
+#[test]
+fn a_stack_that_is_removed_drains_before_its_balancer_has_let_go() {
+    let (mut lab, web, lb) = balanced(2);
+    for service in [web, lb] {
+        lab.edit(service, |service| service.wanted = Wanted::Removed);
+    }
+    lab.plan();
+    assert_eq!(draining(&lab, web).len(), 2, "its balancer may be sending still");
+    lab.settle();
+    lab.acknowledge(lb, &[]);
+    lab.settle();
+    assert_eq!(lab.world.units.len(), 0, "and all of it goes in the end");
 }

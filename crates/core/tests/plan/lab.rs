@@ -81,6 +81,7 @@ impl Lab {
             address: format!("10.0.0.{n}"),
             subnet: None,
             active: true,
+            evacuation: None,
             memory_limit: None,
             milli_cpu_limit: None,
             created_at: self.now,

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // a story that can't go on is a failed test
 
 mod drain;
+mod evacuate;
 mod hosts;
 mod lab;
 mod refuse;

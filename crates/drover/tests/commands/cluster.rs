@@ -158,6 +158,7 @@ impl Cluster {
             address: format!("10.0.0.{number}"),
             subnet: None,
             active: true,
+            evacuation: None,
             memory_limit: None,
             milli_cpu_limit: None,
             created_at: Time(0),

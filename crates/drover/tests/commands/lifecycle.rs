@@ -1,5 +1,6 @@
 //! Stopping, starting, scaling, restarting, removing, looking.
 
+use crate::cluster::Cluster;
 use crate::up::shop;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,6 +51,39 @@ async fn looking() {
         .await
         .with(1)
         .said(&["there is no host `nobody`; there are node1 and node2"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn emptying_hosts() {
+    let cluster = Cluster::start().await;
+    cluster.write("docker-compose.yml", "web:\n  image: web:1\n");
+    cluster.write("rancher-compose.yml", "web:\n  scale: 4\n");
+    cluster.drover("up").await.with(0);
+    let emptied = cluster.drover("host evacuate node2").await.with(0);
+    emptied.said(&["node2: takes no new units; those on it leave", "node2: empty"]);
+    let table = cluster.drover("host ls").await.with(0);
+    let node2 = table.out.lines().find(|line| line.contains("node2")).unwrap().to_owned();
+    assert!(node2.contains("inactive"), "{node2}");
+    let table = cluster.drover("ps").await.with(0);
+    assert!(!table.out.contains("node2"), "{}", table.out);
+    // There is no place left.
+    cluster.drover("host evacuate node1").await.with(1).said(&["node1 can't be emptied"]);
+    cluster.drover("host activate node2").await.with(0);
+    cluster.drover("host evacuate -d node1").await.with(0);
+    cluster.drover("host evacuate node1").await.with(0).said(&["node1: empty"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_keeps_something_says_what() {
+    let cluster = shop().await;
+    cluster.drover("up").await.with(0);
+    let table = cluster.drover("ps").await.with(0);
+    let db = table.out.lines().find(|line| line.contains("shop-db-1")).unwrap();
+    let host = if db.contains("node1") { "node1" } else { "node2" };
+    let emptied = cluster.drover(&format!("host evacuate {host} --timeout 2")).await.with(3);
+    let stays = "shop-db-1 stays: its data, volume data, lies there";
+    emptied.said(&[&format!("host {host} is not empty yet"), stays]);
+    cluster.drover("host ls").await.with(0).said(&["evacuating", stays]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,178 @@
+//! How far the emptying of a host is: which units are left on it, and what each waits for, in words.
+//!
+//! The planner moves them, see `plan/evacuate.rs`; both read from here what stays.
+
+use crate::schedule::{Need, Usage, bound, container_name, is_down, place};
+use crate::{
+    Desired, Host, HostId, Phase, Service, Side, Slot, Unit, UnitKey, UpgradePhase, World,
+};
+
+/// What is left on a host that is to be emptied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evacuating {
+    /// Units when it was asked for.
+    pub asked: usize,
+    /// Those left. Jobs that have ended are not counted: making them elsewhere would run them again.
+    pub left: Vec<Left>,
+}
+
+/// A unit that has not left yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The unit.
+    pub unit: UnitKey,
+    /// It won't leave unless someone does something.
+    pub held: bool,
+    /// What it waits for; empty if it is on its way.
+    pub why: String,
+}
+
+/// How many units are named in one message.
+const NAMED: usize = 3;
+
+impl Evacuating {
+    /// All that is left waits for someone to act.
+    pub fn is_held(&self) -> bool {
+        !self.left.is_empty() && self.left.iter().all(|left| left.held)
+    }
+
+    /// In words: "3 of 7 units have left; blog-web-2 stays: no host fits: h1 has port 80/tcp taken by blog-web-1".
+    pub fn words(&self, world: &World) -> String {
+        let asked = self.asked.max(self.left.len());
+        let gone = asked - self.left.len();
+        let (noun, have) = if asked == 1 { ("unit", "has") } else { ("units", "have") };
+        let parts = [format!("{gone} of {asked} {noun} {have} left"), self.obstacles(world)];
+        parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("; ")
+    }
+
+    /// What is in the way: "blog-web-2 stays: no host fits: h1 has port 80/tcp taken by blog-web-1".
+    pub fn obstacles(&self, world: &World) -> String {
+        let said: Vec<&Left> = self.left.iter().filter(|left| !left.why.is_empty()).collect();
+        let mut parts: Vec<String> = Vec::new();
+        for left in said.iter().take(NAMED) {
+            let (name, why) = (container_name(world, left.unit, ""), &left.why);
+            let verb = if left.held { "stays" } else { "waits" };
+            parts.push(format!("{name} {verb}: {why}"));
+        }
+        match said.len().saturating_sub(NAMED) {
+            0 => {}
+            more => parts.push(format!("and {more} more")),
+        }
+        parts.join("; ")
+    }
+}
+
+/// How far the emptying of a host is; `None` if nobody asked for it.
+pub fn evacuation(world: &World, host: HostId) -> Option<Evacuating> {
+    let asked = world.host(host).filter(|host| host.is_evacuating())?.evacuation?;
+    let usage = Usage::of(world);
+    let left = world.units_on(host).filter(|unit| !has_ended(world, unit));
+    let (last, first): (Vec<&Unit>, Vec<&Unit>) = left.partition(|unit| goes_last(unit));
+    let mut left: Vec<Left> = first.iter().map(|unit| look(world, &usage, unit)).collect();
+    let waits_for = left.first().map(|left| container_name(world, left.unit, ""));
+    let held = !left.is_empty() && left.iter().all(|left| left.held);
+    left.extend(last.iter().map(|unit| Left {
+        unit: unit.key,
+        held: held && unit.desired == Desired::Running,
+        why: match &waits_for {
+            Some(name) => format!("it goes last, and {name} is still there"),
+            None => String::new(),
+        },
+    }));
+    Some(Evacuating { asked: usize::try_from(asked.units).unwrap_or(usize::MAX), left })
+}
+
+/// Why a unit stays on a host that is to be emptied, whatever is free elsewhere; `None` if it leaves.
+pub fn stays(world: &World, unit: &Unit) -> Option<String> {
+    bound(world, unit).or_else(|| runs_once(world, unit).then(|| "it runs once".to_owned()))
+}
+
+/// Whether the units of global services may leave a host that is to be emptied: they serve the others on it, and go
+/// last.
+pub fn only_global_left(world: &World, host: &Host) -> bool {
+    host.is_evacuating()
+        && world.units_on(host.id).all(|unit| goes_last(unit) || has_ended(world, unit))
+}
+
+/// What a service is about that keeps its units from leaving a host now, in words. Upgrades and restarts replace
+/// units themselves, and those they make go to other hosts.
+pub fn busy(world: &World, service: &Service) -> Option<String> {
+    let upgrade = match world.shift(service.id) {
+        // Once it has taken over, the target runs what its own scale says.
+        Some((upgrade, _, Side::Target)) if upgrade.phase == UpgradePhase::Upgraded => None,
+        Some((upgrade, ..)) => Some(upgrade),
+        None => world.upgrade(service.id),
+    };
+    let of = upgrade.and_then(|upgrade| world.service(upgrade.service));
+    let name = &of.unwrap_or(service).name;
+    match upgrade.map(|upgrade| upgrade.phase) {
+        Some(UpgradePhase::Upgrading) => {
+            return Some(format!(
+                "{name} is being upgraded; finish that, cancel it or roll it back"
+            ));
+        }
+        Some(UpgradePhase::RollingBack) => return Some(format!("{name} is being rolled back")),
+        Some(
+            UpgradePhase::Upgraded
+            | UpgradePhase::Finishing
+            | UpgradePhase::Canceling
+            | UpgradePhase::Canceled,
+        )
+        | None => {}
+    }
+    service.restart.map(|_| format!("{} is being restarted", service.name))
+}
+
+fn look(world: &World, usage: &Usage, unit: &Unit) -> Left {
+    let on_its_way = || Left { unit: unit.key, held: false, why: String::new() };
+    match unit.desired {
+        Desired::Running => {}
+        Desired::Draining | Desired::Stopped | Desired::Staged | Desired::Removed => {
+            let away = !world.is_connected(unit.host);
+            let why = if away { "the host is not connected".to_owned() } else { String::new() };
+            return Left { why, ..on_its_way() };
+        }
+    }
+    if let Some(why) = stays(world, unit) {
+        // A job ends by itself.
+        return Left { unit: unit.key, held: bound(world, unit).is_some(), why };
+    }
+    let Some(service) = world.service(unit.key.service) else { return on_its_way() };
+    if let Some(why) = busy(world, service) {
+        return Left { why, ..on_its_way() };
+    }
+    if world.units_of(service.id).any(|other| replaces(other, unit)) {
+        let why = "its replacement does not serve yet".to_owned();
+        return Left { why, ..on_its_way() };
+    }
+    let Some(template) = world.template(service.id, unit.key.revision) else { return on_its_way() };
+    let place = Need::of(world, service, unit.key.slot, template)
+        .map_err(|bad| bad.to_string())
+        .and_then(|need| place(world, usage, &need, None).map_err(|none| none.to_string()));
+    match place {
+        Ok(_) => on_its_way(),
+        Err(why) => Left { unit: unit.key, held: true, why },
+    }
+}
+
+fn replaces(new: &Unit, old: &Unit) -> bool {
+    let same = (new.key.slot, new.key.revision) == (old.key.slot, old.key.revision);
+    same && new.key.incarnation > old.key.incarnation && new.desired != Desired::Removed
+}
+
+fn goes_last(unit: &Unit) -> bool {
+    matches!(unit.key.slot, Slot::Host(_))
+}
+
+fn runs_once(world: &World, unit: &Unit) -> bool {
+    let template = world.template(unit.key.service, unit.key.revision);
+    template.is_some_and(|template| template.primary.is_start_once())
+}
+
+/// A job that was done, and is not being removed.
+fn has_ended(world: &World, unit: &Unit) -> bool {
+    runs_once(world, unit)
+        && unit.desired != Desired::Removed
+        && is_down(world, unit)
+        && world.observed(unit.key).is_some_and(|seen| seen.phase == Phase::Completed)
+}

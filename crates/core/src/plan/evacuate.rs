@@ -1,0 +1,182 @@
+//! Emptying hosts: a slot whose unit is on a host that users want emptied belongs elsewhere.
+//!
+//! A unit never moves. Its replacement is the next incarnation of the same slot and revision, and the old one is
+//! withdrawn when that one serves: always start-first, since the two are on different hosts. At most a batch of a
+//! service moves at a time, and nothing that serves is touched while as many of its slots are down for whatever reason.
+//! What is kept stopped goes too: whoever needs it again gets one made elsewhere.
+//!
+//! Progress is read from the units. That a host is no longer to be emptied ends what was begun: where the new unit does
+//! not serve yet, it goes and the old one stays.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::slot::{find_host, has_arrived, in_slot, leaves, make};
+use crate::schedule::container_name;
+use crate::{
+    Desired, Host, Service, Slot, Unit, UnitKey, UpgradePhase, Wanted, World, derive,
+};
+
+/// One step of every move under way; the slots that are still moving. Before anything else is decided of them, so that
+/// what follows finds one unit to a slot and revision that counts.
+pub(super) fn go_on(draft: &mut Draft, service: &Service, slots: &[Slot]) -> BTreeSet<Slot> {
+    let mut moving = BTreeSet::new();
+    for &slot in slots {
+        for (new, old) in pairs(draft, service, slot) {
+            step(draft, &new, &old);
+            if draft.world.unit(old.key).is_some_and(|old| old.desired != Desired::Removed) {
+                moving.insert(slot);
+            }
+        }
+    }
+    moving
+}
+
+/// The newest unit of a slot and revision, with each older one that is still there.
+fn pairs(draft: &Draft, service: &Service, slot: Slot) -> Vec<(Unit, Unit)> {
+    let units: Vec<&Unit> = in_slot(&draft.world, service.id, slot).collect();
+    let newest = |old: &Unit| {
+        let same = units.iter().rfind(|unit| unit.key.revision == old.key.revision)?;
+        (same.key != old.key).then(|| ((*same).clone(), old.clone()))
+    };
+    units.iter().filter_map(|old| newest(old)).collect()
+}
+
+fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
+    let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
+    let host = draft.world.host(old.host);
+    let called_off = !host.is_some_and(Host::is_evacuating);
+    match old.desired {
+        Desired::Stopped | Desired::Staged | Desired::Removed => {
+            draft.set(old.key, Desired::Removed);
+        }
+        Desired::Running | Desired::Draining if serves || draft.world.is_lost(old.host) => {
+            draft.set(old.key, Desired::Removed);
+        }
+        Desired::Running if called_off => draft.set(new.key, Desired::Removed),
+        Desired::Running if new.desired == Desired::Draining => draft.start(new.key, new.run),
+        // The new one did serve, and does no longer: the old one still can.
+        Desired::Draining if new.desired == Desired::Running => {
+            if called_off {
+                draft.set(new.key, Desired::Removed);
+            }
+            draft.start(old.key, old.run);
+        }
+        Desired::Running | Desired::Draining => {}
+    }
+}
+
+/// What is kept stopped on a host that is to be emptied goes, once its slot is served by another, or nobody wants it, or
+/// another service has taken over.
+pub(super) fn leave_nothing_behind(draft: &mut Draft, service: &Service) {
+    let slots: BTreeSet<Slot> =
+        draft.world.units_of(service.id).map(|unit| unit.key.slot).collect();
+    for slot in slots {
+        let world = &draft.world;
+        let all: Vec<&Unit> = in_slot(world, service.id, slot).collect();
+        let served = all.iter().any(|u| u.desired == Desired::Running && has_arrived(world, u));
+        let parked = all.iter().filter(|u| u.desired == Desired::Stopped && leaves(world, u));
+        let parked: Vec<UnitKey> = parked.map(|unit| unit.key).collect();
+        if served || service.wanted == Wanted::Inactive || is_taken_over(world, service) {
+            for key in parked {
+                draft.set(key, Desired::Removed);
+            }
+        }
+    }
+}
+
+/// Whether another service serves in this one's place, or half of it, until someone says how it goes on.
+fn is_taken_over(world: &World, service: &Service) -> bool {
+    let upgrade = world.upgrade(service.id).filter(|upgrade| upgrade.shift().is_some());
+    upgrade.is_some_and(|upgrade| match upgrade.phase {
+        UpgradePhase::Upgraded | UpgradePhase::Canceled => true,
+        UpgradePhase::Upgrading
+        | UpgradePhase::Finishing
+        | UpgradePhase::Canceling
+        | UpgradePhase::RollingBack => false,
+    })
+}
+
+/// Begin moves, as many as there is room for beside those that are `moving` already.
+pub(super) fn begin(
+    draft: &mut Draft,
+    service: &Service,
+    slots: &[Slot],
+    mut moving: BTreeSet<Slot>,
+) {
+    goes_last(draft, service, slots);
+    let mut waiting: Vec<Unit> = Vec::new();
+    let mut in_flight = moving.clone();
+    for &slot in slots {
+        let world = &draft.world;
+        let running = || {
+            let units = in_slot(world, service.id, slot);
+            units.filter(|unit| unit.desired == Desired::Running)
+        };
+        if !running().any(|unit| has_arrived(world, unit)) {
+            in_flight.insert(slot);
+        }
+        if !moving.contains(&slot) {
+            waiting.extend(running().filter(|unit| leaves(world, unit)).cloned());
+        }
+    }
+    if waiting.is_empty() {
+        return;
+    }
+    if let Some(why) = derive::busy(&draft.world, service) {
+        return wait(draft, &waiting, &why);
+    }
+    let batch = service.upgrade_defaults.batch_size.unwrap_or(1).max(1);
+    let batch = usize::try_from(batch).unwrap_or(usize::MAX);
+    let mut later: Vec<Unit> = Vec::new();
+    for unit in waiting {
+        let slot = unit.key.slot;
+        let is_down = in_flight.contains(&slot) && !moving.contains(&slot);
+        let room = moving.len() < batch && (is_down || in_flight.len() < batch);
+        if !room {
+            later.push(unit);
+        } else if step_aside(draft, service, &unit) {
+            moving.insert(slot);
+            in_flight.insert(slot);
+        }
+    }
+    wait(draft, &later, "others of its service don't serve yet");
+}
+
+/// Units of global services serve what else is on their host, and leave it last.
+fn goes_last(draft: &mut Draft, service: &Service, slots: &[Slot]) {
+    let world = &draft.world;
+    let on = |slot: &Slot| match slot {
+        Slot::Host(host) => world.host(*host).filter(|host| host.is_evacuating()),
+        Slot::Number(_) => None,
+    };
+    let slots = slots.iter().filter(|slot| on(slot).is_some());
+    let units = slots.flat_map(|slot| in_slot(world, service.id, *slot));
+    let units: Vec<Unit> = units.filter(|u| u.desired == Desired::Running).cloned().collect();
+    wait(draft, &units, "it goes last");
+}
+
+/// Make a unit's replacement, if there is a place for it.
+fn step_aside(draft: &mut Draft, service: &Service, unit: &Unit) -> bool {
+    let (slot, revision) = (unit.key.slot, unit.key.revision);
+    match find_host(draft, service, slot, revision, &[]) {
+        Ok(host) => {
+            make(draft, service, slot, revision, host, Desired::Running);
+            true
+        }
+        Err(why) => {
+            wait(draft, std::slice::from_ref(unit), &why);
+            false
+        }
+    }
+}
+
+/// Units that can't leave now, and why. They serve, so that this is no failure of their service.
+fn wait(draft: &mut Draft, units: &[Unit], why: &str) {
+    for unit in units {
+        let name = container_name(&draft.world, unit.key, "");
+        let host = draft.world.host(unit.host).map_or("?", Host::shown_name);
+        let text = format!("{name} is to leave {host}: {why}");
+        draft.wait(unit.key.service, Some(unit.key), text);
+    }
+}
