@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use drover_core::derive::balancer_config;
 use drover_core::{
-    BalancerConfig, BalancerSpec, Certificate, HealthCheck, Host, HostId, HostSeen, Observed,
-    PortRule, ProjectId, Revision, RevisionNo, RuleProtocol, Service, ServiceId, ServiceKind, Slot,
-    Template, Unit, UnitKey, World,
+    BalancerConfig, BalancerSpec, Certificate, Host, HostId, HostSeen, Observed, PortRule,
+    ProjectId, Revision, RevisionNo, RuleProtocol, Service, ServiceId, ServiceKind, Slot, Template,
+    Unit, UnitKey, World,
 };
 use serde_json::{Value, json};
 
@@ -253,10 +253,10 @@ fn an_external_service_answers_by_its_addresses_or_its_name() {
     let addresses: Vec<_> = targets.iter().map(|t| (t.address.as_str(), t.weight)).collect();
     assert_eq!(addresses, [("google.com:8080", 100)]);
 
-    cluster.check(0, 9000);
     cluster.edit(0, |service| {
-        service["kind"] = json!("external");
-        service["external"] = json!({ "addresses": ["192.0.2.1", "2001:db8::1"] });
+        service["external"] = json!({
+            "addresses": ["192.0.2.1", "2001:db8::1"], "health_check": { "port": 9000 },
+        });
     });
     let config = cluster.config(&[rule("s0 80")], &[]);
     let route = &config.listeners[&80].routes[0];
@@ -498,13 +498,6 @@ impl Cluster {
         }))
         .expect("what is needed is there");
         self.world.certificates.insert(certificate.id, Arc::new(certificate));
-    }
-
-    /// Give service `s<number>` a health check.
-    fn check(&mut self, number: u64, port: u16) {
-        let mut template = Template::default();
-        template.primary.health_check = Some(HealthCheck { port, ..HealthCheck::default() });
-        self.put(100 + number, &format!("s{number}"), template);
     }
 
     /// The last unit of service `s<number>` was seen otherwise.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use super::{behind, drain_timeout_ms, is_serving, selected};
 use crate::schedule::resolve;
 use crate::{
-    BalancerConfig, BalancerSpec, CertificatePem, Desired, Hold, HostId, Listener, NetworkMode,
-    Phase, PortRule, Protocol, Route, RuleProtocol, Service, ServiceId, ServiceKind, Slot, Target,
-    Tuning, Unit, UnitKey, UpgradePhase, Wanted, World, label,
+    BalancerConfig, BalancerSpec, CertificatePem, Desired, HealthCheck, Hold, HostId, Listener,
+    NetworkMode, Phase, PortRule, Protocol, Route, RuleProtocol, Service, ServiceId, ServiceKind,
+    Slot, Target, Tuning, Unit, UnitKey, UpgradePhase, Wanted, World, label,
 };
 
 /// What the balancer process of `unit` serves.
@@ -183,7 +183,7 @@ fn is_wildcard(host: &str) -> bool {
 struct Answers {
     targets: Vec<Target>,
     hold: Option<Hold>,
-    check: Option<crate::HealthCheck>,
+    check: Option<HealthCheck>,
 }
 
 /// Rules for the same host and path share one route; an address is listed once.
@@ -236,14 +236,19 @@ fn answers(world: &World, balancer: &Service, from: HostId, rule: &PortRule) -> 
     let behind = behind(world, service).into_iter().filter_map(|id| world.service(id));
     for service in behind.filter(|service| service.wanted == Wanted::Active) {
         answers.hold = answers.hold.or_else(|| is_coming(world, service).then_some(Hold::DEFAULT));
-        let template = world.current_template(service);
-        let check = template.and_then(|template| template.primary.health_check.clone());
-        answers.check = answers.check.or(check);
+        answers.check = answers.check.or_else(|| check_of(world, service));
         collect(world, from, service, port, weight, &mut found);
     }
     let targets = found.into_values().collect();
     answers.targets = nearest(world, balancer, from, targets);
     answers
+}
+
+/// An external service has its own; that of a container is part of its configuration.
+fn check_of(world: &World, service: &Service) -> Option<HealthCheck> {
+    let own = service.external.as_ref().and_then(|external| external.health_check.clone());
+    let template = || world.current_template(service);
+    own.or_else(|| template().and_then(|template| template.primary.health_check.clone()))
 }
 
 fn collect(
