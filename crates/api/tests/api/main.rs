@@ -6,6 +6,7 @@ mod balancers;
 mod bench;
 mod certificates;
 mod compose;
+mod consul;
 mod containers;
 mod discovery;
 mod fuzz;
