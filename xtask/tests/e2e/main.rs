@@ -7,10 +7,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod bad_input;
+mod clients;
 mod fixed_port;
 mod full_disk;
 mod healing;
 mod interrupted;
+mod prometheus;
 mod proof;
 mod restarts;
 mod stage;
