@@ -39,7 +39,7 @@ fn hosts_live_and_die_one_by_one_and_leave_nothing() {
     assert_eq!(String::from_utf8(name.stdout).unwrap(), "host2\n");
     assert!(matches!(bed.state(2), HostState::On { cut: false, engine: Some((_, 0)) }));
     assert!(hears(&bed, 1, "10.86.0.12") && hears(&bed, 1, "10.86.0.1"));
-    assert!(hears(&bed, 1, "10.51.2.1"), "the other host's container network");
+    assert!(hears(&bed, 1, "10.69.2.1"), "the other host's container network");
 
     // Cut off from the server, it still hears its neighbour.
     bed.cut(1).unwrap();

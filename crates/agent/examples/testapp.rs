@@ -14,6 +14,7 @@
 //! Every option can also be given by the environment (`TESTAPP_TEXT`, `TESTAPP_BOOT_MS` …). It answers
 //!
 //! - `GET /`: text and host name, and `VERSION` from the environment if it is set, one to a line
+//! - `GET /metrics`: a number for Prometheus
 //! - `GET /health`: 200, or 503 after `GET /sick` until `GET /well`
 //! - `GET /slow?ms=N`: what `/` answers, after N milliseconds
 //! - `GET /env`: the environment; `GET /echo`: the head of the request as it came
@@ -322,6 +323,7 @@ fn answer(request: &Request, text: &str) -> (&'static str, Vec<u8>) {
             thread::sleep(Duration::from_millis(request.number("ms").unwrap_or(1_000)));
             (OK, who(text))
         }
+        "/metrics" => (OK, format!("testapp_info{{text=\"{text}\"}} 1\n").into_bytes()),
         "/health" if SICK.load(Ordering::SeqCst) => ("503 Service Unavailable", b"sick\n".to_vec()),
         "/health" => (OK, b"well\n".to_vec()),
         sick @ ("/sick" | "/well") => {

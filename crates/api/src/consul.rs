@@ -1,21 +1,25 @@
-//! The cluster as Consul's catalog has it, for programs that find services there: every published port of every unit
-//! is a service instance at its host's address, named as registrator would name it.
+//! The cluster as Consul's catalog has it, for programs that find services there: every published port of every
+//! container is a service instance at its host's address, named as registrator would name it.
 //!
 //! Read-only, and no Consul: nothing can be registered, and the only checks are Drover's own verdicts. What a
-//! `SERVICE_…` variable or label means is registrator's vocabulary.
+//! `SERVICE_…` variable or label means is registrator's vocabulary. Two things are otherwise than with registrator: where
+//! there is no name, it is the service's and not the image's; and what shall run and does not is there, as critical, so
+//! that who watches sees it missing.
 
 mod answer;
 mod words;
 
 use std::collections::BTreeMap;
 
-use drover_core::derive::{is_serving, published_ports};
+use drover_core::derive::{is_serving, member_address, published_ports};
 use drover_core::{
-    ContainerSpec, Desired, Host, PortSpec, ProjectId, Protocol, Service, Slot, Unit, Wanted, World,
+    ContainerSpec, Desired, Host, NetworkMode, PortSpec, ProjectId, Protocol, Service, Slot, Unit,
+    Wanted, World,
 };
 
 pub use answer::{
-    DATACENTER, agent_self, checks, health, leader, node_services, nodes, service, services,
+    Choice, DATACENTER, agent_self, checks, health, leader, node_checks, node_services, nodes,
+    service, service_checks, services,
 };
 use words::Words;
 
@@ -41,10 +45,10 @@ pub struct Node {
     pub meta: BTreeMap<String, String>,
 }
 
-/// One port of one unit.
+/// One port of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
-    /// `project:stack-service-N:port`, or what it was given.
+    /// `project:stack-service-N:port`, a sidekick's `project:stack-service-sidekick-N:port`, or what it was given.
     pub id: String,
     /// The node's name.
     pub node: String,
@@ -117,7 +121,17 @@ fn node_name(world: &World, host: &Host) -> String {
     }
 }
 
-/// A port of a unit, and where clients reach it.
+/// A container to be listed.
+struct Held<'a> {
+    world: &'a World,
+    service: &'a Service,
+    unit: &'a Unit,
+    host: &'a Host,
+    member: &'a str,
+    spec: &'a ContainerSpec,
+}
+
+/// One of its ports, and where clients reach it.
 struct Door {
     private: u16,
     protocol: Protocol,
@@ -128,96 +142,82 @@ struct Door {
 fn instances(world: &World, service: &Service, unit: &Unit) -> Vec<(String, Instance)> {
     let Some(template) = world.template(service.id, unit.key.revision) else { return Vec::new() };
     let Some(host) = world.host(unit.host) else { return Vec::new() };
-    let spec = &template.primary;
-    let doors = doors(world, service, unit, host, spec);
-    let words = Words::of(spec);
-    let several = doors.len() > 1;
-    let listed = doors.into_iter().filter(|door| !words.ignores(door.private));
-    listed
-        .map(|door| {
-            (
-                words.name(&service.name, door.private, several),
-                instance(world, service, unit, host, &words, door),
-            )
-        })
-        .collect()
+    let members = template.members();
+    let held = members.map(|(member, spec)| Held { world, service, unit, host, member, spec });
+    held.flat_map(|held| held.instances()).collect()
 }
 
-/// Published ports at the host; where there are none, exposed ones at the container.
-fn doors(
-    world: &World,
-    service: &Service,
-    unit: &Unit,
-    host: &Host,
-    spec: &ContainerSpec,
-) -> Vec<Door> {
-    let published: Vec<Door> = published_ports(service, spec)
-        .into_iter()
-        .filter_map(|port| {
-            let address = port.ip.unwrap_or_else(|| host.address.clone());
-            Some(Door {
-                private: port.private,
-                protocol: port.protocol,
-                address,
-                port: port.public?,
-            })
-        })
-        .collect();
-    if !published.is_empty() {
-        return published;
+impl Held<'_> {
+    fn instances(&self) -> Vec<(String, Instance)> {
+        let doors = self.doors();
+        let words = Words::of(self.spec);
+        let several = doors.len() > 1;
+        let own = self.named(&self.service.name);
+        let listed = doors.into_iter().filter(|door| !words.ignores(door.private));
+        listed
+            .map(|door| (words.name(&own, door.private, several), self.instance(&words, door)))
+            .collect()
     }
-    let own = world.observed(unit.key).and_then(|seen| seen.containers.get(""));
-    let Some(own) = own.filter(|own| !own.address.is_empty()) else { return Vec::new() };
-    let exposed = spec.expose.iter().filter_map(|text| text.parse::<PortSpec>().ok());
-    exposed
-        .map(|port| Door {
+
+    /// A name, with the sidekick's if it is one.
+    fn named(&self, name: &str) -> String {
+        if self.member.is_empty() { name.to_owned() } else { format!("{name}-{}", self.member) }
+    }
+
+    /// Published ports at the host; where there are none, exposed ones at the container.
+    fn doors(&self) -> Vec<Door> {
+        let published = published_ports(self.service, self.spec).into_iter().filter_map(|port| {
+            let address = port.ip.unwrap_or_else(|| self.host.address.clone());
+            let (private, protocol) = (port.private, port.protocol);
+            Some(Door { private, protocol, address, port: port.public? })
+        });
+        let published: Vec<Door> = published.collect();
+        // An address on Docker's own bridge means something else on every host.
+        let address = member_address(self.world, self.unit, self.member)
+            .filter(|_| published.is_empty() && self.spec.network != NetworkMode::Bridge);
+        let Some(address) = address else { return published };
+        let exposed = self.spec.expose.iter().filter_map(|text| text.parse::<PortSpec>().ok());
+        let at_container = exposed.map(|port| Door {
             private: port.private,
             protocol: port.protocol,
-            address: own.address.clone(),
+            address: address.clone(),
             port: port.private,
-        })
-        .collect()
-}
-
-fn instance(
-    world: &World,
-    service: &Service,
-    unit: &Unit,
-    host: &Host,
-    words: &Words,
-    door: Door,
-) -> Instance {
-    let project = world.projects.get(&service.project).map_or("", |p| p.name.as_str());
-    let stack = world.stacks.get(&service.stack).map_or("", |stack| stack.name.as_str());
-    let slot = match unit.key.slot {
-        Slot::Number(number) => number.to_string(),
-        Slot::Host(host) => host.to_string(),
-    };
-    let container = format!("{stack}-{}-{slot}", service.name);
-    let mut meta = words.attributes(door.private);
-    meta.insert("stack".to_owned(), stack.to_owned());
-    meta.insert("service".to_owned(), service.name.clone());
-    meta.insert("container".to_owned(), container.clone());
-    let udp = if door.protocol == Protocol::Udp { ":udp" } else { "" };
-    // Old and new of an upgrade stand side by side.
-    let twin = world
-        .units_of(service.id)
-        .any(|other| other.key.slot == unit.key.slot && other.key != unit.key && is_listed(other));
-    let revision = if twin { format!(":{}", unit.serial) } else { String::new() };
-    let id = format!("{project}:{container}:{}{udp}{revision}", door.private);
-    let mut tags = words.tags(door.private);
-    if door.protocol == Protocol::Udp {
-        tags.push("udp".to_owned());
+        });
+        at_container.collect()
     }
-    Instance {
-        id: words.id(door.private).unwrap_or(id),
-        node: node_name(world, host),
-        address: door.address,
-        port: door.port,
-        tags,
-        meta,
-        passing: is_serving(world, unit),
-        why: why_not(world, unit),
+
+    fn instance(&self, words: &Words, door: Door) -> Instance {
+        let Self { world, service, unit, host, .. } = self;
+        let stack = world.stacks.get(&service.stack).map_or("", |stack| stack.name.as_str());
+        let slot = match unit.key.slot {
+            Slot::Number(number) => number.to_string(),
+            Slot::Host(host) => host.to_string(),
+        };
+        let container = format!("{stack}-{}-{slot}", self.named(&service.name));
+        let mut meta = words.attributes(door.private);
+        meta.insert("stack".to_owned(), stack.to_owned());
+        meta.insert("service".to_owned(), service.name.clone());
+        meta.insert("container".to_owned(), container.clone());
+        let mut tags = words.tags(door.private);
+        if door.protocol == Protocol::Udp {
+            tags.push("udp".to_owned());
+        }
+        let id = words.id(door.private).unwrap_or_else(|| self.id(&container, &door));
+        let (passing, why) = (is_serving(world, unit), why_not(world, unit));
+        let (node, Door { address, port, .. }) = (node_name(world, host), door);
+        Instance { id, node, address, port, tags, meta, passing, why }
+    }
+
+    fn id(&self, container: &str, door: &Door) -> String {
+        let Self { world, service, unit, .. } = self;
+        let project = world.projects.get(&service.project).map_or("", |p| p.name.as_str());
+        let udp = if door.protocol == Protocol::Udp { ":udp" } else { "" };
+        // Old and new of an upgrade stand side by side.
+        let twin = world.units_of(service.id).any(|other| {
+            other.key.slot == unit.key.slot && other.key != unit.key && is_listed(other)
+        });
+        let serial = if twin { format!(":{}", unit.serial) } else { String::new() };
+        format!("{project}:{container}:{}{udp}{serial}", door.private)
     }
 }
 

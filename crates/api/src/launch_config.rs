@@ -21,6 +21,8 @@ mod any_spec;
 use drover_core::ContainerSpec;
 use serde_json::{Map, Value};
 
+pub(crate) use health::read_check;
+pub use health::write_check;
 pub use template::{balancer_from_wire, template_from_wire, template_to_wire};
 
 use crate::ApiError;

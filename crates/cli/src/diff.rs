@@ -152,6 +152,8 @@ fn fields(
         let external = ours.external.clone().unwrap_or_default();
         compare("externalIpAddresses", json!(external.addresses), &whole["externalIpAddresses"]);
         compare("hostname", json!(external.hostname), &whole["hostname"]);
+        let check = external.health_check.as_ref().map(launch_config::write_check);
+        compare("healthCheck", json!(check), &whole["healthCheck"]);
     }
     let balancer = ours.balancer.as_ref().map(|named| resolve(named, find)).unwrap_or_default();
     if balancer != held_balancer(theirs)? {

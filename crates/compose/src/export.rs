@@ -132,6 +132,8 @@ fn rancher_service(service: &ServiceSpec) -> Map<String, Value> {
     if let Some(external) = &service.external {
         put(&mut keys, "external_ips", external.addresses.clone());
         put(&mut keys, "hostname", external.hostname.clone());
+        let check = external.health_check.as_ref().map(container::health_check);
+        put(&mut keys, "health_check", check.unwrap_or_default());
     }
     if let Some(balancer) = &service.balancer {
         // Even an empty one is something: it was asked for.

@@ -232,7 +232,8 @@ fn become_external(raw: &RawService, later: &Later<'_>, draft: &mut Draft, to: &
         (true, true) | (false, false) => {}
     }
     draft.service.kind = ServiceKind::External;
-    draft.service.external = Some(External { addresses, hostname });
+    let health_check = draft.spec.health_check.take();
+    draft.service.external = Some(External { addresses, hostname, health_check });
 }
 
 fn check_image(raw: &RawService, build: Option<&Field<'_>>, draft: &Draft, to: &mut Report) {

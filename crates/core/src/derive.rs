@@ -17,6 +17,7 @@ pub use assignment::assignment;
 pub use balancer::balancer_config;
 pub use discovery::{
     discovered_host, discovered_project, discovered_service, discovered_stack, discovery,
+    member_address,
 };
 pub use drain::{
     DRAIN_TIMEOUT_MS, NAMES_TIMEOUT_MS, Undrained, drain_timeout_ms, must_drain, names_until,

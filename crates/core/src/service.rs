@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BalancerSpec, ContainerSpec, ProjectId, Protocol, RevisionNo, ServiceId, StackId, Time,
+    BalancerSpec, ContainerSpec, HealthCheck, ProjectId, Protocol, RevisionNo, ServiceId, StackId,
+    Time,
 };
 
 /// A service. `settled` is the planner's, everything else the users'.
@@ -131,6 +132,9 @@ pub struct External {
     /// Or a host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
+    /// Its health check: balancers check it, nobody else does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
 }
 
 /// A public port picked for a private one.

@@ -1,13 +1,15 @@
 //! What rules come to: which routes a balancer has, in which order, and who answers behind each. The facts are those
-//! that Rancher's balancer is known by.
+//! that Rancher's balancer is known by; which of the routes a request takes is the dataplane's `balancer/facts.rs`.
+//! Where the answer here is another, the test's name or a comment says so.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use drover_core::derive::balancer_config;
 use drover_core::{
-    BalancerConfig, Host, HostId, HostSeen, Observed, PortRule, ProjectId, Revision, RevisionNo,
-    RuleProtocol, Service, ServiceId, ServiceKind, Slot, Template, Unit, UnitKey, World,
+    BalancerConfig, BalancerSpec, Certificate, Host, HostId, HostSeen, Observed, PortRule,
+    ProjectId, Revision, RevisionNo, RuleProtocol, Service, ServiceId, ServiceKind, Slot, Template,
+    Unit, UnitKey, World,
 };
 use serde_json::{Value, json};
 
@@ -41,6 +43,30 @@ fn rules_for_one_host_and_path_share_a_route() {
          80 - /service2.html = s3
          80 - - = s2",
     );
+}
+
+#[test]
+fn a_rule_makes_a_route_of_what_it_names() {
+    check(
+        "s0 80 www.abc1.com /service1.html
+         s0 80 www.abc2.com /service2.html
+         s1 80 www.abc1.com /service1.html
+         s1 80 www.abc2.com /service2.html
+         s2 80 www.abc1.com /name.html
+         s2 80 www.abc2.com /name.html",
+        "80 www.abc1.com /service1.html = s0 s1
+         80 www.abc2.com /service2.html = s0 s1
+         80 www.abc1.com /name.html = s2
+         80 www.abc2.com /name.html = s2",
+    );
+    check(
+        "s0 80 - /service1.html\ns1 80 - /service2.html",
+        "80 - /service1.html = s0\n80 - /service2.html = s1",
+    );
+    check("s0 80 www.abc.com\ns1 80 www.abc1.com", "80 www.abc1.com - = s1\n80 www.abc.com - = s0");
+    check("s0 80 www.abc.com\ns0 80 www.abc2.com", "80 www.abc2.com - = s0\n80 www.abc.com - = s0");
+    check("s0 80 www.abc.com", "80 www.abc.com - = s0");
+    check("s0 80 www.abc.com /shop", "80 www.abc.com /shop = s0");
 }
 
 #[test]
@@ -144,12 +170,16 @@ fn each_port_has_routes_of_its_own() {
          s1 1000 www.abc2.com
          s1 1001 www.abc2.com
          s2 1000 - /service1.html
+         s2 1001 - /service3.html
+         s3 1000
          s3 1001",
         "1000 www.abc1.com /service1.html = s0
          1000 www.abc2.com - = s1
          1000 - /service1.html = s2
+         1000 - - = s3
          1001 www.abc1.com /service3.html = s0
          1001 www.abc2.com - = s1
+         1001 - /service3.html = s2
          1001 - - = s3",
     );
     check("s0 45 one\ns1 46 two", "45 one - = s0\n46 two - = s1");
@@ -167,14 +197,21 @@ fn a_tcp_port_knows_no_hosts_and_paths() {
     assert_eq!(lines(&config), "90 - - = s0 s1 s1");
 }
 
+/// Rancher sends to starting containers too, and lets the target's check find out. Here a target is ready first.
 #[test]
 fn units_that_do_not_serve_are_left_out() {
     let mut cluster = Cluster::new();
     cluster.service(0, &[(1, true)]);
     cluster.service(1, &[(1, false)]);
-    let both = ["s0 80", "s1 80"].map(rule);
-    assert_eq!(lines(&cluster.config(&both, &[])), "80 - - = s0");
-    assert_eq!(lines(&cluster.config(&[rule("s1 80")], &[])), "80 - - =");
+    cluster.service(2, &[(1, true), (1, true)]);
+    cluster.see(2, json!({ "phase": "starting", "ready": false }));
+    let config = |cluster: &mut Cluster, rules: &[&str]| {
+        let rules: Vec<_> = rules.iter().map(|line| rule(line)).collect();
+        lines(&cluster.config(&rules, &[]))
+    };
+    assert_eq!(config(&mut cluster, &["s0 80", "s1 80"]), "80 - - = s0");
+    assert_eq!(config(&mut cluster, &["s1 80"]), "80 - - =");
+    assert_eq!(config(&mut cluster, &["s0 80", "s2 80"]), "80 - - = s0 s2");
 }
 
 #[test]
@@ -210,10 +247,66 @@ fn an_external_service_answers_by_its_addresses_or_its_name() {
         service["kind"] = json!("external");
         service["external"] = json!({ "hostname": "google.com" });
     });
-    let config = cluster.config(&[rule("s0 80")], &[]);
+    let weighed = PortRule { weight: Some(100), ..rule("s0 80") };
+    let config = cluster.config(&[weighed], &[]);
     let targets = &config.listeners[&80].routes[0].targets;
-    let addresses: Vec<_> = targets.iter().map(|t| t.address.as_str()).collect();
-    assert_eq!(addresses, ["google.com:8080"]);
+    let addresses: Vec<_> = targets.iter().map(|t| (t.address.as_str(), t.weight)).collect();
+    assert_eq!(addresses, [("google.com:8080", 100)]);
+
+    cluster.edit(0, |service| {
+        service["external"] = json!({
+            "addresses": ["192.0.2.1", "2001:db8::1"], "health_check": { "port": 9000 },
+        });
+    });
+    let config = cluster.config(&[rule("s0 80")], &[]);
+    let route = &config.listeners[&80].routes[0];
+    let addresses: Vec<_> = route.targets.iter().map(|t| t.address.as_str()).collect();
+    assert_eq!(addresses, ["192.0.2.1:8080", "[2001:db8::1]:8080"]);
+    assert_eq!(route.check.as_ref().map(|check| check.port), Some(9000), "and is checked");
+}
+
+/// A balancer that sends to whatever other balancers send to.
+#[test]
+fn a_balancer_that_is_found_by_its_labels_is_asked_for_its_rules() {
+    let mut cluster = Cluster::new();
+    cluster.service(0, &[(1, true)]);
+    cluster.service(1, &[(1, true), (2, true)]);
+    cluster.service(2, &[(3, true)]);
+    let all =
+        PortRule { source_port: 45, selector: Some("glb=yes".to_owned()), ..PortRule::default() };
+    let found = |cluster: &mut Cluster, rule: &PortRule| {
+        let config = cluster.config(std::slice::from_ref(rule), &[]);
+        let targets = config.listeners.values().flat_map(|l| &l.routes).flat_map(|r| &r.targets);
+        let ports: Vec<_> = targets.filter_map(|t| t.address.rsplit(':').next()).collect();
+        format!("{} {}", lines(&config), ports.join(" "))
+    };
+    cluster.balancer(3, &["s0 80 foo.com /foo"]);
+    cluster.balancer(4, &["s1 81 bar.com /bar 7"]);
+    assert_eq!(
+        found(&mut cluster, &all),
+        "45 bar.com /bar = s1 s1\n45 foo.com /foo = s0 8080 8080 8080"
+    );
+
+    // What two of them say of one host and path is one route.
+    cluster.balancer(4, &["s2 80 foo.com /foo"]);
+    cluster.edit(4, |service| service["balancer"]["rules"][0]["target_port"] = json!(103));
+    assert_eq!(found(&mut cluster, &all), "45 foo.com /foo = s0 s2 8080 103");
+    cluster.edit(4, |service| service["wanted"] = json!("inactive"));
+    assert_eq!(found(&mut cluster, &all), "45 foo.com /foo = s0 8080");
+
+    // What is not HTTP has no place on this port, and those that ask each other end.
+    cluster.balancer(4, &["s2 80", "s2 81 x.com"]);
+    cluster.edit(4, |service| {
+        service["balancer"]["rules"][0]["protocol"] = json!("tcp");
+        let circle = &mut service["balancer"]["rules"][1];
+        (circle["selector"], circle["target_port"]) = (json!("glb=yes"), Value::Null);
+    });
+    assert_eq!(found(&mut cluster, &all), "45 foo.com /foo = s0 8080");
+
+    // With a port it is the balancer's own container that is sent to.
+    cluster.unit(103, 1, true);
+    let itself = PortRule { target_port: Some(80), ..all };
+    assert_eq!(found(&mut cluster, &itself), "45 - - = s3 80");
 }
 
 #[test]
@@ -263,6 +356,32 @@ fn a_backend_has_its_name_or_one_of_its_rule() {
     let backends: Vec<_> =
         config.listeners[&45].routes.iter().map(|route| route.backend.as_str()).collect();
     assert_eq!(backends, ["45___a_b_com__x", "mybackend"]);
+}
+
+#[test]
+fn a_port_that_ends_tls_offers_the_certificates_of_its_balancer() {
+    let mut cluster = Cluster::new();
+    cluster.service(0, &[(1, true)]);
+    cluster.certificate(1, "shop");
+    cluster.certificate(2, "my default certificate");
+    cluster.certificate(3, "of nobody");
+    let secure = PortRule { protocol: RuleProtocol::Https, ..rule("s0 443") };
+    let spec = BalancerSpec {
+        rules: vec![secure, rule("s0 80")],
+        certificates: vec!["Shop".to_owned()],
+        default_certificate: Some("my default certificate".to_owned()),
+        ..BalancerSpec::default()
+    };
+    let config = cluster.config_of(spec, &[]);
+    let offered = |port: u16| {
+        let listener = &config.listeners[&port];
+        let default = listener.default_certificate.as_deref();
+        (listener.certificates.join(" "), default.unwrap_or_default().to_owned())
+    };
+    assert_eq!(offered(443), ("Shop".to_owned(), "my default certificate".to_owned()));
+    assert_eq!(offered(80), (String::new(), String::new()));
+    assert_eq!(config.certificates.keys().collect::<Vec<_>>(), ["Shop", "my default certificate"]);
+    assert_eq!(config.certificates["Shop"].chain, "pem of shop\n");
 }
 
 /// Rules as `target port [host [path [priority]]]`, `-` for none; routes as `port host path = targets`.
@@ -363,8 +482,43 @@ impl Cluster {
         self.world.services.insert(id, Arc::new(service));
     }
 
+    /// Service `s<number>` as a balancer with rules, for others to find.
+    fn balancer(&mut self, number: u64, rules: &[&str]) {
+        self.label(number, "glb", "yes");
+        let rules: Vec<PortRule> = rules.iter().map(|line| rule(line)).collect();
+        self.edit(number, |service| {
+            service["kind"] = json!("balancer");
+            service["balancer"] = json!({ "rules": rules });
+        });
+    }
+
+    fn certificate(&mut self, id: u64, name: &str) {
+        let certificate: Certificate = serde_json::from_value(json!({
+            "id": id, "project": 1, "name": name, "certificate": format!("pem of {name}\n"),
+            "key": "k", "created_at": 0,
+        }))
+        .expect("what is needed is there");
+        self.world.certificates.insert(certificate.id, Arc::new(certificate));
+    }
+
+    /// The last unit of service `s<number>` was seen otherwise.
+    fn see(&mut self, number: u64, otherwise: Value) {
+        let keys = self.world.observed.keys().filter(|key| key.service.0 == 100 + number);
+        let key = *keys.last().expect("a unit");
+        let mut seen = serde_json::to_value(&*self.world.observed[&key]).expect("JSON");
+        let Value::Object(otherwise) = otherwise else { panic!("fields") };
+        otherwise.into_iter().for_each(|(field, value)| seen[field] = value);
+        let seen: Observed = serde_json::from_value(seen).expect("an observation");
+        self.world.observed.insert(key, Arc::new(seen));
+    }
+
     /// The configuration of a balancer on the first host.
     fn config(&mut self, rules: &[PortRule], labels: &[(&str, &str)]) -> BalancerConfig {
+        let spec = BalancerSpec { rules: rules.to_vec(), ..BalancerSpec::default() };
+        self.config_of(spec, labels)
+    }
+
+    fn config_of(&mut self, spec: BalancerSpec, labels: &[(&str, &str)]) -> BalancerConfig {
         let mut template = Template::default();
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         template.primary.labels.extend(labels);
@@ -372,10 +526,7 @@ impl Cluster {
         let id = ServiceId(BALANCER);
         let mut service = (*self.world.services[&id]).clone();
         service.kind = ServiceKind::Balancer;
-        service.balancer = Some(drover_core::BalancerSpec {
-            rules: rules.to_vec(),
-            ..drover_core::BalancerSpec::default()
-        });
+        service.balancer = Some(spec);
         self.world.services.insert(id, Arc::new(service));
         self.slots = 0;
         let unit = self.unit(BALANCER, 1, true);

@@ -1,7 +1,8 @@
 //! Consul's read API over HTTP: `/v1/catalog/…`, `/v1/health/…` and what clients ask before them, with blocking
 //! queries. What is in the catalog is `drover_api::consul`'s to say.
 //!
-//! The index counts changes of the catalog only: a query that waits is not woken by what it would not see.
+//! The index counts changes of the whole catalog. A query that waits is answered only when its own answer differs, or
+//! its time is over: with the newest index, so that what it did not see wakes it no more.
 
 mod request;
 
@@ -50,11 +51,14 @@ pub(crate) async fn answer(
     let mut feed = server.store.feed();
     let world = server.store.world();
     let project = project(&world, parts, query)?;
-    let wait = request::wait(query)?;
+    let wait = request::wait(query)?.filter(|_| what.changes());
     let mut known = server.catalogs.get(&world, project);
+    let body =
+        |known: &Known, index| request::body(&known.catalog, what, query, index, world.cluster());
     if let Some(wait) = wait.filter(|wait| wait.index == known.index) {
         let until = Instant::now() + wait.time;
-        while known.index == wait.index {
+        let seen = body(&known, 0);
+        while body(&known, 0) == seen {
             let newer = tokio::select! {
                 () = server.stop.cancelled() => break,
                 newer = timeout_at(until, next(&mut feed)) => newer,
@@ -63,8 +67,7 @@ pub(crate) async fn answer(
             known = server.catalogs.get(&newer, project);
         }
     }
-    let body = request::body(&known.catalog, what, query, known.index, world.cluster());
-    Ok(with_index(answer::json(200, Some(&body)), known.index))
+    Ok(with_index(answer::json(200, Some(&body(&known, known.index))), known.index))
 }
 
 impl Catalogs {
@@ -128,7 +131,9 @@ fn concerns(key: &RowKey) -> bool {
 /// Whose catalog: the key's project, or the only one there is.
 fn project(world: &World, parts: &Parts, query: &Query) -> Result<ProjectId, ApiError> {
     let caller = match request::token(parts, query) {
-        Some((access, secret)) => auth::user_by(world, &access, &secret)?,
+        // To Consul's clients 401 says that there are no tokens at all.
+        Some((access, secret)) => auth::user_by(world, &access, &secret)
+            .map_err(|denied| ApiError::new(Code::Forbidden, denied.to_string()))?,
         None => auth::user(world, &parts.headers)?,
     };
     if let Grant::Project(own) = caller.grant {

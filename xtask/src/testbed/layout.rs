@@ -62,19 +62,19 @@ impl Layout {
         format!("02:77:{:02x}:00:00:{host:02x}", self.bed)
     }
 
-    /// The network of a host's containers.
+    /// The network of a host's containers: not in the range that Drover gives its own.
     pub fn containers(self, host: u8) -> String {
-        format!("10.{}.{host}.0/24", 42 + self.bed)
+        format!("10.{}.{host}.0/24", 60 + self.bed)
     }
 
     /// The engine's own address in it, as dockerd's `--bip` wants it.
     pub fn engine_address(self, host: u8) -> String {
-        format!("10.{}.{host}.1/24", 42 + self.bed)
+        format!("10.{}.{host}.1/24", 60 + self.bed)
     }
 
     /// All containers of the bed.
     pub fn all_containers(self) -> String {
-        format!("10.{}.0.0/16", 42 + self.bed)
+        format!("10.{}.0.0/16", 60 + self.bed)
     }
 
     /// The bed's only folder.

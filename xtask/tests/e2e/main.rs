@@ -9,10 +9,12 @@
 mod bad_input;
 mod bad_upgrades;
 mod evacuate;
+mod clients;
 mod fixed_port;
 mod full_disk;
 mod healing;
 mod interrupted;
+mod prometheus;
 mod proof;
 mod restarts;
 mod stage;

@@ -9,9 +9,21 @@ use super::{Catalog, Instance, Node};
 /// The only datacenter there is.
 pub const DATACENTER: &str = "dc1";
 
+/// Which of a service's instances are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice<'a> {
+    /// Those that have all of these tags, in any case.
+    pub tags: Vec<&'a str>,
+    /// Those on nodes that have all of these labels.
+    pub node_meta: Vec<(&'a str, &'a str)>,
+    /// Those that take requests only.
+    pub passing: bool,
+}
+
 /// `/v1/catalog/nodes`.
-pub fn nodes(catalog: &Catalog, index: u64) -> Value {
-    let nodes = catalog.nodes.iter().map(|(name, held)| {
+pub fn nodes(catalog: &Catalog, choice: &Choice<'_>, index: u64) -> Value {
+    let nodes = catalog.nodes.iter().filter(|(_, held)| is_meant(held, choice));
+    let nodes = nodes.map(|(name, held)| {
         let mut shown = node(name, held, index);
         shown["TaggedAddresses"] = addresses(held);
         shown
@@ -20,20 +32,20 @@ pub fn nodes(catalog: &Catalog, index: u64) -> Value {
 }
 
 /// `/v1/catalog/services`: names and the tags of all instances.
-pub fn services(catalog: &Catalog) -> Value {
-    let services = catalog.services.iter().map(|(name, instances)| {
-        let tags: BTreeSet<&String> =
-            instances.iter().flat_map(|instance| &instance.tags).collect();
-        (name.clone(), json!(tags))
+pub fn services(catalog: &Catalog, choice: &Choice<'_>) -> Value {
+    let services = catalog.services.keys().filter_map(|name| {
+        let mut meant = chosen(catalog, name, choice).peekable();
+        meant.peek()?;
+        let tags: BTreeSet<&String> = meant.flat_map(|(_, instance)| &instance.tags).collect();
+        Some((name.clone(), json!(tags)))
     });
     Value::Object(services.collect())
 }
 
 /// `/v1/catalog/service/{name}`.
-pub fn service(catalog: &Catalog, name: &str, tags: &[&str], index: u64) -> Value {
-    let found = chosen(catalog, name, tags).filter_map(|instance| {
-        let held = catalog.nodes.get(&instance.node)?;
-        Some(json!({
+pub fn service(catalog: &Catalog, name: &str, choice: &Choice<'_>, index: u64) -> Value {
+    let found = chosen(catalog, name, choice).map(|(held, instance)| {
+        json!({
             "ID": held.id,
             "Node": instance.node,
             "Address": held.address,
@@ -51,7 +63,7 @@ pub fn service(catalog: &Catalog, name: &str, tags: &[&str], index: u64) -> Valu
             "ServiceEnableTagOverride": false,
             "CreateIndex": index,
             "ModifyIndex": index,
-        }))
+        })
     });
     found.collect()
 }
@@ -69,18 +81,14 @@ pub fn node_services(catalog: &Catalog, name: &str, index: u64) -> Value {
     json!({ "Node": shown, "Services": services })
 }
 
-/// `/v1/health/service/{name}`; only those that take requests, if asked.
-pub fn health(catalog: &Catalog, name: &str, tags: &[&str], passing: bool, index: u64) -> Value {
-    let found = chosen(catalog, name, tags).filter_map(|instance| {
-        let held = catalog.nodes.get(&instance.node)?;
-        if passing && !(instance.passing && held.alive) {
-            return None;
-        }
+/// `/v1/health/service/{name}`.
+pub fn health(catalog: &Catalog, name: &str, choice: &Choice<'_>, index: u64) -> Value {
+    let found = chosen(catalog, name, choice).map(|(held, instance)| {
         let mut shown = node(&instance.node, held, index);
         shown["TaggedAddresses"] = addresses(held);
         let checks =
             [node_check(&instance.node, held, index), instance_check(name, instance, index)];
-        Some(json!({ "Node": shown, "Service": entry(name, instance, index), "Checks": checks }))
+        json!({ "Node": shown, "Service": entry(name, instance, index), "Checks": checks })
     });
     found.collect()
 }
@@ -88,11 +96,21 @@ pub fn health(catalog: &Catalog, name: &str, tags: &[&str], passing: bool, index
 /// `/v1/health/state/{state}`: every check that stands so; `any` is all of them.
 pub fn checks(catalog: &Catalog, state: &str, index: u64) -> Value {
     let of_nodes = catalog.nodes.iter().map(|(name, held)| node_check(name, held, index));
-    let of_services = catalog.services.iter().flat_map(|(name, instances)| {
-        instances.iter().map(move |instance| instance_check(name, instance, index))
-    });
-    let all = of_nodes.chain(of_services);
+    let all = of_nodes.chain(instance_checks(catalog, index));
     all.filter(|check| state == "any" || check["Status"] == state).collect()
+}
+
+/// `/v1/health/checks/{service}`: the checks of its instances.
+pub fn service_checks(catalog: &Catalog, name: &str, choice: &Choice<'_>, index: u64) -> Value {
+    let found = chosen(catalog, name, choice);
+    found.map(|(_, instance)| instance_check(name, instance, index)).collect()
+}
+
+/// `/v1/health/node/{name}`: its own check, and those of the instances on it.
+pub fn node_checks(catalog: &Catalog, name: &str, index: u64) -> Value {
+    let own = catalog.nodes.get(name).map(|held| node_check(name, held, index));
+    let here = instance_checks(catalog, index).filter(|check| check["Node"] == name);
+    own.into_iter().chain(here).collect()
 }
 
 /// `/v1/agent/self`: what clients ask to learn the datacenter's name.
@@ -115,11 +133,26 @@ pub fn leader() -> Value {
 fn chosen<'a>(
     catalog: &'a Catalog,
     name: &str,
-    tags: &'a [&str],
-) -> impl Iterator<Item = &'a Instance> {
+    choice: &'a Choice<'a>,
+) -> impl Iterator<Item = (&'a Node, &'a Instance)> {
     let instances = catalog.services.get(name).into_iter().flatten();
-    instances.filter(move |instance| {
-        tags.iter().all(|tag| instance.tags.iter().any(|held| held.eq_ignore_ascii_case(tag)))
+    let at = instances.filter_map(|i| Some((catalog.nodes.get(&i.node)?, i)));
+    at.filter(|(held, instance)| {
+        let has = |tag: &&str| instance.tags.iter().any(|held| held.eq_ignore_ascii_case(tag));
+        is_meant(held, choice)
+            && choice.tags.iter().all(has)
+            && (!choice.passing || instance.passing && held.alive)
+    })
+}
+
+fn is_meant(node: &Node, choice: &Choice<'_>) -> bool {
+    let held = |key: &str| node.meta.get(key).map(String::as_str);
+    choice.node_meta.iter().all(|(key, value)| held(key) == Some(*value))
+}
+
+fn instance_checks(catalog: &Catalog, index: u64) -> impl Iterator<Item = Value> {
+    catalog.services.iter().flat_map(move |(name, instances)| {
+        instances.iter().map(move |instance| instance_check(name, instance, index))
     })
 }
 

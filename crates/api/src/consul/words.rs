@@ -30,10 +30,11 @@ impl Words {
 
     /// The name a port goes by. Of several ports each needs one of its own.
     pub(super) fn name(&self, service: &str, port: u16, several: bool) -> String {
-        if let Some(name) = self.0.get(&(port, "name".to_owned())) {
+        let given = |port: u16| self.0.get(&(port, "name".to_owned())).filter(|n| !n.is_empty());
+        if let Some(name) = given(port) {
             return name.clone();
         }
-        let name = self.0.get(&(0, "name".to_owned())).map_or(service, String::as_str);
+        let name = given(0).map_or(service, String::as_str);
         if several { format!("{name}-{port}") } else { name.to_owned() }
     }
 
@@ -95,6 +96,7 @@ mod tests {
         check(&[("SERVICE_NAME", "shop")], true, "shop-80");
         check(&[("SERVICE_NAME", "shop"), ("SERVICE_80_NAME", "http")], true, "http");
         check(&[("SERVICE_81_NAME", "admin")], true, "web-80");
+        check(&[("SERVICE_NAME", ""), ("SERVICE_80_NAME", "")], false, "web");
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub(super) fn write(spec: &ContainerSpec, out: &mut Map<String, Value>) {
     }
 }
 
-fn read_check(from: &Body<'_>) -> Result<HealthCheck, ApiError> {
+/// Rancher's check, wherever it stands.
+pub(crate) fn read_check(from: &Body<'_>) -> Result<HealthCheck, ApiError> {
     let port = from.port("port")?;
     let quorum = from.inner("recreateOnQuorumStrategyConfig")?;
     Ok(HealthCheck {
@@ -60,7 +61,8 @@ fn read_strategy(from: &Body<'_>) -> Result<HealthStrategy, ApiError> {
     }
 }
 
-fn write_check(check: &HealthCheck) -> Value {
+/// The same as it is written.
+pub fn write_check(check: &HealthCheck) -> Value {
     let strategy = match check.strategy {
         HealthStrategy::None => "none",
         HealthStrategy::Recreate => "recreate",

@@ -19,6 +19,7 @@ pub(super) static SCHEMA: Schema = Schema {
             Field::cr("launchConfig", "launchConfig"),
             Field::cru("externalIpAddresses", "array[string]"),
             Field::cru("hostname", "string"),
+            Field::cru("healthCheck", "instanceHealthCheck"),
         ],
     ],
     actions: ACTIONS,

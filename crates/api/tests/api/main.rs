@@ -7,6 +7,7 @@ mod bench;
 mod between;
 mod certificates;
 mod compose;
+mod consul;
 mod containers;
 mod discovery;
 mod fuzz;

@@ -495,6 +495,26 @@ fn a_kind_is_found_in_its_own_collection_and_in_all_services() {
 }
 
 #[test]
+fn what_is_outside_has_a_check_of_its_own() {
+    let mut one = One::new(0);
+    let check =
+        |port: u16| json!({ "port": port, "interval": 1000, "requestLine": "GET / HTTP/1.0" });
+    let body = json!({ "externalIpAddresses": ["192.0.2.1"], "healthCheck": check(80) });
+    let made = one.bench.ask("POST ~/externalservices", one.body("out", &body), 201);
+    assert_eq!(made["healthCheck"]["port"], 80);
+    assert_eq!(made["healthCheck"]["requestLine"], "GET / HTTP/1.0");
+    let path = format!("~/externalservices/{}", made["id"].as_str().unwrap());
+    let put = format!("PUT {path}");
+    let changed = one.bench.ask(&put, json!({ "healthCheck": check(81) }), 200);
+    assert_eq!(changed["healthCheck"]["port"], 81);
+    let kept = one.bench.ask(&put, json!({ "externalIpAddresses": ["192.0.2.2"] }), 200);
+    assert_eq!(kept["healthCheck"]["port"], 81, "what is not named stays");
+    let gone = one.bench.ask(&put, json!({ "healthCheck": null }), 200);
+    assert_eq!(gone["healthCheck"], Value::Null);
+    one.bench.ask(&put, json!({ "healthCheck": { "interval": 5 } }), 422);
+}
+
+#[test]
 fn balancer_rules_change_without_an_upgrade() {
     let mut one = One::new(1);
     let app = one.run("app", &Value::Null);

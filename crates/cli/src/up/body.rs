@@ -54,6 +54,7 @@ pub(super) fn service(
     if let Some(external) = &spec.external {
         put("externalIpAddresses", json!(external.addresses));
         put("hostname", json!(external.hostname));
+        put("healthCheck", json!(external.health_check.as_ref().map(launch_config::write_check)));
     }
     if let Some(selector) = &spec.selector_link {
         put("selectorLink", json!(selector));

@@ -204,7 +204,8 @@ fn healthcheck(check: &DockerHealth) -> Map<String, Value> {
     keys
 }
 
-fn health_check(check: &HealthCheck) -> Map<String, Value> {
+/// `health_check`, wherever it stands.
+pub(super) fn health_check(check: &HealthCheck) -> Map<String, Value> {
     let mut keys = Map::new();
     put(&mut keys, "port", check.port);
     put(&mut keys, "request_line", check.request_line.clone());

@@ -339,7 +339,8 @@ prop_compose! {
                 service.kind = ServiceKind::External;
                 service.template.primary.image.clear();
                 let addresses = vec!["10.0.0.1".to_owned()];
-                service.external = Some(External { addresses, hostname: None });
+                let health_check = service.template.primary.health_check.take();
+                service.external = Some(External { addresses, hostname: None, health_check });
                 service.template.primary.hostname = None;
             }
             2 => {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use super::{behind, carried, drain_timeout_ms, is_serving, ledger_number, selected};
 use crate::schedule::resolve;
 use crate::{
-    BalancerConfig, BalancerSpec, CertificatePem, Desired, Hold, HostId, Listener, NetworkMode,
-    Phase, PortRule, Protocol, Route, Service, ServiceId, ServiceKind, Slot, Target, Tuning, Unit,
-    UnitKey, UpgradePhase, Wanted, World, label,
+    BalancerConfig, BalancerSpec, CertificatePem, Desired, HealthCheck, Hold, HostId, Listener,
+    NetworkMode, Phase, PortRule, Protocol, Route, RuleProtocol, Service, ServiceId, ServiceKind,
+    Slot, Target, Tuning, Unit, UnitKey, UpgradePhase, Wanted, World, label,
 };
 
 /// What the balancer process of `unit` serves.
@@ -51,15 +51,29 @@ pub(super) fn target_ports(world: &World, service: &Service) -> Vec<u16> {
     let with_rules = balancers.filter_map(|b| b.balancer.as_ref().map(|spec| (b, spec)));
     let rules = with_rules.flat_map(|(b, spec)| rules(world, b, spec));
     let to_here = rules.filter(|rule| {
-        rule.protocol != crate::RuleProtocol::Udp
+        rule.protocol != RuleProtocol::Udp
             && rule.service.is_some_and(|target| behind(world, target).contains(&service.id))
     });
     to_here.filter_map(|rule| rule.target_port).collect()
 }
 
-/// A balancer's rules with selectors put into services. A service that is found by its labels may say itself for
-/// which host and path, and on which port.
+/// A balancer's rules with selectors put into services. What is found by its labels may say itself for which host and path,
+/// and on which port. A balancer that is found says so by its own rules, and requests go straight to their targets;
+/// unless the selector's rule has a port, which is then one of the balancer itself.
 fn rules(world: &World, balancer: &Service, spec: &BalancerSpec) -> Vec<PortRule> {
+    let mut all = found(world, balancer, spec, &[]);
+    all.iter_mut().for_each(leave_out_unspoken);
+    all
+}
+
+/// `within` are the balancers that ask for these rules: what they ask of each other in a circle adds nothing.
+fn found(
+    world: &World,
+    balancer: &Service,
+    spec: &BalancerSpec,
+    within: &[ServiceId],
+) -> Vec<PortRule> {
+    let within = [within, &[balancer.id]].concat();
     let mut all = Vec::new();
     for rule in &spec.rules {
         let Some(selector) = &rule.selector else {
@@ -71,39 +85,64 @@ fn rules(world: &World, balancer: &Service, spec: &BalancerSpec) -> Vec<PortRule
             continue;
         };
         for target in selected(world, balancer, selector) {
-            let found = PortRule { service: Some(target.id), selector: None, ..rule.clone() };
-            let own = target.balancer.as_ref().filter(|_| target.kind != ServiceKind::Balancer);
-            let own = own.map_or(&[][..], |own| &own.rules);
-            if own.is_empty() {
-                all.push(found.clone());
+            let plain = PortRule { service: Some(target.id), selector: None, ..rule.clone() };
+            match &target.balancer {
+                Some(own) if target.kind == ServiceKind::Balancer && rule.target_port.is_none() => {
+                    let is_new = target.wanted == Wanted::Active && !within.contains(&target.id);
+                    let theirs = is_new.then(|| found(world, target, own, &within));
+                    all.extend(theirs.into_iter().flatten().filter_map(|own| through(rule, own)));
+                }
+                Some(own) if target.kind != ServiceKind::Balancer && !own.rules.is_empty() => {
+                    all.extend(own.rules.iter().map(|own| beside(&plain, own)));
+                }
+                Some(_) | None => all.push(plain),
             }
-            all.extend(own.iter().map(|own| PortRule {
-                hostname: own.hostname.clone().or_else(|| rule.hostname.clone()),
-                path: own.path.clone().or_else(|| rule.path.clone()),
-                target_port: own.target_port.or(rule.target_port),
-                backend_name: own.backend_name.clone().or_else(|| rule.backend_name.clone()),
-                weight: own.weight.or(rule.weight),
-                ..found.clone()
-            }));
         }
     }
-    all.iter_mut().for_each(leave_out_unspoken);
     all
+}
+
+/// A rule that found a service which has something to say itself.
+fn beside(plain: &PortRule, own: &PortRule) -> PortRule {
+    PortRule {
+        hostname: own.hostname.clone().or_else(|| plain.hostname.clone()),
+        path: own.path.clone().or_else(|| plain.path.clone()),
+        target_port: own.target_port.or(plain.target_port),
+        backend_name: own.backend_name.clone().or_else(|| plain.backend_name.clone()),
+        weight: own.weight.or(plain.weight),
+        ..plain.clone()
+    }
+}
+
+/// Another balancer's rule, on the port of the one that found it; none where that port speaks something else.
+fn through(rule: &PortRule, own: PortRule) -> Option<PortRule> {
+    let spoken = |protocol: RuleProtocol| match protocol {
+        RuleProtocol::Http | RuleProtocol::Https => RuleProtocol::Http,
+        RuleProtocol::Tcp | RuleProtocol::Tls => RuleProtocol::Tcp,
+        RuleProtocol::Sni => RuleProtocol::Sni,
+        RuleProtocol::Udp => RuleProtocol::Udp,
+    };
+    (spoken(rule.protocol) == spoken(own.protocol)).then(|| PortRule {
+        source_port: rule.source_port,
+        protocol: rule.protocol,
+        priority: own.priority.or(rule.priority),
+        ..own
+    })
 }
 
 /// What is not HTTP has no paths and, but for SNI, no host names: all targets of the port balance together.
 fn leave_out_unspoken(rule: &mut PortRule) {
     match rule.protocol {
-        crate::RuleProtocol::Http | crate::RuleProtocol::Https => {}
-        crate::RuleProtocol::Sni => rule.path = None,
-        crate::RuleProtocol::Tcp | crate::RuleProtocol::Tls | crate::RuleProtocol::Udp => {
+        RuleProtocol::Http | RuleProtocol::Https => {}
+        RuleProtocol::Sni => rule.path = None,
+        RuleProtocol::Tcp | RuleProtocol::Tls | RuleProtocol::Udp => {
             (rule.hostname, rule.path) = (None, None);
         }
     }
 }
 
 fn listener_of(spec: &BalancerSpec, rule: &PortRule) -> Listener {
-    let ends_tls = matches!(rule.protocol, crate::RuleProtocol::Https | crate::RuleProtocol::Tls);
+    let ends_tls = matches!(rule.protocol, RuleProtocol::Https | RuleProtocol::Tls);
     Listener {
         protocol: rule.protocol,
         routes: Vec::new(),
@@ -148,7 +187,7 @@ fn is_wildcard(host: &str) -> bool {
 struct Answers {
     targets: Vec<Target>,
     hold: Option<Hold>,
-    check: Option<crate::HealthCheck>,
+    check: Option<HealthCheck>,
 }
 
 /// Rules for the same host and path share one route; an address is listed once.
@@ -201,14 +240,19 @@ fn answers(world: &World, balancer: &Service, from: HostId, rule: &PortRule) -> 
     let behind = behind(world, service).into_iter().filter_map(|id| world.service(id));
     for service in behind.filter(|service| service.wanted == Wanted::Active) {
         answers.hold = answers.hold.or_else(|| is_coming(world, service).then_some(Hold::DEFAULT));
-        let template = world.current_template(service);
-        let check = template.and_then(|template| template.primary.health_check.clone());
-        answers.check = answers.check.or(check);
+        answers.check = answers.check.or_else(|| check_of(world, service));
         collect(world, from, service, port, weight, &mut found);
     }
     let targets = found.into_values().collect();
     answers.targets = nearest(world, balancer, from, targets);
     answers
+}
+
+/// An external service has its own; that of a container is part of its configuration.
+fn check_of(world: &World, service: &Service) -> Option<HealthCheck> {
+    let own = service.external.as_ref().and_then(|external| external.health_check.clone());
+    let template = || world.current_template(service);
+    own.or_else(|| template().and_then(|template| template.primary.health_check.clone()))
 }
 
 fn collect(

@@ -161,6 +161,14 @@ fn containers(world: &World, unit: &Unit) -> Vec<DiscoveredContainer> {
     made.collect()
 }
 
+/// Where a member of a unit is reached by other hosts' containers; `None` while that is not known.
+pub fn member_address(world: &World, unit: &Unit, member: &str) -> Option<String> {
+    let template = world.template(unit.key.service, unit.key.revision)?;
+    let host = world.host(unit.host).map_or("", |host| host.address.as_str());
+    let found = address(template, member, world.observed(unit.key), host);
+    (!found.is_empty()).then_some(found)
+}
+
 /// Where a member is reached: where the member is whose network it is in.
 fn address(template: &Template, member: &str, seen: Option<&Observed>, host: &str) -> String {
     let spec = |name: &str| match name {

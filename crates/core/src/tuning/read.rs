@@ -310,6 +310,8 @@ mod tests {
         }
     }
 
+    /// Rancher hands all of this to HAProxy as it stands: sections of its own, options of servers and any directive work
+    /// there.
     #[test]
     fn what_is_refused_and_what_to_do() {
         let said: Vec<String> = [

@@ -12,6 +12,7 @@ use hickory_proto::op::Query;
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, PTR, SRV};
 use hickory_proto::rr::{Name, RData, RecordType};
 
+use super::message::start_of_authority;
 use super::names::{Client, Known, Leads, Names, Port, ZONE, is_in_zone};
 
 /// What to say.
@@ -39,7 +40,10 @@ pub(super) fn answer(names: &Names, asker: IpAddr, question: &Query, turn: usize
         let text = text(&asked);
         let leads = match find(names, client, &text) {
             Found::Known(leads) => leads,
-            Found::Unknown if text == ZONE => return here(chain, Vec::new()),
+            Found::Unknown if text == ZONE => {
+                let own = (kind == RecordType::SOA).then(start_of_authority);
+                return here(chain, own.into_iter().map(|record| record.data).collect());
+            }
             Found::Unknown if chain.is_empty() => return Answer::Nowhere,
             // The first name exists, and leads nowhere.
             Found::Unknown => return here(chain, Vec::new()),
@@ -189,6 +193,8 @@ mod tests {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
+    /// Two answers are otherwise than Rancher's: of a service whose containers are all down it names one of them all the
+    /// same, which is a connection refused; and it knows services with a virtual address, which Drover has none of.
     #[test]
     fn a_service_is_what_serves_of_it() {
         let facts = facts(&[
@@ -206,6 +212,7 @@ mod tests {
             "service foo/hosted host 192.0.2.1 192.0.2.2@2",
             "external foo/externalName google.com",
             "external foo/externalIps 10.1.1.1 10.1.1.2",
+            "external foo/externalSix 2001:db8::1 10.1.1.3",
             "external foo/off inactive 10.1.1.1",
         ]);
         check(
@@ -233,12 +240,16 @@ mod tests {
                 ),
                 (STRANGER, "externalname.foo.{s} CNAME", "google.com."),
                 (STRANGER, "externalips.foo.{s}", "10.1.1.1 10.1.1.2"),
+                (STRANGER, "externalsix.foo.{s}", "10.1.1.3"),
+                (STRANGER, "externalsix.foo.{s} AAAA", "2001:db8::1"),
+                (STRANGER, "externalips.foo.{s} AAAA", "nothing"),
                 (STRANGER, "off.foo.{s}", "no such name"),
                 (STRANGER, "rancher-metadata.{s}", "169.254.169.250"),
                 (STRANGER, "rancher-metadata", "169.254.169.250"),
                 (STRANGER, "foo.{s}", "no such name"),
                 (STRANGER, "x.{s}", "no such name"),
                 (STRANGER, "{s}", "nothing"),
+                (STRANGER, "{s} SOA", "rancher.internal. nobody.rancher.internal. 1 60 60 60 1"),
                 (STRANGER, "regularsvc.foo.{s} AAAA", "nothing"),
                 (STRANGER, "regularsvc.foo AAAA", "nothing"),
                 (STRANGER, "regularsvc.foo.{s} TXT", "nothing"),

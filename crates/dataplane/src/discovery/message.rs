@@ -189,7 +189,7 @@ fn address_record(address: IpAddr) -> RData {
 }
 
 /// Says for how long "no" may be kept.
-fn start_of_authority() -> Record {
+pub(super) fn start_of_authority() -> Record {
     let zone = Name::from_ascii(ZONE).map_or_else(|_| Name::root(), fully_qualified);
     let contact =
         Name::from_ascii(format!("nobody.{ZONE}")).map_or_else(|_| Name::root(), fully_qualified);

@@ -214,6 +214,8 @@ fn respond(said: Said, form: Form) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::super::Options;
+    use drover_core::DiscoveredService;
+
     use super::super::facts::facts;
     use super::*;
 
@@ -227,6 +229,10 @@ mod tests {
             "alias Shop/Name >Shop/Web",
             "service other/plain host 192.0.2.1",
         ]);
+        table_of(facts)
+    }
+
+    fn table_of(facts: drover_core::Discovery) -> Table {
         let options = Options {
             config: "c".into(),
             status: "s".into(),
@@ -341,6 +347,62 @@ mod tests {
             })
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// What Rancher's own tests of a running environment ask of each thing. One thing is otherwise: `token`, which Rancher
+    /// shows a service of its own, is empty here; nothing in Drover knows such a secret.
+    #[test]
+    fn each_thing_says_what_it_is() {
+        let mut facts = facts(&[
+            "service shop/web port=6002:22/tcp label=tier=front 10.42.1.2 >store=shop/db",
+            "service shop/db 10.42.1.9",
+            "service shop/lb 10.42.1.3",
+        ]);
+        let edit = |facts: &mut drover_core::Discovery, id, edit: fn(&mut DiscoveredService)| {
+            edit(Arc::make_mut(facts.services.get_mut(&drover_core::ServiceId(id)).unwrap()));
+        };
+        edit(&mut facts, 10, |web| {
+            web.metadata = serde_json::from_str(r#"{ "site": { "name": "a", "n": 5 } }"#).unwrap();
+        });
+        edit(&mut facts, 12, |lb| {
+            lb.kind = drover_core::ServiceKind::Balancer;
+            lb.lb_config = json!({ "port_rules": [{ "source_port": 80, "service": "shop/web" }] });
+        });
+        let table = table_of(facts);
+        let json = |path: &str| -> Value {
+            let said = ask(&table, WEB, path, "application/json");
+            serde_json::from_str(&said.body).unwrap()
+        };
+        for (path, want) in [
+            ("self/service/name", json!("web")),
+            ("self/service/stack_name", json!("shop")),
+            ("self/service/kind", json!("service")),
+            ("self/service/uuid", json!("s-10")),
+            ("self/service/labels", json!({ "tier": "front" })),
+            ("self/service/ports", json!(["6002:22/tcp"])),
+            ("self/service/metadata", json!({ "site": { "name": "a", "n": 5 } })),
+            ("self/service/metadata/site/n", json!(5)),
+            ("self/service/links", json!({ "shop/db": "store" })),
+            ("self/stack/environment_name", json!("Default")),
+            ("self/stack/name", json!("shop")),
+            ("self/stack/uuid", json!("st-100")),
+            ("self/host/agent_ip", json!("192.0.2.1")),
+            ("self/host/hostname", json!("h1.lan")),
+            ("self/host/labels", json!({})),
+            ("self/host/uuid", json!("h-1")),
+            ("self/container/uuid", json!("i-1000")),
+            ("self/container/labels/tier", json!("front")),
+            ("self/container/ports", json!(["0.0.0.0:6002:22/tcp"])),
+            ("services/lb/kind", json!("loadBalancerService")),
+            ("services/lb/lb_config/port_rules/0/service", json!("shop/web")),
+            ("services/web/lb_config", Value::Null),
+        ] {
+            assert_eq!(json(&format!("/latest/{path}")), want, "{path}");
+        }
+        assert_eq!(json("/latest/self/service"), json("/latest/self/stack/services/0"));
+        assert_eq!(json("/2015-12-19/self/service/containers/0"), json("/2015-12-19/containers/0"));
+        assert_eq!(json("/2015-07-25/self/stack/services"), json!(["web", "db", "lb"]));
+        assert_eq!(json("/2015-12-19/self/container/ports"), json!(["192.0.2.1:6002:22/tcp"]));
     }
 
     #[test]

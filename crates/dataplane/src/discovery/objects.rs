@@ -120,6 +120,7 @@ impl Objects<'_> {
         let name = self.spell(member_name(service, member));
         let containers = service.containers.iter().filter(|c| c.member == member);
         let external = service.external.as_ref();
+        let checked = external.and_then(|external| external.health_check.as_ref());
         let sidekicks = service.sidekicks.iter().filter(|_| member.is_empty());
         let balancer = Some(&service.lb_config).filter(|_| member.is_empty());
         json!({
@@ -144,7 +145,7 @@ impl Objects<'_> {
             "containers": containers
                 .map(|c| self.nested(&c.name, || self.container(service, c)))
                 .collect::<Vec<_>>(),
-            "health_check": health_check(spec.health_check.as_ref()),
+            "health_check": health_check(checked.or(spec.health_check.as_ref())),
             "lb_config": balancer,
             "create_index": service.containers.iter().map(|c| c.serial).max(),
             "environment_uuid": self.facts.project.uuid,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use drover_api::consul::{self, Catalog};
+use drover_api::consul::{self, Catalog, Choice};
 use drover_api::{ApiError, Code, Query};
 use serde_json::{Value, json};
 
@@ -18,6 +18,8 @@ pub(crate) enum What {
     Node(String),
     Health(String),
     Checks(String),
+    ServiceChecks(String),
+    NodeChecks(String),
     AgentSelf,
     Leader,
 }
@@ -48,10 +50,17 @@ impl What {
             ["v1", "catalog", "node", name] => Self::Node(text(name)),
             ["v1", "health", "service", name] => Self::Health(text(name)),
             ["v1", "health", "state", state] => Self::Checks(text(state)),
+            ["v1", "health", "checks", name] => Self::ServiceChecks(text(name)),
+            ["v1", "health", "node", name] => Self::NodeChecks(text(name)),
             ["v1", "agent", "self"] => Self::AgentSelf,
             ["v1", "status", "leader"] => Self::Leader,
             _ => return None,
         })
+    }
+
+    /// Whether its answer can change: clients that wait for another of the rest would wait in vain.
+    pub(super) fn changes(&self) -> bool {
+        !matches!(self, Self::Datacenters | Self::AgentSelf | Self::Leader)
     }
 }
 
@@ -62,7 +71,8 @@ pub(super) fn token(parts: &Parts, query: &Query) -> Option<(String, String)> {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let token = header("x-consul-token").or(bearer).or_else(|| query.get("token"))?;
+    let places = [header("x-consul-token"), bearer, query.get("token")];
+    let token = places.into_iter().flatten().find(|token| !token.is_empty())?;
     // A token that is none of ours is a wrong one, not a missing one.
     let (access, secret) = token.split_once(':').unwrap_or((token, ""));
     Some((access.to_owned(), secret.to_owned()))
@@ -78,6 +88,11 @@ pub(super) fn wait(query: &Query) -> Result<Option<Wait>, ApiError> {
         let why =
             format!("there is no datacenter `{other}`: the only one is {}", consul::DATACENTER);
         return refuse("dc", why);
+    }
+    for scope in ["ns", "partition", "peer"] {
+        if let Some(other) = query.get(scope).filter(|name| !["", "default"].contains(name)) {
+            return refuse(scope, format!("there is no `{other}`: the catalog is not divided"));
+        }
     }
     let index = match query.get("index").map(str::parse::<u64>) {
         None | Some(Ok(0)) => return Ok(None),
@@ -106,18 +121,33 @@ pub(super) fn body(
     index: u64,
     cluster: &str,
 ) -> Value {
-    let tags: Vec<&str> =
-        query.pairs().filter(|(name, _)| *name == "tag").map(|(_, tag)| tag).collect();
+    let choice = choice(query, what);
     match what {
         What::Datacenters => json!([consul::DATACENTER]),
-        What::Nodes => consul::nodes(catalog, index),
-        What::Services => consul::services(catalog),
-        What::Service(name) => consul::service(catalog, name, &tags, index),
+        What::Nodes => consul::nodes(catalog, &choice, index),
+        What::Services => consul::services(catalog, &choice),
+        What::Service(name) => consul::service(catalog, name, &choice, index),
         What::Node(name) => consul::node_services(catalog, name, index),
-        What::Health(name) => consul::health(catalog, name, &tags, is_passing(query), index),
+        What::Health(name) => consul::health(catalog, name, &choice, index),
         What::Checks(state) => consul::checks(catalog, state, index),
+        What::ServiceChecks(name) => consul::service_checks(catalog, name, &choice, index),
+        What::NodeChecks(name) => consul::node_checks(catalog, name, index),
         What::AgentSelf => consul::agent_self(cluster, env!("CARGO_PKG_VERSION")),
         What::Leader => consul::leader(),
+    }
+}
+
+/// `?tag=…&node-meta=key:value&passing`; only health is asked for those that pass.
+fn choice<'a>(query: &'a Query, what: &What) -> Choice<'a> {
+    let all = |wanted: &'static str| {
+        query.pairs().filter(move |(name, _)| *name == wanted).map(|(_, value)| value)
+    };
+    Choice {
+        tags: all("tag").filter(|tag| !tag.is_empty()).collect(),
+        node_meta: all("node-meta")
+            .map(|text| text.split_once(':').unwrap_or((text, "")))
+            .collect(),
+        passing: matches!(what, What::Health(_)) && is_passing(query),
     }
 }
 
@@ -164,6 +194,8 @@ mod tests {
         check("v1/catalog/services", Some(What::Services));
         check("v1/health/service/web", Some(What::Health("web".into())));
         check("v1/health/state/any", Some(What::Checks("any".into())));
+        check("v1/health/checks/web", Some(What::ServiceChecks("web".into())));
+        check("v1/health/node/h1", Some(What::NodeChecks("h1".into())));
         check("v1/agent/self", Some(What::AgentSelf));
         check("v1/catalog/register", None);
         check("v1/services", None);

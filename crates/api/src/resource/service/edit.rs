@@ -6,6 +6,7 @@ use super::{create, find, loops};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
+use crate::launch_config::read_check;
 use crate::resource::certificate;
 use crate::{lb_config, upgrade};
 
@@ -124,6 +125,12 @@ fn read_external(into: &mut Service, body: Body<'_>) -> Result<(), ApiError> {
         return Err(ApiError::on(Code::InvalidFormat, "externalIpAddresses", why));
     }
     let hostname = if body.names("hostname") { body.text("hostname")? } else { held.hostname };
-    into.external = Some(External { addresses, hostname: hostname.filter(|h| !h.is_empty()) });
+    let hostname = hostname.filter(|name| !name.is_empty());
+    let health_check = if body.names("healthCheck") {
+        body.inner("healthCheck")?.map(|check| read_check(&check)).transpose()?
+    } else {
+        held.health_check
+    };
+    into.external = Some(External { addresses, hostname, health_check });
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{schema_of, standing};
 use crate::context::Context;
 use crate::ids::Kind;
+use crate::launch_config::write_check;
 use crate::resource::{Envelope, certificate, finish};
 use crate::{launch_config, lb_config, upgrade};
 
@@ -56,6 +57,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         let external = service.external.clone().unwrap_or_default();
         fields["externalIpAddresses"] = json!(external.addresses);
         fields["hostname"] = json!(external.hostname);
+        fields["healthCheck"] = json!(external.health_check.as_ref().map(write_check));
     }
     finish(ctx, envelope, fields)
 }
