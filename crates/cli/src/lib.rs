@@ -16,6 +16,7 @@ mod diff;
 mod failure;
 mod lifecycle;
 mod logs;
+mod network;
 mod operator;
 mod progress;
 mod project;
@@ -38,7 +39,7 @@ pub use failure::{Failure, INTERRUPTED};
 pub use project::ProjectError;
 pub use settings::SettingsError;
 
-use args::{Between, Up, UpgradeCommand};
+use args::{Between, NetworkCommand, Up, UpgradeCommand};
 use progress::{Reporter, Voice};
 
 /// Under which name the program runs.
@@ -99,6 +100,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         },
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
+        Command::Network(command) => network::network(command).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
     }
@@ -123,6 +125,7 @@ impl Command {
                  {program} up --rollback goes back"
             ),
             Self::Logs(_) => "stopped reading".to_owned(),
+            Self::Network(NetworkCommand::Doctor(_)) => "stopped; nothing was changed".to_owned(),
             _ => "stopped watching; the server goes on with what it was asked. The same command again goes on watching"
                 .to_owned(),
         }

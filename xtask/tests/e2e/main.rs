@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod bad_input;
+mod doctor;
 mod fixed_port;
 mod full_disk;
 mod healing;
