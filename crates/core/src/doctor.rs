@@ -169,7 +169,7 @@ pub struct Way {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reach {
-    /// Bytes of the largest packet that was tried.
+    /// Bytes of the largest packet that was tried; 0 if none was, because the address is none of IPv4.
     pub full: u32,
     /// Bytes of the largest packet that was answered; 0 if none was.
     pub largest: u32,

@@ -62,7 +62,7 @@ impl Pings {
         let mut next = Instant::now();
         while !self.all.iter().all(|ping| ping.answered) && Instant::now() < until {
             if next <= Instant::now() {
-                self.send();
+                self.send().await;
                 next += ROUND;
             }
             tokio::select! {
@@ -76,7 +76,7 @@ impl Pings {
         }
     }
 
-    fn send(&mut self) {
+    async fn send(&mut self) {
         let (run, host) = (self.run, self.host);
         for (number, ping) in (0..=u16::MAX).zip(&mut self.all) {
             if ping.answered || ping.rounds == 0 {
@@ -84,11 +84,8 @@ impl Pings {
             }
             ping.rounds -= 1;
             let message = request(Mark { run, host, level: ping.level }, number, ping.bytes);
-            match self.socket.send(ping.to, &message) {
-                Ok(()) => {}
-                // The next round will do.
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => ping.said = format!("its own kernel says: {}", plain(&error)),
+            if let Err(error) = self.socket.send(ping.to, &message).await {
+                ping.said = format!("its own kernel says: {}", plain(&error));
             }
         }
     }

@@ -3,22 +3,18 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::OwnedFd;
 
 use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, set_ip_mtu_discover, set_socket_recv_buffer_size,
 };
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, recv, sendto,
-    socket_with,
-};
-use tokio::io::unix::AsyncFd;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
+use tokio::net::UdpSocket;
 
 /// Room for what arrives while nobody reads, bytes.
 const WAITING: usize = 1 << 20;
 
-/// The socket.
-pub(super) struct EchoSocket(AsyncFd<OwnedFd>);
+/// The socket. It is no UDP socket, but waiting, sending and receiving are the same calls for both.
+pub(super) struct EchoSocket(UdpSocket);
 
 impl EchoSocket {
     /// Open one.
@@ -29,27 +25,16 @@ impl EchoSocket {
         // Whatever was learned of the way before: this is to find out how it is now.
         set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::PROBE)?;
         set_socket_recv_buffer_size(&socket, WAITING)?;
-        Ok(Self(AsyncFd::register(socket)?))
+        UdpSocket::from_std(socket.into()).map(Self)
     }
 
-    /// Send, or not: what doesn't go at once is lost, as on the way.
-    pub(super) fn send(&self, to: Ipv4Addr, message: &[u8]) -> io::Result<()> {
-        let to = SocketAddrV4::new(to, 0);
-        sendto(self.0.get_ref(), message, SendFlags::empty(), &to)?;
-        Ok(())
+    /// Send.
+    pub(super) async fn send(&self, to: Ipv4Addr, message: &[u8]) -> io::Result<()> {
+        self.0.send_to(message, SocketAddrV4::new(to, 0)).await.map(drop)
     }
 
     /// The next packet, IP header and all; its length.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let mut ready = self.0.readable().await?;
-            let read = |socket: &AsyncFd<OwnedFd>| {
-                let (length, _) = recv(socket.get_ref(), &mut *buffer, RecvFlags::empty())?;
-                Ok(length)
-            };
-            if let Ok(done) = ready.try_io(read) {
-                return done;
-            }
-        }
+        self.0.recv(buffer).await
     }
 }

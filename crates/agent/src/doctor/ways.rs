@@ -54,8 +54,7 @@ pub(super) async fn probe(host: u64, mtus: (u32, u32), targets: Vec<ProbeTarget>
         pings.exchange(end).await;
     };
     let (connected, ()) = tokio::join!(connected, look_closer);
-    let ways =
-        targets.iter().map(|target| (target.host, way(target, mtus, &pings.all, &connected)));
+    let ways = targets.iter().map(|target| (target.host, way(target, &pings.all, &connected)));
     Probed { problem: String::new(), ways: ways.collect(), heard: pings.heard }
 }
 
@@ -123,26 +122,21 @@ async fn connected(silent: Vec<Ipv4Addr>) -> BTreeSet<Ipv4Addr> {
     join_all(tries).await.into_iter().flatten().collect()
 }
 
-fn way(
-    target: &ProbeTarget,
-    (below, inside): (u32, u32),
-    all: &[Ping],
-    connected: &BTreeSet<Ipv4Addr>,
-) -> Way {
+fn way(target: &ProbeTarget, all: &[Ping], connected: &BTreeSet<Ipv4Addr>) -> Way {
     let of = |level| all.iter().filter(move |ping| (ping.host, ping.level) == (target.host, level));
-    let reach = |level, full| {
+    let reach = |level| {
         let answered = of(level).filter(|ping| ping.answered).map(|ping| ping.bytes).max();
         let said = of(level).find(|ping| !ping.answered && !ping.said.is_empty());
         Reach {
-            full,
+            full: of(level).map(|ping| ping.bytes).max().unwrap_or_default(),
             largest: answered.unwrap_or_default(),
             said: said.map(|ping| ping.said.clone()).unwrap_or_default(),
         }
     };
     let container = of(Level::Container).next();
     Way {
-        underlay: reach(Level::Underlay, below),
-        overlay: reach(Level::Overlay, inside),
+        underlay: reach(Level::Underlay),
+        overlay: reach(Level::Overlay),
         container: container.map(|ping| ping.answered || connected.contains(&ping.to)),
     }
 }

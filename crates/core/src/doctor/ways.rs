@@ -58,7 +58,7 @@ pub(super) fn reached(case: &Case<'_>, host: HostId) -> (usize, usize) {
         known.iter().filter(|(from, _)| *from == host).map(|(_, to)| *to).collect();
     let well = |pair: Pair| {
         let arrived = arrived(case, pair).overlay;
-        arrived > 0 && arrived >= full(case, pair) && !is_silent(case, pair)
+        arrived > 0 && arrived >= full(case, pair) && !is_withheld(case, pair)
     };
     let reached = others.iter().filter(|other| well((host, **other)) && well((**other, host)));
     (others.len(), reached.count())
@@ -92,8 +92,8 @@ fn full(case: &Case<'_>, pair: Pair) -> u32 {
     way(case, pair).map_or(0, |way| way.overlay.full)
 }
 
-/// The containers of `to` can't be reached, though its gateway can.
-fn is_silent(case: &Case<'_>, pair: Pair) -> bool {
+/// The containers of `to` are not reached, though its gateway is.
+fn is_withheld(case: &Case<'_>, pair: Pair) -> bool {
     let (from, to) = pair;
     let both = [pair, (to, from)].into_iter().all(|pair| arrived(case, pair).overlay > 0);
     both && way(case, pair).is_some_and(|way| way.container == Some(false))
@@ -103,8 +103,9 @@ fn trouble(case: &Case<'_>, pair: Pair) -> Vec<Trouble> {
     let (arrived, full) = (arrived(case, pair), full(case, pair));
     let explained = is_explained(case, pair);
     if arrived.overlay >= full && full > 0 {
-        let forward = (is_silent(case, pair) && !explained).then_some(Trouble::Forward);
-        let echo = (arrived.underlay == 0).then_some(Trouble::Echo);
+        let forward = (is_withheld(case, pair) && !explained).then_some(Trouble::Forward);
+        let probed = way(case, pair).is_some_and(|way| way.underlay.full > 0);
+        let echo = (probed && arrived.underlay == 0).then_some(Trouble::Echo);
         return forward.into_iter().chain(echo).collect();
     }
     if explained {
