@@ -1,5 +1,5 @@
-//! What a server asks for on a user's behalf: logs, a command in a container, a pull, a stop. None of it changes
-//! what the host shall run, and only containers of this cluster can be asked for.
+//! What a server asks for on a user's behalf: logs, a command in a container, a pull, a stop, how the network is. None of
+//! it changes what the host shall run, and only containers of this cluster can be asked for.
 
 mod exec;
 mod logs;
@@ -14,10 +14,12 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use drover_core::HostAssignment;
 use drover_core::protocol::{Ask, FromAgent};
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::docker::Engine;
+use crate::doctor::{self, Known};
 use crate::link::LinkSender;
 use crate::reference::pinned;
 
@@ -42,6 +44,7 @@ struct Asked {
     number: u64,
     engine: Arc<Engine>,
     assignment: Arc<HostAssignment>,
+    known: Known,
     sender: LinkSender,
 }
 
@@ -51,15 +54,14 @@ impl Asks {
         &mut self,
         number: u64,
         what: Ask,
-        engine: Arc<Engine>,
-        assignment: Arc<HostAssignment>,
+        (engine, assignment, known): (Arc<Engine>, Arc<HostAssignment>, Known),
         sender: LinkSender,
         over: impl FnOnce(u64) + Send + 'static,
     ) {
         let (input, taken) = mpsc::channel(INPUT_FRAMES);
         let cancel = CancellationToken::new();
         self.open.insert(number, Open { input, cancel: cancel.clone() });
-        let asked = Asked { number, engine, assignment, sender };
+        let asked = Asked { number, engine, assignment, known, sender };
         tokio::spawn(async move {
             let done = tokio::select! {
                 done = asked.answer(what, taken) => done,
@@ -113,7 +115,18 @@ impl Asked {
             Ask::Stop { container, grace_s } => self.stop(&container, grace_s).await,
             Ask::Restart { container, grace_s } => self.restart(&container, grace_s).await,
             Ask::Remove { container } => self.remove(&container).await,
+            Ask::Examine { name } => {
+                self.tell(&doctor::examine(&self.engine, &self.known, &name).await)
+            }
+            Ask::Probe { targets } => self.tell(&doctor::probe(&self.known, targets).await),
         }
+    }
+
+    /// Answer with one line of JSON.
+    fn tell(&self, found: &impl Serialize) -> Result<(), String> {
+        let text = serde_json::to_string(found).map_err(|error| error.to_string())?;
+        self.sender.send(FromAgent::Progress { ask: self.number, text });
+        Ok(())
     }
 
     async fn pull(&self, image: &str, only_if_present: bool) -> Result<(), String> {

@@ -12,6 +12,7 @@ pub mod create;
 mod dial;
 mod discovery;
 pub mod docker;
+mod doctor;
 mod enroll;
 mod facts;
 mod follow;

@@ -5,6 +5,7 @@
 
 pub(crate) mod addresses;
 mod bridge;
+mod check;
 mod kernel;
 pub(crate) mod names;
 pub mod plan;
@@ -19,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use bridge::BridgeError;
 pub(crate) use bridge::NETWORK;
+pub(crate) use check::{Checked, Neighbour, check};
 pub use kernel::KernelError;
 pub use subnet::{BadSubnet, Subnet};
 

@@ -75,6 +75,11 @@ pub enum Then {
         /// Only where the image is already.
         only_if_present: bool,
     },
+    /// 200 and a `networkDiagnosis` of a project's hosts, once their agents have been asked.
+    DiagnoseNetwork {
+        /// Whose hosts.
+        project: ProjectId,
+    },
     /// 200 and a `composeConfig` of these services, in the words of compose files.
     ExportConfig {
         /// The stack.

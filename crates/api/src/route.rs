@@ -155,6 +155,7 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
         Then::HostAccess { .. }
         | Then::Ask { .. }
         | Then::Pull { .. }
+        | Then::DiagnoseNetwork { .. }
         | Then::ExportConfig { .. } => None,
     }
 }

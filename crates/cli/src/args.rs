@@ -46,6 +46,9 @@ pub enum Command {
     /// Look at hosts and take them in or out of use
     #[command(subcommand)]
     Host(HostCommand),
+    /// Look at the network between hosts
+    #[command(subcommand)]
+    Network(NetworkCommand),
     /// Add, renew and remove the certificates that balancers serve
     #[command(subcommand, visible_alias = "cert")]
     Certificate(CertificateCommand),
@@ -278,6 +281,21 @@ pub struct Hosts {
     pub operator: Operator,
 }
 
+/// `network`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum NetworkCommand {
+    /// Have every host probe every other, and say what is wrong, where, and what to do
+    ///
+    /// Looks at host addresses, the tunnel, packet sizes, names, metadata, addresses and what the kernel holds.
+    /// Takes a few seconds where something is wrong, and changes nothing.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(Operator),
+}
+
+const DOCTOR_HELP: &str =
+    "Exit status: 0 all is well, warnings aside; 1 something is wrong, or the server
+could not be asked; 2 usage.";
+
 /// `certificate`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CertificateCommand {
@@ -380,6 +398,7 @@ impl Command {
             Self::Upgrade(Upgrade { between: Some(between), .. }) => Some(&mut between.common),
             Self::Upgrade(Upgrade { between: None, .. })
             | Self::Host(_)
+            | Self::Network(_)
             | Self::Certificate(_)
             | Self::Token(_)
             | Self::Key(_) => None,
@@ -389,6 +408,7 @@ impl Command {
     fn operator_mut(&mut self) -> Option<&mut Operator> {
         match self {
             Self::Host(HostCommand::Ls(operator))
+            | Self::Network(NetworkCommand::Doctor(operator))
             | Self::Certificate(CertificateCommand::Ls(operator)) => Some(operator),
             Self::Host(
                 HostCommand::Rm(hosts)

@@ -66,6 +66,11 @@ impl Client {
         &self.address.origin
     }
 
+    /// Id of the environment it works in.
+    pub(crate) fn environment(&self) -> &str {
+        self.address.project.as_deref().unwrap_or_default()
+    }
+
     /// Read one thing. `doing` completes "could not …" in messages.
     pub(crate) async fn get(&self, doing: &str, path: &str) -> Result<Value, CallError> {
         self.call(Method::GET, doing, &self.address.url(path), None).await

@@ -18,6 +18,7 @@ mod evacuate;
 mod failure;
 mod lifecycle;
 mod logs;
+mod network;
 mod operator;
 mod progress;
 mod project;
@@ -40,7 +41,7 @@ pub use failure::{Failure, INTERRUPTED};
 pub use project::ProjectError;
 pub use settings::SettingsError;
 
-use args::{Up, Upgrade, UpgradeCommand};
+use args::{NetworkCommand, Up, Upgrade, UpgradeCommand};
 use progress::{Reporter, Voice};
 
 /// Under which name the program runs.
@@ -103,6 +104,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         },
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
+        Command::Network(command) => network::network(command).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
     }
@@ -123,6 +125,7 @@ impl Command {
                 between.from
             ),
             Self::Logs(_) => "stopped reading".to_owned(),
+            Self::Network(NetworkCommand::Doctor(_)) => "stopped; nothing was changed".to_owned(),
             _ => "stopped watching; the server goes on with what it was asked. The same command again goes on watching"
                 .to_owned(),
         }

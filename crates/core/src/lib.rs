@@ -19,6 +19,7 @@ mod container;
 mod credential;
 pub mod derive;
 mod discovery;
+pub mod doctor;
 mod follow;
 mod host;
 mod id;

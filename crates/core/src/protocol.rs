@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::doctor::ProbeTarget;
 use crate::{
     DiscoveryUpdate, Followed, HostAssignment, HostFacts, HostId, Observed, Secret, Time, UnitKey,
 };
@@ -199,6 +200,17 @@ pub enum Ask {
     Remove {
         /// Docker's id of the container.
         container: String,
+    },
+    /// Say how the host's own part of the network is: one line of progress, a [`crate::doctor::Examined`] as JSON.
+    Examine {
+        /// A name of the project's that its name service must answer; empty for none.
+        name: String,
+    },
+    /// Probe the ways to other hosts, and listen for their probes: one line of progress, a [`crate::doctor::Probed`] as
+    /// JSON.
+    Probe {
+        /// Which hosts.
+        targets: Vec<ProbeTarget>,
     },
 }
 

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use drover_core::doctor::{
+    Deviation, Endpoint, Examined, Heard, Hindered, ProbeTarget, Probed, Way, WrongNeighbour,
+};
 use drover_core::protocol::{Ask, FromAgent, FromServer, HostEvent, Register, Registered, Report};
 use drover_core::*;
 use serde::Serialize;
@@ -229,7 +232,32 @@ fn protocol() {
                     timestamps: false,
                 },
             },
+            FromServer::Ask { ask: 2, what: Ask::Examine { name: "web.blog".into() } },
+            FromServer::Ask { ask: 3, what: Ask::Probe { targets: vec![ProbeTarget::default()] } },
         ],
+    );
+}
+
+#[test]
+fn doctor() {
+    let hinders = Hindered::Subnet("10.42.2.0/24".into());
+    pinned(
+        "examined",
+        &Examined {
+            deviations: vec![Deviation { hinders, to_do: "route it".into() }],
+            neighbours: vec![WrongNeighbour::default()],
+            endpoints: vec![Endpoint { unit: Some(key()), ..Endpoint::default() }],
+            kept: BTreeMap::from([("12/1".into(), "10.42.1.128".into())]),
+            ..Examined::default()
+        },
+    );
+    pinned(
+        "probed",
+        &Probed {
+            ways: BTreeMap::from([(8, Way { container: Some(true), ..Way::default() })]),
+            heard: BTreeMap::from([(8, Heard { underlay: 1500, overlay: 1450 })]),
+            ..Probed::default()
+        },
     );
 }
 

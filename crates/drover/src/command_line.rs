@@ -190,7 +190,7 @@ Under that name (ln -s drover rancher-compose) it behaves as that program.";
 const GROUPS: &[(&str, &[&str])] = &[
     ("Stacks", &["up", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade"]),
     ("Looking", &["ps", "logs"]),
-    ("Cluster", &["server", "agent", "host", "token", "key", "certificate"]),
+    ("Cluster", &["server", "agent", "host", "network", "token", "key", "certificate"]),
 ];
 
 /// The command line with its help in groups.

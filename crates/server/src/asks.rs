@@ -11,6 +11,7 @@ use axum::extract::ws::Message;
 use bytes::{BufMut, Bytes, BytesMut};
 use drover_core::HostId;
 use drover_core::protocol::{Ask, FromServer};
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::link::{Gone, Link};
@@ -62,6 +63,28 @@ pub(crate) async fn finish(server: &Server, host: HostId, what: Ask) -> Result<(
             Arrived::Data(_) | Arrived::Progress(_) => {}
         }
     }
+}
+
+/// Ask a host for something that is answered with one line of JSON, and wait for that; why there is none, in words.
+pub(crate) async fn fetch<T: DeserializeOwned>(
+    server: &Server,
+    host: HostId,
+    what: Ask,
+) -> Result<T, String> {
+    let Some(mut asking) = server.hub.ask(host, what).await else {
+        return Err("its agent is not connected".to_owned());
+    };
+    let mut answer = String::new();
+    loop {
+        match asking.next().await {
+            Arrived::Data(_) => {}
+            Arrived::Progress(line) => answer = line,
+            Arrived::Done(error) if error.is_empty() => break,
+            Arrived::Done(error) => return Err(error),
+        }
+    }
+    serde_json::from_str(&answer)
+        .map_err(|error| format!("its agent answered something this server can't read: {error}"))
 }
 
 impl Asks {

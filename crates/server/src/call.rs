@@ -21,7 +21,7 @@ use crate::base_url::socket_url;
 use crate::pulls::{self, Wanted};
 use crate::random::fresh;
 use crate::server::{Notes, Server, Undone};
-use crate::{asks, clock, export};
+use crate::{asks, clock, doctor, export};
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +138,11 @@ async fn carry_out(
             let number = pulls::start(server, wanted, now);
             view.pulls = server.pulls.list();
             Then::Render { plural: "pullTasks", id: Kind::PullTask.id(number), status: 201 }
+        }
+        Then::DiagnoseNetwork { project } => {
+            let (found, diagnosis) = doctor::diagnose(server, project).await;
+            world = found;
+            Then::Body(drover_api::network_diagnosis(&diagnosis))
         }
         Then::ExportConfig { stack, services } => {
             Then::Body(export::compose_config(&world, stack, &services))

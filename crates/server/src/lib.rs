@@ -15,6 +15,7 @@ mod call;
 mod clock;
 mod consul;
 mod directory;
+mod doctor;
 mod export;
 mod first_start;
 mod hello;

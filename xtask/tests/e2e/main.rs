@@ -10,6 +10,7 @@ mod bad_input;
 mod bad_upgrades;
 mod evacuate;
 mod clients;
+mod doctor;
 mod fixed_port;
 mod full_disk;
 mod healing;

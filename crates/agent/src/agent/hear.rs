@@ -135,7 +135,8 @@ impl Agent {
         let over = move |number| {
             let _ = results.send(AgentResult::Answered(number));
         };
-        self.asks.begin(number, what, engine, self.assignment.clone(), sender, over);
+        let known = self.known_of_network();
+        self.asks.begin(number, what, (engine, self.assignment.clone(), known), sender, over);
     }
 
     /// The server knows observations with higher numbers than these: the ledger was lost. All are said anew.
@@ -159,6 +160,6 @@ fn container_of(what: &drover_core::protocol::Ask) -> Option<&str> {
         | Ask::Stop { container, .. }
         | Ask::Restart { container, .. }
         | Ask::Remove { container } => Some(container),
-        Ask::Pull { .. } => None,
+        Ask::Pull { .. } | Ask::Examine { .. } | Ask::Probe { .. } => None,
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{Agent, AgentResult};
 use crate::docker::Engine;
+use crate::doctor::Known;
 use crate::ledger::LedgerError;
 use crate::network::addresses::requested;
 use crate::network::subnet::Subnet;
@@ -158,6 +159,16 @@ impl Agent {
             }
         }
         taken
+    }
+
+    /// What the network doctor can't see by looking. Addresses that can't be read now are not compared.
+    pub(super) fn known_of_network(&self) -> Known {
+        Known {
+            host: self.assignment.host,
+            network: self.assignment.network.clone(),
+            problem: self.facts.problem.clone(),
+            kept: self.ledger.addresses().map(|addresses| addresses.by_slot()).unwrap_or_default(),
+        }
     }
 
     /// Remove the files of containers that are no longer assigned.

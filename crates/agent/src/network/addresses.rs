@@ -38,6 +38,11 @@ impl Addresses {
         self.0.insert(slot, found);
         Some(found)
     }
+
+    /// All of them, as text, by `service/slot`.
+    pub fn by_slot(self) -> BTreeMap<String, String> {
+        self.0.into_iter().map(|(slot, address)| (slot, address.to_string())).collect()
+    }
 }
 
 /// The first address of a comma list that a container here can have.

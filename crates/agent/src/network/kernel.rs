@@ -113,19 +113,24 @@ impl Kernel {
 
 /// The kernel forwards, and sends nobody elsewhere for what it takes in and out by one bridge.
 pub(super) fn set_settings() -> Result<(), KernelError> {
-    let redirects = format!("/proc/sys/net/ipv4/conf/{BRIDGE}/send_redirects");
-    for (path, value) in [
-        ("/proc/sys/net/ipv4/ip_forward", "1"),
-        ("/proc/sys/net/ipv4/conf/all/send_redirects", "0"),
-        (redirects.as_str(), "0"),
-    ] {
-        if std::fs::read_to_string(path).is_ok_and(|held| held.trim() == value) {
-            continue;
-        }
-        let written = std::fs::write(path, value);
-        written.map_err(|source| KernelError::Setting { path: path.to_owned(), source })?;
+    for (path, value) in wrong_settings() {
+        let written = std::fs::write(&path, value);
+        written.map_err(|source| KernelError::Setting { path, source })?;
     }
     Ok(())
+}
+
+/// Settings that are not as they shall be: where, and what there shall be.
+pub(super) fn wrong_settings() -> Vec<(String, &'static str)> {
+    let settings = [
+        ("/proc/sys/net/ipv4/ip_forward".to_owned(), "1"),
+        ("/proc/sys/net/ipv4/conf/all/send_redirects".to_owned(), "0"),
+        (format!("/proc/sys/net/ipv4/conf/{BRIDGE}/send_redirects"), "0"),
+    ];
+    let wrong = |(path, value): &(String, &str)| {
+        std::fs::read_to_string(path).map_or(true, |held| held.trim() != *value)
+    };
+    settings.into_iter().filter(wrong).collect()
 }
 
 fn mtu(attribute: &LinkAttribute) -> Option<u32> {
@@ -170,8 +175,8 @@ fn is_no_device(error: &NetlinkError) -> bool {
     matches!(error, NetlinkError::NetlinkError(told) if told.to_io().raw_os_error() == Some(none))
 }
 
-/// A step in words, after "can't".
-fn words(step: &Step) -> String {
+/// A step in words, after "can't" or "has to".
+pub(super) fn words(step: &Step) -> String {
     match step {
         Step::RemoveTunnel => format!("remove the device {TUNNEL}"),
         Step::MakeTunnel { vni } => format!("make the VXLAN device {TUNNEL} with identifier {vni}"),

@@ -32,6 +32,7 @@ static SCHEMA: Schema = Schema {
         ],
     ],
     actions: &[
+        ("networkdoctor", "", "networkDiagnosis"),
         ("remove", "", "project"),
         ("setmembers", "setProjectMembersInput", "projectMember"),
         ("update", "", "project"),
@@ -104,7 +105,10 @@ impl Resource for Projects {
         action: &str,
         body: Body<'_>,
     ) -> Result<Outcome, ApiError> {
-        living(ctx, id)?;
+        let project = living(ctx, id)?.id;
+        if action == "networkdoctor" {
+            return Ok(Outcome { changes: Vec::new(), then: Then::DiagnoseNetwork { project } });
+        }
         if action == "setmembers" {
             refuse_members(body)?;
             return Ok(Outcome { changes: Vec::new(), then: Then::Body(no_members(ctx, id)) });

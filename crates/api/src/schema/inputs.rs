@@ -23,6 +23,41 @@ pub(crate) static ALL: &[Schema] = &[
         ]],
     ),
     part(
+        "networkDiagnosis",
+        &[&[
+            Field::r("healthy", "boolean"),
+            Field::r("summary", "string"),
+            Field::r("hosts", "array[networkDiagnosisHost]"),
+            Field::r("findings", "array[networkFinding]"),
+        ]],
+    ),
+    part(
+        "networkDiagnosisHost",
+        &[&[
+            Field::r("hostId", "reference[host]"),
+            Field::r("name", "string"),
+            Field::r("address", "string"),
+            Field::r("subnet", "string"),
+            Field::r("examined", "boolean"),
+            Field::r("mtu", "int"),
+            Field::r("otherHosts", "int"),
+            Field::r("reachedHosts", "int"),
+            Field::r("namesAnswered", "boolean"),
+            Field::r("addresses", "int"),
+            Field::r("answeringAddresses", "int"),
+        ]],
+    ),
+    part(
+        "networkFinding",
+        &[&[
+            Field::r("severity", "enum").options(&["error", "warning"]),
+            Field::r("code", "string"),
+            Field::r("hostIds", "array[reference[host]]"),
+            Field::r("message", "string"),
+            Field::r("advice", "string"),
+        ]],
+    ),
+    part(
         "publicEndpoint",
         &[&[
             Field::r("ipAddress", "string"),

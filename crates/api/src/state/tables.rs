@@ -66,7 +66,7 @@ pub(crate) const HOST: Table = &[
 
 /// Projects.
 pub(crate) const PROJECT: Table =
-    &[rest("active", &["update", "remove", "setmembers"]), rest("removed", &[])];
+    &[rest("active", &["update", "remove", "setmembers", "networkdoctor"]), rest("removed", &[])];
 
 /// API keys, registration tokens, registries and their logins.
 pub(crate) const CREDENTIAL: Table = &[

@@ -1,9 +1,14 @@
 //! Projects: made, renamed, removed with everything in them.
 
+use std::collections::BTreeMap;
+
+use drover_api::Then;
 use drover_core::Grant;
+use drover_core::doctor::diagnose;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, PROJECT};
+use crate::shape::wrong;
 
 #[test]
 fn a_project_as_clients_read_it() {
@@ -104,4 +109,31 @@ fn members_are_refused_in_words_and_none_is_fine() {
     let error = bench.ask(url, json!({ "members": [{ "externalId": "1" }] }), 422);
     insta::assert_snapshot!(error["message"].as_str().unwrap(), @"there are no accounts that could be members: give out API keys of the project");
     assert_eq!(bench.get("/v2-beta/projects/1a1/projectmembers")["data"], json!([]));
+}
+
+#[test]
+fn whoever_sees_a_project_may_ask_how_its_network_is() {
+    let mut bench = Bench::new(0);
+    bench.grant = Grant::Project(PROJECT);
+    bench.request("POST /v2-beta/projects/1a1/?action=networkdoctor", &json!({}));
+    assert_eq!(bench.then, Some(Then::DiagnoseNetwork { project: PROJECT }));
+    bench.ask("POST /v2-beta/projects/1a9/?action=networkdoctor", json!({}), 404);
+}
+
+#[test]
+fn a_diagnosis_is_as_its_schema_says() {
+    let mut bench = Bench::new(1);
+    let diagnosis = diagnose(&bench.world, PROJECT, &BTreeMap::new(), bench.now);
+    let mut shown = drover_api::network_diagnosis(&diagnosis);
+    let list = bench.get("~/schemas");
+    let schemas = list["data"].as_array().unwrap().iter();
+    let schemas = schemas.map(|s| (s["id"].as_str().unwrap().into(), s.clone())).collect();
+    assert_eq!(wrong(&schemas, &shown), [""; 0]);
+    for (part, kind) in [("hosts", "networkDiagnosisHost"), ("findings", "networkFinding")] {
+        for one in shown[part].as_array_mut().unwrap() {
+            one["type"] = kind.into();
+            assert_eq!(wrong(&schemas, one).len(), 0, "{one}");
+        }
+    }
+    assert_eq!(shown["findings"][0]["hostIds"], json!(["1h2"]));
 }

@@ -9,6 +9,7 @@ mod cluster;
 mod lifecycle;
 mod logs;
 mod mistakes;
+mod network;
 mod rancher;
 mod up;
 mod upgrade;

@@ -9,6 +9,7 @@ mod asks;
 mod cluster;
 mod consul;
 mod discovery;
+mod doctor;
 mod fake_agent;
 mod registration;
 mod requests;

@@ -14,9 +14,9 @@ use rtnetlink::packet_route::neighbour::{
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 
 use super::{BRIDGE, Kernel, KernelError, TUNNEL, in_time, mtu};
-use crate::network::DISCOVERY;
 use crate::network::plan::{Mac, Seen, SeenBridge, SeenTunnel};
 use crate::network::subnet::Subnet;
+use crate::network::{DISCOVERY, Neighbour};
 
 impl Kernel {
     /// Look at our devices.
@@ -45,6 +45,27 @@ impl Kernel {
             }
         }
         Ok(seen)
+    }
+
+    /// Whom the kernel knows on the bridge, and believes to be there.
+    pub(in crate::network) async fn neighbours_on_bridge(
+        &self,
+    ) -> Result<Vec<Neighbour>, KernelError> {
+        let Some(bridge) = self.link(BRIDGE).await? else { return Ok(Vec::new()) };
+        let held = self.neighbours(AddressFamily::Inet).await?;
+        let held = held.iter().filter(|n| n.header.ifindex == bridge.header.index);
+        let known = held.filter_map(|neighbour| {
+            let (Some(IpAddr::V4(address)), Some(mac)) = destination(neighbour) else {
+                return None;
+            };
+            let gone = matches!(
+                neighbour.header.state,
+                NeighbourState::Failed | NeighbourState::Incomplete | NeighbourState::None
+            );
+            let permanent = neighbour.header.state == NeighbourState::Permanent;
+            (!gone).then_some(Neighbour { address, mac, permanent })
+        });
+        Ok(known.collect())
     }
 
     async fn look_at_routes(&self, bridge: u32, seen: &mut Seen) -> Result<(), KernelError> {
