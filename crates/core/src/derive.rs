@@ -17,8 +17,8 @@ pub use discovery::{
     discovered_host, discovered_project, discovered_service, discovered_stack, discovery,
 };
 pub use drain::{
-    DRAIN_TIMEOUT_MS, NAMES_TIMEOUT_MS, Undrained, drain_timeout_ms, must_drain, names_until,
-    undrained,
+    DRAIN_TIMEOUT_MS, LET_GO_TIMEOUT_MS, NAMES_TIMEOUT_MS, Undrained, drain_timeout_ms,
+    drain_until, let_go_until, must_drain, names_until, undrained,
 };
 pub use endpoint::{Endpoint, endpoints, published_ports};
 pub use links::{behind, links, selected};
