@@ -104,8 +104,12 @@ impl<'a> Stand<'a> {
             return Err(TrafficError::Endless { what });
         }
         trouble.happen(self.cluster, self.host)?;
-        if let Some(child) = child {
-            wait_for(child, &self.folder, line)?;
+        let ended = child.map_or(Ok(()), |child| wait_for(child, &self.folder, line));
+        match ended {
+            Err(TrafficError::Refused { .. }) if trouble.may_stop_watching() => {
+                self.wait_until_upgraded()?;
+            }
+            ended => ended?,
         }
         let now = lives(self.cluster, "balancer")?;
         if now == before {
@@ -117,6 +121,14 @@ impl<'a> Stand<'a> {
 
     fn somebody_is_new(&self) -> bool {
         !self.mix.seen().who().is_subset(&self.who)
+    }
+
+    fn wait_until_upgraded(&self) -> Result<(), TrafficError> {
+        let state = || self.cluster.service(STACK, "web").unwrap_or_default()["state"].clone();
+        if wait(COMMAND, || state() == "upgraded") {
+            return Ok(());
+        }
+        Err(TrafficError::Endless { what: format!("web to be upgraded; it is {}", state()) })
     }
 
     /// Wait until those answer who shall, and nobody else; they are the ones from then on.

@@ -41,6 +41,12 @@ pub(super) enum Trouble {
 pub(super) type Lives = BTreeMap<String, Value>;
 
 impl Trouble {
+    /// Whether a command may stop watching: it calls an upgrade stuck that waits for a host which is away. The server goes
+    /// on with it.
+    pub(super) fn may_stop_watching(self) -> bool {
+        matches!(self, Self::AgentFrozen { .. })
+    }
+
     /// What has to be so before the change begins; `host` is one with a balancer.
     pub(super) fn prepare(self, cluster: &Cluster, host: u8) {
         if let Self::AgentFrozen { .. } = self {
