@@ -1,8 +1,9 @@
 //! The action `upgrade`: reading `serviceUpgrade`, making the next revision from a part of the current one,
-//! and showing an upgrade in progress.
+//! and showing an upgrade in progress. `between` has what is different when it leads to another service.
 //!
 //! What an upgrade then does is the planner's; this only says from what to what.
 
+mod between;
 mod next;
 mod requests;
 
@@ -13,7 +14,7 @@ use drover_core::derive;
 use drover_core::plan::admit_upgrade;
 use drover_core::schedule::pick_ports;
 use drover_core::{
-    Change, PickedPort, Revision, RevisionNo, Service, ServiceKind, Template, Upgrade,
+    Change, Course, PickedPort, Revision, RevisionNo, Service, ServiceKind, Template, Upgrade,
     UpgradePhase, Wanted, World,
 };
 use serde_json::{Value, json};
@@ -23,32 +24,46 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::launch_config::template_to_wire;
 
+pub(crate) use between::check_scale;
 pub(crate) use requests::last;
 
-/// Begin an upgrade in service: refused, with nothing changed, if it could not place its first unit.
+/// Begin an upgrade: refused, with nothing changed, if it could not place its first unit.
 pub(crate) fn start(
     ctx: &Context<'_>,
     service: &Service,
     body: Body<'_>,
 ) -> Result<Vec<Change>, ApiError> {
-    let strategy = in_service(body)?;
+    let in_service = body.inner("inServiceStrategy")?;
+    match (in_service, body.inner("toServiceStrategy")?) {
+        (Some(strategy), _) => in_place(ctx, service, strategy),
+        (None, Some(strategy)) => between::start(ctx, service, strategy),
+        (None, None) => Err(ApiError::missing("inServiceStrategy")),
+    }
+}
+
+fn in_place(
+    ctx: &Context<'_>,
+    service: &Service,
+    strategy: Body<'_>,
+) -> Result<Vec<Change>, ApiError> {
+    let mut begun = between::finish_others(ctx.world, &[service.id])?;
     let held = ctx.world.current_template(service).cloned().unwrap_or_default();
     let template = next::template(service, &held, strategy)?;
     next::check(ctx, service, &held, &template)?;
     let defaults = service.upgrade_defaults;
+    let (from, to) = (service.current, newest(ctx.world, service).next());
+    let start_first = strategy.flag("startFirst")?.or(defaults.start_first).unwrap_or(false);
     let upgrade = Upgrade {
         ledger: 0, // counted from when it is applied
         service: service.id,
-        from: service.current,
-        to: newest(ctx.world, service).next(),
+        course: Course::InService { from, to, start_first },
         batch_size: strategy.count("batchSize", 1)?.or(defaults.batch_size).unwrap_or(1),
         interval_ms: strategy.millis("intervalMillis", 0)?.or(defaults.interval_ms).unwrap_or(2000),
-        start_first: strategy.flag("startFirst")?.or(defaults.start_first).unwrap_or(false),
         phase: UpgradePhase::Upgrading,
         started_at: ctx.now,
         by: ctx.caller.access.clone(),
     };
-    if service.retain_ip && upgrade.start_first {
+    if service.retain_ip && start_first {
         let why = format!(
             "{} keeps the addresses of its containers (retainIp), so that old and new can't run side by \
              side: upgrade it without startFirst",
@@ -56,36 +71,40 @@ pub(crate) fn start(
         );
         return Err(ApiError::on(Code::InvalidOption, "startFirst", why));
     }
-    admit_upgrade(ctx.world, service.id, &template, upgrade.start_first)
+    admit_upgrade(ctx.world, service.id, &template, start_first)
         .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?;
-    Ok(changes(ctx, service, template, upgrade))
+    begun.extend(changes(ctx, service, to, template, upgrade));
+    Ok(begun)
 }
 
 /// `upgrade` as a service shows it: null without one, else what was asked for and what it was before.
 pub(crate) fn render(world: &World, service: &Service) -> Value {
     let Some(upgrade) = world.upgrade(service.id) else { return Value::Null };
+    let (from, to, start_first) = match &upgrade.course {
+        Course::InService { from, to, start_first } => (*from, *to, *start_first),
+        Course::ToService(shift) => return between::render(world, service, upgrade, *shift),
+    };
     let configs = |number| {
         let template = world.template(service.id, number).cloned().unwrap_or_default();
         template_to_wire(&service.name, &template)
     };
-    let ((to, to_secondaries), (from, from_secondaries)) =
-        (configs(upgrade.to), configs(upgrade.from));
+    let ((launch, secondaries), (previous, previous_secondaries)) = (configs(to), configs(from));
     json!({
         "type": "serviceUpgrade",
         "inServiceStrategy": {
             "type": "inServiceUpgradeStrategy",
             "batchSize": upgrade.batch_size,
             "intervalMillis": upgrade.interval_ms,
-            "startFirst": upgrade.start_first,
-            "launchConfig": to,
-            "secondaryLaunchConfigs": to_secondaries,
-            "previousLaunchConfig": from,
-            "previousSecondaryLaunchConfigs": from_secondaries,
+            "startFirst": start_first,
+            "launchConfig": launch,
+            "secondaryLaunchConfigs": secondaries,
+            "previousLaunchConfig": previous,
+            "previousSecondaryLaunchConfigs": previous_secondaries,
         },
         "toServiceStrategy": null,
         "phase": requests::phase(upgrade.phase),
-        "fromRevision": upgrade.from.0,
-        "toRevision": upgrade.to.0,
+        "fromRevision": from.0,
+        "toRevision": to.0,
         "startedTS": upgrade.started_at.0,
         "slotsMoved": requests::moved(world, upgrade),
         "requests": requests::ledger(&derive::upgrade_requests(world, service.id)),
@@ -118,15 +137,6 @@ pub(crate) fn why_not(state: &str, action: &str) -> Option<String> {
     Some(why.to_owned())
 }
 
-fn in_service(body: Body<'_>) -> Result<Body<'_>, ApiError> {
-    if body.get("toServiceStrategy").is_some() && body.get("inServiceStrategy").is_none() {
-        let why = "an upgrade from one service to another (toServiceStrategy) is not possible yet: upgrade \
-                   the service in place with inServiceStrategy";
-        return Err(ApiError::on(Code::InvalidOption, "toServiceStrategy", why));
-    }
-    body.inner("inServiceStrategy")?.ok_or_else(|| ApiError::missing("inServiceStrategy"))
-}
-
 fn newest(world: &World, service: &Service) -> RevisionNo {
     world.revisions(service.id).next_back().map_or(service.current, |revision| revision.number)
 }
@@ -134,6 +144,7 @@ fn newest(world: &World, service: &Service) -> RevisionNo {
 fn changes(
     ctx: &Context<'_>,
     service: &Service,
+    number: RevisionNo,
     template: Template,
     upgrade: Upgrade,
 ) -> Vec<Change> {
@@ -146,7 +157,7 @@ fn changes(
     }
     changes.push(Change::AddRevision(Box::new(Revision {
         service: service.id,
-        number: upgrade.to,
+        number,
         template: Arc::new(template),
         pins: BTreeMap::new(),
         by: ctx.caller.access.clone(),

@@ -41,7 +41,7 @@ pub enum Command {
     /// Show what the containers print
     #[command(after_help = "Examples:\n  drover logs web\n  drover logs --follow --tail 20")]
     Logs(Logs),
-    /// Move the load from one service to another (not offered yet); with `status`, show how upgrades go
+    /// Move the load from one service to another; with `status`, show how upgrades go
     Upgrade(Upgrade),
     /// Look at hosts and take them in or out of use
     #[command(subcommand)]
@@ -208,8 +208,33 @@ pub enum UpgradeCommand {
 pub struct Between {
     /// Service that loses its units
     pub from: String,
-    /// Service that gets them
+    /// Service that gets them; made from the files if it isn't there
     pub to: String,
+    /// Units to move at a time [default: 2]
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_size: Option<u32>,
+    /// Pause between batches in milliseconds [default: 2000]
+    #[arg(long, value_name = "MS")]
+    pub interval: Option<u64>,
+    /// Units that TO shall have in the end; -1 is as many as FROM has [default: -1]
+    #[arg(long, value_name = "UNITS", allow_hyphen_values = true)]
+    pub scale: Option<i64>,
+    /// Let links, aliases and balancer rules that name FROM reach TO as well, and in the end instead [default: true]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL")]
+    pub update_links: Option<bool>,
+    /// Wait until all is moved
+    #[arg(short, long)]
+    pub wait: bool,
+    /// Pull TO's images on the hosts first
+    #[arg(long)]
+    pub pull: bool,
+    /// Wait, confirm the upgrade, and remove FROM
+    #[arg(short, long)]
+    pub cleanup: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
 }
 
 /// `host`.
@@ -335,7 +360,8 @@ impl Command {
             Self::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), .. }) => {
                 Some(&mut s.common)
             }
-            Self::Upgrade(_)
+            Self::Upgrade(Upgrade { between: Some(between), .. }) => Some(&mut between.common),
+            Self::Upgrade(Upgrade { between: None, .. })
             | Self::Host(_)
             | Self::Certificate(_)
             | Self::Token(_)
@@ -439,6 +465,13 @@ mod tests {
             panic!("not two services")
         };
         assert_eq!((between.from.as_str(), between.to.as_str()), ("v1", "v2"));
+        assert_eq!((between.update_links, between.wait), (None, false));
+        let line =
+            "drover upgrade v1 v2 --scale -1 --update-links=false --batch-size 1 -w -c -p shop";
+        let Command::Upgrade(Upgrade { between: Some(between), .. }) = read(line) else { panic!() };
+        assert_eq!((between.scale, between.update_links), (Some(-1), Some(false)));
+        assert!(between.wait && between.cleanup && !between.pull);
+        assert_eq!(between.common.stack.project_name.as_deref(), Some("shop"));
         let Command::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), between: None }) =
             read("drover upgrade status web")
         else {

@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout)]
 
 mod args;
+mod between;
 mod certificate;
 mod client;
 mod diff;
@@ -38,7 +39,7 @@ pub use failure::{Failure, INTERRUPTED};
 pub use project::ProjectError;
 pub use settings::SettingsError;
 
-use args::{Between, Up, UpgradeCommand};
+use args::{Up, Upgrade, UpgradeCommand};
 use progress::{Reporter, Voice};
 
 /// Under which name the program runs.
@@ -95,22 +96,15 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
             (Some(UpgradeCommand::Status(options)), _) => {
                 status::status(options, program, to).await
             }
-            (None, between) => Err(not_offered(between.as_ref(), program)),
+            (None, Some(options)) => between::upgrade(options, program, to).await,
+            // Without either there is nothing to parse.
+            (None, None) => Ok(()),
         },
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
     }
-}
-
-fn not_offered(between: Option<&Between>, program: Program) -> Failure {
-    let (from, to) = between.map_or(("one", "another"), |b| (b.from.as_str(), b.to.as_str()));
-    Failure::Failed(format!(
-        "moving the load from {from} to {to} is not offered yet: put the new version into {from} itself and use {} up \
-         --upgrade",
-        program.name()
-    ))
 }
 
 impl Command {
@@ -121,6 +115,11 @@ impl Command {
             Self::Up(up) if up.is_upgrade() => format!(
                 "stopped watching; the server goes on with what it was asked. The same command again goes on watching, \
                  {program} up --rollback goes back"
+            ),
+            Self::Upgrade(Upgrade { between: Some(between), .. }) => format!(
+                "stopped watching; the server goes on with what it was asked. The same command with --wait goes on \
+                 watching, {program} up --rollback {} goes back",
+                between.from
             ),
             Self::Logs(_) => "stopped reading".to_owned(),
             _ => "stopped watching; the server goes on with what it was asked. The same command again goes on watching"

@@ -77,7 +77,7 @@ enum Task {
     Rm(RancherRm),
     /// Pull images on all hosts
     Pull(RancherPull),
-    /// Move the load from one service to another (not offered yet)
+    /// Move the load from one service to another
     Upgrade(RancherUpgrade),
     /// List containers
     #[command(hide = true)]
@@ -191,21 +191,30 @@ struct RancherPull {
 
 #[derive(Args, Clone, Debug)]
 struct RancherUpgrade {
+    /// Units to move at a time
     #[arg(long, default_value_t = 2)]
-    _batch_size: u32,
+    batch_size: u32,
+    /// Units in the end; -1 is as many as there are
     #[arg(long, default_value_t = -1, allow_hyphen_values = true)]
-    _scale: i64,
+    scale: i64,
+    /// Pause between batches in milliseconds
     #[arg(long, default_value_t = 2000)]
-    _interval: u64,
+    interval: u64,
+    /// Let whatever names the old service reach the new one
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
-    _update_links: Option<bool>,
+    update_links: Option<bool>,
+    /// Wait until all is moved
     #[arg(short, long)]
-    _wait: bool,
+    wait: bool,
+    /// Pull the new images first
     #[arg(short, long)]
-    _pull: bool,
+    pull: bool,
+    /// Wait, and remove the old service
     #[arg(short, long)]
-    _cleanup: bool,
+    cleanup: bool,
+    /// Service that loses its units
     from: String,
+    /// Service that gets them
     to: String,
 }
 
@@ -264,8 +273,7 @@ impl Task {
                 Command::Pull(Pull { cached: pull.cached, selected: pull.names.into() })
             }
             Self::Upgrade(between) => {
-                let between = Some(Between { from: between.from, to: between.to });
-                Command::Upgrade(Upgrade { command: None, between })
+                Command::Upgrade(Upgrade { command: None, between: Some(between.into()) })
             }
         }
     }
@@ -274,6 +282,24 @@ impl Task {
 impl From<Names> for Selected {
     fn from(names: Names) -> Self {
         Self { services: names.services, common: Common::default() }
+    }
+}
+
+impl From<RancherUpgrade> for Between {
+    fn from(upgrade: RancherUpgrade) -> Self {
+        Self {
+            from: upgrade.from,
+            to: upgrade.to,
+            // As ever, 0 leaves it to the server.
+            batch_size: Some(upgrade.batch_size.max(1)),
+            interval: Some(upgrade.interval),
+            scale: Some(upgrade.scale),
+            update_links: upgrade.update_links,
+            wait: upgrade.wait,
+            pull: upgrade.pull,
+            cleanup: upgrade.cleanup,
+            common: Common::default(),
+        }
     }
 }
 
@@ -353,7 +379,10 @@ mod tests {
         let Command::Restart(restart) = read("restart --interval 5") else { panic!() };
         assert_eq!((restart.batch_size, restart.interval), (1, 5));
         let line = "upgrade --batch-size 1 --scale -1 --update-links=false --wait -c v1 v2";
-        assert!(matches!(read(line), Command::Upgrade(_)));
+        let Command::Upgrade(Upgrade { between: Some(between), .. }) = read(line) else { panic!() };
+        assert_eq!((between.batch_size, between.scale), (Some(1), Some(-1)));
+        assert_eq!((between.update_links, between.interval), (Some(false), Some(2000)));
+        assert!(between.wait && between.cleanup && !between.pull);
     }
 
     #[test]

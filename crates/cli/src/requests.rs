@@ -14,6 +14,16 @@ pub(crate) fn of(service: &Value) -> Option<&Value> {
     [current, last].into_iter().find(|ledger| ledger.is_object())
 }
 
+/// The service that its upgrade, or the last one that ended, led to, if that was another: its id, and the requests that
+/// it got.
+pub(crate) fn of_target(service: &Value) -> Option<(&str, &Value)> {
+    let (current, last) = (&service["upgrade"], &service["lastUpgrade"]);
+    let upgrade = if current.is_object() { current } else { last };
+    let id = [&upgrade["toServiceStrategy"]["toServiceId"], &upgrade["toServiceId"]];
+    let id = id.into_iter().find_map(Value::as_str)?;
+    Some((id, &upgrade["toServiceRequests"]))
+}
+
 /// `14,203 requests, 0 failed, longest wait 38 ms`; `None` if no balancer sent the service any.
 pub(crate) fn sentence(ledger: &Value) -> Option<String> {
     let count = |member: &str| ledger[member].as_u64().unwrap_or(0);
@@ -153,5 +163,14 @@ mod tests {
         });
         assert_eq!(of(&both).unwrap()["answered"], 2);
         assert_eq!(of(&json!({ "upgrade": null })), None);
+        assert_eq!(of_target(&both), None);
+        let now = json!({ "upgrade": {
+            "toServiceStrategy": { "toServiceId": "1s2" }, "toServiceRequests": { "answered": 3 },
+        }});
+        assert_eq!(of_target(&now).unwrap(), ("1s2", &json!({ "answered": 3 })));
+        let ended = json!({ "upgrade": null, "lastUpgrade": {
+            "toServiceId": "1s4", "toServiceRequests": { "answered": 5 },
+        }});
+        assert_eq!(of_target(&ended).unwrap().0, "1s4");
     }
 }

@@ -21,6 +21,7 @@ pub(crate) async fn status(
     let session = Session::begin(&options.common, program, reporter).await?;
     session.stack()?;
     let views = session.selected(&options.services).await?;
+    let all = session.services().await?;
     let mut rows = Vec::new();
     for view in &views {
         let ledger = requests::of(&view.whole);
@@ -28,8 +29,10 @@ pub(crate) async fn status(
             say(&as_json(view, ledger).to_string())?;
             continue;
         }
-        say(&line(view, ledger))?;
+        let target = requests::of_target(&view.whole).map(|(id, ledger)| (name(&all, id), ledger));
+        say(&line(view, ledger, target.as_ref().map(|(name, _)| name.as_str())))?;
         rows.extend(ledger.map(|ledger| requests::rows(&view.name, ledger)).unwrap_or_default());
+        rows.extend(target.map(|(name, ledger)| requests::rows(&name, ledger)).unwrap_or_default());
     }
     if rows.is_empty() {
         return Ok(());
@@ -40,25 +43,35 @@ pub(crate) async fn status(
 
 /// What became of the requests, said at the end of a command that upgraded services.
 pub(crate) async fn tell_requests(session: &Session<'_>, names: &[String]) -> Result<(), Failure> {
-    for view in session.services().await?.iter().filter(|view| names.contains(&view.name)) {
-        let Some(ledger) = requests::of(&view.whole) else { continue };
-        let Some(message) = requests::sentence(ledger) else { continue };
-        let (service, requests) = (view.name.clone(), ledger.clone());
-        session.reporter.tell(&Event::Requests { service, message, requests });
+    let all = session.services().await?;
+    for view in all.iter().filter(|view| names.contains(&view.name)) {
+        let own = requests::of(&view.whole).map(|ledger| (view.name.clone(), ledger));
+        let target = requests::of_target(&view.whole).map(|(id, ledger)| (name(&all, id), ledger));
+        for (service, ledger) in own.into_iter().chain(target) {
+            let Some(message) = requests::sentence(ledger) else { continue };
+            let requests = ledger.clone();
+            session.reporter.tell(&Event::Requests { service, message, requests });
+        }
     }
     Ok(())
+}
+
+/// A service of the stack by its id; the id itself for one that is elsewhere or gone.
+fn name(all: &[ServiceView], id: &str) -> String {
+    all.iter().find(|view| view.id == id).map_or_else(|| id.to_owned(), |view| view.name.clone())
 }
 
 fn as_json(view: &ServiceView, ledger: Option<&Value>) -> Value {
     json!({
         "service": view.name, "state": view.state, "upgrade": view.whole["upgrade"]["phase"],
         "requests": ledger,
+        "targetRequests": requests::of_target(&view.whole).map(|(_, ledger)| ledger),
     })
 }
 
 /// `web: upgrading, revision 3 to 4, 2 of 6 slots moved, 1 at a time: 14,203 requests, 0 failed, …`
-fn line(view: &ServiceView, ledger: Option<&Value>) -> String {
-    let said = format!("{}: {}, {}", view.name, view.state, progress(view));
+fn line(view: &ServiceView, ledger: Option<&Value>, target: Option<&str>) -> String {
+    let said = format!("{}: {}, {}", view.name, view.state, progress(view, target));
     match ledger.and_then(requests::sentence) {
         Some(sentence) => format!("{said}: {sentence}"),
         None => said,
@@ -66,11 +79,18 @@ fn line(view: &ServiceView, ledger: Option<&Value>) -> String {
 }
 
 /// How far its upgrade is, or how the last one ended.
-fn progress(view: &ServiceView) -> String {
+fn progress(view: &ServiceView, target: Option<&str>) -> String {
     let (upgrade, last) = (&view.whole["upgrade"], &view.whole["lastUpgrade"]);
     if upgrade.is_object() {
         let waits =
             if view.message.is_empty() { String::new() } else { format!("; {}", view.message) };
+        if let Some(target) = target {
+            let strategy = &upgrade["toServiceStrategy"];
+            return format!(
+                "to {target}, {} of {} units there, {} of its own left, {} at a time{waits}",
+                upgrade["slotsMoved"], strategy["finalScale"], view.scale, strategy["batchSize"],
+            );
+        }
         return format!(
             "revision {} to {}, {} of {} slots moved, {} at a time{waits}",
             upgrade["fromRevision"],
@@ -80,12 +100,14 @@ fn progress(view: &ServiceView) -> String {
             upgrade["inServiceStrategy"]["batchSize"],
         );
     }
-    match last["phase"].as_str() {
-        None => "not upgraded since it was made".to_owned(),
-        Some("rolling-back") => {
+    match (last["phase"].as_str(), target) {
+        (None, _) => "not upgraded since it was made".to_owned(),
+        (Some("rolling-back"), Some(target)) => format!("last upgrade to {target} rolled back"),
+        (Some(_), Some(target)) => format!("last upgraded to {target}"),
+        (Some("rolling-back"), None) => {
             format!("last upgrade rolled back to revision {}", last["fromRevision"])
         }
-        Some(_) => format!("last upgraded to revision {}", last["toRevision"]),
+        (Some(_), None) => format!("last upgraded to revision {}", last["toRevision"]),
     }
 }
 
@@ -97,7 +119,8 @@ mod tests {
     fn a_line_for_each_service() {
         let check = |service: Value, want: &str| {
             let view = ServiceView::read(&service);
-            assert_eq!(line(&view, requests::of(&view.whole)), want);
+            let target = requests::of_target(&view.whole).map(|(id, _)| id);
+            assert_eq!(line(&view, requests::of(&view.whole), target), want);
         };
         check(
             json!({
@@ -122,6 +145,23 @@ mod tests {
         check(
             json!({ "name": "db", "state": "active", "lastUpgrade": { "phase": "finishing-upgrade", "toRevision": 2 } }),
             "db: active, last upgraded to revision 2",
+        );
+        check(
+            json!({
+                "name": "v1", "state": "upgrading", "scale": 1, "transitioningMessage": "m",
+                "upgrade": {
+                    "toServiceStrategy": { "toServiceId": "v2", "finalScale": 5, "batchSize": 2 },
+                    "slotsMoved": 4,
+                },
+            }),
+            "v1: upgrading, to v2, 4 of 5 units there, 1 of its own left, 2 at a time; m",
+        );
+        check(
+            json!({
+                "name": "v1", "state": "active",
+                "lastUpgrade": { "phase": "finishing-upgrade", "toServiceId": "v2" },
+            }),
+            "v1: active, last upgraded to v2",
         );
         check(
             json!({ "name": "db", "state": "active" }),

@@ -24,6 +24,7 @@ use crate::progress::{Event, Reporter};
 use crate::pull;
 use crate::session::{Session, list, members, view_of};
 use crate::wire::ServiceView;
+pub(crate) use apply::make_one;
 use decide::{Asked, Decision, decide};
 use targets::Targets;
 

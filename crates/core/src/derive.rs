@@ -9,6 +9,7 @@ mod endpoint;
 mod links;
 mod requests;
 mod serving;
+mod shift;
 mod status;
 
 pub use assignment::assignment;
@@ -21,7 +22,8 @@ pub use drain::{
     drain_until, let_go_until, must_drain, names_until, undrained,
 };
 pub use endpoint::{Endpoint, endpoints, published_ports};
-pub use links::{behind, links, selected};
-pub use requests::upgrade_requests;
+pub use links::{behind, carried, links, selected};
+pub use requests::{ledger_number, upgrade_requests};
 pub use serving::{is_serving, is_up};
+pub use shift::{in_motion, shown_scale};
 pub use status::{ServiceHealth, ServiceStatus, filling, stack_health, status};

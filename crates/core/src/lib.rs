@@ -76,7 +76,7 @@ pub use service::{
 pub use time::Time;
 pub use tuning::{BackendTuning, BadTuning, Balance, ListenerTuning, Tuning, TuningText, Unheeded};
 pub use unit::{Desired, Health, Observed, ObservedContainer, Phase, Unit};
-pub use upgrade::{Outcome, Upgrade, UpgradePhase};
+pub use upgrade::{Course, Outcome, Shift, Side, Upgrade, UpgradePhase};
 pub use uuid::uuid;
 pub use volume::{VolumeKey, VolumeTemplate};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

@@ -6,8 +6,9 @@
 //!
 //! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
 //! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
-//! batch at a time · `restart` restarts them a batch at a time · `reap` forgets what is gone ·
-//! [`admit_upgrade`] refuses what cannot work before anything moves.
+//! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
+//! time · `reap` forgets what is gone · [`admit_upgrade`] and [`admit_shift`] refuse what cannot work before anything
+//! moves.
 
 mod admit;
 mod draft;
@@ -17,11 +18,12 @@ mod reap;
 mod restart;
 mod roll;
 mod service;
+mod shift;
 mod slot;
 
 use std::collections::BTreeSet;
 
-pub use admit::{Refusal, admit_upgrade};
+pub use admit::{Refusal, admit_shift, admit_upgrade};
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 
@@ -62,13 +64,27 @@ pub struct Note {
 pub fn plan(world: &World, scope: &Scope, now: Time) -> Plan {
     let mut draft = draft::Draft::new(world, now);
     let hosts_changed = hosts::plan_hosts(&mut draft);
-    let services: Vec<ServiceId> = if scope.all || hosts_changed {
+    let mut services: BTreeSet<ServiceId> = if scope.all || hosts_changed {
         world.services.keys().copied().collect()
     } else {
         scope.services.iter().copied().filter(|id| world.services.contains_key(id)).collect()
     };
+    for (source, target) in shifts(world, &services) {
+        // Each side's next step depends on the other.
+        services.extend([source, target].into_iter().filter(|id| world.services.contains_key(id)));
+        shift::plan_shift(&mut draft, source);
+    }
     for service in services {
         service::plan_service(&mut draft, service);
     }
+    for (source, target) in shifts(&draft.world, &draft.looked_at()) {
+        draft.pass_on(target, source);
+    }
     draft.finish()
+}
+
+/// Upgrades between services that have a side among these: source and target.
+fn shifts(world: &World, services: &BTreeSet<ServiceId>) -> Vec<(ServiceId, ServiceId)> {
+    let all = world.upgrades.values().filter_map(|up| Some((up.service, up.shift()?.to_service)));
+    all.filter(|(source, target)| services.contains(source) || services.contains(target)).collect()
 }

@@ -1,24 +1,22 @@
-//! An upgrade in service: a row, not a thread. Progress is read from the units.
+//! An upgrade: a row, not a thread. Progress is read from the units. One life for both courses it can take: within a
+//! service, from revision to revision, or from one service to another.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Ledger, RevisionNo, ServiceId, Time};
 
-/// Moving the slots of one service from one revision to another.
+/// Moving what a service runs to something newer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upgrade {
     /// The service.
     pub service: ServiceId,
-    /// The revision it leaves; its units are kept stopped until the upgrade is finished.
-    pub from: RevisionNo,
-    /// The revision it goes to.
-    pub to: RevisionNo,
+    /// From what to what.
+    #[serde(flatten)]
+    pub course: Course,
     /// Slots in flight at most; at least 1.
     pub batch_size: u32,
     /// Pause between batches.
     pub interval_ms: u64,
-    /// Start the new unit and wait until it serves before the old one is stopped.
-    pub start_first: bool,
     /// Where it is.
     pub phase: UpgradePhase,
     /// Number of the counting of requests that is for it: the revision of the commit that began it.
@@ -30,20 +28,77 @@ pub struct Upgrade {
     pub by: String,
 }
 
+/// What an upgrade moves from and to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)] // told apart by their members: rows were written before there was a second one
+pub enum Course {
+    /// The slots of the service, from one revision to another.
+    InService {
+        /// The revision it leaves; its units are kept stopped until the upgrade is finished.
+        from: RevisionNo,
+        /// The revision it goes to.
+        to: RevisionNo,
+        /// Start the new unit and wait until it serves before the old one is stopped.
+        start_first: bool,
+    },
+    /// All of the service's units to another service.
+    ToService(Shift),
+}
+
+/// An upgrade from one service to another: the source shrinks as the target grows. The source's units are kept stopped
+/// until the upgrade is finished.
+///
+/// The services' own scales say where it leads: the source's is what a rollback returns to, and the target's, which
+/// becomes `final_scale` when it begins, what it ends with. Users may edit both meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shift {
+    /// The target.
+    pub to_service: ServiceId,
+    /// Its scale in the end, as it was asked for.
+    pub final_scale: u32,
+    /// Its scale before, which a rollback returns to; filled in when the upgrade begins.
+    #[serde(default)]
+    pub to_scale: u32,
+    /// Whatever names the source by a link or a balancer's rule reaches the target too, and from *finish* on instead.
+    pub update_links: bool,
+}
+
+/// A service's part in a shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It loses its units.
+    Source,
+    /// It gets them.
+    Target,
+}
+
+impl Upgrade {
+    /// The shift, if it leads to another service.
+    pub fn shift(&self) -> Option<&Shift> {
+        match &self.course {
+            Course::ToService(shift) => Some(shift),
+            Course::InService { .. } => None,
+        }
+    }
+}
+
 /// How a service's last upgrade went, kept until the next one ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The upgrade, in its last phase.
     pub upgrade: Upgrade,
-    /// Requests while it lasted.
+    /// Requests for the service while it lasted.
     pub requests: Ledger,
+    /// Those for the service it led to, if that was another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_requests: Option<Ledger>,
 }
 
 /// Where an upgrade is. Commands and the planner move it; see [`crate::plan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UpgradePhase {
-    /// Slots move to `to`, a batch at a time.
+    /// Slots move, a batch at a time.
     Upgrading,
     /// All moved; old units are kept stopped until *finish* or *rollback*.
     Upgraded,
@@ -53,6 +108,6 @@ pub enum UpgradePhase {
     Canceling,
     /// Stopped half-way; *continue* or *rollback* leads on.
     Canceled,
-    /// Slots move back to `from`, a batch at a time; then new units are removed and it is over.
+    /// Slots move back, a batch at a time; then new units are removed and it is over.
     RollingBack,
 }

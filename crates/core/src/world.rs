@@ -6,6 +6,7 @@
 //! from a snapshot.
 
 mod apply;
+mod handover;
 mod row;
 
 use std::collections::BTreeMap;
@@ -18,8 +19,8 @@ pub use row::{BadRow, Row, RowKey};
 use crate::{
     Certificate, CertificateId, Credential, CredentialId, Followed, Host, HostId, HostSeen,
     Observed, Outcome, Project, ProjectId, Registry, RegistryId, Revision, RevisionNo, Scope,
-    Service, ServiceId, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade, VolumeKey,
-    VolumeTemplate, VolumeTemplateId,
+    Service, ServiceId, Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade,
+    VolumeKey, VolumeTemplate, VolumeTemplateId,
 };
 
 /// An immutable snapshot of a cluster.
@@ -112,6 +113,18 @@ impl World {
     /// A service's upgrade.
     pub fn upgrade(&self, service: ServiceId) -> Option<&Upgrade> {
         self.upgrades.get(&service).map(Arc::as_ref)
+    }
+
+    /// The upgrade from one service to another that this one takes part in, and its part.
+    pub fn shift(&self, service: ServiceId) -> Option<(&Upgrade, &Shift, Side)> {
+        let own = self.upgrade(service).and_then(|up| Some((up, up.shift()?, Side::Source)));
+        own.or_else(|| {
+            let mut all = self.upgrades.values();
+            all.find_map(|upgrade| {
+                let shift = upgrade.shift().filter(|shift| shift.to_service == service)?;
+                Some((upgrade.as_ref(), shift, Side::Target))
+            })
+        })
     }
 
     /// A revision.

@@ -136,12 +136,28 @@ fn rows() {
         "upgrade",
         &Upgrade {
             service: ServiceId(12),
-            from: RevisionNo(1),
-            to: RevisionNo(2),
+            course: Course::InService { from: RevisionNo(1), to: RevisionNo(2), start_first: true },
             batch_size: 1,
             interval_ms: 2_000,
-            start_first: true,
             phase: UpgradePhase::RollingBack,
+            ledger: 31,
+            started_at: at,
+            by: "KEY".into(),
+        },
+    );
+    pinned(
+        "upgrade_between",
+        &Upgrade {
+            service: ServiceId(12),
+            course: Course::ToService(Shift {
+                to_service: ServiceId(13),
+                final_scale: 5,
+                to_scale: 1,
+                update_links: true,
+            }),
+            batch_size: 2,
+            interval_ms: 2_000,
+            phase: UpgradePhase::Upgrading,
             ledger: 31,
             started_at: at,
             by: "KEY".into(),

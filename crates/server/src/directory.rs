@@ -125,7 +125,14 @@ fn affected(before: &World, update: &Update) -> Affected {
             RowKey::Unit(key) | RowKey::Observed(key) => drop(found.services.insert(key.service)),
             RowKey::Revision(id, _) => drop(edited.insert(*id)),
             RowKey::Service(id) if is_edited(worlds, *id) => drop(edited.insert(*id)),
-            RowKey::Service(id) | RowKey::Upgrade(id) => drop(found.services.insert(*id)),
+            RowKey::Service(id) => drop(found.services.insert(*id)),
+            // Names of the one lead to the other too: whoever links to it is told anew.
+            RowKey::Upgrade(id) => {
+                match worlds.iter().find_map(|world| world.upgrade(*id)?.shift()) {
+                    Some(shift) => edited.extend([*id, shift.to_service]),
+                    None => drop(found.services.insert(*id)),
+                }
+            }
             RowKey::Seen(id) => drop(found.hosts.insert(*id)),
             RowKey::Host(id) | RowKey::Lost(id) => {
                 found.hosts.insert(*id);
@@ -148,6 +155,8 @@ fn affected(before: &World, update: &Update) -> Affected {
             | RowKey::NamesFollowed(_) => {}
         }
     }
+    let carried = |id: &ServiceId| Some(update.world.shift(*id)?.0.service);
+    edited.extend(edited.iter().filter_map(carried).collect::<Vec<_>>());
     found.services.extend(readers(&update.world, &edited, &found.stacks));
     // A stack is told of for as long as something of it is left.
     let of_stacks =
@@ -301,6 +310,46 @@ mod tests {
         check("a rename", Change::PutService(Box::new(renamed)), "s20 s21 s60");
         check("a stack's name", Change::PutStack(stack("store")), "st2 s20 s21");
         let _ = LB;
+    }
+
+    #[test]
+    fn who_links_to_a_service_is_told_of_an_upgrade_to_another() {
+        let link = drover_core::Link { service: WEB, alias: String::new() };
+        let app = Service { links: vec![link], ..service(drover_core::ServiceId(60), "app", None) };
+        let next = Service { scale: 0, ..service(drover_core::ServiceId(61), "next", None) };
+        let puts = [app, next].map(|service| Change::PutService(Box::new(service)));
+        let before = world().commit(&puts).unwrap().0;
+        let upgrade = drover_core::Upgrade {
+            service: WEB,
+            course: drover_core::Course::ToService(drover_core::Shift {
+                to_service: drover_core::ServiceId(61),
+                final_scale: 2,
+                to_scale: 0,
+                update_links: true,
+            }),
+            batch_size: 1,
+            interval_ms: 0,
+            phase: drover_core::UpgradePhase::Upgrading,
+            ledger: 0,
+            started_at: Time(1),
+            by: "test".into(),
+        };
+        let (during, rows) = before.commit(&[Change::StartUpgrade(upgrade)]).unwrap();
+        let held = |world: &World| {
+            derive::links(world, world.service(drover_core::ServiceId(60)).unwrap()).len()
+        };
+        assert_eq!((held(&before), held(&during)), (1, 2));
+        check_told(&before, &during, rows);
+        let (after, rows) = during.commit(&[Change::EndUpgrade(WEB)]).unwrap();
+        check_told(&during, &after, rows);
+    }
+
+    /// What hosts are told leads to what they would be told anew.
+    fn check_told(before: &World, after: &World, touched: BTreeSet<RowKey>) {
+        let mut held = Discovery { host: 0, ..derive::discovery(before, HostId(10)) };
+        let affected = affected(before, &update(after, touched));
+        held.take(changes(&held, after, ProjectId(1), &affected).unwrap());
+        assert_eq!(held, Discovery { host: 0, ..derive::discovery(after, HostId(10)) });
     }
 
     #[test]

@@ -152,7 +152,8 @@ impl Chaos {
         let steer = |phase| user::steer(&world, id, phase).into_iter().collect::<Vec<_>>();
         let idle = world.upgrade(id).is_none();
         let changes = match what {
-            0..=6 => self.upgrade(&service),
+            0..=2 => self.shift(&service),
+            3..=6 => self.upgrade(&service),
             7 | 8 => steer(UpgradePhase::RollingBack),
             9 | 10 => steer(UpgradePhase::Finishing),
             11 => steer(UpgradePhase::Canceling),
@@ -202,6 +203,28 @@ impl Chaos {
         let changes = changes.unwrap_or_default();
         self.upgrades += u64::from(!changes.is_empty());
         changes
+    }
+
+    /// An upgrade to another service: any, also one that can't be.
+    fn shift(&mut self, source: &Service) -> Vec<drover_core::Change> {
+        let others = self.targets_of_all_kinds();
+        let rng = &mut self.cluster.rng;
+        let Some(target) = rng.pick(&others) else { return Vec::new() };
+        let pace = Pace {
+            batch_size: u32::try_from(rng.between(1, 3)).unwrap_or(1),
+            interval_ms: rng.between(0, 3_000),
+            start_first: false,
+        };
+        let goal = u32::try_from(rng.between(1, 4)).unwrap_or(1);
+        let (world, now) = (&self.cluster.database.world, self.cluster.now);
+        let changes = user::shift(world, source.id, target, goal, pace, now).unwrap_or_default();
+        self.upgrades += u64::from(!changes.is_empty());
+        changes
+    }
+
+    fn targets_of_all_kinds(&self) -> Vec<ServiceId> {
+        let all = self.cluster.database.world.services.values();
+        all.filter(|s| s.wanted != Wanted::Removed).map(|s| s.id).collect()
     }
 
     fn host_edit(&mut self) -> Vec<drover_core::Change> {

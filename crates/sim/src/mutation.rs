@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use drover_core::plan::Plan;
 use drover_core::{
-    Change, Desired, Followed, Observed, Phase, Template, Time, Unit, Upgrade, UpgradePhase, World,
+    Change, Course, Desired, Followed, Observed, Phase, ServiceId, Template, Time, Unit, Upgrade,
+    UpgradePhase, World,
 };
 
 /// A rule to do without.
@@ -30,6 +31,8 @@ pub enum Mutation {
     NoInterval,
     /// Start-first upgrades are planned stop-first.
     NoStartFirst,
+    /// The planner thinks that the target of an upgrade between services serves as soon as anything is seen of it.
+    ShiftUngated,
     /// The planner doesn't know which ports are published.
     PortsUnknown,
     /// The planner doesn't know where data lies.
@@ -66,7 +69,24 @@ impl Mutation {
             }
             Self::NoBatchLimit => each_upgrade(&mut world, |u| u.batch_size = 1_000),
             Self::NoInterval => each_upgrade(&mut world, |u| u.interval_ms = 0),
-            Self::NoStartFirst => each_upgrade(&mut world, |u| u.start_first = false),
+            Self::NoStartFirst => each_upgrade(&mut world, |u| {
+                if let Course::InService { start_first, .. } = &mut u.course {
+                    *start_first = false;
+                }
+            }),
+            Self::ShiftUngated => {
+                let targets: Vec<ServiceId> = world
+                    .upgrades
+                    .values()
+                    .filter_map(|upgrade| Some(upgrade.shift()?.to_service))
+                    .collect();
+                each_observed(&mut world, |unit, seen| {
+                    if unit.desired == Desired::Running && targets.contains(&unit.key.service) {
+                        (seen.phase, seen.generation, seen.ready) =
+                            (Phase::Running, unit.generation, true);
+                    }
+                });
+            }
             Self::PortsUnknown => each_template(&mut world, |t| t.primary.ports.clear()),
             Self::VolumesUnknown => world.volumes.clear(),
             Self::ForgetEarly => each_observed(&mut world, |unit, seen| {

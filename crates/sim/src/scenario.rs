@@ -4,7 +4,8 @@
 //! are what it prints. `#` begins a comment. Run with `UPDATE_SCENARIOS=1`, the files are written anew.
 //!
 //! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [port=…] [label=K=V] [volume=data:/path] [global]
-//! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first]` · `rollback|finish|cancel|continue|
+//! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first]` · `shift FROM TO [scale=N]
+//! [batch=N] [interval=MS]` · `balancer NAME TARGET… [scale=N]` · `rollback|finish|cancel|continue|
 //! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate
 //! HOST` · `server crash|start N` · `run TIME` · `show`
 
@@ -73,6 +74,8 @@ impl Stage {
             ["host", "add", name, labels @ ..] => self.add_host(name, labels),
             ["service", name, rest @ ..] => self.create(name, rest),
             ["upgrade", name, rest @ ..] => self.upgrade(name, rest),
+            ["shift", from, to, rest @ ..] => self.shift(from, to, rest),
+            ["balancer", name, rest @ ..] => self.balance(name, rest),
             ["rollback", name] => self.steer(name, UpgradePhase::RollingBack),
             ["finish", name] => self.steer(name, UpgradePhase::Finishing),
             ["cancel", name] => self.steer(name, UpgradePhase::Canceling),
@@ -150,6 +153,34 @@ impl Stage {
             Ok(changes) => self.ask(&changes),
             Err(refused) => Ok(format!("refused: {refused}\n")),
         }
+    }
+
+    fn shift(&mut self, from: &str, to: &str, words: &[&str]) -> Printed {
+        let (_, options) = template(words)?;
+        let pace = Pace {
+            batch_size: option(&options, "batch", 1)?,
+            interval_ms: option(&options, "interval", 2_000)?,
+            start_first: false,
+        };
+        let (source, target) = (self.service(from)?, self.service(to)?);
+        let goal = option(&options, "scale", source.scale)?;
+        let world = &self.cluster.database.world;
+        match user::shift(world, source.id, target.id, goal, pace, self.cluster.now) {
+            Ok(changes) => self.ask(&changes),
+            Err(refused) => Ok(format!("refused: {refused}\n")),
+        }
+    }
+
+    fn balance(&mut self, name: &str, words: &[&str]) -> Printed {
+        let (options, targets): (Vec<&str>, Vec<&str>) =
+            words.iter().partition(|word| word.contains('='));
+        let (_, options) = template(&options)?;
+        let targets = targets.into_iter().map(|name| Ok(self.service(name)?.id));
+        let targets = targets.collect::<Result<Vec<_>, String>>()?;
+        let scale = option(&options, "scale", 1)?;
+        let world = &self.cluster.database.world;
+        let changes = user::balance(world, name, scale, &targets, self.cluster.now);
+        self.ask(&changes)
     }
 
     fn steer(&mut self, name: &str, phase: UpgradePhase) -> Printed {

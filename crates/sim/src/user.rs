@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use drover_core::plan::admit_upgrade;
+use drover_core::plan::{admit_shift, admit_upgrade};
 use drover_core::{
-    BalancerSpec, Change, ContainerSpec, Host, HostId, PortRule, Project, ProjectId, Restart,
-    Revision, RevisionNo, Service, ServiceId, ServiceKind, Stack, StackId, Template, Time, Upgrade,
-    UpgradeDefaults, UpgradePhase, VolumeTemplate, VolumeTemplateId, Wanted, World,
+    BalancerSpec, Change, ContainerSpec, Course, Host, HostId, PortRule, Project, ProjectId,
+    Restart, Revision, RevisionNo, Service, ServiceId, ServiceKind, Shift, Stack, StackId,
+    Template, Time, Upgrade, UpgradeDefaults, UpgradePhase, VolumeTemplate, VolumeTemplateId,
+    Wanted, World,
 };
 
 /// The one project of a simulation.
@@ -160,7 +161,8 @@ pub fn upgrade(
     pace: Pace,
     now: Time,
 ) -> Result<Vec<Change>, String> {
-    if let Some(upgrade) = world.upgrade(service.id) {
+    let other = world.shift(service.id).map(|(upgrade, ..)| upgrade);
+    if let Some(upgrade) = world.upgrade(service.id).or(other) {
         return Err(format!("an upgrade is there already: {:?}", upgrade.phase));
     }
     admit_upgrade(world, service.id, &template, pace.start_first).map_err(|r| r.to_string())?;
@@ -168,11 +170,13 @@ pub fn upgrade(
     let upgrade = Upgrade {
         ledger: 0,
         service: service.id,
-        from: service.current,
-        to: last.next(),
+        course: Course::InService {
+            from: service.current,
+            to: last.next(),
+            start_first: pace.start_first,
+        },
         batch_size: pace.batch_size,
         interval_ms: pace.interval_ms,
-        start_first: pace.start_first,
         phase: UpgradePhase::Upgrading,
         started_at: now,
         by: "user".to_owned(),
@@ -182,6 +186,37 @@ pub fn upgrade(
         changes.push(edit(service, |s| s.wanted = Wanted::Active));
     }
     changes.push(Change::StartUpgrade(upgrade));
+    Ok(changes)
+}
+
+/// Upgrade one service to another; the reason where the API refuses.
+pub fn shift(
+    world: &World,
+    source: ServiceId,
+    target: ServiceId,
+    final_scale: u32,
+    pace: Pace,
+    now: Time,
+) -> Result<Vec<Change>, String> {
+    admit_shift(world, source, target, final_scale).map_err(|refusal| refusal.to_string())?;
+    let start = world.service(target).filter(|target| target.wanted != Wanted::Active);
+    let mut changes: Vec<Change> =
+        start.map(|target| edit(target, |s| s.wanted = Wanted::Active)).into_iter().collect();
+    changes.push(Change::StartUpgrade(Upgrade {
+        ledger: 0,
+        service: source,
+        course: Course::ToService(Shift {
+            to_service: target,
+            final_scale,
+            to_scale: 0,
+            update_links: true,
+        }),
+        batch_size: pace.batch_size,
+        interval_ms: pace.interval_ms,
+        phase: UpgradePhase::Upgrading,
+        started_at: now,
+        by: "user".to_owned(),
+    }));
     Ok(changes)
 }
 

@@ -11,6 +11,7 @@ mod fixed_port;
 mod full_disk;
 mod healing;
 mod interrupted;
+mod proof;
 mod restarts;
 mod stage;
 mod traffic;

@@ -4,21 +4,33 @@
 use std::collections::BTreeSet;
 
 use drover_core::derive::is_up;
-use drover_core::{Counts, Failure, Ledger, Service, Slot, Upgrade, UpgradePhase, World};
+use drover_core::{Counts, Course, Failure, Ledger, Service, Slot, Upgrade, UpgradePhase, World};
 use serde_json::{Map, Value, json};
+
+use crate::ids::Kind;
 
 /// How the last upgrade that ended went; null before the first.
 pub(crate) fn last(world: &World, service: &Service) -> Value {
     let Some(outcome) = world.outcomes.get(&service.id) else { return Value::Null };
     let upgrade = &outcome.upgrade;
-    json!({
+    let mut shown = json!({
         "type": "upgradeOutcome",
         "phase": phase(upgrade.phase),
-        "fromRevision": upgrade.from.0,
-        "toRevision": upgrade.to.0,
         "startedTS": upgrade.started_at.0,
         "requests": ledger(&outcome.requests),
-    })
+    });
+    match &upgrade.course {
+        Course::InService { from, to, .. } => {
+            shown["fromRevision"] = json!(from.0);
+            shown["toRevision"] = json!(to.0);
+        }
+        Course::ToService(shift) => {
+            shown["toServiceId"] = json!(Kind::Service.id(shift.to_service.0));
+            shown["toServiceRequests"] =
+                ledger(&outcome.target_requests.clone().unwrap_or_default());
+        }
+    }
+    shown
 }
 
 /// A phase in the words of states.
@@ -35,9 +47,17 @@ pub(super) fn phase(phase: UpgradePhase) -> &'static str {
 
 /// Slots that are where they shall go, and up.
 pub(super) fn moved(world: &World, upgrade: &Upgrade) -> usize {
-    let goal = if upgrade.phase == UpgradePhase::RollingBack { upgrade.from } else { upgrade.to };
-    let units = world.units_of(upgrade.service);
-    let there = units.filter(|unit| unit.key.revision == goal && is_up(world, unit));
+    let back = upgrade.phase == UpgradePhase::RollingBack;
+    let (service, revision) = match &upgrade.course {
+        Course::InService { from, to, .. } => {
+            (upgrade.service, Some(if back { *from } else { *to }))
+        }
+        Course::ToService(shift) => (if back { upgrade.service } else { shift.to_service }, None),
+    };
+    let units = world.units_of(service);
+    let there = units.filter(|unit| {
+        revision.is_none_or(|revision| unit.key.revision == revision) && is_up(world, unit)
+    });
     there.map(|unit| unit.key.slot).collect::<BTreeSet<Slot>>().len()
 }
 

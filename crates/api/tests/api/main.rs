@@ -4,6 +4,7 @@
 
 mod balancers;
 mod bench;
+mod between;
 mod certificates;
 mod compose;
 mod containers;

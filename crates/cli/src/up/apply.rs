@@ -3,7 +3,7 @@
 use drover_compose::ServiceSpec;
 
 use super::targets::Targets;
-use super::{Held, Plan, body, links};
+use super::{Chosen, Held, Plan, body, links};
 use crate::args::Up;
 use crate::client::nothing;
 use crate::diff::compare;
@@ -13,6 +13,13 @@ use crate::session::{Session, view_of};
 use crate::step::ACTIVATE;
 use crate::wait::{Goal, Wanted};
 use crate::wire::ServiceView;
+
+/// Make one service with what it needs, and start nothing.
+pub(crate) async fn make_one(session: &mut Session<'_>, spec: &ServiceSpec) -> Result<(), Failure> {
+    let chosen = vec![Chosen { spec: spec.clone(), held: None }];
+    let plan = Plan { spec: session.project()?, chosen, strays: Vec::new() };
+    plan.create(session).await
+}
 
 impl Plan {
     /// Do all of it, and wait for the outcome.
@@ -150,9 +157,8 @@ impl Plan {
 
     /// Those that are started by this run, by name.
     fn to_start(&self) -> Vec<&str> {
-        let is_started = |chosen: &&super::Chosen| {
-            chosen.held.as_ref().is_none_or(|held| held.decision.activate)
-        };
+        let is_started =
+            |chosen: &&Chosen| chosen.held.as_ref().is_none_or(|held| held.decision.activate);
         let started = self.chosen.iter().filter(is_started);
         started.map(|chosen| chosen.spec.name.as_str()).collect()
     }

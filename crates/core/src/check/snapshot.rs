@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Violation;
 use crate::{
-    Desired, HostId, Phase, Protocol, ServiceKind, Slot, Unit, UnitKey, UpgradePhase, World,
+    Course, Desired, HostId, Phase, Protocol, Service, ServiceKind, Slot, Unit, UnitKey, Upgrade,
+    UpgradePhase, World,
 };
 
 /// Everything wrong with a snapshot.
@@ -136,13 +137,17 @@ fn upgrades(world: &World, fail: Fail) {
             fail("reference", format!("upgrade of {id} has no service"));
             continue;
         };
+        let Course::InService { from, to, .. } = upgrade.course else {
+            between(world, service, upgrade, fail);
+            continue;
+        };
         let goal = match upgrade.phase {
-            UpgradePhase::RollingBack => upgrade.from,
+            UpgradePhase::RollingBack => from,
             UpgradePhase::Upgrading
             | UpgradePhase::Upgraded
             | UpgradePhase::Finishing
             | UpgradePhase::Canceling
-            | UpgradePhase::Canceled => upgrade.to,
+            | UpgradePhase::Canceled => to,
         };
         if service.current != goal {
             fail("upgrade", format!("service {id} is at {}, not {goal}", service.current));
@@ -151,11 +156,39 @@ fn upgrades(world: &World, fail: Fail) {
         if upgrade.phase == UpgradePhase::Upgraded {
             let running = world
                 .units_of(id)
-                .find(|u| u.key.revision == upgrade.from && u.desired == Desired::Running);
+                .find(|u| u.key.revision == from && u.desired == Desired::Running);
             if let Some(unit) = running {
                 fail("upgrade", format!("{} of the old revision still shall run", unit.key));
             }
         }
+    }
+}
+
+/// An upgrade from service to service: both are there, in one project, and busy with nothing else.
+fn between(world: &World, source: &Service, upgrade: &Upgrade, fail: Fail) {
+    let Some(shift) = upgrade.shift() else { return };
+    let (id, target) = (source.id, shift.to_service);
+    let others = world.upgrades.values().filter(|other| other.service != id);
+    let involved = |other: &&std::sync::Arc<Upgrade>| {
+        let leads_to = other.shift().map(|shift| shift.to_service);
+        let sides = [Some(other.service), leads_to];
+        sides.contains(&Some(id)) || sides.contains(&Some(target))
+    };
+    if let Some(other) = others.into_iter().find(involved) {
+        fail("upgrade", format!("{id} to {target} and that of {} share a side", other.service));
+    }
+    match world.service(target) {
+        // It was removed and forgotten; the upgrade goes back.
+        None if upgrade.phase == UpgradePhase::RollingBack => {}
+        None => fail("reference", format!("upgrade of {id} leads to {target}, which is not there")),
+        Some(held) if held.project != source.project || target == id => {
+            fail("upgrade", format!("service {id} can't be upgraded to {target}"));
+        }
+        Some(_) => {}
+    }
+    let still = world.units_of(id).find(|u| u.desired == Desired::Running);
+    if let Some(unit) = still.filter(|_| upgrade.phase == UpgradePhase::Upgraded) {
+        fail("upgrade", format!("{} of the source still shall run", unit.key));
     }
 }
 

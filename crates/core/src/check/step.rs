@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::Violation;
+use super::{Violation, shift};
 use crate::derive::DRAIN_TIMEOUT_MS;
 use crate::plan::LOST_AFTER_MS;
-use crate::{Desired, Phase, ServiceId, Slot, Time, Unit, UnitKey, Upgrade, UpgradePhase, World};
+use crate::{
+    Course, Desired, Phase, RevisionNo, ServiceId, Slot, Time, Unit, UnitKey, Upgrade,
+    UpgradePhase, World,
+};
 
 /// Everything wrong with the step from `before` to `after`, taken at `now`.
 pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
@@ -22,9 +25,17 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
         }
     }
     for (&service, upgrade) in &before.upgrades {
-        floor(before, after, service, upgrade, &mut fail);
-        kept(before, after, service, upgrade, &mut fail);
-        interval(before, after, service, upgrade, now, &mut fail);
+        match &upgrade.course {
+            Course::InService { from, to, start_first } => {
+                let course: InService = (upgrade, *start_first, *from, *to);
+                floor(before, after, service, course, &mut fail);
+                kept(before, after, service, course, &mut fail);
+                interval(before, after, service, course, now, &mut fail);
+            }
+            Course::ToService(shift) => {
+                shift::check_shift(before, after, upgrade, *shift, now, &mut fail);
+            }
+        }
     }
     for (key, old) in &before.observed {
         // A unit of the same key that was made since has a history of its own.
@@ -43,6 +54,9 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
 }
 
 type Fail<'a> = &'a mut dyn FnMut(&'static str, String);
+
+/// An upgrade in service: the row, whether it starts first, from which revision to which.
+type InService<'a> = (&'a Upgrade, bool, RevisionNo, RevisionNo);
 
 fn one_way(old: &Unit, new: &Unit, fail: Fail) {
     let key = old.key;
@@ -105,7 +119,8 @@ fn dropped(before: &World, unit: &Unit, fail: Fail) {
 }
 
 /// An upgrade takes down serving units only as far as the batch allows, and none if it starts first.
-fn floor(before: &World, after: &World, service: ServiceId, upgrade: &Upgrade, fail: Fail) {
+fn floor(before: &World, after: &World, service: ServiceId, course: InService, fail: Fail) {
+    let (upgrade, start_first, ..) = course;
     let rolls = matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
     let slots = slots(before, service).intersection(&slots(after, service)).copied().collect();
     let slots: BTreeSet<Slot> = slots;
@@ -129,7 +144,7 @@ fn floor(before: &World, after: &World, service: ServiceId, upgrade: &Upgrade, f
     if taken_down.is_empty() {
         return;
     }
-    if upgrade.start_first {
+    if start_first {
         fail("start-first", format!("service {service} lost slots {taken_down:?} to its upgrade"));
     }
     let down = slots.len() - served_before.len() + taken_down.len();
@@ -183,13 +198,13 @@ fn interval(
     before: &World,
     after: &World,
     service: ServiceId,
-    upgrade: &Upgrade,
+    (upgrade, start_first, from, to): InService,
     now: Time,
     fail: Fail,
 ) {
     let (from, to) = match upgrade.phase {
-        UpgradePhase::Upgrading => (upgrade.from, upgrade.to),
-        UpgradePhase::RollingBack => (upgrade.to, upgrade.from),
+        UpgradePhase::Upgrading => (from, to),
+        UpgradePhase::RollingBack => (to, from),
         UpgradePhase::Upgraded
         | UpgradePhase::Finishing
         | UpgradePhase::Canceling
@@ -205,7 +220,7 @@ fn interval(
             && old.desired == Desired::Running
             && after.unit(old.key).is_some_and(|new| new.desired != Desired::Running)
     });
-    if is_removed || !taken_down || upgrade.start_first {
+    if is_removed || !taken_down || start_first {
         return;
     }
     let settled = before.units_of(service);
@@ -220,7 +235,8 @@ fn interval(
 }
 
 /// Until *finish*, the old units are kept, so that a rollback starts the same containers again.
-fn kept(before: &World, after: &World, service: ServiceId, upgrade: &Upgrade, fail: Fail) {
+fn kept(before: &World, after: &World, service: ServiceId, course: InService, fail: Fail) {
+    let (upgrade, _, from, _) = course;
     let keeps = match upgrade.phase {
         UpgradePhase::Upgrading
         | UpgradePhase::Upgraded
@@ -235,7 +251,7 @@ fn kept(before: &World, after: &World, service: ServiceId, upgrade: &Upgrade, fa
     }
     let wanted = slots(after, service);
     for old in before.units_of(service) {
-        let is_old = old.key.revision == upgrade.from && old.desired != Desired::Removed;
+        let is_old = old.key.revision == from && old.desired != Desired::Removed;
         let removed = after.unit(old.key).is_none_or(|new| new.desired == Desired::Removed);
         let host_gone = before.host(old.host).is_none_or(|h| h.removed_at.is_some());
         let excused = before.is_lost(old.host)

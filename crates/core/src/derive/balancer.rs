@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::{behind, drain_timeout_ms, is_serving, selected};
+use super::{behind, carried, drain_timeout_ms, is_serving, ledger_number, selected};
 use crate::schedule::resolve;
 use crate::{
     BalancerConfig, BalancerSpec, CertificatePem, Desired, Hold, HostId, Listener, NetworkMode,
@@ -64,6 +64,10 @@ fn rules(world: &World, balancer: &Service, spec: &BalancerSpec) -> Vec<PortRule
     for rule in &spec.rules {
         let Some(selector) = &rule.selector else {
             all.push(rule.clone());
+            // A rule for one side of an upgrade between services is one for the other too,.
+            let twin = rule.service.and_then(|source| carried(world, source));
+            let twin = twin.filter(|target| *target != balancer.id);
+            all.extend(twin.map(|target| PortRule { service: Some(target), ..rule.clone() }));
             continue;
         };
         for target in selected(world, balancer, selector) {
@@ -275,7 +279,7 @@ fn ledgers(world: &World, config: &BalancerConfig) -> BTreeMap<ServiceId, u64> {
     let named = routes.flat_map(|route| {
         route.targets.iter().map(|target| target.unit.service).chain(route.service)
     });
-    named.filter_map(|id| world.upgrade(id).map(|upgrade| (id, upgrade.ledger))).collect()
+    named.filter_map(|id| Some((id, ledger_number(world, id)?))).collect()
 }
 
 /// How `unit` is reached on `port` from the host `from`: by its own address in the project's network; by its host's

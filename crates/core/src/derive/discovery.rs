@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{is_serving, links};
+use super::{is_serving, links, shown_scale};
 use crate::schedule::{container_name, resolve};
 use crate::uuid::uuid;
 use crate::{
@@ -86,7 +86,7 @@ pub fn discovered_service(world: &World, id: ServiceId) -> Option<DiscoveredServ
         uuid: uuid(world.cluster(), &format!("1s{id}")),
         kind: service.kind,
         wanted: service.wanted,
-        scale: service.scale,
+        scale: shown_scale(world, service),
         links: links(world, service),
         external: service.external.clone(),
         sidekicks: template.map_or_else(BTreeSet::new, |t| t.sidekicks.keys().cloned().collect()),

@@ -1,5 +1,6 @@
 //! Which services a service reaches by name, and which containers answer under a service's name: links written down,
-//! links by labels, and aliases followed without end or loop.
+//! links by labels, and aliases followed without end or loop. While an upgrade leads from one service to another, a name
+//! that is written down for the first leads to both.
 
 use std::collections::BTreeSet;
 
@@ -8,18 +9,28 @@ use crate::{Selector, Service, ServiceId, ServiceKind, Wanted, World};
 /// The links of a service: name (the target's own where it has none) and target. Those by labels come last, and never
 /// lead to the service itself.
 pub fn links(world: &World, service: &Service) -> Vec<(String, ServiceId)> {
-    let written = service.links.iter().filter_map(|link| {
-        let target = world.service(link.service)?;
+    let mut links: Vec<(String, ServiceId)> = Vec::new();
+    for link in &service.links {
+        let Some(target) = world.service(link.service) else { continue };
         let alias = if link.alias.is_empty() { &target.name } else { &link.alias };
-        Some((alias.clone(), link.service))
-    });
-    let mut links: Vec<_> = written.collect();
+        links.push((alias.clone(), link.service));
+        let carried = carried(world, link.service).filter(|carried| *carried != service.id);
+        links.extend(carried.map(|carried| (alias.clone(), carried)));
+    }
     if let Some(selector) = &service.selector_link {
         let held: BTreeSet<ServiceId> = links.iter().map(|(_, target)| *target).collect();
         let found = selected(world, service, selector).filter(|target| !held.contains(&target.id));
         links.extend(found.map(|target| (target.name.clone(), target.id)));
     }
     links
+}
+
+/// The service that answers together with this one wherever this one is named: the target of an upgrade from it, if
+/// links are to follow. Nothing of it is written before the end, so that a rollback has nothing to undo.
+pub fn carried(world: &World, source: ServiceId) -> Option<ServiceId> {
+    let shift = world.upgrade(source)?.shift().filter(|shift| shift.update_links)?;
+    let target = world.service(shift.to_service)?;
+    (target.wanted != Wanted::Removed).then_some(target.id)
 }
 
 /// The live services of the same project whose primary's labels match, but the one that asks.

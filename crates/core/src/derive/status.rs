@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::shown_scale;
 use crate::{
     ContainerSpec, Desired, Health, Observed, Phase, Service, Slot, Stack, Unit, Wanted, World,
 };
@@ -120,7 +121,7 @@ fn expected(world: &World, service: &Service) -> usize {
         let running = filling(world, service).filter(|unit| unit.desired == Desired::Running);
         running.map(|unit| unit.key.slot).collect::<BTreeSet<_>>().len()
     } else {
-        usize::try_from(service.scale).unwrap_or(usize::MAX)
+        usize::try_from(shown_scale(world, service)).unwrap_or(usize::MAX)
     };
     slots.saturating_mul(template.len())
 }

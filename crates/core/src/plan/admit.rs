@@ -1,6 +1,10 @@
 //! What cannot work is refused before anything moves, in words.
 
+mod between;
+
 use std::collections::BTreeSet;
+
+pub use between::admit_shift;
 
 use crate::schedule::{Misfit, Need, Usage, explain, fits, place};
 use crate::{Desired, Service, ServiceId, Slot, Template, UnitKey, World};
@@ -55,15 +59,7 @@ fn refuse(
     need: &Need,
     start_first: bool,
 ) -> String {
-    let hosts = world.hosts.values().filter(|h| h.project == need.project);
-    let misfits: Vec<(String, Misfit)> = hosts
-        .filter(|h| h.removed_at.is_none())
-        .filter_map(|h| {
-            let taken = usage.on(h.id).cloned().unwrap_or_default();
-            let misfit = fits(world, h, &taken, need).err()?;
-            Some((h.shown_name().to_owned(), misfit))
-        })
-        .collect();
+    let misfits = misfits(world, usage, need);
     let why = explain(&misfits);
     let name = &service.name;
     let port = misfits.iter().find_map(|(host, misfit)| match misfit {
@@ -87,4 +83,15 @@ fn refuse(
         ),
         _ => format!("{name} can't be upgraded: {why}. Nothing was changed"),
     }
+}
+
+/// Why each host can't take it.
+fn misfits(world: &World, usage: &Usage, need: &Need) -> Vec<(String, Misfit)> {
+    let hosts = world.hosts.values().filter(|h| h.project == need.project);
+    let misfits = hosts.filter(|h| h.removed_at.is_none()).filter_map(|h| {
+        let taken = usage.on(h.id).cloned().unwrap_or_default();
+        let misfit = fits(world, h, &taken, need).err()?;
+        Some((h.shown_name().to_owned(), misfit))
+    });
+    misfits.collect()
 }

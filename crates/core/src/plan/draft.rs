@@ -3,6 +3,8 @@
 //! Each decision is applied to a working copy at once, so that the next one sees it: two units never get the
 //! same port from one plan.
 
+use std::collections::BTreeSet;
+
 use crate::derive::{self, Undrained};
 use crate::schedule::{Need, Unplaceable, Usage, container_name, place};
 use crate::{Change, Desired, HostId, ServiceId, Time, Unit, UnitKey, World};
@@ -23,6 +25,10 @@ impl Draft {
 
     pub(super) fn finish(self) -> Plan {
         self.plan
+    }
+
+    pub(super) fn looked_at(&self) -> BTreeSet<ServiceId> {
+        self.plan.looked_at.clone()
     }
 
     pub(super) fn look_at(&mut self, service: ServiceId) {
@@ -123,6 +129,13 @@ impl Draft {
     pub(super) fn stuck(&mut self, service: ServiceId, unit: Option<UnitKey>, text: String) {
         self.plan.waiting.insert(service);
         self.plan.notes.push(Note { service, unit, stuck: true, text });
+    }
+
+    /// What is said of one service is said of another too: a client that waits for an upgrade polls its source.
+    pub(super) fn pass_on(&mut self, from: ServiceId, to: ServiceId) {
+        let notes = self.plan.notes.iter().filter(|note| note.service == from).cloned();
+        let notes: Vec<Note> = notes.map(|note| Note { service: to, ..note }).collect();
+        self.plan.notes.extend(notes);
     }
 
     /// Look at `service` again at `at`.

@@ -5,86 +5,106 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, is_arrived, live};
-use super::{notes, reap, restart};
+use super::{notes, reap, restart, shift};
 use crate::schedule::{Need, is_down};
 use crate::{
-    Change, Desired, HostId, Service, ServiceId, Slot, UnitKey, Upgrade, UpgradePhase, Wanted,
+    Change, Course, Desired, HostId, RevisionNo, Service, ServiceId, Slot, UnitKey, Upgrade,
+    UpgradePhase, Wanted, derive,
 };
 
 /// Plan one service.
 pub(super) fn plan_service(draft: &mut Draft, id: ServiceId) {
     draft.look_at(id);
+    // Read before units of removed hosts are forgotten: it is the units that tell which slots there are.
+    let held = derive::in_motion(&draft.world, id);
     reap::reap(draft, id);
     pin_images(draft, id);
     let Some(service) = draft.world.service(id).cloned() else { return };
     match service.wanted {
         Wanted::Removed => remove(draft, &service),
         Wanted::Inactive => stop(draft, &service),
-        Wanted::Active => run(draft, &service),
+        Wanted::Active => run(draft, &service, held),
     }
     notes::units(draft, id);
 }
 
-fn run(draft: &mut Draft, service: &Service) {
+fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
     if !service.kind.has_units() {
         if draft.world.upgrades.contains_key(&service.id) {
             end_swap(draft, service.id);
         }
         return settle(draft, service);
     }
-    let slots = wanted_slots(draft, service);
-    drop_unwanted(draft, service.id, &slots);
-    match draft.world.upgrade(service.id).cloned() {
-        None => {
-            if service.restart.is_some() {
-                restart::restart(draft, service, &slots);
-            } else {
-                keep_only(draft, service, &slots, service.current);
-            }
-        }
-        Some(upgrade) => follow(draft, service, &slots, &upgrade),
-    }
+    let slots = if let Some(held) = held {
+        shift::hold(draft, service, &held);
+        held.into_iter().collect()
+    } else {
+        run_at_scale(draft, service)
+    };
     if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
         settle(draft, service);
     }
 }
 
-/// One step of an upgrade's life.
-fn follow(draft: &mut Draft, service: &Service, slots: &[Slot], upgrade: &Upgrade) {
+/// Run what the scale says, at the revision it shall be; gives back the slots.
+fn run_at_scale(draft: &mut Draft, service: &Service) -> Vec<Slot> {
+    let slots = wanted_slots(draft, service);
+    drop_unwanted(draft, service.id, &slots);
+    match draft.world.upgrade(service.id).cloned() {
+        None if service.restart.is_some() => restart::restart(draft, service, &slots),
+        None => keep_only(draft, service, &slots, service.current),
+        Some(upgrade) => match upgrade.course {
+            Course::InService { from, to, start_first } => {
+                follow(draft, service, &slots, &upgrade, (from, to, start_first));
+            }
+            Course::ToService(_) => {} // its sides are held, see `shift`
+        },
+    }
+    slots
+}
+
+/// One step of an in-service upgrade's life.
+fn follow(
+    draft: &mut Draft,
+    service: &Service,
+    slots: &[Slot],
+    upgrade: &Upgrade,
+    (from, to, start_first): (RevisionNo, RevisionNo, bool),
+) {
     let set = |phase| Change::SetUpgradePhase { service: service.id, phase };
     let way = |from, to| Roll {
         from,
         to,
         batch_size: upgrade.batch_size,
         interval_ms: upgrade.interval_ms,
-        start_first: upgrade.start_first,
+        start_first,
     };
     match upgrade.phase {
         UpgradePhase::Upgrading => {
-            if roll(draft, service, slots, &way(upgrade.from, upgrade.to)) {
+            if roll(draft, service, slots, &way(from, to)) {
                 draft.change(set(UpgradePhase::Upgraded));
             }
         }
         UpgradePhase::Upgraded => {
             for &slot in slots {
-                ensure(draft, service, slot, upgrade.to);
+                ensure(draft, service, slot, to);
             }
-            park(draft, service.id, upgrade);
+            park(draft, service.id, to);
         }
         UpgradePhase::Finishing => {
-            keep_only(draft, service, slots, upgrade.to);
-            if only_left(draft, service.id, upgrade) {
+            keep_only(draft, service, slots, to);
+            if only_left(draft, service.id, to) {
                 draft.change(Change::EndUpgrade(service.id));
             }
         }
         UpgradePhase::Canceling => {
             draft.change(set(UpgradePhase::Canceled));
-            hold(draft, service, slots, upgrade);
+            hold(draft, service, slots, (from, to));
         }
-        UpgradePhase::Canceled => hold(draft, service, slots, upgrade),
+        UpgradePhase::Canceled => hold(draft, service, slots, (from, to)),
         UpgradePhase::RollingBack => {
-            if roll(draft, service, slots, &way(upgrade.to, upgrade.from)) {
-                keep_only(draft, service, slots, upgrade.from);
+            if roll(draft, service, slots, &way(to, from)) {
+                keep_only(draft, service, slots, from);
                 draft.change(Change::EndUpgrade(service.id));
             }
         }
@@ -93,7 +113,7 @@ fn follow(draft: &mut Draft, service: &Service, slots: &[Slot], upgrade: &Upgrad
 
 /// Every slot runs `revision`; whatever is of another one goes, but only once it is not what serves: so that
 /// *finish* on a slot whose new unit just died keeps nothing, and a changed plan never leaves a gap.
-fn keep_only(draft: &mut Draft, service: &Service, slots: &[Slot], revision: crate::RevisionNo) {
+fn keep_only(draft: &mut Draft, service: &Service, slots: &[Slot], revision: RevisionNo) {
     for &slot in slots {
         ensure(draft, service, slot, revision);
     }
@@ -110,19 +130,16 @@ fn keep_only(draft: &mut Draft, service: &Service, slots: &[Slot], revision: cra
 
 /// *Finish* is over when no old unit is left on a host that can be asked; one on a host that is away stays
 /// marked for removal and is dealt with when the host returns.
-fn only_left(draft: &Draft, service: ServiceId, upgrade: &Upgrade) -> bool {
-    !draft
-        .world
-        .units_of(service)
-        .any(|u| u.key.revision != upgrade.to && draft.world.is_connected(u.host))
+fn only_left(draft: &Draft, service: ServiceId, to: RevisionNo) -> bool {
+    !draft.world.units_of(service).any(|u| u.key.revision != to && draft.world.is_connected(u.host))
 }
 
 /// Old units of a done upgrade are kept, stopped.
-fn park(draft: &mut Draft, service: ServiceId, upgrade: &Upgrade) {
+fn park(draft: &mut Draft, service: ServiceId, to: RevisionNo) {
     let old: Vec<UnitKey> = draft
         .world
         .units_of(service)
-        .filter(|u| u.key.revision != upgrade.to && u.desired < Desired::Stopped)
+        .filter(|u| u.key.revision != to && u.desired < Desired::Stopped)
         .map(|u| u.key)
         .collect();
     for key in old {
@@ -132,19 +149,24 @@ fn park(draft: &mut Draft, service: ServiceId, upgrade: &Upgrade) {
 
 /// A cancelled upgrade stays as it is, but heals: what runs keeps running, and a slot that was caught between
 /// old and new gets its old unit back.
-fn hold(draft: &mut Draft, service: &Service, slots: &[Slot], upgrade: &Upgrade) {
+fn hold(
+    draft: &mut Draft,
+    service: &Service,
+    slots: &[Slot],
+    (from, to): (RevisionNo, RevisionNo),
+) {
     for &slot in slots {
         let running = |draft: &Draft, revision| {
             live(&draft.world, service.id, slot, revision)
                 .is_some_and(|u| u.desired == Desired::Running)
         };
-        let (old, new) = (running(draft, upgrade.from), running(draft, upgrade.to));
+        let (old, new) = (running(draft, from), running(draft, to));
         if old || !new {
-            let back = old || live(&draft.world, service.id, slot, upgrade.from).is_some();
-            ensure(draft, service, slot, if back { upgrade.from } else { upgrade.to });
+            let back = old || live(&draft.world, service.id, slot, from).is_some();
+            ensure(draft, service, slot, if back { from } else { to });
         }
         if new {
-            ensure(draft, service, slot, upgrade.to);
+            ensure(draft, service, slot, to);
         }
     }
 }

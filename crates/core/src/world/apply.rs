@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{RowKey, World};
-use crate::{Change, Desired, Host, Outcome, Refused, Service, Unit, Upgrade, UpgradePhase};
+use crate::{Change, Course, Desired, Host, Refused, Service, Unit, Upgrade, UpgradePhase};
 
 impl World {
     pub(super) fn apply(
@@ -88,29 +88,26 @@ impl World {
                 }
                 let upgrade = Upgrade { phase: *phase, ..(**upgrade).clone() };
                 // What the service shall run follows the direction the upgrade moves in.
-                match phase {
-                    UpgradePhase::RollingBack => {
-                        self.edit_service(*service, touched, |s| s.current = upgrade.from)?;
-                    }
-                    UpgradePhase::Upgrading => {
-                        self.edit_service(*service, touched, |s| s.current = upgrade.to)?;
-                    }
-                    UpgradePhase::Upgraded
-                    | UpgradePhase::Finishing
-                    | UpgradePhase::Canceling
-                    | UpgradePhase::Canceled => {}
+                let goal = match (&upgrade.course, phase) {
+                    (Course::InService { from, .. }, UpgradePhase::RollingBack) => Some(*from),
+                    (Course::InService { to, .. }, UpgradePhase::Upgrading) => Some(*to),
+                    (
+                        Course::InService { .. } | Course::ToService(_),
+                        UpgradePhase::Upgrading
+                        | UpgradePhase::RollingBack
+                        | UpgradePhase::Upgraded
+                        | UpgradePhase::Finishing
+                        | UpgradePhase::Canceling
+                        | UpgradePhase::Canceled,
+                    ) => None,
+                };
+                if let Some(goal) = goal {
+                    self.edit_service(*service, touched, |s| s.current = goal)?;
                 }
                 self.upgrades.insert(*service, Arc::new(upgrade));
                 touched.insert(RowKey::Upgrade(*service));
             }
-            Change::EndUpgrade(service) => {
-                let requests = crate::derive::upgrade_requests(self, *service);
-                if let Some(upgrade) = self.upgrades.remove(service) {
-                    let outcome = Outcome { upgrade: (*upgrade).clone(), requests };
-                    self.outcomes.insert(*service, Arc::new(outcome));
-                }
-                touched.extend([RowKey::Upgrade(*service), RowKey::Outcome(*service)]);
-            }
+            Change::EndUpgrade(service) => self.end_upgrade(*service, touched)?,
             Change::Settle { service, wanted } => {
                 self.edit_service(*service, touched, |s| s.settled = Some(*wanted))?;
             }
@@ -288,13 +285,37 @@ impl World {
         if self.upgrades.contains_key(&service) {
             return Err(exists(format!("an upgrade of service {service}")));
         }
-        for number in [upgrade.from, upgrade.to] {
-            if !self.revisions.contains_key(&(service, number)) {
-                return Err(missing(format!("revision {number} of service {service}")));
+        if let Some((other, ..)) = self.shift(service) {
+            return Err(exists(format!("an upgrade from {} to {service}", other.service)));
+        }
+        let mut upgrade = Upgrade { ledger: self.revision, ..upgrade.clone() };
+        match &mut upgrade.course {
+            Course::InService { from, to, .. } => {
+                for number in [*from, *to] {
+                    if !self.revisions.contains_key(&(service, number)) {
+                        return Err(missing(format!("revision {number} of service {service}")));
+                    }
+                }
+                self.edit_service(service, touched, |s| s.current = *to)?;
+            }
+            Course::ToService(shift) => {
+                need(self.services.contains_key(&service), "the service")?;
+                if service == shift.to_service {
+                    let why = "it can't lead to the service itself";
+                    return Err(step(format!("upgrade of service {service}"), why));
+                }
+                let target = shift.to_service;
+                let other = self.shift(target).map(|(other, ..)| other);
+                if let Some(other) = self.upgrade(target).or(other) {
+                    let what =
+                        format!("an upgrade of {} that has a part in {target}", other.service);
+                    return Err(exists(what));
+                }
+                self.edit_service(target, touched, |target| {
+                    shift.to_scale = std::mem::replace(&mut target.scale, shift.final_scale);
+                })?;
             }
         }
-        self.edit_service(service, touched, |s| s.current = upgrade.to)?;
-        let upgrade = Upgrade { ledger: self.revision, ..upgrade.clone() };
         self.upgrades.insert(service, Arc::new(upgrade));
         touched.insert(RowKey::Upgrade(service));
         Ok(())
@@ -322,7 +343,7 @@ impl World {
         Ok(())
     }
 
-    fn edit_service(
+    pub(super) fn edit_service(
         &mut self,
         id: crate::ServiceId,
         touched: &mut BTreeSet<RowKey>,

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
 use drover_core::{
-    BalancerSpec, Change, ContainerSpec, Desired, Followed, Host, HostFacts, HostId, HostSeen,
-    Observed, ObservedContainer, Phase, PortRule, Project, ProjectId, Revision, RevisionNo, Scope,
-    Service, ServiceId, ServiceKind, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade,
-    UpgradeDefaults, UpgradePhase, Wanted, World,
+    BalancerSpec, Change, ContainerSpec, Course, Desired, Followed, Host, HostFacts, HostId,
+    HostSeen, Observed, ObservedContainer, Phase, PortRule, Project, ProjectId, Revision,
+    RevisionNo, Scope, Service, ServiceId, ServiceKind, Shift, Stack, StackId, Template, Time,
+    Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, Wanted, World,
 };
 
 pub struct Lab {
@@ -157,17 +157,42 @@ impl Lab {
         let upgrade = Upgrade {
             ledger: 0,
             service,
-            from,
-            to: last.next(),
+            course: Course::InService { from, to: last.next(), start_first },
             batch_size: batch,
             interval_ms: 2_000,
-            start_first,
             phase: UpgradePhase::Upgrading,
             started_at: self.now,
             by: "test".into(),
         };
         let revision = self.revision(service, last.0 + 1, to);
         self.commit(vec![revision, Change::StartUpgrade(upgrade)]);
+    }
+
+    /// Ask for an upgrade from one service to another; nothing has moved yet.
+    pub fn shift(&mut self, source: ServiceId, target: ServiceId, goal: u32, batch: u32) {
+        self.shift_with(source, target, goal, batch, true);
+    }
+
+    /// The same, with links left alone or not.
+    pub fn shift_with(
+        &mut self,
+        source: ServiceId,
+        target: ServiceId,
+        goal: u32,
+        batch: u32,
+        update_links: bool,
+    ) {
+        let shift = Shift { to_service: target, final_scale: goal, to_scale: 0, update_links };
+        self.commit(vec![Change::StartUpgrade(Upgrade {
+            ledger: 0,
+            service: source,
+            course: Course::ToService(shift),
+            batch_size: batch,
+            interval_ms: 2_000,
+            phase: UpgradePhase::Upgrading,
+            started_at: self.now,
+            by: "test".into(),
+        })]);
     }
 
     pub fn phase(&mut self, service: ServiceId, phase: UpgradePhase) {
@@ -205,6 +230,16 @@ impl Lab {
     /// Agents do and report what they are asked.
     pub fn obey(&mut self) -> bool {
         let units: Vec<Unit> = self.world.units.values().map(|u| (**u).clone()).collect();
+        self.obey_of(units)
+    }
+
+    /// The same, for the units of one service.
+    pub fn obey_for(&mut self, service: ServiceId) -> bool {
+        let units: Vec<Unit> = self.world.units_of(service).cloned().collect();
+        self.obey_of(units)
+    }
+
+    fn obey_of(&mut self, units: Vec<Unit>) -> bool {
         let mut changed = false;
         for unit in units {
             if self.mute.contains(&unit.host) {

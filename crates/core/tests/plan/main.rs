@@ -8,6 +8,7 @@ mod drain;
 mod hosts;
 mod lab;
 mod refuse;
+mod shift;
 mod staging;
 mod steady;
 mod upgrade;

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // clippy sees a test in `#[test]` functions only, not in what they share
 
+mod between;
 mod cluster;
 mod lifecycle;
 mod logs;

@@ -76,11 +76,7 @@ async fn names() {
         .await
         .with(1)
         .said(&["No such service: nobody; the files have db, web and lb"]);
-    cluster
-        .drover("upgrade web db")
-        .await
-        .with(1)
-        .said(&["moving the load from web to db is not offered yet"]);
+    cluster.drover("upgrade web db").await.with(1).said(&["there is no stack shop"]);
     cluster.drover("stop").await.with(1).said(&["there is no stack shop"]);
     let link = "web:\n  image: a\n  external_links: ['other/db:db']\n";
     cluster.write("docker-compose.yml", link);

@@ -1,13 +1,13 @@
 //! The members of a service that a PUT can change; a POST reads them the same way.
 
-use drover_core::{External, PortRule, Selector, Service, ServiceKind, World};
+use drover_core::{External, PortRule, Selector, Service, ServiceKind, World, derive};
 
 use super::{create, find, loops};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
-use crate::lb_config;
 use crate::resource::certificate;
+use crate::{lb_config, upgrade};
 
 /// Most bytes of metadata, as JSON; Rancher's limit.
 const METADATA_BYTES: usize = 1 << 20;
@@ -15,7 +15,10 @@ const METADATA_BYTES: usize = 1 << 20;
 /// The service as the body wants it. What can't be changed this way is ignored: clients send whole objects back.
 pub(super) fn edit(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<Service, ApiError> {
     let mut edited = held.clone();
-    if let Some(scale) = body.count("scale", 0)? {
+    // Clients send whole objects back: while an upgrade between services shows what runs now, that is no edit.
+    let shown = derive::shown_scale(ctx.world, held);
+    if let Some(scale) = body.count("scale", 0)?.filter(|scale| *scale != shown) {
+        upgrade::check_scale(ctx.world, held)?;
         edited.scale = scale;
     }
     if let Some(name) = body.text("name")?.filter(|name| *name != held.name) {

@@ -29,7 +29,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
     let (launch, secondaries) = configs(world, service);
     let mut fields = json!({
         "stackId": Kind::Stack.id(service.stack.0),
-        "scale": service.scale,
+        "scale": derive::shown_scale(world, service),
         "currentScale": status.slots_up,
         "healthState": health,
         "instanceIds": instance_ids(world, service),

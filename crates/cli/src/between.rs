@@ -1,0 +1,228 @@
+//! `upgrade FROM TO`: move the load from one service to another, a batch at a time.
+//!
+//! The source must be on the server; a target that isn't is made from the files, at scale 0, and started. Then one request,
+//! and, where that is asked for, waiting. Going back is the same command with the names changed, or `up --rollback FROM`
+//! as long as it is not confirmed.
+
+use drover_compose::ServiceSpec;
+use serde_json::{Value, json};
+
+use crate::Program;
+use crate::args::Between;
+use crate::client::nothing;
+use crate::failure::Failure;
+use crate::progress::{Event, Reporter};
+use crate::pull;
+use crate::session::{Session, view_of};
+use crate::status::tell_requests;
+use crate::step::{ACTIVATE, CONTINUE, FINISH};
+use crate::up;
+use crate::wait::{Goal, Wanted};
+use crate::wire::ServiceView;
+
+/// What stands in the way of a service that runs once on every host; Rancher's words.
+const NO_GLOBALS: &str = "Upgrade is not supported for global services";
+
+/// Rancher's defaults for this command.
+const BATCH_SIZE: u32 = 2;
+const INTERVAL_MS: u64 = 2000;
+
+/// `upgrade FROM TO`.
+pub(crate) async fn upgrade(
+    options: &Between,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let mut session = Session::begin(&options.common, program, reporter).await?;
+    let spec = session.project()?;
+    let known = |name: &String| {
+        spec.service(name).ok_or_else(|| Failure::Failed(format!("No such service: {name}")))
+    };
+    let (from, to) = (known(&options.from)?, known(&options.to)?);
+    check(from, to).map_err(Failure::Failed)?;
+    session.stack()?;
+    let views = session.services().await?;
+    let Some(source) = view_of(&views, &from.name) else {
+        let why = format!(
+            "{} is not on the server, so there is nothing to move; `up` creates it",
+            from.name
+        );
+        return Err(Failure::Failed(why));
+    };
+    if options.pull {
+        pull::pull_specs(&session, vec![to.clone()], false).await?;
+    }
+    if is_under_way(source, view_of(&views, &to.name)) {
+        resume(&session, source).await?;
+    } else {
+        let target = target(&mut session, to).await?;
+        begin(&session, source, &target, options).await?;
+    }
+    if options.wait || options.cleanup {
+        arrive(&session, source, options.cleanup).await?;
+    }
+    Ok(())
+}
+
+/// What the files say against it.
+fn check(from: &ServiceSpec, to: &ServiceSpec) -> Result<(), String> {
+    for side in [from, to] {
+        if side.template.primary.is_global() && side.kind.has_units() {
+            return Err(format!("{}: {NO_GLOBALS}", side.name));
+        }
+        if !side.kind.has_units() {
+            return Err(format!(
+                "{} has no containers of its own, so it has no part in an upgrade",
+                side.name
+            ));
+        }
+    }
+    if from.name == to.name {
+        return Err(format!("{} can't be upgraded to itself: name two services", from.name));
+    }
+    Ok(())
+}
+
+/// Whether this very upgrade is on its way or through, or was cancelled half-way.
+fn is_under_way(source: &ServiceView, target: Option<&ServiceView>) -> bool {
+    let to = &source.whole["upgrade"]["toServiceStrategy"]["toServiceId"];
+    let same = target.is_some_and(|target| to.as_str() == Some(target.id.as_str()));
+    let is_upgrade = matches!(
+        source.state.as_str(),
+        "upgrading" | "upgraded" | "canceling-upgrade" | "canceled-upgrade"
+    );
+    same && is_upgrade
+}
+
+async fn resume(session: &Session<'_>, source: &ServiceView) -> Result<(), Failure> {
+    match source.state.as_str() {
+        "upgraded" => {
+            let text = format!("{} is upgraded already", source.name);
+            session.reporter.tell(&Event::note(text));
+            Ok(())
+        }
+        "upgrading" => Ok(()),
+        _ => CONTINUE.take(session, source, "", &nothing()).await,
+    }
+}
+
+/// The target, running: made at scale 0 if it isn't there.
+async fn target(session: &mut Session<'_>, spec: &ServiceSpec) -> Result<ServiceView, Failure> {
+    let views = session.services().await?;
+    if view_of(&views, &spec.name).is_none() {
+        let none = ServiceSpec { scale: Some(0), ..spec.clone() };
+        up::make_one(session, &none).await?;
+    }
+    let views = session.registered(&[&spec.name]).await?;
+    let Some(view) = view_of(&views, &spec.name) else {
+        return Err(Failure::Failed(format!("{} was removed meanwhile", spec.name)));
+    };
+    if view.actions.contains("activate") && view.state != "restarting" {
+        ACTIVATE.take(session, view, "", &nothing()).await?;
+        session.wait(vec![Wanted::new(view, Goal::Running)]).await?;
+    }
+    Ok(view.clone())
+}
+
+/// Ask for it.
+async fn begin(
+    session: &Session<'_>,
+    source: &ServiceView,
+    target: &ServiceView,
+    options: &Between,
+) -> Result<(), Failure> {
+    let scale = final_scale(options.scale, source).map_err(Failure::Failed)?;
+    let (from, to) = (&source.name, &target.name);
+    let says = format!("Upgrading {from} to {to}, scale={scale}");
+    session.reporter.tell(&Event::general("upgrade", says));
+    let doing = format!("upgrade {from} to {to}");
+    let path = format!("services/{}", source.id);
+    session.client.act(&doing, &path, "upgrade", &body(options, scale, &target.id)).await?;
+    Ok(())
+}
+
+/// A scale that is negative means the source's; one of 0 is none to move to.
+fn final_scale(asked: Option<i64>, source: &ServiceView) -> Result<u32, String> {
+    let scale = u32::try_from(asked.unwrap_or(-1)).unwrap_or(source.scale);
+    if scale == 0 {
+        let name = &source.name;
+        return Err(format!(
+            "{name} has scale {}: say with --scale how many units there shall be in the end, at least 1",
+            source.scale
+        ));
+    }
+    Ok(scale)
+}
+
+fn body(options: &Between, scale: u32, target: &str) -> Value {
+    json!({ "toServiceStrategy": {
+        "toServiceId": target,
+        "finalScale": scale,
+        "updateLinks": options.update_links.unwrap_or(true),
+        "batchSize": options.batch_size.unwrap_or(BATCH_SIZE),
+        "intervalMillis": options.interval.unwrap_or(INTERVAL_MS),
+    }})
+}
+
+/// Wait until all is moved; then, where that is asked for, confirm it and remove the source, if nothing of it runs.
+async fn arrive(session: &Session<'_>, source: &ServiceView, cleanup: bool) -> Result<(), Failure> {
+    session.wait(vec![Wanted::new(source, Goal::Upgraded)]).await?;
+    if !cleanup {
+        return tell_requests(session, &[source.name.clone()]).await;
+    }
+    FINISH.take(session, source, "", &nothing()).await?;
+    session.wait(vec![Wanted::new(source, Goal::Finished)]).await?;
+    tell_requests(session, &[source.name.clone()]).await?;
+    let views = session.services().await?;
+    let Some(now) = view_of(&views, &source.name) else { return Ok(()) };
+    if now.scale != 0 {
+        let text = format!("{} is kept: its scale is {} again", now.name, now.scale);
+        session.reporter.tell(&Event::warning(text));
+        return Ok(());
+    }
+    session.reporter.tell(&Event::step(&now.name, "remove", "removing"));
+    let doing = format!("remove {}", now.name);
+    session.client.delete(&doing, &format!("services/{}", now.id)).await?;
+    session.wait(vec![Wanted::new(now, Goal::Removed)]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_in_the_end() {
+        let source = |scale| ServiceView::read(&json!({ "name": "v1", "scale": scale }));
+        for (asked, scale, want) in [
+            (None, 3, Ok(3)),
+            (Some(-1), 3, Ok(3)),
+            (Some(5), 3, Ok(5)),
+            (Some(2), 0, Ok(2)),
+            (Some(0), 3, Err(())),
+            (None, 0, Err(())),
+        ] {
+            assert_eq!(final_scale(asked, &source(scale)).map_err(drop), want, "{asked:?} {scale}");
+        }
+    }
+
+    #[test]
+    fn the_same_upgrade_is_gone_on_with() {
+        let view = |state: &str, to: &str| {
+            ServiceView::read(&json!({
+                "id": "1s1", "name": "v1", "state": state,
+                "upgrade": { "toServiceStrategy": { "toServiceId": to } },
+            }))
+        };
+        let target = ServiceView::read(&json!({ "id": "1s2", "name": "v2" }));
+        for (state, to, want) in [
+            ("upgrading", "1s2", true),
+            ("canceled-upgrade", "1s2", true),
+            ("upgrading", "1s3", false),
+            ("upgraded", "1s2", true),
+            ("active", "1s2", false),
+        ] {
+            assert_eq!(is_under_way(&view(state, to), Some(&target)), want, "{state} {to}");
+        }
+        assert!(!is_under_way(&view("upgrading", "1s2"), None));
+    }
+}
