@@ -95,9 +95,6 @@ fn print(tally: &Tally, rate: u32) {
             println!("p99.9 is more than {AIM_MS} ms above the quiet one: {}.", names.join("; "))
         }
     }
-    println!(
-        "(Not among the phases: `drover upgrade` between services, which is not offered yet.)"
-    );
 }
 
 /// What both went through.
