@@ -36,7 +36,7 @@ impl Swarm {
     }
 
     /// Make them single engines again, as they were.
-    pub(super) fn leave(self, bed: &Testbed, engines: &[Engine]) -> Result<(), BenchError> {
+    pub(super) fn leave(bed: &Testbed, engines: &[Engine]) -> Result<(), BenchError> {
         for engine in engines.iter().rev() {
             post(engine, "/swarm/leave?force=1", &json!({}))?;
         }

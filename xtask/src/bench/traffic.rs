@@ -59,7 +59,9 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     let mut cluster = stage.start_cluster()?;
     let tally = traffic::run(&mut cluster, &amount, &mut tell)?;
     print(&tally, arguments.rate);
-    swarm.iter().for_each(|swarm| print_beside(&tally, swarm));
+    if let Some(swarm) = swarm {
+        print_beside(&tally, &swarm);
+    }
     verdict(&tally)
 }
 
@@ -92,7 +94,7 @@ fn print(tally: &Tally, rate: u32) {
     match slow.as_slice() {
         [] => println!("p99.9 is nowhere more than {AIM_MS} ms above the quiet one."),
         names => {
-            println!("p99.9 is more than {AIM_MS} ms above the quiet one: {}.", names.join("; "))
+            println!("p99.9 is more than {AIM_MS} ms above the quiet one: {}.", names.join("; "));
         }
     }
 }

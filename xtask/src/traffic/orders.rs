@@ -39,7 +39,7 @@ impl Orders {
     /// How many were confirmed although the service never told of them: without this being zero, replays can't be told
     /// from what the network swallowed.
     pub fn unheard(&self) -> usize {
-        self.marks.iter().filter(|mark| **mark == CONFIRMED).count()
+        self.marks.iter().filter(|mark| matches!(**mark, CONFIRMED)).count()
     }
 
     fn mark(&mut self, number: u64) -> Option<&mut u8> {
@@ -58,8 +58,12 @@ mod tests {
     #[test]
     fn an_order_that_arrives_twice_is_a_replay_and_one_that_was_not_told_is_missed() {
         let mut orders = Orders::default();
-        [1, 2, 3].iter().for_each(|number| orders.confirm(*number));
-        [1, 2, 2, 4].iter().for_each(|number| orders.arrive(*number));
+        for number in [1, 2, 3] {
+            orders.confirm(number);
+        }
+        for number in [1, 2, 2, 4] {
+            orders.arrive(number);
+        }
         assert_eq!((orders.confirmed(), orders.replays(), orders.unheard()), (3, vec![2], 1));
         (0..300).for_each(|_| orders.arrive(1));
         assert_eq!(orders.replays(), [1, 2]);

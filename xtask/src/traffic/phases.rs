@@ -60,9 +60,9 @@ fn changes() -> Vec<Phase> {
         doing(
             "upgrade to another service, and rollback",
             [
-                step(|s| s.succeed(), MOVE, Runs::New),
-                step(|s| s.return_to_web(), "up -d --rollback web", Runs::New),
-                step(|s| s.withdraw_successor(), "", Runs::Same),
+                step(Shop::succeed, MOVE, Runs::New),
+                step(Shop::return_to_web, "up -d --rollback web", Runs::New),
+                step(Shop::withdraw_successor, "", Runs::Same),
             ],
         ),
         doing(

@@ -124,7 +124,7 @@ impl Tally {
 
     fn remember(&mut self, mut cause: Cause, after: Duration) {
         if self.causes.len() >= CAUSES && !self.causes.contains_key(&cause) {
-            cause.what = "(something else)".to_owned();
+            "(something else)".clone_into(&mut cause.what);
         }
         let fresh = Moments { count: 0, first: after, last: after };
         let moments = self.causes.entry(cause).or_insert(fresh);

@@ -103,7 +103,7 @@ pub(super) fn run(
     for engine in &stage.engines {
         import_haproxy(engine)?;
     }
-    let swarm = Swarm::new(&stage.bed, &stage.engines)?;
+    Swarm::new(&stage.bed, &stage.engines)?;
     let shop = Shop { manager: &stage.engines[0] };
     shop.open()?;
     let hosts = stage.bed.hosts.iter().take(ASKED);
@@ -119,7 +119,7 @@ pub(super) fn run(
         tell(&format!("Docker Swarm, {}", mix.words(phase.name)));
     }
     let tally = mix.finish().map_err(io("carry the load to its end"))?;
-    swarm.leave(&stage.bed, &stage.engines)?;
+    Swarm::leave(&stage.bed, &stage.engines)?;
     Ok(tally)
 }
 
