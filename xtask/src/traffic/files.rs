@@ -8,9 +8,6 @@ const NEXT: &str = "v2";
 /// Its scale.
 const NEXT_SCALE: usize = 3;
 
-/// Who can take over from `web`, in the other's version.
-const SUCCESSOR: &str = "web-next";
-
 /// What the files say.
 #[derive(Clone, Debug)]
 pub(super) struct Shop {
@@ -20,23 +17,11 @@ pub(super) struct Shop {
     start_first: bool,
     target: &'static str,
     front: &'static [&'static str],
-    /// The files know a service that takes over from `web`.
-    offers_successor: bool,
-    /// It has taken over.
-    is_succeeded: bool,
 }
 
 impl Default for Shop {
     fn default() -> Self {
-        Self {
-            second: false,
-            scale: 6,
-            start_first: true,
-            target: "web",
-            front: &["web"],
-            offers_successor: false,
-            is_succeeded: false,
-        }
+        Self { second: false, scale: 6, start_first: true, target: "web", front: &["web"] }
     }
 }
 
@@ -61,26 +46,10 @@ impl Shop {
         self.front = services;
     }
 
-    /// `web` makes way for its successor.
-    pub(super) fn succeed(&mut self) {
-        (self.offers_successor, self.is_succeeded) = (true, true);
-    }
-
-    /// And takes its place again.
-    pub(super) fn return_to_web(&mut self) {
-        self.is_succeeded = false;
-    }
-
-    /// The files know nothing of a successor.
-    pub(super) fn withdraw_successor(&mut self) {
-        self.offers_successor = false;
-    }
-
     /// How many of what shall answer.
     pub(super) fn answering(&self) -> BTreeMap<String, usize> {
         let services = if self.target == "front" { self.front } else { &[self.target] };
         let one = |service: &&str| match *service {
-            "web" if self.is_succeeded => (format!("{SUCCESSOR} {NEXT}"), self.scale),
             "web" => (format!("web {}", self.version()), self.scale),
             other => (format!("{other} {NEXT}"), NEXT_SCALE),
         };
@@ -98,9 +67,8 @@ impl Shop {
                  VERSION: {name}\n"
             )
         };
-        let successor = if self.offers_successor { app(SUCCESSOR, NEXT) } else { String::new() };
         format!(
-            "version: '2'\nservices:\n{}{}{successor}  front:\n    image: rancher/dns-service\n    links: [{}]\n  \
+            "version: '2'\nservices:\n{}{}  front:\n    image: rancher/dns-service\n    links: [{}]\n  \
              balancer:\n    image: rancher/lb-service-haproxy\n    ports:\n      - 80:80/tcp\n",
             app("web", self.version()),
             app("next", NEXT),
@@ -109,13 +77,8 @@ impl Shop {
     }
 
     pub(super) fn rancher_compose(&self) -> String {
-        let successor = if self.offers_successor {
-            format!("  {SUCCESSOR}:\n    scale: {}\n", self.scale)
-        } else {
-            String::new()
-        };
         format!(
-            "version: '2'\nservices:\n{successor}  web:\n    scale: {}\n    upgrade_strategy:\n      start_first: {}\n  \
+            "version: '2'\nservices:\n  web:\n    scale: {}\n    upgrade_strategy:\n      start_first: {}\n  \
              next:\n    scale: {NEXT_SCALE}\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        \
              - protocol: http\n          source_port: 80\n          target_port: 80\n          service: {}\n",
             self.scale, self.start_first, self.target,
@@ -140,8 +103,5 @@ mod tests {
         assert_eq!(said(&shop), r#"{"next v2": 3, "web v2": 3}"#);
         shop.target("next");
         assert_eq!(said(&shop), r#"{"next v2": 3}"#);
-        shop.target("web");
-        shop.succeed();
-        assert_eq!(said(&shop), r#"{"web-next v2": 3}"#);
     }
 }

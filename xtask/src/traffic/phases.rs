@@ -27,8 +27,6 @@ pub(super) struct Step {
 const TURN: &str = "up -d --upgrade --batch-size 3";
 /// `up --upgrade` of what can be changed in place.
 const UPGRADE: &str = "up -d --upgrade";
-/// `upgrade` from `web` to another service, half of the containers at a time.
-const MOVE: &str = "upgrade web web-next --batch-size 3 --wait";
 const ROLLBACK: &str = "up -d --rollback";
 const FINISH: Step = step(|_| (), "up -d --confirm-upgrade", Runs::Same);
 
@@ -57,14 +55,6 @@ fn changes() -> Vec<Phase> {
         doing(phase::ROLLBACK, [step(|s| s.turn(true), ROLLBACK, Runs::New)]),
         doing("upgrade, start first, again", [step(|s| s.turn(true), TURN, Runs::New)]),
         doing("rollback of that, too", [step(|s| s.turn(true), ROLLBACK, Runs::New)]),
-        doing(
-            "upgrade to another service, and rollback",
-            [
-                step(Shop::succeed, MOVE, Runs::New),
-                step(Shop::return_to_web, "up -d --rollback web", Runs::New),
-                step(Shop::withdraw_successor, "", Runs::Same),
-            ],
-        ),
         doing(
             "balancer to another service and back",
             [
