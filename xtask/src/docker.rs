@@ -75,13 +75,23 @@ impl Engine {
     pub fn import(&self, program: &Path, image: &str, changes: &[&str]) -> Result<(), EngineError> {
         let tar = image_of(program)
             .map_err(|source| EngineError::Program { path: program.to_owned(), source })?;
+        self.import_archive(&tar, image, changes)
+    }
+
+    /// The same of whatever a tar archive holds.
+    pub fn import_archive(
+        &self,
+        tar: &[u8],
+        image: &str,
+        changes: &[&str],
+    ) -> Result<(), EngineError> {
         let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
         let mut path = format!("/images/create?fromSrc=-&repo={repository}&tag={tag}");
         for change in changes {
             path.push_str("&changes=");
             path.push_str(&percent_encoded(change));
         }
-        let answer = self.ask("POST", &path, "application/x-tar", &tar)?;
+        let answer = self.ask("POST", &path, "application/x-tar", tar)?;
         // Docker says 200 first and what went wrong afterwards.
         let went_wrong = answer.text().contains("\"error\"");
         if went_wrong { Err(self.refused("import", &answer)) } else { Ok(()) }

@@ -11,7 +11,9 @@
 //! testapp echo                      copies its input to its output
 //! ```
 //!
-//! Every option can also be given by the environment (`TESTAPP_TEXT`, `TESTAPP_BOOT_MS` …). It answers
+//! Every option can also be given by the environment (`TESTAPP_TEXT`, `TESTAPP_BOOT_MS` …).
+//!
+//! Every answer but a 101 carries `Run: N`, another number after each start of the process. It answers
 //!
 //! - `GET /`: text and host name, and `VERSION` from the environment if it is set, one to a line
 //! - `GET /metrics`: a number for Prometheus
@@ -31,9 +33,10 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{ExitCode, exit};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Set while the service reports itself unhealthy.
 static SICK: AtomicBool = AtomicBool::new(false);
@@ -41,6 +44,9 @@ static SICK: AtomicBool = AtomicBool::new(false);
 static ENDING: AtomicBool = AtomicBool::new(false);
 /// Requests being answered.
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
+/// Tells this process from every other, also of the same container: nanoseconds between 1970 and its first answer.
+static RUN: LazyLock<u128> =
+    LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
 
 /// How long a silent client is listened to.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -239,8 +245,9 @@ fn converse(stream: &TcpStream, text: &str) -> std::io::Result<()> {
         let close = ENDING.load(Ordering::SeqCst) || request.header("connection") == Some("close");
         let connection = if close { "close" } else { "keep-alive" };
         let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: {connection}\r\n\r\n",
-            body.len()
+            "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nRun: {}\r\nConnection: {connection}\r\n\r\n",
+            body.len(),
+            *RUN
         );
         let mut out = head.into_bytes();
         out.extend(body);

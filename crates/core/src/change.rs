@@ -97,7 +97,7 @@ pub enum Change {
     },
     /// Make a unit; refused if the key exists.
     CreateUnit(Unit),
-    /// Change what a unit shall be; raises its generation.
+    /// Change what a unit shall be; raises its generation. For one that drains already, only the end of that moves.
     SetDesired {
         /// The unit.
         unit: UnitKey,

@@ -20,8 +20,8 @@ pub use discovery::{
     member_address,
 };
 pub use drain::{
-    DRAIN_TIMEOUT_MS, NAMES_TIMEOUT_MS, Undrained, drain_timeout_ms, must_drain, names_until,
-    undrained,
+    DRAIN_TIMEOUT_MS, LET_GO_TIMEOUT_MS, NAMES_TIMEOUT_MS, Undrained, drain_timeout_ms,
+    drain_until, let_go_until, must_drain, names_until, undrained,
 };
 pub use endpoint::{Endpoint, endpoints, published_ports};
 pub use evacuation::{Evacuating, Left, busy, evacuation, only_global_left, stays};

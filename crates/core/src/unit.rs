@@ -17,7 +17,7 @@ pub struct Unit {
     pub desired: Desired,
     /// Raised with every change of `desired`; an observation counts only under the current one.
     pub generation: u64,
-    /// While draining: when it is stopped even if requests are still in flight.
+    /// While draining: when it is stopped even if requests are still in flight. Comes nearer once when balancers have let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_until: Option<Time>,
     /// The rolling restart it has been through, see [`crate::Restart`].

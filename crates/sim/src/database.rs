@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::check::{Violation, check, check_step};
+use drover_core::derive::let_go_until;
 use drover_core::{
     Change, Desired, Followed, HostId, Observed, Scope, ServiceKind, Time, UnitKey, World,
 };
@@ -118,13 +119,14 @@ impl Database {
             return;
         };
         let time_is_over = unit.drain_until.is_some_and(|until| now >= until);
+        let patience_is_over = now >= let_go_until(&self.world, unit);
         let gone = self.world.is_lost(unit.host);
         let balancers = self.world.services.values().filter(|s| s.kind == ServiceKind::Balancer);
         for balancer in balancers.flat_map(|service| self.world.units_of(service.id)) {
             let followed = self.world.balancers_followed.get(&balancer.key);
             let lets_go = followed.is_some_and(|f| f.routing >= unit.generation);
             let away = !self.world.is_connected(balancer.host) || self.world.is_lost(balancer.host);
-            if time_is_over || gone || !lets_go && away {
+            if time_is_over || gone || !lets_go && (away || patience_is_over) {
                 self.excused.insert((balancer.key, *key));
             }
         }

@@ -34,6 +34,14 @@ impl Swarm {
         }
         Ok(Self { manager: manager.clone() })
     }
+
+    /// Make them single engines again, as they were.
+    pub(super) fn leave(bed: &Testbed, engines: &[Engine]) -> Result<(), BenchError> {
+        for engine in engines.iter().rev() {
+            post(engine, "/swarm/leave?force=1", &json!({}))?;
+        }
+        bed.hosts.iter().try_for_each(|host| Ok(bed.set_live_restore(host.number, true)?))
+    }
 }
 
 impl Contender for Swarm {
@@ -57,7 +65,7 @@ impl Contender for Swarm {
     }
 }
 
-fn post(engine: &Engine, path: &str, body: &Value) -> Result<(), BenchError> {
+pub(super) fn post(engine: &Engine, path: &str, body: &Value) -> Result<(), BenchError> {
     engine.ask("POST", path, "application/json", body.to_string().as_bytes())?;
     Ok(())
 }

@@ -36,6 +36,7 @@ pub struct Cluster {
     /// The hosts.
     pub bed: Testbed,
     drover: PathBuf,
+    agent_program: PathBuf,
     folder: PathBuf,
     data: PathBuf,
     server: Option<Program>,
@@ -57,7 +58,9 @@ impl Cluster {
         remove_leftovers(&bed, &folder)?;
         let key = Key { access: String::new(), secret: String::new() };
         let (drover, data, agents) = (drover.to_owned(), data.to_owned(), BTreeMap::new());
-        let mut cluster = Self { bed, drover, folder, data, server: None, agents, key };
+        let agent_program = drover.clone();
+        let server = None;
+        let mut cluster = Self { bed, drover, agent_program, folder, data, server, agents, key };
         cluster.start_server()?;
         cluster.key = cluster.read_key()?;
         for host in cluster.host_numbers() {
@@ -97,6 +100,31 @@ impl Cluster {
     /// End a host's agent; its containers go on.
     pub fn stop_agent(&mut self, host: u8, ending: Ending) -> Result<(), ClusterError> {
         self.agents.remove(&host).map_or(Ok(()), |agent| agent.end(ending))
+    }
+
+    /// Let a host's agent stand still until [`Self::thaw_agent`].
+    pub fn freeze_agent(&self, host: u8) {
+        self.agent(host).into_iter().for_each(Program::freeze);
+    }
+
+    /// Let a host's agent go on.
+    pub fn thaw_agent(&self, host: u8) {
+        self.agent(host).into_iter().for_each(Program::thaw);
+    }
+
+    /// The program that agents are started from.
+    pub fn agent_program(&self) -> &Path {
+        &self.agent_program
+    }
+
+    /// From now on agents are started from this one.
+    pub fn set_agent_program(&mut self, program: &Path) {
+        program.clone_into(&mut self.agent_program);
+    }
+
+    /// Where logs and state of this cluster are; removed with the next one.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// End a host's agent and forget what it knew: it must join again.
@@ -247,7 +275,7 @@ impl Cluster {
     fn start_agent_with(&mut self, host: u8, more: &[&str]) -> Result<(), ClusterError> {
         let name = agent_name(host);
         let socket = Testbed::socket(self.bed.bed, host);
-        let mut command = self.bed.command(host, &self.drover)?;
+        let mut command = self.bed.command(host, &self.agent_program)?;
         command.arg("agent").arg("--server").arg(self.url());
         command.arg("--state-dir").arg(self.folder.join(&name));
         command.arg("--docker").arg(format!("unix://{}", socket.display())).args(more);

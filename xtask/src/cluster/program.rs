@@ -49,6 +49,16 @@ impl Program {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
+    /// Let it stand still until [`Self::thaw`], as a machine that swaps or a process that is looked at by a debugger.
+    pub fn freeze(&self) {
+        crate::testbed::freeze(self.id());
+    }
+
+    /// Let it go on.
+    pub fn thaw(&self) {
+        crate::testbed::thaw(self.id());
+    }
+
     /// End it and wait until it is gone.
     pub fn end(mut self, ending: Ending) -> Result<(), ClusterError> {
         self.signal(ending);

@@ -21,6 +21,7 @@ use std::process::Command;
 pub use error::TestbedError;
 pub use layout::{Layout, MOST_HOSTS};
 pub use record::{TestHost, Testbed};
+use rustix::process::Signal;
 
 use record::record_of;
 
@@ -275,7 +276,21 @@ fn unmount_below(folder: &Path) -> Result<(), TestbedError> {
 
 /// Ask a process to end; one that is gone already is no error.
 pub(crate) fn terminate(pid: u32) {
+    signal(pid, Signal::TERM);
+}
+
+/// Let a process stand still until [`thaw`].
+pub(crate) fn freeze(pid: u32) {
+    signal(pid, Signal::STOP);
+}
+
+/// Let a process go on.
+pub(crate) fn thaw(pid: u32) {
+    signal(pid, Signal::CONT);
+}
+
+fn signal(pid: u32, signal: Signal) {
     if let Ok(pid) = i32::try_from(pid) {
-        process::signal(pid, rustix::process::Signal::TERM);
+        process::signal(pid, signal);
     }
 }

@@ -1,25 +1,39 @@
 //! The compose files of the shop: a service whose containers die the moment they are told to end, another one like it,
 //! an alias, and two balancers. Nothing checks health: what is lost, is lost by order.
 
+use std::collections::BTreeMap;
+
+/// The version of the other service, which stays.
+const NEXT: &str = "v2";
+/// Its scale.
+const NEXT_SCALE: usize = 3;
+
 /// What the files say.
 #[derive(Clone, Debug)]
 pub(super) struct Shop {
-    version: &'static str,
+    /// The version of `web`: the second one, or the first.
+    second: bool,
+    scale: usize,
     start_first: bool,
     target: &'static str,
-    front: Vec<&'static str>,
+    front: &'static [&'static str],
 }
 
 impl Default for Shop {
     fn default() -> Self {
-        Self { version: "v1", start_first: true, target: "web", front: vec!["web"] }
+        Self { second: false, scale: 6, start_first: true, target: "web", front: &["web"] }
     }
 }
 
 impl Shop {
-    /// The version of `web`, and how it is upgraded.
-    pub(super) fn web(&mut self, version: &'static str, start_first: bool) {
-        (self.version, self.start_first) = (version, start_first);
+    /// The other version of `web`, by an upgrade of this kind.
+    pub(super) fn turn(&mut self, start_first: bool) {
+        (self.second, self.start_first) = (!self.second, start_first);
+    }
+
+    /// How many containers `web` has.
+    pub(super) fn scale(&mut self, scale: usize) {
+        self.scale = scale;
     }
 
     /// Whom the balancers lead to.
@@ -28,31 +42,66 @@ impl Shop {
     }
 
     /// Whom the alias `front` stands for.
-    pub(super) fn front(&mut self, services: &[&'static str]) {
-        self.front = services.to_vec();
+    pub(super) fn front(&mut self, services: &'static [&'static str]) {
+        self.front = services;
+    }
+
+    /// How many of what shall answer.
+    pub(super) fn answering(&self) -> BTreeMap<String, usize> {
+        let services = if self.target == "front" { self.front } else { &[self.target] };
+        let one = |service: &&str| match *service {
+            "web" => (format!("web {}", self.version()), self.scale),
+            other => (format!("{other} {NEXT}"), NEXT_SCALE),
+        };
+        services.iter().map(one).collect()
+    }
+
+    fn version(&self) -> &'static str {
+        if self.second { "v2" } else { "v1" }
     }
 
     pub(super) fn docker_compose(&self) -> String {
         let app = |name: &str, version: &str| {
             format!(
-                "  {name}:\n    image: demo/web:{version}\n    environment:\n      TESTAPP_DIE_AT_ONCE: 'yes'\n"
+                "  {name}:\n    image: demo/web:{version}\n    environment:\n      TESTAPP_DIE_AT_ONCE: 'yes'\n      \
+                 VERSION: {name}\n"
             )
         };
         format!(
             "version: '2'\nservices:\n{}{}  front:\n    image: rancher/dns-service\n    links: [{}]\n  \
              balancer:\n    image: rancher/lb-service-haproxy\n    ports:\n      - 80:80/tcp\n",
-            app("web", self.version),
-            app("next", "v2"),
+            app("web", self.version()),
+            app("next", NEXT),
             self.front.join(", "),
         )
     }
 
     pub(super) fn rancher_compose(&self) -> String {
         format!(
-            "version: '2'\nservices:\n  web:\n    scale: 6\n    upgrade_strategy:\n      start_first: {}\n  \
-             next:\n    scale: 3\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        \
+            "version: '2'\nservices:\n  web:\n    scale: {}\n    upgrade_strategy:\n      start_first: {}\n  \
+             next:\n    scale: {NEXT_SCALE}\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        \
              - protocol: http\n          source_port: 80\n          target_port: 80\n          service: {}\n",
-            self.start_first, self.target,
+            self.scale, self.start_first, self.target,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_answers_follows_from_the_files() {
+        let mut shop = Shop::default();
+        let said = |shop: &Shop| format!("{:?}", shop.answering());
+        assert_eq!(said(&shop), r#"{"web v1": 6}"#);
+        shop.turn(true);
+        shop.front(&["web", "next"]);
+        shop.scale(3);
+        assert_eq!(said(&shop), r#"{"web v2": 3}"#);
+        shop.target("front");
+        assert_eq!(said(&shop), r#"{"next v2": 3, "web v2": 3}"#);
+        shop.target("next");
+        assert_eq!(said(&shop), r#"{"next v2": 3}"#);
     }
 }

@@ -1,5 +1,8 @@
 //! An open-loop load: requests are due at a fixed rate, whatever becomes of those before. Most are short; some take
 //! five seconds, some share connections, some turn theirs into a conversation, some must not be done twice.
+//!
+//! Where the machine can't carry the rate, requests are sent later than they are due, and the time that they waited is part of
+//! theirs: they are late, but neither lost nor piled up.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,10 +16,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::tally::{End, Tally};
+use super::who::{Seen, Who};
 use super::wire::{self, Answer};
 
-/// How long a request may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a request may take: a late answer is not a lost one, also where the machine has other things to do.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Requests that are under way at a time, at most: ten times as many as a machine has that keeps up.
+const UNDER_WAY: usize = 500;
 /// Kept connections that lie idle at a time, at most.
 const IDLE: usize = 64;
 
@@ -69,7 +75,16 @@ struct Shared {
     ear: SocketAddr,
     stop: AtomicBool,
     tally: Mutex<Tally>,
+    look: Mutex<Look>,
     idle: Mutex<Vec<(SocketAddr, TcpStream)>>,
+}
+
+/// Who answered what was sent since a moment.
+#[derive(Default)]
+struct Look {
+    /// Raised with each new look: what was sent before is not of this one.
+    number: u64,
+    seen: Seen,
 }
 
 impl Mix {
@@ -88,6 +103,7 @@ impl Mix {
             ear: socket.local_addr()?,
             stop: AtomicBool::new(false),
             tally: Mutex::default(),
+            look: Mutex::default(),
             idle: Mutex::default(),
         });
         shared.tally().begin(phase);
@@ -99,30 +115,48 @@ impl Mix {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// From now on requests belong to another phase.
+    /// From now on requests belong to another phase, or again to one that was before.
     pub fn begin(&self, phase: &str) {
         self.shared.tally().begin(phase);
     }
 
-    /// Requests of this phase so far.
+    /// Requests so far.
     pub fn sent(&self) -> u64 {
-        self.shared.tally().phases.last().map_or(0, super::tally::Phase::requests)
+        self.shared.tally().requests()
     }
 
-    /// Failures so far.
-    pub fn failed(&self) -> usize {
-        self.shared.tally().failures.len()
+    /// How a phase went so far, all times that it was done, in words.
+    pub fn words(&self, name: &str) -> String {
+        let tally = self.shared.tally();
+        let Some(phase) = tally.phases.iter().find(|phase| phase.name == name) else {
+            return name.to_owned();
+        };
+        let [p50, p999] = [500, 999].map(|per_mille| phase.latencies.quantile_ms(per_mille));
+        let (sent, failed, all) = (phase.requests(), phase.failed, tally.requests());
+        format!(
+            "{name}: {sent} requests, {failed} failed, p50 {p50:.1} ms, p99.9 {p999:.1} ms ({all} in all)"
+        )
+    }
+
+    /// Look anew who answers: only what is sent from now on counts.
+    pub fn look(&self) {
+        let mut look = self.shared.look();
+        *look = Look { number: look.number + 1, seen: Seen::default() };
+    }
+
+    /// Who has answered what was sent since [`Self::look`].
+    pub fn seen(&self) -> Seen {
+        self.shared.look().seen.clone()
     }
 
     /// Send no more, wait for the answers that are due, and tell.
     pub fn finish(mut self) -> io::Result<Tally> {
-        self.shared.tally().begin("end");
         self.shared.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.take().map(JoinHandle::join);
         let panicked = || io::Error::other("the load broke off");
         ended.transpose().map_err(|_| panicked())?.unwrap_or(Ok(()))?;
         let mut tally = std::mem::take(&mut *self.shared.tally());
-        tally.phases.pop();
+        tally.end();
         Ok(tally)
     }
 }
@@ -139,6 +173,10 @@ impl Drop for Mix {
 impl Shared {
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) -> MutexGuard<'_, Look> {
+        self.look.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<(SocketAddr, TcpStream)>> {
@@ -171,8 +209,11 @@ async fn pour(shared: Arc<Shared>, ear: std::net::UdpSocket) -> io::Result<()> {
     while !shared.stop.load(Ordering::Relaxed) {
         let due = ticks.tick().await;
         number += 1;
-        going.spawn(one(Arc::clone(&shared), number, due));
         while going.try_join_next().is_some() {}
+        while going.len() >= UNDER_WAY {
+            going.join_next().await;
+        }
+        going.spawn(one(Arc::clone(&shared), number, due));
     }
     while going.join_next().await.is_some() {}
     listener.abort();
@@ -185,7 +226,7 @@ async fn listen(shared: Arc<Shared>, ear: UdpSocket) {
     while let Ok(length) = ear.recv(&mut word).await {
         let id = std::str::from_utf8(&word[..length]).unwrap_or_default().parse();
         if let Ok(id) = id {
-            *shared.tally().arrived.entry(id).or_default() += 1;
+            shared.tally().orders.arrive(id);
         }
     }
 }
@@ -194,22 +235,37 @@ async fn listen(shared: Arc<Shared>, ear: UdpSocket) {
 async fn one(shared: Arc<Shared>, number: u64, due: Instant) {
     let kind = Kind::of(number);
     let Some(phase) = shared.tally().sent(kind) else { return };
-    let turn = usize::try_from(number).unwrap_or_default() % shared.places.len().max(1);
-    let Some(&place) = shared.places.get(turn) else { return };
-    let end = match timeout(PATIENCE, send(&shared, kind, number, place)).await {
-        Ok(Ok(end)) => end,
-        Ok(Err(error)) => End::Failed(format!("{error} (from {place})")),
-        Err(_) => End::Failed(format!("no answer within {} s (from {place})", PATIENCE.as_secs())),
+    let look = shared.look().number;
+    let Some(&place) = shared.places.get(turn(number, shared.places.len())) else { return };
+    let (end, who) = match timeout(PATIENCE, send(&shared, kind, number, place)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => (End::Failed(format!("{error} (from {place})")), None),
+        Err(_) => {
+            let why = format!("no answer within {} s (from {place})", PATIENCE.as_secs());
+            (End::Failed(why), None)
+        }
     };
     let took = due.elapsed();
+    if let Some(who) = who {
+        let mut now = shared.look();
+        if now.number == look {
+            *now.seen.answers.entry(who).or_default() += 1;
+        }
+    }
     let mut tally = shared.tally();
     if kind == Kind::Order && matches!(end, End::Good) {
-        tally.confirmed.insert(number);
+        tally.orders.confirm(order(number));
     }
     tally.ended(phase, kind, end, took);
 }
 
-async fn send(shared: &Shared, kind: Kind, number: u64, place: SocketAddr) -> io::Result<End> {
+/// What became of a request, and who answered it if it says so.
+async fn send(
+    shared: &Shared,
+    kind: Kind,
+    number: u64,
+    place: SocketAddr,
+) -> io::Result<(End, Option<Who>)> {
     if kind == Kind::Kept {
         let mut stream = shared.kept(place).await?;
         let answer = wire::ask(&mut stream, "GET /", true).await?;
@@ -223,22 +279,43 @@ async fn send(shared: &Shared, kind: Kind, number: u64, place: SocketAddr) -> io
     let line = match kind {
         Kind::Get | Kind::Kept => "GET /".to_owned(),
         Kind::Slow => "GET /slow?ms=5000".to_owned(),
-        Kind::Order => format!("POST /order?id={number}&tell={}", shared.ear),
-        Kind::Conversation => return wire::converse(&mut stream).await,
+        Kind::Order => format!("POST /order?id={}&tell={}", order(number), shared.ear),
+        Kind::Conversation => return Ok((wire::converse(&mut stream).await?, None)),
     };
-    Ok(judge(&wire::ask(&mut stream, &line, false).await?))
+    let (end, who) = judge(&wire::ask(&mut stream, &line, false).await?);
+    Ok((end, who.filter(|_| kind != Kind::Order)))
 }
 
-fn judge(answer: &Answer) -> End {
+fn judge(answer: &Answer) -> (End, Option<Who>) {
     match answer.status {
-        200 => End::Good,
-        status => End::Failed(format!("status {status}: {}", answer.body.trim())),
+        200 => (End::Good, Some(Who::of(answer))),
+        status => (End::Failed(format!("status {status}: {}", answer.body.trim())), None),
     }
+}
+
+/// The number of an order among orders.
+fn order(number: u64) -> u64 {
+    number / 20
+}
+
+/// Whom a request goes to, of so many. Kinds come round every 200 requests: each shall go to all.
+fn turn(number: u64, places: usize) -> usize {
+    let turn = usize::try_from(number + number / 200).unwrap_or_default();
+    turn.checked_rem(places).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_goes_everywhere() {
+        for kind in Kind::ALL {
+            let numbers = (0..400).filter(|n| Kind::of(*n) == kind);
+            let places: std::collections::BTreeSet<_> = numbers.map(|n| turn(n, 2)).collect();
+            assert_eq!(places.len(), 2, "{kind:?}");
+        }
+    }
 
     #[test]
     fn the_mix() {

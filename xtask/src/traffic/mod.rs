@@ -1,41 +1,49 @@
 //! The proof that changes lose no request: a load of many kinds of requests through two balancers while a service is
-//! upgraded, rolled back, scaled, restarted and exchanged for another. Benchmark and tests share it; what counts is
-//! what the load saw, from outside.
+//! upgraded, rolled back, scaled, restarted and exchanged for another, and while agents and server are killed, replaced
+//! and late. Benchmark and tests share it; what counts is what the load saw, from outside: that nothing failed, and that
+//! each change really was one.
 //!
-//! Moving the load from one service to another by `drover upgrade` is not among the changes: it is not offered yet.
+//! Moving the load from one service to another by `drover upgrade` is not among the changes yet.
 
 mod files;
+mod histogram;
 mod mix;
+mod orders;
+pub mod phase;
+mod phases;
+mod stand;
 mod tally;
+mod trouble;
+mod who;
 mod wire;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
+pub use histogram::Histogram;
 pub use mix::{Kind, Mix};
-pub use tally::{Counts, Failure, Phase, Tally};
+pub use orders::Orders;
+pub use tally::{Counts, Phase, Tally};
+pub use who::{Seen, Who};
 
-use self::files::Shop;
+use self::stand::Stand;
 use crate::cluster::{Cluster, ClusterError};
-use crate::http::{Place, Request};
-use crate::wait::wait;
 
-/// The phase in which nothing changes: the measure of the others.
-pub const QUIET: &str = "quiet";
 /// Balancers.
 const BALANCERS: usize = 2;
-/// How long the balancers may take to answer.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Name of the stack.
+const STACK: &str = "shop";
 
 /// How much.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Amount {
     /// Requests for each second.
     pub per_second: u32,
-    /// Requests of each phase, at least.
-    pub per_phase: u64,
+    /// Requests in all, at least: the cycle of phases is repeated until there are so many.
+    pub requests: u64,
+    /// How long a phase is held at least, and the quiet one three times.
+    pub phase_s: u64,
+    /// How many seconds a balancer is late, a phase for each.
+    pub delays_s: Vec<u64>,
 }
 
 /// Why there is no outcome.
@@ -52,11 +60,47 @@ pub enum TrafficError {
         /// What it printed.
         said: String,
     },
+    /// A command did not end, or what it had begun did not.
+    #[error("in vain it was waited for {what}")]
+    Endless {
+        /// What did not come to be.
+        what: String,
+    },
     /// The balancers don't answer.
     #[error("only {found} of {BALANCERS} balancers answer on port 80")]
     Unanswered {
         /// Those that do.
         found: usize,
+    },
+    /// A change changed nothing, or something else than it should.
+    #[error("phase \"{phase}\", after `{line}`: {why}")]
+    Unchanged {
+        /// The phase.
+        phase: String,
+        /// The command.
+        line: String,
+        /// How who answers differs from who should.
+        why: String,
+    },
+    /// What was none of its business was touched.
+    #[error(
+        "phase \"{phase}\": the balancers' containers were touched: {before} before, {now} now"
+    )]
+    Touched {
+        /// The phase.
+        phase: String,
+        /// Containers and when they were started.
+        before: String,
+        /// The same afterwards.
+        now: String,
+    },
+    /// Newer agents did not exchange the name service.
+    #[error("not every name service is of the newer agent's image: {before} before, {now} now")]
+    Unexchanged {
+        /// Images by host.
+        before: String,
+        /// The same afterwards.
+        now: String,
     },
     /// Files and sockets.
     #[error("could not {what}")]
@@ -69,113 +113,26 @@ pub enum TrafficError {
     },
 }
 
-/// A change of the files, and the command that carries it out.
-type Step = (fn(&mut Shop), &'static str);
-
-/// What is done, in order; each phase leaves the shop to the next.
-const PHASES: [(&str, &[Step]); 12] = [
-    (QUIET, &[]),
-    ("upgrade, start first", &[(|s| s.web("v2", true), "up -d --upgrade --batch-size 3")]),
-    ("finish", &[(|_| (), "up -d --confirm-upgrade")]),
-    ("upgrade, stop first", &[(|s| s.web("v1", false), "up -d --upgrade --batch-size 3")]),
-    ("rollback of that", &[(|s| s.web("v2", true), "up -d --rollback")]),
-    ("upgrade, start first, again", &[(|s| s.web("v1", true), "up -d --upgrade --batch-size 3")]),
-    ("rollback of that, too", &[(|s| s.web("v2", true), "up -d --rollback")]),
-    (
-        "balancer to another service and back",
-        &[(|s| s.target("next"), UPGRADE), (|s| s.target("web"), UPGRADE)],
-    ),
-    ("balancer to an alias", &[(|s| s.target("front"), UPGRADE)]),
-    (
-        "alias to both, to the other, and back",
-        &[
-            (|s| s.front(&["web", "next"]), UPGRADE),
-            (|s| s.front(&["next"]), UPGRADE),
-            (|s| s.front(&["web"]), UPGRADE),
-        ],
-    ),
-    ("scale from 6 to 3", &[(|_| (), "scale web=3")]),
-    ("restart", &[(|_| (), "restart web")]),
-];
-
-/// `up --upgrade` of what can be changed in place.
-const UPGRADE: &str = "up -d --upgrade";
-
-/// Do all of it on a cluster whose hosts have the demo's images; `tell` hears of each phase.
+/// Do all of it on a cluster whose hosts have the demo's images, again and again until there are requests enough;
+/// `tell` hears of each phase.
 pub fn run(
-    cluster: &Cluster,
-    amount: Amount,
+    cluster: &mut Cluster,
+    amount: &Amount,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Tally, TrafficError> {
-    let folder = tempfile::tempdir().map_err(io("make a folder for compose files"))?;
-    let stand = Stand { cluster, folder };
-    let mut shop = Shop::default();
-    stand.drover(&shop, "up -d")?;
-    let places = stand.balancers()?;
-    let ear = SocketAddr::from((cluster.bed.server, 0));
-    let mix = Mix::start(places, amount.per_second, ear, QUIET).map_err(io("start the load"))?;
-    for (number, (name, steps)) in PHASES.iter().enumerate() {
-        tell(name);
-        if number > 0 {
-            mix.begin(name);
+    let mut stand = Stand::open(cluster, amount.per_second)?;
+    for round in 1.. {
+        for part in phases::cycle(&amount.delays_s) {
+            let least_s =
+                if part.name == phase::QUIET { amount.phase_s * 3 } else { amount.phase_s };
+            stand.go_through(&part, Duration::from_secs(least_s))?;
+            tell(&format!("{round}: {}", stand.mix.words(part.name)));
         }
-        for (change, line) in *steps {
-            change(&mut shop);
-            stand.drover(&shop, line)?;
-        }
-        let due = amount.per_phase / u64::from(amount.per_second.max(1));
-        wait(Duration::from_secs(due * 2 + 30), || mix.sent() >= amount.per_phase);
-        tell(&format!("  {} requests, {} failed so far", mix.sent(), mix.failed()));
-    }
-    mix.finish().map_err(io("carry the load to its end"))
-}
-
-/// A cluster and a folder with the shop's files.
-struct Stand<'a> {
-    cluster: &'a Cluster,
-    folder: TempDir,
-}
-
-impl Stand<'_> {
-    fn drover(&self, shop: &Shop, line: &str) -> Result<(), TrafficError> {
-        let files = [
-            ("docker-compose.yml", shop.docker_compose()),
-            ("rancher-compose.yml", shop.rancher_compose()),
-        ];
-        for (name, text) in files {
-            std::fs::write(self.folder.path().join(name), text).map_err(io("write a file"))?;
-        }
-        let mut words = vec!["--project-name", "shop"];
-        words.extend(line.split(' '));
-        let done = self.cluster.run(self.folder.path(), &words)?;
-        if done.status.success() {
-            return Ok(());
-        }
-        let said = [done.stdout, done.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        Err(TrafficError::Refused { line: line.to_owned(), said })
-    }
-
-    /// Where the balancers answer.
-    fn balancers(&self) -> Result<Vec<SocketAddr>, TrafficError> {
-        let hosts = self.cluster.host_numbers();
-        let mut found = Vec::new();
-        wait(PATIENCE, || {
-            let places = hosts.iter().map(|host| self.cluster.port(*host, 80));
-            found = places.filter(|place| answers(*place)).collect();
-            found.len() == BALANCERS
-        });
-        if found.len() == BALANCERS {
-            Ok(found)
-        } else {
-            Err(TrafficError::Unanswered { found: found.len() })
+        if stand.mix.sent() >= amount.requests {
+            break;
         }
     }
-}
-
-fn answers(place: SocketAddr) -> bool {
-    let request = Request { patience: Duration::from_secs(5), ..Request::new("GET", "/") };
-    request.send(&Place::Tcp(place)).is_ok_and(|answer| answer.is_success())
+    stand.close()
 }
 
 fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> TrafficError {

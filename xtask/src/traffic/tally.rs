@@ -1,10 +1,16 @@
-//! What became of every request: counts by phase and kind, every failure with its cause and moment, added time, and
-//! orders that arrived more than once.
+//! What became of every request: counts by phase and kind, failures with their causes and moments, times, and orders
+//! that arrived more than once. A phase that comes again is added to what it was before, so that what is kept doesn't
+//! grow with the length of a run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::histogram::Histogram;
 use super::mix::Kind;
+use super::orders::Orders;
+
+/// Different causes of failures that are kept, at most; all failures are counted.
+const CAUSES: usize = 200;
 
 /// Requests of one kind in one phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,45 +23,49 @@ pub struct Counts {
     pub ended: u64,
 }
 
-/// A request that got no good answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Its phase.
-    pub phase: String,
-    /// Its kind.
-    pub kind: Kind,
-    /// Between the beginning of the phase and the failure.
-    pub after: Duration,
-    /// What happened.
-    pub cause: String,
-}
-
-/// A part of the run.
+/// A part of the run, every time it was done.
 #[derive(Clone, Debug)]
 pub struct Phase {
     /// What was done meanwhile.
     pub name: String,
+    /// How often it was done.
+    pub times: u64,
     /// Requests, by kind.
     pub counts: BTreeMap<Kind, Counts>,
-    /// From when a short request was due to its answer, microseconds.
-    pub latencies_us: Vec<u64>,
-    /// When it began.
-    pub began: Instant,
-    /// How long it went on; zero while it does.
+    /// Requests that got no good answer.
+    pub failed: u64,
+    /// From when a short request was due to its answer.
+    pub latencies: Histogram,
+    /// How long it went on, without the time that goes on now.
     pub lasted: Duration,
 }
 
 /// The whole run.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Its parts, in order.
+    /// Its parts, in the order in which they were first done.
     pub phases: Vec<Phase>,
-    /// Every failure.
-    pub failures: Vec<Failure>,
-    /// Orders that were answered.
-    pub confirmed: BTreeSet<u64>,
-    /// How often each order reached the service.
-    pub arrived: BTreeMap<u64, u64>,
+    /// Requests that must not be done twice.
+    pub orders: Orders,
+    causes: BTreeMap<Cause, Moments>,
+    /// The part that goes on, and since when.
+    now: Option<(usize, Instant)>,
+}
+
+/// Why requests of one kind failed in one phase.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    phase: usize,
+    kind: Kind,
+    what: String,
+}
+
+/// How often something happened, and when first and last, since its phase began.
+#[derive(Clone, Copy, Debug)]
+struct Moments {
+    count: u64,
+    first: Duration,
+    last: Duration,
 }
 
 /// A request's end.
@@ -67,44 +77,59 @@ pub(super) enum End {
 }
 
 impl Tally {
-    /// From now on requests belong to a new phase.
+    /// From now on requests belong to another phase, or again to one that was before.
     pub(super) fn begin(&mut self, name: &str) {
-        let now = Instant::now();
-        if let Some(last) = self.phases.last_mut() {
-            last.lasted = now - last.began;
-        }
-        self.phases.push(Phase {
-            name: name.to_owned(),
-            counts: BTreeMap::new(),
-            latencies_us: Vec::new(),
-            began: now,
-            lasted: Duration::ZERO,
+        self.end();
+        let known = self.phases.iter().position(|phase| phase.name == name);
+        let number = known.unwrap_or_else(|| {
+            self.phases.push(Phase::new(name));
+            self.phases.len() - 1
         });
+        self.phases[number].times += 1;
+        self.now = Some((number, Instant::now()));
+    }
+
+    /// Nothing more is sent.
+    pub(super) fn end(&mut self) {
+        if let Some((number, began)) = self.now.take() {
+            self.phases[number].lasted += began.elapsed();
+        }
     }
 
     /// A request was sent; its phase.
     pub(super) fn sent(&mut self, kind: Kind) -> Option<usize> {
-        let number = self.phases.len().checked_sub(1)?;
+        let (number, _) = self.now?;
         self.phases[number].counts.entry(kind).or_default().sent += 1;
         Some(number)
     }
 
     /// A request of a phase came to its end, so long after it was due.
     pub(super) fn ended(&mut self, number: usize, kind: Kind, end: End, took: Duration) {
+        let after = self.now.map(|(_, began)| began.elapsed()).unwrap_or_default();
         let Some(phase) = self.phases.get_mut(number) else { return };
         let counts = phase.counts.entry(kind).or_default();
         match end {
             End::Good => counts.good += 1,
             End::Orderly => counts.ended += 1,
-            End::Failed(cause) => {
-                let (after, phase) = (phase.began.elapsed(), phase.name.clone());
-                self.failures.push(Failure { phase, kind, after, cause });
+            End::Failed(what) => {
+                phase.failed += 1;
+                self.remember(Cause { phase: number, kind, what }, after);
                 return;
             }
         }
         if kind.is_short() {
-            phase.latencies_us.push(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            phase.latencies.add(took);
         }
+    }
+
+    fn remember(&mut self, mut cause: Cause, after: Duration) {
+        if self.causes.len() >= CAUSES && !self.causes.contains_key(&cause) {
+            "(something else)".clone_into(&mut cause.what);
+        }
+        let fresh = Moments { count: 0, first: after, last: after };
+        let moments = self.causes.entry(cause).or_insert(fresh);
+        moments.count += 1;
+        moments.last = after;
     }
 
     /// All requests.
@@ -112,49 +137,40 @@ impl Tally {
         self.phases.iter().map(Phase::requests).sum()
     }
 
-    /// Orders that reached the service more than once.
-    pub fn replays(&self) -> Vec<u64> {
-        self.arrived.iter().filter(|(_, times)| **times > 1).map(|(id, _)| *id).collect()
+    /// All that got no good answer.
+    pub fn failed(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.failed).sum()
     }
 
-    /// Orders that were confirmed although the service never told of them: without this being zero, replays can't be
-    /// told from what the network swallowed.
-    pub fn unheard(&self) -> usize {
-        self.confirmed.iter().filter(|id| !self.arrived.contains_key(id)).count()
-    }
-
-    /// Failures by phase, kind and cause, with how many and when the first was.
+    /// Failures by phase, kind and cause, with how many and when the first and the last were.
     pub fn causes(&self) -> Vec<String> {
-        let mut by_cause: BTreeMap<(&str, Kind, &str), Vec<f64>> = BTreeMap::new();
-        for f in &self.failures {
-            let moments = by_cause.entry((&f.phase, f.kind, &f.cause)).or_default();
-            moments.push(f.after.as_secs_f64());
-        }
-        let line = |((phase, kind, cause), moments): ((&str, Kind, &str), Vec<f64>)| {
-            let (first, last) = (moments.first(), moments.last());
-            let (first, last) = (first.unwrap_or(&0.0), last.unwrap_or(&0.0));
-            let count = moments.len();
+        let line = |(cause, moments): (&Cause, &Moments)| {
+            let name = self.phases.get(cause.phase).map_or("?", |phase| &phase.name);
+            let (first, last) = (moments.first.as_secs_f64(), moments.last.as_secs_f64());
+            let (count, Cause { kind, what, .. }) = (moments.count, cause);
             format!(
-                "{phase}: {count} × {kind:?}, {first:.2} to {last:.2} s after its beginning: {cause}"
+                "{name}: {count} × {kind:?}, heard of {first:.2} to {last:.2} s after a phase began: {what}"
             )
         };
-        by_cause.into_iter().map(line).collect()
+        self.causes.iter().map(line).collect()
     }
 }
 
 impl Phase {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            times: 0,
+            counts: BTreeMap::new(),
+            failed: 0,
+            latencies: Histogram::default(),
+            lasted: Duration::ZERO,
+        }
+    }
+
     /// Its requests.
     pub fn requests(&self) -> u64 {
         self.counts.values().map(|c| c.sent).sum()
-    }
-
-    /// The time within which so many in a thousand short requests were answered, milliseconds.
-    pub fn latency_ms(&self, per_mille: usize) -> f64 {
-        let mut sorted = self.latencies_us.clone();
-        sorted.sort_unstable();
-        let index = (sorted.len() * per_mille / 1000).min(sorted.len().saturating_sub(1));
-        let us = sorted.get(index).copied().unwrap_or_default();
-        Duration::from_micros(us).as_secs_f64() * 1000.0
     }
 }
 
@@ -162,12 +178,8 @@ impl Phase {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_order_that_arrives_twice_is_a_replay_and_one_that_was_not_told_is_missed() {
-        let mut tally = Tally::default();
-        tally.confirmed.extend([1, 2, 3]);
-        tally.arrived.extend([(1, 1), (2, 2)]);
-        assert_eq!((tally.replays(), tally.unheard()), (vec![2], 1));
+    fn failed(what: &str) -> End {
+        End::Failed(what.to_owned())
     }
 
     #[test]
@@ -176,17 +188,33 @@ mod tests {
         tally.begin("one");
         let number = tally.sent(Kind::Get).unwrap();
         tally.begin("two");
-        tally.ended(number, Kind::Get, End::Failed("cut".to_owned()), Duration::ZERO);
-        assert_eq!(tally.failures[0].phase, "one");
-        assert_eq!(tally.requests(), 1);
+        tally.ended(number, Kind::Get, failed("cut"), Duration::ZERO);
+        assert_eq!(tally.phases.iter().map(|p| p.failed).collect::<Vec<_>>(), [1, 0]);
+        assert!(tally.causes()[0].starts_with("one: 1 × Get"), "{:?}", tally.causes());
+        assert_eq!((tally.requests(), tally.failed()), (1, 1));
     }
 
     #[test]
-    fn percentiles_of_a_thousand() {
+    fn a_phase_that_comes_again_is_added_up() {
+        let mut tally = Tally::default();
+        for name in ["one", "two", "one"] {
+            tally.begin(name);
+            let number = tally.sent(Kind::Get).unwrap();
+            tally.ended(number, Kind::Get, End::Good, Duration::from_millis(1));
+        }
+        let shown: Vec<_> = tally.phases.iter().map(|p| (p.name.as_str(), p.times)).collect();
+        assert_eq!(shown, [("one", 2), ("two", 1)]);
+        assert_eq!(tally.phases[0].requests(), 2);
+    }
+
+    #[test]
+    fn all_failures_are_counted_and_few_causes_kept() {
         let mut tally = Tally::default();
         tally.begin("one");
-        tally.phases[0].latencies_us = (0..1000).rev().map(|us| us * 1000).collect();
-        let at = [500, 990, 999].map(|per_mille| tally.phases[0].latency_ms(per_mille));
-        assert_eq!(at.map(|ms| ms.to_string()), ["500", "990", "999"]);
+        for number in 0..1000 {
+            tally.ended(0, Kind::Get, failed(&number.to_string()), Duration::ZERO);
+        }
+        assert_eq!((tally.failed(), tally.causes().len()), (1000, CAUSES + 1));
+        assert!(tally.causes().iter().any(|line| line.contains("800 × Get")));
     }
 }

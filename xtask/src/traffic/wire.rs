@@ -19,6 +19,8 @@ pub(super) struct Answer {
     /// The connection can carry another request.
     pub(super) keeps: bool,
     pub(super) body: String,
+    /// Which process answered: a number that is another one after each of its starts.
+    pub(super) run: u64,
 }
 
 /// Send a request without a body and read its answer.
@@ -68,7 +70,8 @@ async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await?;
     let keeps = length.is_some() && header("connection").is_none_or(|c| c != "close");
-    Ok(Answer { status, keeps, body: String::from_utf8_lossy(&body).into_owned() })
+    let run = header("run").and_then(|run| run.parse().ok()).unwrap_or_default();
+    Ok(Answer { status, keeps, body: String::from_utf8_lossy(&body).into_owned(), run })
 }
 
 /// Status and head, byte by byte, so that nothing behind it is taken.

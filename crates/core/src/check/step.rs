@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Violation, shift};
+use crate::derive::DRAIN_TIMEOUT_MS;
 use crate::plan::LOST_AFTER_MS;
 use crate::{
     Course, Desired, Phase, RevisionNo, ServiceId, Slot, Time, Unit, UnitKey, Upgrade,
@@ -77,16 +78,19 @@ fn one_way(old: &Unit, new: &Unit, fail: Fail) {
 }
 
 /// A unit that answers requests is stopped only when every balancer has let go of it and nothing is in flight to it,
-/// or when its time is over. Balancers that were given up are not waited for.
+/// or when its time is over; its time is cut short only when every balancer has let go of it. Balancers that were given
+/// up are not waited for.
 fn drained(before: &World, old: &Unit, new: &Unit, now: Time, fail: Fail) {
     let stops = old.desired <= Desired::Draining && new.desired >= Desired::Stopped;
+    let drains = old.desired == Desired::Draining;
+    let hurries = drains && new.desired == old.desired && new.drain_until < old.drain_until;
     let gone = before.is_lost(old.host)
         || before.host(old.host).is_none_or(|host| host.removed_at.is_some());
     let answers = before.observed(old.key).is_some_and(|seen| seen.ready);
-    let over = old.drain_until.is_some_and(|until| now >= until);
+    let over = |in_ms: u64| old.drain_until.is_some_and(|until| now + in_ms >= until);
     let spec = before.template(old.key.service, old.key.revision).map(|t| &t.primary);
-    let never = spec.is_none_or(|spec| spec.drain_timeout_ms == Some(0));
-    if !stops || gone || !answers || over || never {
+    let takes_ms = spec.map_or(0, |spec| spec.drain_timeout_ms.unwrap_or(DRAIN_TIMEOUT_MS));
+    if !(stops || hurries) || gone || !answers || over(0) || takes_ms == 0 {
         return;
     }
     let project = before.service(old.key.service).map(|s| s.project);
@@ -99,12 +103,9 @@ fn drained(before: &World, old: &Unit, new: &Unit, now: Time, fail: Fail) {
             continue;
         }
         let held = before.balancers_followed.get(&balancer.key);
-        let let_go = held.is_some_and(|f| {
-            old.desired == Desired::Draining
-                && f.routing >= old.generation
-                && !f.in_flight.contains_key(&old.key)
-        });
-        if !let_go {
+        let knows = drains && held.is_some_and(|f| f.routing >= old.generation);
+        let busy = stops && held.is_some_and(|f| f.in_flight.contains_key(&old.key));
+        if busy || !knows && !over(takes_ms) {
             let (key, balancer) = (old.key, balancer.key);
             fail("drained", format!("{key} was stopped while {balancer} could still send to it"));
         }

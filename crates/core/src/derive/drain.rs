@@ -1,11 +1,18 @@
 //! Draining: who still has to acknowledge that a unit takes nothing new, and who still has requests in flight to it.
 //! A unit is stopped when nobody is left, or when its time is over; see [`crate::Followed`].
+//!
+//! There are two times. Whoever sends to the unit has a minute to let go of it, as long as a host may be silent. Requests
+//! in flight have what the service's spec says, from when all have let go: a balancer that is late to learn of the drain
+//! sends new ones until then.
 
 use crate::schedule::container_name;
 use crate::{Desired, Followed, HostId, Phase, Service, ServiceKind, Time, Unit, UnitKey, World};
 
 /// How long requests in flight may take where users say nothing, in milliseconds.
 pub const DRAIN_TIMEOUT_MS: u64 = 30_000;
+/// How long balancers are waited for to let go of a unit, in milliseconds: as long as a host may be silent before it
+/// is given up, with its balancers.
+pub const LET_GO_TIMEOUT_MS: u64 = crate::plan::LOST_AFTER_MS;
 /// How long name services are waited for, in milliseconds: a name is withdrawn within milliseconds where it can
 /// be, and a host that can't be told has stale names whatever we do.
 pub const NAMES_TIMEOUT_MS: u64 = 2_000;
@@ -24,7 +31,12 @@ pub struct Undrained {
 impl Undrained {
     /// Nobody is left.
     pub fn is_empty(&self) -> bool {
-        self.unacknowledged.is_empty() && self.in_flight.is_empty() && self.named_by.is_empty()
+        self.is_let_go() && self.in_flight.is_empty()
+    }
+
+    /// Nobody sends anything new to it, or nobody is waited for any more until he doesn't.
+    pub fn is_let_go(&self) -> bool {
+        self.unacknowledged.is_empty() && self.named_by.is_empty()
     }
 
     /// In words: "lb-1 has 3 requests in flight to it".
@@ -78,7 +90,7 @@ pub fn undrained(world: &World, unit: &Unit, now: Time) -> Undrained {
     for balancer in balancers(world, service).filter(|balancer| balancer.key != unit.key) {
         let followed = world.balancers_followed.get(&balancer.key);
         if !acknowledges(followed.map(AsRef::as_ref), unit) {
-            left.unacknowledged.push(balancer.key);
+            left.unacknowledged.extend((now < let_go_until(world, unit)).then_some(balancer.key));
         } else if let Some(count) = followed.and_then(|f| f.in_flight.get(&unit.key)) {
             left.in_flight.push((balancer.key, *count));
         }
@@ -91,11 +103,22 @@ pub fn undrained(world: &World, unit: &Unit, now: Time) -> Undrained {
     left
 }
 
+/// When a unit that begins to drain at `now` is stopped in any case.
+pub fn drain_until(world: &World, unit: &Unit, now: Time) -> Time {
+    now + LET_GO_TIMEOUT_MS + drain_timeout_ms(world, unit)
+}
+
+/// When balancers are no longer waited for until they let go of a draining unit. Once they have, the planner brings
+/// the end of the drain nearer, and this is the moment at which they had.
+pub fn let_go_until(world: &World, unit: &Unit) -> Time {
+    let until = unit.drain_until.unwrap_or_default();
+    Time(until.0.saturating_sub(drain_timeout_ms(world, unit)))
+}
+
 /// When name services are no longer waited for.
 pub fn names_until(world: &World, unit: &Unit) -> Time {
-    let until = unit.drain_until.unwrap_or_default();
-    let began = Time(until.0.saturating_sub(drain_timeout_ms(world, unit)));
-    until.min(began + NAMES_TIMEOUT_MS)
+    let began = Time(let_go_until(world, unit).0.saturating_sub(LET_GO_TIMEOUT_MS));
+    began + NAMES_TIMEOUT_MS
 }
 
 fn acknowledges(followed: Option<&Followed>, unit: &Unit) -> bool {

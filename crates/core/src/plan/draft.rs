@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::derive::{self, Undrained};
 use crate::schedule::{Need, Unplaceable, Usage, container_name, place};
-use crate::{Change, Desired, HostId, ServiceId, Time, Unit, UnitKey, World, derive};
+use crate::{Change, Desired, HostId, ServiceId, Time, Unit, UnitKey, World};
 
 use super::{Note, Plan};
 
@@ -48,7 +49,7 @@ impl Draft {
     pub(super) fn set(&mut self, unit: UnitKey, desired: Desired) {
         let Some(held) = self.world.unit(unit).filter(|u| u.desired != desired) else { return };
         if derive::must_drain(&self.world, held) {
-            let until = self.now + derive::drain_timeout_ms(&self.world, held);
+            let until = derive::drain_until(&self.world, held, self.now);
             let desired = Desired::Draining;
             self.change(Change::SetDesired { unit, desired, run: None, until: Some(until) });
         }
@@ -66,15 +67,30 @@ impl Draft {
         if left.is_empty() {
             return false;
         }
-        let until = unit.drain_until.unwrap_or_default();
-        let names_until = derive::names_until(&self.world, unit);
-        let next = if names_until > self.now { names_until } else { until };
+        let until = self.end_of_drain(unit, &left);
+        let moments = [derive::names_until, derive::let_go_until].map(|of| of(&self.world, unit));
+        let next = moments.into_iter().filter(|at| *at > self.now).min().unwrap_or(until);
         let (name, words) = (container_name(&self.world, key, ""), left.words(&self.world));
         let seconds = (until - self.now).div_ceil(1000);
         let text = format!("{name} drains: {words}; it is stopped in {seconds} s at the latest");
+        if unit.drain_until != Some(until) {
+            let desired = Desired::Draining;
+            self.change(Change::SetDesired { unit: key, desired, run: None, until: Some(until) });
+        }
         self.note(key.service, Some(key), text);
         self.wake(key.service, next);
         true
+    }
+
+    /// When a draining unit is stopped in any case. The time for requests in flight begins when everybody has let go, which
+    /// is earlier than was said at first: to be said again does not move it.
+    fn end_of_drain(&self, unit: &Unit, left: &Undrained) -> Time {
+        let until = unit.drain_until.unwrap_or_default();
+        if left.is_let_go() {
+            until.min(self.now + derive::drain_timeout_ms(&self.world, unit))
+        } else {
+            until
+        }
     }
 
     /// Start a stopped unit again; see [`super::slot::resume`], which makes sure that it can be.

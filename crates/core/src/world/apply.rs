@@ -153,6 +153,13 @@ impl World {
                         self.withdrawn.insert(project, generation);
                         touched.insert(RowKey::Withdrawn(project));
                     }
+                } else if *desired == Desired::Draining
+                    && until.is_some_and(|u| Some(u) != unit.drain_until)
+                {
+                    // Only its end moves: what has been acknowledged stays acknowledged.
+                    let unit = Unit { drain_until: *until, ..unit.clone() };
+                    self.units.insert(*key, Arc::new(unit));
+                    touched.insert(RowKey::Unit(*key));
                 }
             }
             Change::DropUnit(key) => {
