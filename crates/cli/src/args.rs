@@ -46,6 +46,9 @@ pub enum Command {
     /// Look at hosts and take them in or out of use
     #[command(subcommand)]
     Host(HostCommand),
+    /// Look at the network between hosts
+    #[command(subcommand)]
+    Network(NetworkCommand),
     /// Add, renew and remove the certificates that balancers serve
     #[command(subcommand, visible_alias = "cert")]
     Certificate(CertificateCommand),
@@ -236,6 +239,33 @@ pub struct Hosts {
     pub operator: Operator,
 }
 
+/// `network`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum NetworkCommand {
+    /// Encrypt what goes from host to host, or don't
+    #[command(subcommand)]
+    Encryption(EncryptionCommand),
+    /// Have every host make a new key; nothing is lost meanwhile
+    RotateKeys(Operator),
+}
+
+/// `network encryption`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum EncryptionCommand {
+    /// Encrypt with WireGuard
+    ///
+    /// Hosts change over one by one without losing a packet. Two minutes later at the latest nothing is sent in the
+    /// clear: hosts that can't encrypt by then reach nobody. UDP 51820 has to be open between hosts.
+    On(Operator),
+    /// Send in the clear
+    Off(Operator),
+    /// Say what is encrypted, host by host
+    #[command(
+        after_help = "Exit status: 0 it is as it shall be, 1 it is not (yet), or the server could not be asked."
+    )]
+    Status(Operator),
+}
+
 /// `certificate`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CertificateCommand {
@@ -337,6 +367,7 @@ impl Command {
             }
             Self::Upgrade(_)
             | Self::Host(_)
+            | Self::Network(_)
             | Self::Certificate(_)
             | Self::Token(_)
             | Self::Key(_) => None,
@@ -352,6 +383,14 @@ impl Command {
                 | HostCommand::Activate(hosts)
                 | HostCommand::Deactivate(hosts),
             ) => Some(&mut hosts.operator),
+            Self::Network(
+                NetworkCommand::RotateKeys(operator)
+                | NetworkCommand::Encryption(
+                    EncryptionCommand::On(operator)
+                    | EncryptionCommand::Off(operator)
+                    | EncryptionCommand::Status(operator),
+                ),
+            ) => Some(operator),
             Self::Certificate(CertificateCommand::Add(add)) => Some(&mut add.operator),
             Self::Certificate(CertificateCommand::Rm(some)) => Some(&mut some.operator),
             Self::Token(TokenCommand::Create(named)) | Self::Key(KeyCommand::Create(named)) => {

@@ -16,6 +16,7 @@ mod diff;
 mod failure;
 mod lifecycle;
 mod logs;
+mod network;
 mod operator;
 mod progress;
 mod project;
@@ -99,6 +100,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         },
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
+        Command::Network(command) => network::network(command, to).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
     }

@@ -1,0 +1,15 @@
+//! `network …`: the network between hosts.
+
+mod encryption;
+
+use crate::args::NetworkCommand;
+use crate::failure::Failure;
+use crate::progress::Reporter;
+
+/// `network …`.
+pub(crate) async fn network(command: &NetworkCommand, to: &Reporter) -> Result<(), Failure> {
+    match command {
+        NetworkCommand::Encryption(command) => encryption::encryption(command, to).await,
+        NetworkCommand::RotateKeys(operator) => encryption::rotate_keys(operator, to).await,
+    }
+}
