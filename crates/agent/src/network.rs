@@ -47,9 +47,8 @@ pub enum NetworkError {
     Subnet(#[from] BadSubnet),
     /// It is to be encrypted, and nobody does.
     #[error(
-        "traffic between hosts is to be encrypted (setting {}), and this host can't do that yet, so nothing is sent to others: \
-         {0}",
-        drover_core::ENCRYPTION_SETTING
+        "traffic between hosts is to be encrypted (setting drover.network.encryption), and this host can't do that yet, so nothing is sent to others: \
+         {0}"
     )]
     Unsealed(String),
     /// Docker.
