@@ -87,6 +87,10 @@ fn on_docker_hosts(steps: &mut Steps, number: u8) {
         let app = crate::images::build_program().map_err(|e| e.to_string())?;
         Ok((drover, app))
     });
+    // What is lost while encryption is switched on is what it says.
+    steps.step("programs for the tests", || {
+        crate::packages::provide(&[("ping", "iputils-ping")]).map_err(|error| error.to_string())
+    });
     let sockets: Vec<_> = bed.hosts.iter().map(|h| h.socket.display().to_string()).collect();
     let mut agent = serial_test_runner("-p drover-agent --test docker");
     agent.env("DROVER_TEST_DOCKER_SOCKETS", sockets.join(","));

@@ -1,9 +1,11 @@
 //! An agent as a program of its own, for tests on hosts that are network namespaces: its network is the one it is
-//! started in. As `discovery` it is a name service that answers nothing, but says what it follows.
+//! started in. As `discovery` it is a name service that answers nothing, but says what it follows; as `cipher` it is
+//! the data plane's own.
 //!
 //! ```text
 //! agent run SERVER STATE SOCKET
 //! agent discovery --config FILE --status FILE
+//! agent cipher --config FILE --status FILE --device DEVICE
 //! ```
 #![allow(clippy::print_stderr)] // it is a program
 
@@ -13,6 +15,7 @@ use std::time::Duration;
 
 use drover_agent::Options;
 use drover_core::{Discovery, DiscoveryStatus, Secret};
+use drover_dataplane::cipher;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,10 +23,11 @@ fn main() -> ExitCode {
     match words[..] {
         ["run", server, state, socket] => run(server, state, socket),
         ["discovery", "--config", config, "--status", status] => discovery(config, status),
+        ["cipher", "--config", config, "--status", status, "--device", device] => {
+            encrypt(config, status, device)
+        }
         _ => {
-            eprintln!(
-                "agent run SERVER STATE SOCKET | agent discovery --config FILE --status FILE"
-            );
+            eprintln!("agent run | discovery | cipher, as agents call it");
             ExitCode::from(2)
         }
     }
@@ -44,6 +48,21 @@ fn run(server: &str, state: &str, socket: &str) -> ExitCode {
         hostname: None,
     }));
     match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn encrypt(config: &str, status: &str, device: &str) -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+    let options = cipher::Options::new(config.into(), status.into(), device.to_owned());
+    match runtime.block_on(cipher::run(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

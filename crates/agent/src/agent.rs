@@ -6,6 +6,7 @@ mod hear;
 mod looks;
 mod naming;
 mod overlay;
+mod sealing;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ use crate::{balancer_files, clock, discovery, facts};
 use looks::Looks;
 use naming::Naming;
 use overlay::Overlay;
+use sealing::Seal;
 
 /// What is remembered of failures is written at most this often; losing the last of it costs nothing.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
@@ -62,6 +64,7 @@ pub(crate) struct Agent {
     /// Work in progress, and how to break it off.
     working: BTreeMap<UnitKey, CancellationToken>,
     overlay: Overlay,
+    seal: Seal,
     naming: Naming,
     asks: Asks,
     reports: tell::Reports,
@@ -87,7 +90,7 @@ pub(crate) enum AgentResult {
     Network(crate::network::Kept),
     /// The system image is there, or can't be.
     SystemImage(Result<String, Trouble>),
-    /// Work on the name service's containers is over.
+    /// Work on the containers of Drover's own processes is over.
     System(SystemDone),
     /// A process of the data plane said something.
     Said(Said),
@@ -103,6 +106,7 @@ impl Agent {
     ) -> Result<Self, LedgerError> {
         let assignment = Arc::new(ledger.assignment().clone());
         let (attempts, journal) = (ledger.attempts()?, ledger.journal()?);
+        let seal = Seal::new(ledger.keys()?);
         let facts = introduce.borrow().facts.clone();
         let folder = ledger.folder().to_owned();
         let mut agent = Self {
@@ -124,6 +128,7 @@ impl Agent {
             observed: BTreeMap::new(),
             working: BTreeMap::new(),
             overlay: Overlay::begin(results.clone()),
+            seal,
             naming: Naming::begin(discovery::Facts::open(&folder), results.clone()),
             asks: Asks::default(),
             reports: tell::Reports::default(),
@@ -133,6 +138,8 @@ impl Agent {
             wake_at: None,
         };
         agent.read_host_names();
+        // Whatever is said of this host from now on, its key is said with it.
+        agent.keep_keys()?;
         Ok(agent)
     }
 
@@ -142,16 +149,18 @@ impl Agent {
         let reports = self.link.as_ref().and_then(|_| self.reports.due_at(Instant::now()));
         let names = self.naming.due_at(Instant::now());
         let awaited = self.names_awaited_until();
-        [self.wake_at, saves, reports, names, awaited].into_iter().flatten().min()
+        let seal = self.seal.due_at(Instant::now());
+        [self.wake_at, saves, reports, names, awaited, seal].into_iter().flatten().min()
     }
 
     /// One turn.
     pub(crate) fn turn(&mut self) -> Result<(), LedgerError> {
         self.take_assignment()?;
+        self.keep_keys()?;
         if let Some(engine) = self.engine.clone() {
             self.follow_network(&engine);
             self.reconcile(&engine)?;
-            self.keep_naming(&engine);
+            self.keep_systems(&engine);
         }
         self.write_facts();
         if self.journal_changed {
@@ -306,10 +315,20 @@ impl Agent {
     /// Tell what is known of the host anew, if it is something else than before: its machine and engine, and why
     /// it can't be brought to where it shall be.
     fn know_host(&mut self) {
-        let problems = [&self.no_engine, &self.rejected, self.overlay.problem()];
+        let seal = self.seal.problem();
+        let problems = [&self.no_engine, &self.rejected, self.overlay.problem(), &seal];
         let problem = problems.into_iter().find(|problem| !problem.is_empty());
         let problem = problem.map_or("", String::as_str);
-        let facts = facts::facts(&self.engine_version, problem);
+        let facts = HostFacts {
+            public_key: self.seal.public_key(),
+            tunnels: self.overlay.tunnels().clone(),
+            ..facts::facts(&self.engine_version, problem)
+        };
+        self.say_facts(facts);
+    }
+
+    /// Tell what is known of the host, if it is something else than before.
+    fn say_facts(&mut self, facts: HostFacts) {
         if facts != self.facts {
             self.facts = facts;
             self.introduce.send_modify(|introduction| introduction.facts = self.facts.clone());

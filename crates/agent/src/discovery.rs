@@ -9,15 +9,12 @@ use std::time::Duration;
 use drover_core::{Discovery, DiscoveryUpdate};
 use tokio::time::Instant;
 
+use crate::docker::folder;
 use crate::ledger::replace;
+use crate::system::SystemKind;
 
 /// The file is written at most this often: a deploy sends many updates, and every one costs a write of the whole.
 const GATHER: Duration = Duration::from_millis(20);
-
-/// The folder that the name service shares with its agent, under the agent's own.
-pub(crate) fn folder(state: &Path) -> PathBuf {
-    state.join("discovery")
-}
 
 /// The facts, and what of them is to be written yet.
 pub(crate) struct Facts {
@@ -30,7 +27,7 @@ pub(crate) struct Facts {
 impl Facts {
     /// Those in the folder. What can't be read comes again from the server.
     pub(crate) fn open(state: &Path) -> Self {
-        let file = folder(state).join("discovery.json");
+        let file = folder(state, SystemKind::Discovery).join("discovery.json");
         let held = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let changed = held.is_none();
         Self { file, held: held.unwrap_or_default(), changed, written_at: None }

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 pub use execute::{Done, Failure};
 pub use read::Looked;
 pub(crate) use read::{Brief, briefs, list, look};
-pub(crate) use system::{SystemDone, status_file};
+pub(crate) use system::{SystemDone, folder, status_file};
 pub use trouble::Trouble;
 pub use watch::{EngineEvent, watch};
 

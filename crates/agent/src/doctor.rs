@@ -15,7 +15,7 @@ use drover_core::HostNetwork;
 use drover_core::doctor::{Endpoint, Examined, ProbeTarget, Probed, WrongNeighbour};
 
 use crate::docker::Engine;
-use crate::network::{self, Checked};
+use crate::network::{self, Checked, Sealing};
 use endpoints::Given;
 
 /// What the agent knows without looking.
@@ -24,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) host: u64,
     /// The network as it is assigned.
     pub(crate) network: Option<HostNetwork>,
+    /// What is known of the process that encrypts.
+    pub(crate) sealing: Sealing,
     /// Why it is not as it shall be; empty if it is.
     pub(crate) problem: String,
     /// Addresses that slots keep.
@@ -32,7 +34,7 @@ pub(crate) struct Known {
 
 /// Look at the host's own part of the network. `name` is one that its name service must answer; empty for none.
 pub(crate) async fn examine(engine: &Engine, known: &Known, name: &str) -> Examined {
-    let Known { network, problem, kept, .. } = known;
+    let Known { network, sealing, problem, kept, .. } = known;
     let mut found = Examined {
         network: network.clone(),
         problem: problem.clone(),
@@ -52,7 +54,7 @@ pub(crate) async fn examine(engine: &Engine, known: &Known, name: &str) -> Exami
     let (answering, names) =
         tokio::join!(ways::answering(known.host, &given), names::ask(&given, container, name));
     found.names = names;
-    match network::check(network).await {
+    match network::check(network, sealing).await {
         Ok(checked) => {
             let Checked { underlay_mtu, mtu, deviations, neighbours } = checked;
             found.neighbours = wrong_neighbours(&given, &neighbours);
@@ -77,7 +79,7 @@ pub(crate) async fn probe(known: &Known, targets: Vec<ProbeTarget>) -> Probed {
         let problem = "it has no part of the network".to_owned();
         return Probed { problem, ..Probed::default() };
     };
-    match network::check(network).await {
+    match network::check(network, &known.sealing).await {
         Ok(checked) => ways::probe(known.host, (checked.underlay_mtu, checked.mtu), targets).await,
         Err(error) => Probed { problem: error.to_string(), ..Probed::default() },
     }

@@ -7,7 +7,8 @@ pub(crate) fn hostname() -> String {
     read("/proc/sys/kernel/hostname").trim().to_owned()
 }
 
-/// The machine, with the engine's version where it is known and the problem where it isn't.
+/// The machine, with the engine's version where it is known and the problem where it isn't. How it is joined to others
+/// is not known here.
 pub(crate) fn facts(docker_version: &str, problem: &str) -> HostFacts {
     HostFacts {
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -16,8 +17,8 @@ pub(crate) fn facts(docker_version: &str, problem: &str) -> HostFacts {
         os: os(&read("/etc/os-release")),
         cpus: cpus(&read("/proc/cpuinfo")),
         memory: memory(&read("/proc/meminfo")),
-        public_key: String::new(),
         problem: problem.to_owned(),
+        ..HostFacts::default()
     }
 }
 

@@ -6,7 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drover_core::{BalancerConfig, BalancerStatus, DiscoveryStatus, Followed, UnitKey};
+use drover_core::{
+    BalancerConfig, BalancerStatus, CipherStatus, DiscoveryStatus, Followed, UnitKey,
+};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
@@ -22,6 +24,8 @@ pub(crate) enum Process {
     Balancer(UnitKey),
     /// The name service in this container.
     Names(String),
+    /// What encrypts, in this container.
+    Cipher(String),
 }
 
 /// What a process said.
@@ -31,6 +35,8 @@ pub(crate) enum Said {
     Balancer(UnitKey, BalancerStatus),
     /// The name service in this container.
     Names(String, DiscoveryStatus),
+    /// What encrypts, in this container.
+    Cipher(String, CipherStatus),
 }
 
 /// Tell what the files say, each time one says something else, until nobody listens any more.
@@ -50,6 +56,9 @@ pub(crate) async fn follow(
             let said = match process {
                 Process::Balancer(unit) => parse(file).map(|status| Said::Balancer(*unit, status)),
                 Process::Names(name) => parse(file).map(|status| Said::Names(name.clone(), status)),
+                Process::Cipher(name) => {
+                    parse(file).map(|status| Said::Cipher(name.clone(), status))
+                }
             };
             read.insert(process.clone(), stamp);
             if said.is_some_and(|said| results.send(AgentResult::Said(said)).is_err()) {

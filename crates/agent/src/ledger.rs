@@ -19,6 +19,7 @@ pub(crate) use file::replace;
 pub use journal::Journal;
 
 use crate::network::addresses::Addresses;
+use crate::network::keys::Keys;
 use crate::reconcile::Attempts;
 
 /// Observation numbers set aside on disk at a time: after a crash, counting goes on above all that were used.
@@ -211,6 +212,16 @@ impl Ledger {
     /// Keep the addresses that slots keep.
     pub fn keep_addresses(&self, addresses: &Addresses) -> Result<(), LedgerError> {
         self.write("addresses.json", addresses)
+    }
+
+    /// This host's keys.
+    pub(crate) fn keys(&self) -> Result<Keys, LedgerError> {
+        Ok(self.read("keys.json")?.unwrap_or_default())
+    }
+
+    /// Keep the keys.
+    pub(crate) fn keep_keys(&self, keys: &Keys) -> Result<(), LedgerError> {
+        self.write("keys.json", keys)
     }
 
     /// What happened and is not known to be stored by the server.

@@ -7,15 +7,18 @@ pub(crate) mod addresses;
 mod bridge;
 mod check;
 mod kernel;
+pub(crate) mod keys;
+pub mod lanes;
 pub(crate) mod names;
 pub mod plan;
+pub mod room;
 pub(crate) mod subnet;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_core::HostNetwork;
+use drover_core::{HostNetwork, Tunnels};
 use tokio::sync::{mpsc, watch};
 
 pub use bridge::BridgeError;
@@ -27,6 +30,11 @@ pub use subnet::{BadSubnet, Subnet};
 use crate::agent::AgentResult;
 use crate::docker::Engine;
 use kernel::Kernel;
+pub(crate) use kernel::WIRE;
+pub(crate) use lanes::Sealing;
+use lanes::{Lanes, Tunnel, lanes, told};
+use plan::{Seen, Wanted};
+use room::Room;
 
 /// Where names and metadata are asked for, as [`drover_core::DISCOVERY_ADDRESS`] has it.
 pub const DISCOVERY: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 250);
@@ -41,13 +49,12 @@ pub enum NetworkError {
     /// The server's subnet makes no sense.
     #[error("this host's part of the network can't be set up: {0}")]
     Subnet(#[from] BadSubnet),
-    /// It is to be encrypted.
+    /// It is to be encrypted, and nobody does.
     #[error(
-        "traffic between hosts is to be encrypted (setting {}), which this agent can't do; nothing is sent in the clear: \
-         unset it, or encrypt the network below",
-        drover_core::ENCRYPTION_SETTING
+        "traffic between hosts is to be encrypted (setting drover.network.encryption), and this host can't do that yet, so nothing is sent to others: \
+         {0}"
     )]
-    Encrypted,
+    Unsealed(String),
     /// Docker.
     #[error(transparent)]
     Docker(#[from] BridgeError),
@@ -67,6 +74,7 @@ pub enum NetworkError {
 pub(crate) struct Task {
     pub(crate) engine: Arc<Engine>,
     pub(crate) network: HostNetwork,
+    pub(crate) sealing: Sealing,
 }
 
 /// What came of it.
@@ -76,6 +84,10 @@ pub(crate) struct Kept {
     pub(crate) subnet: String,
     /// Why it is not as it shall be; empty if it is.
     pub(crate) problem: String,
+    /// How packets go now; `None` if that is not known.
+    pub(crate) tunnels: Option<Tunnels>,
+    /// What others send sealed can be taken in.
+    pub(crate) takes_sealed: bool,
 }
 
 /// Keep the network as it was last told, until nobody tells any more. Says what came of it whenever that differs.
@@ -87,15 +99,18 @@ pub(crate) async fn keep(
     loop {
         let task = tasks.borrow_and_update().clone();
         let mut pause = SWEEP;
-        if let Some(Task { engine, network }) = task {
-            let problem = match bring(&engine, &network).await {
-                Ok(()) => String::new(),
+        if let Some(Task { engine, network, sealing }) = task {
+            let subnet = network.subnet.clone();
+            let kept = match bring(&engine, &network, &sealing).await {
+                Ok((tunnels, takes_sealed)) => {
+                    let tunnels = Some(tunnels);
+                    Kept { subnet, problem: String::new(), tunnels, takes_sealed }
+                }
                 Err(error) => {
                     pause = RETRY;
-                    error.to_string()
+                    Kept { subnet, problem: error.to_string(), tunnels: None, takes_sealed: false }
                 }
             };
-            let kept = Kept { subnet: network.subnet, problem };
             if last.as_ref() != Some(&kept) {
                 last = Some(kept.clone());
                 if results.send(AgentResult::Network(kept)).is_err() {
@@ -111,24 +126,55 @@ pub(crate) async fn keep(
     }
 }
 
-/// Bring Docker and the kernel to what the network shall be.
-async fn bring(engine: &Engine, network: &HostNetwork) -> Result<(), NetworkError> {
+/// Bring Docker and the kernel to what the network shall be. How packets go then, and whether sealed ones are taken in.
+async fn bring(
+    engine: &Engine,
+    network: &HostNetwork,
+    sealing: &Sealing,
+) -> Result<(Tunnels, bool), NetworkError> {
     let subnet: Subnet = network.subnet.parse()?;
-    if network.encrypted {
-        return Err(NetworkError::Encrypted);
-    }
     let kernel = Kernel::open()?;
     let hosts: Vec<_> = network.peers.iter().filter_map(|peer| peer.address.parse().ok()).collect();
-    let wanted = plan::wanted(network, kernel.underlay_mtu(&hosts).await?)?;
-    bridge::ensure(engine.client(), &engine.cluster, subnet, wanted.mtu).await?;
+    let room = Room::between(&hosts, kernel.underlay_mtu(&hosts).await?);
+    let held = kernel.look().await?;
+    let narrowest = lanes(network, &held.now(network), sealing).tunnels;
+    let narrowest = narrowest.into_iter().map(|tunnel| room.tunnel(tunnel)).min();
+    let mtu = narrowest.unwrap_or_else(|| room.tunnel(Tunnel::Clear));
+    bridge::ensure(engine.client(), &engine.cluster, subnet, mtu).await?;
     let seen = kernel.look().await?;
     if seen.bridge.is_none() {
         return Err(NetworkError::Elsewhere);
     }
     kernel::set_settings()?;
-    for step in plan::steps(&wanted, &seen) {
+    if seen.wire.is_some() {
+        kernel::set_wire_settings()?;
+    }
+    let (lanes, wanted) = aim(network, &seen, sealing, room)?;
+    for step in plan::steps(&wanted, &seen, !sealing.there) {
         tracing::info!(?step, "network");
         kernel.carry_out(&step).await?;
     }
-    Ok(())
+    let made = plan::ready(&wanted, &seen).into_keys().collect();
+    if made == std::collections::BTreeSet::new() {
+        let problem = &sealing.problem;
+        let waits = "the process that encrypts is not there yet".to_owned();
+        return Err(NetworkError::Unsealed(if problem.is_empty() {
+            waits
+        } else {
+            problem.clone()
+        }));
+    }
+    Ok((told(network, &lanes, &made, sealing), made.contains(&Tunnel::Sealed)))
+}
+
+/// What there shall be, given what there is: how packets go, and what the kernel holds for that.
+fn aim(
+    network: &HostNetwork,
+    seen: &Seen,
+    sealing: &Sealing,
+    room: Room,
+) -> Result<(Lanes, Wanted), BadSubnet> {
+    let lanes = lanes(network, &seen.now(network), sealing);
+    let wanted = plan::wanted(network, &lanes, room)?;
+    Ok((lanes, wanted))
 }

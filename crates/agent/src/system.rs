@@ -1,7 +1,7 @@
-//! Drover's own process on every host: names and metadata. What to do so that it runs, from the image it shall be of
-//! and the containers there are. Pure; [`crate::docker`] carries out.
+//! Drover's own processes on every host: names and metadata, and encryption where it is on. What to do so that one
+//! runs, from the image it shall be of and the containers there are. Pure; [`crate::docker`] carries out.
 //!
-//! Its container is started again by Docker if it ends, also while no agent runs; the agent makes the first one, puts
+//! A container is started again by Docker if it ends, also while no agent runs; the agent makes the first one, puts
 //! one from a newer image in its place, and makes another if someone removes it.
 
 use std::collections::BTreeSet;
@@ -10,12 +10,33 @@ use drover_core::Time;
 
 use crate::view::ContainerState;
 
-/// Value of [`drover_core::label::SYSTEM`] for names and metadata.
-pub const DISCOVERY: &str = "discovery";
+/// A process of Drover's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SystemKind {
+    /// Names and metadata.
+    Discovery,
+    /// Encrypts what goes to other hosts.
+    Cipher,
+}
+
+impl SystemKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Discovery, Self::Cipher];
+
+    /// Value of [`drover_core::label::SYSTEM`], and the command that the program runs as.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Cipher => "cipher",
+        }
+    }
+}
 
 /// A container with a process of Drover's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenSystem {
+    /// What it runs.
+    pub kind: SystemKind,
     /// Docker's id.
     pub id: String,
     /// Docker's name.
@@ -88,7 +109,8 @@ mod tests {
                     other => panic!("{other}"),
                 };
                 let (id, name, image) = (words[0].into(), words[0].into(), words[1].into());
-                SeenSystem { id, name, image, state, created_at: Time(0) }
+                let kind = SystemKind::Discovery;
+                SeenSystem { kind, id, name, image, state, created_at: Time(0) }
             };
             let seen: Vec<_> = seen.split_whitespace().map(read).collect();
             let answering = answering.split_whitespace().map(str::to_owned).collect();

@@ -104,7 +104,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         },
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
-        Command::Network(command) => network::network(command).await,
+        Command::Network(command) => network::network(command, to).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
     }

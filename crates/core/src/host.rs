@@ -1,6 +1,6 @@
 //! Hosts: what users say of them, and what is seen of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,28 @@ pub struct HostFacts {
     /// WireGuard public key, base64; empty if it has none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub public_key: String,
+    /// How its containers' packets go to other hosts.
+    #[serde(skip_serializing_if = "Tunnels::is_default")]
+    pub tunnels: Tunnels,
     /// Why the agent can't drive Docker; empty when it can.
     pub problem: String,
+}
+
+/// How packets go from one host to the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tunnels {
+    /// It takes packets in the clear.
+    pub clear: bool,
+    /// Hosts to which it sends everything encrypted, by id.
+    pub sealed_to: BTreeSet<u64>,
+    /// Why a host is not reached as it should be, by id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub trouble: BTreeMap<u64, String>,
+}
+
+impl Tunnels {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }

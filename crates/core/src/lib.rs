@@ -15,6 +15,7 @@ mod balancer;
 mod certificate;
 mod change;
 pub mod check;
+mod cipher;
 mod container;
 mod credential;
 pub mod derive;
@@ -49,6 +50,7 @@ pub use balancer::{
 };
 pub use certificate::Certificate;
 pub use change::{Change, LoggedChange, Refused, Scope};
+pub use cipher::{CipherConfig, CipherLink, CipherPeer, CipherStatus};
 pub use container::{
     BadPort, BlkioDevice, ContainerSpec, DockerHealth, HealthCheck, HealthStrategy, NetworkMode,
     PortSpec, Protocol, Ulimit,
@@ -59,14 +61,14 @@ pub use discovery::{
     DiscoveredStack, Discovery, DiscoveryStatus, DiscoveryUpdate,
 };
 pub use follow::{Counts, Failure, Followed, Ledger};
-pub use host::{Evacuation, Host, HostFacts, HostSeen};
+pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use id::{
     BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId,
     Slot, StackId, UnitKey, VolumeTemplateId,
 };
 pub use network::{
-    DEFAULT_RANGE, DISCOVERY_ADDRESS, ENCRYPTION_SETTING, HostNetwork, Peer, RANGE_SETTING,
-    VXLAN_PORT, WIREGUARD_PORT,
+    DEFAULT_RANGE, DISCOVERY_ADDRESS, ENCRYPTION_SETTING, HostNetwork, KEYS_SETTING, Peer,
+    RANGE_SETTING, VXLAN_PORT, WIREGUARD_PORT, is_range,
 };
 pub use project::{Project, Stack};
 pub use selector::{BadSelector, Selector};

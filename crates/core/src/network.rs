@@ -5,12 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HostId, ProjectId, World};
+use crate::{Host, HostId, ProjectId, World};
 
 /// Setting: the range that hosts' subnets are cut from.
 pub const RANGE_SETTING: &str = "drover.network.range";
 /// Setting: `wireguard` encrypts what goes from host to host.
 pub const ENCRYPTION_SETTING: &str = "drover.network.encryption";
+/// Setting: a number; hosts whose key was made for another one make a new key.
+pub const KEYS_SETTING: &str = "drover.network.encryption.keys";
 /// The range where the setting says nothing.
 pub const DEFAULT_RANGE: &str = "10.42.0.0/16";
 /// Where names and metadata are asked for, on every host.
@@ -32,6 +34,8 @@ pub struct HostNetwork {
     pub vni: u32,
     /// What goes to other hosts is encrypted.
     pub encrypted: bool,
+    /// Which key this host is to have: another number than before asks for a new one.
+    pub key_number: u64,
     /// The other hosts of the project that have a subnet.
     pub peers: Vec<Peer>,
 }
@@ -49,6 +53,10 @@ pub struct Peer {
     /// Its WireGuard public key, base64; empty if its agent told none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub public_key: String,
+    /// It takes packets in the clear.
+    pub clear: bool,
+    /// It sends everything to this host encrypted.
+    pub sealed: bool,
 }
 
 impl World {
@@ -63,21 +71,30 @@ impl World {
         let peers = self.hosts.values().filter(|peer| {
             peer.project == host.project && peer.id != host.id && peer.removed_at.is_none()
         });
-        let peers = peers.filter_map(|peer| {
-            let facts = self.seen.get(&peer.id).map(|seen| seen.facts.public_key.clone());
-            Some(Peer {
-                host: peer.id.0,
-                address: peer.address.clone(),
-                subnet: peer.subnet.clone()?,
-                public_key: facts.unwrap_or_default(),
-            })
-        });
+        let setting = |name| self.settings.get(name).map(String::as_str).unwrap_or_default();
         Some(HostNetwork {
             range: self.network_range().to_owned(),
             subnet: host.subnet.clone()?,
             vni: vni(host.project),
-            encrypted: self.settings.get(ENCRYPTION_SETTING).is_some_and(|v| v == "wireguard"),
-            peers: peers.collect(),
+            encrypted: setting(ENCRYPTION_SETTING) == "wireguard",
+            key_number: setting(KEYS_SETTING).parse().unwrap_or_default(),
+            peers: peers.filter_map(|peer| self.peer(peer, host.id)).collect(),
+        })
+    }
+
+    /// A host as another one sees it. An agent that tells of no key is too old for one, or did not speak yet: it can
+    /// only be reached in the clear.
+    fn peer(&self, peer: &Host, from: HostId) -> Option<Peer> {
+        let facts = self.seen.get(&peer.id).map(|seen| &seen.facts);
+        let public_key = facts.map(|facts| facts.public_key.clone()).unwrap_or_default();
+        let tunnels = facts.map(|facts| facts.tunnels.clone()).unwrap_or_default();
+        Some(Peer {
+            host: peer.id.0,
+            address: peer.address.clone(),
+            subnet: peer.subnet.clone()?,
+            clear: tunnels.clear || public_key.is_empty(),
+            sealed: tunnels.sealed_to.contains(&from.0),
+            public_key,
         })
     }
 }
@@ -85,6 +102,11 @@ impl World {
 /// 24 bits, never 0.
 fn vni(project: ProjectId) -> u32 {
     u32::try_from(project.0 % 0x00ff_ffff).unwrap_or_default() + 1
+}
+
+/// Whether hosts' subnets can be cut from this text.
+pub fn is_range(text: &str) -> bool {
+    free_subnet(text, &[]).is_some()
 }
 
 /// The first `/24` of `range` that is not in `taken`; `None` if the range is used up or makes no sense.

@@ -348,12 +348,15 @@ fn assignment() -> HostAssignment {
         address: "10.77.0.12".into(),
         subnet: "10.42.2.0/24".into(),
         public_key: "k".into(),
+        clear: true,
+        sealed: true,
     };
     let network = HostNetwork {
         range: "10.42.0.0/16".into(),
         subnet: "10.42.1.0/24".into(),
         vni: 6,
         encrypted: true,
+        key_number: 2,
         peers: vec![peer],
     };
     HostAssignment {

@@ -8,7 +8,6 @@
 
 mod answer;
 mod askers;
-mod board;
 mod cache;
 mod catalog;
 mod dns;
@@ -39,9 +38,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::board::Board;
 use crate::follow::{Follower, News};
 use crate::stop::asked_to_stop;
-use board::Board;
 use catalog::Catalog;
 use names::Names;
 use recurse::Recursion;
@@ -124,7 +123,7 @@ struct Shared {
 struct Service {
     options: Options,
     shared: Arc<Shared>,
-    board: Board,
+    board: Board<DiscoveryStatus>,
     end: CancellationToken,
     /// The applied file's hash and routing; `None` before the first.
     applied: Option<(String, u64)>,

@@ -58,6 +58,9 @@ pub(crate) enum Role {
     /// Run the name service of a host; agents start these, not people
     #[command(hide = true)]
     Discovery(Discovery),
+    /// Encrypt what goes from a host to others; agents start these, not people
+    #[command(hide = true)]
+    Cipher(Cipher),
     /// Anything about stacks, hosts and keys.
     #[command(flatten)]
     Command(Command),
@@ -160,6 +163,20 @@ pub(crate) struct Discovery {
     /// Port of metadata
     #[arg(long, value_name = "PORT", default_value_t = 80)]
     pub(crate) metadata_port: u16,
+}
+
+/// `cipher`.
+#[derive(Args, Debug)]
+pub(crate) struct Cipher {
+    /// The file of keys it follows
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// The status file it writes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) status: PathBuf,
+    /// The device it takes packets from; made if there is none
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: String,
 }
 
 impl Drover {

@@ -49,6 +49,7 @@ fn drover(words: &[OsString]) -> ExitCode {
         Role::Agent(options) => roles::agent(options),
         Role::Balancer(options) => roles::balancer(options),
         Role::Discovery(options) => roles::discovery(options),
+        Role::Cipher(options) => roles::cipher(options),
         Role::Command(command) => return commanded(&command),
     };
     match outcome {

@@ -6,13 +6,16 @@ use std::thread::available_parallelism;
 use drover_core::Secret;
 use drover_server::{AdminKey, Told};
 
-use crate::command_line::{Agent, Balancer, Discovery, Server};
+use crate::command_line::{Agent, Balancer, Cipher, Discovery, Server};
 use crate::runtime::workers;
 
 /// Workers of a server: it waits for disks and agents, and idle it shall be small.
 const SERVER_WORKERS: usize = 2;
 /// Workers of an agent: Docker does the work.
 const AGENT_WORKERS: usize = 1;
+
+/// Workers of what encrypts: one for each direction.
+const CIPHER_WORKERS: usize = 2;
 
 /// `drover server`.
 pub(crate) fn server(options: Server) -> Result<(), String> {
@@ -59,6 +62,13 @@ pub(crate) fn discovery(options: Discovery) -> Result<(), String> {
     // Every container of the host asks it.
     let count = available_parallelism().map_or(1, usize::from);
     run(count, drover_dataplane::discovery::run(options))
+}
+
+/// `drover cipher`.
+pub(crate) fn cipher(options: Cipher) -> Result<(), String> {
+    let Cipher { config, status, device } = options;
+    let options = drover_dataplane::cipher::Options::new(config, status, device);
+    run(CIPHER_WORKERS, drover_dataplane::cipher::run(options))
 }
 
 fn run<E: Error>(count: usize, role: impl Future<Output = Result<(), E>>) -> Result<(), String> {

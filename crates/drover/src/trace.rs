@@ -51,7 +51,8 @@ impl Level {
     fn filter(self) -> &'static str {
         match self {
             Self::Quiet => "warn",
-            Self::Normal => "info",
+            // WireGuard's core complains of every host that is away, every few seconds; the status file says it once.
+            Self::Normal => "info,boringtun=off",
             Self::Loud => "info,drover_cli=debug",
         }
     }

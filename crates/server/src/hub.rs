@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use drover_core::protocol::Ask;
-use drover_core::{HostId, RowKey, Service, ServiceId, ServiceKind, World};
+use drover_core::{HostId, RowKey, Service, ServiceId, ServiceKind, Tunnels, World};
 use drover_store::Update;
 
 use crate::asks::Asking;
@@ -106,7 +106,7 @@ fn touched(before: &World, update: &Update) -> Touched {
                 balancers = true;
             }
             RowKey::Seen(host) => {
-                touched.all |= public_key(before, *host) != public_key(world, *host);
+                touched.all |= sealing(before, *host) != sealing(world, *host);
             }
             RowKey::Observed(_)
             | RowKey::Lost(_)
@@ -137,8 +137,9 @@ fn touched(before: &World, update: &Update) -> Touched {
     touched
 }
 
-fn public_key(world: &World, host: HostId) -> Option<&str> {
-    world.seen.get(&host).map(|seen| seen.facts.public_key.as_str())
+/// What other hosts follow of a host's facts: its key, and how it sends and takes in.
+fn sealing(world: &World, host: HostId) -> Option<(&str, &Tunnels)> {
+    world.seen.get(&host).map(|seen| (seen.facts.public_key.as_str(), &seen.facts.tunnels))
 }
 
 /// Whether more of a service changed than what its agents don't see. Its rules and its kind reach units of

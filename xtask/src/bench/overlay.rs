@@ -1,5 +1,5 @@
-//! `bench overlay`: bytes between containers on two hosts, through the overlay, beside a VXLAN tunnel made by hand
-//! between the same hosts and beside no tunnel at all, taking turns. The hosts share one machine and one kernel: what
+//! `bench overlay`: bytes between containers on two hosts, through the overlay, in the clear and then encrypted, beside a
+//! VXLAN tunnel made by hand between the same hosts and beside no tunnel at all, taking turns. The hosts share one machine and one kernel: what
 //! is compared is the work for each byte, not wires.
 
 use std::path::Path;
@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Of the tunnel made by hand: its name, number and UDP port are nobody else's.
 const PLAIN: [&str; 3] = ["plain0", "4711", "4711"];
 
+/// What is told of each way.
+const HEAD: [&str; 3] = ["container to container", "× plain VXLAN", "Gbit/s"];
+
 /// The command line.
 #[derive(Args, Clone)]
 pub struct Arguments {
@@ -42,7 +45,7 @@ pub struct Arguments {
 
 /// A way between the two.
 struct Way {
-    name: &'static str,
+    name: String,
     /// Where who receives is found.
     address: String,
     sender: Sender,
@@ -65,24 +68,56 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     let bed = &cluster.bed;
     let mut drover = Drover::new(&cluster)?;
     drover.deploy(bed.hosts.len())?;
-    let ways = [by_hand(bed)?, overlay(&cluster)?, no_tunnel(bed)?];
-    let mut rates = [(); 3].map(|()| Vec::new());
+    let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
+    let mut ways = vec![by_hand(bed)?, overlay(&cluster, "in the clear")?, no_tunnel(bed)?];
+    rows.extend(measure(arguments, &ways)?);
+    ways.truncate(1);
+    encrypt(&cluster)?;
+    ways.push(overlay(&cluster, "encrypted")?);
+    // The first is what both are compared with, and is in the table already.
+    rows.extend(measure(arguments, &ways)?.into_iter().skip(1));
+    println!("\nLeast / middle / greatest of {}:\n\n{}", arguments.rounds, table(&rows));
+    drop(ways);
+    drover.remove()
+}
+
+/// Every way in turn, again and again; a row for each, beside the first.
+fn measure(arguments: &Arguments, ways: &[Way]) -> Result<Vec<Vec<String>>, BenchError> {
+    let mut rates: Vec<Vec<f64>> = ways.iter().map(|_| Vec::new()).collect();
     for _ in 0..arguments.rounds {
         for (way, rates) in ways.iter().zip(&mut rates) {
             let line = iperf::client(&way.address, PORT, arguments.seconds);
             rates.push(iperf::gigabits_per_s(&mut (way.sender)(&line)?)?);
         }
     }
-    let head = ["container to container", "× plain VXLAN", "Gbit/s"].map(str::to_owned);
-    let mut rows = vec![head.to_vec()];
-    for (way, own) in ways.iter().zip(&rates) {
+    let rows = ways.iter().zip(&rates).map(|(way, own)| {
         let beside = own.iter().zip(&rates[0]).map(|(own, plain)| own / plain);
         let beside = Spread::of(beside).to_string();
-        rows.push(vec![way.name.to_owned(), beside, Spread::of(own.iter().copied()).to_string()]);
+        vec![way.name.clone(), beside, Spread::of(own.iter().copied()).to_string()]
+    });
+    Ok(rows.collect())
+}
+
+/// Have what goes between hosts encrypted, and wait until all of it is.
+fn encrypt(cluster: &Cluster) -> Result<(), BenchError> {
+    let api = cluster.api();
+    let setting = "/v2-beta/settings/drover.network.encryption";
+    api.put(setting, &serde_json::json!({ "value": "wireguard" }))?;
+    let others = cluster.bed.hosts.len() - 1;
+    let is_sealed = |host: &serde_json::Value| {
+        let told = &host["info"]["networkInfo"];
+        let to = told["encryptedTo"].as_array().map_or(0, Vec::len);
+        to == others && told["takesClear"] == false && told["trouble"] == serde_json::json!({})
+    };
+    let all_are = || {
+        let hosts = api.list("/v2-beta/hosts?limit=-1").unwrap_or_default();
+        hosts.len() > others && hosts.iter().all(is_sealed)
+    };
+    if wait(PATIENCE, all_are) {
+        return Ok(());
     }
-    println!("\nLeast / middle / greatest of {}:\n\n{}", arguments.rounds, table(&rows));
-    drop(ways);
-    drover.remove()
+    let what = "hosts do not encrypt what they send to each other".to_owned();
+    Err(BenchError::Stuck { who: "Drover", what })
 }
 
 /// Between the hosts, as they are.
@@ -115,11 +150,11 @@ fn between_hosts(bed: &Testbed, name: &'static str, address: String) -> Result<W
     let receiver = receive(bed, name, &with(bed.command(ENDS[0], Path::new("iperf3"))?, &line))?;
     let on = bed.clone();
     let sender = move |line: &str| Ok(with(on.command(ENDS[1], Path::new("iperf3"))?, line));
-    Ok(Way { name, address, sender: Box::new(sender), _receiver: receiver })
+    Ok(Way { name: name.to_owned(), address, sender: Box::new(sender), _receiver: receiver })
 }
 
 /// Between the networks of two containers of ours.
-fn overlay(cluster: &Cluster) -> Result<Way, BenchError> {
+fn overlay(cluster: &Cluster, how: &str) -> Result<Way, BenchError> {
     let name = "Drover, container to container";
     wait(PATIENCE, || ENDS.iter().all(|host| end(cluster, *host).is_ok()));
     let [(network, address), (from, _)] = [end(cluster, ENDS[0])?, end(cluster, ENDS[1])?];
@@ -129,6 +164,7 @@ fn overlay(cluster: &Cluster) -> Result<Way, BenchError> {
     let receiver = receive(bed, name, &command)?;
     let on = bed.clone();
     let sender = move |line: &str| Ok(with(on.command_in(ENDS[1], &from, iperf3)?, line));
+    let name = format!("{name}, {how}");
     Ok(Way { name, address, sender: Box::new(sender), _receiver: receiver })
 }
 

@@ -1,5 +1,5 @@
-//! The agent's side of the data plane's processes: the name service is kept running with the facts it answers from,
-//! and what it and the balancers acknowledge is passed on.
+//! The agent's side of the data plane's processes: the name service is kept running with the facts it answers from, and
+//! so is what encrypts where that is on; what name service and balancers acknowledge is passed on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::{Agent, AgentResult};
-use crate::docker::{Engine, SystemDone, Trouble, status_file};
+use crate::docker::{Engine, SystemDone, Trouble, folder, status_file};
 use crate::follow::{Process, Said, follow, followed, named};
 use crate::network::names::HostNames;
-use crate::system::{SeenSystem, SystemStep, system_steps};
+use crate::system::{SeenSystem, SystemKind, SystemStep, system_steps};
 use crate::view::ContainerState;
 use crate::{balancer_files, discovery};
 
-/// Between two rounds of steps for the name service, so that one that can't run is not started without end.
+/// Between two rounds of steps for these processes, so that one that can't run is not started without end.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// What is known of the data plane's processes.
@@ -26,7 +26,7 @@ pub(super) struct Naming {
     pub(super) facts: discovery::Facts,
     /// Name of the system image; empty until it is there.
     image: String,
-    /// Containers of the name service, by Docker's id.
+    /// Containers of Drover's own processes, by Docker's id.
     pub(super) seen: BTreeMap<String, SeenSystem>,
     /// Work on them, or on their image, is going on.
     busy: bool,
@@ -82,17 +82,18 @@ impl Agent {
         self.naming.facts.know(self.assignment.host, HostNames::read().servers);
     }
 
-    /// Have the name service run, once the host has its address.
-    pub(super) fn keep_naming(&mut self, engine: &Arc<Engine>) {
+    /// Have the processes run that this host needs.
+    pub(super) fn keep_systems(&mut self, engine: &Arc<Engine>) {
         self.watch_files();
         self.follow_processes();
         let now = Instant::now();
         let early = self.naming.not_before.is_some_and(|at| at > now);
-        if self.naming.busy || early || !self.has_network() {
+        if self.naming.busy || early {
             return;
         }
         let (engine, results) = (engine.clone(), self.results.clone());
-        if self.naming.image.is_empty() {
+        let wanted = SystemKind::ALL.map(|kind| (kind, self.wants(kind)));
+        if self.naming.image.is_empty() && wanted.iter().any(|(_, wanted)| *wanted == Some(true)) {
             self.naming.busy = true;
             tokio::spawn(async move {
                 let image = engine.system_image().await;
@@ -100,27 +101,49 @@ impl Agent {
             });
             return;
         }
-        let seen: Vec<_> = self.naming.seen.values().cloned().collect();
-        let answering: BTreeSet<String> = self.naming.names.keys().cloned().collect();
-        let steps = system_steps(&self.naming.image, &seen, &answering);
-        if steps.is_empty() {
-            return;
-        }
+        let steps = wanted.into_iter().filter_map(|(kind, wanted)| {
+            let steps = self.steps_for(kind, wanted?).into_iter();
+            Some(steps.map(move |step| (kind, step)))
+        });
+        let steps: Vec<_> = steps.flatten().collect();
+        let Some(kind) = steps.first().map(|(kind, _)| *kind) else { return };
         // A container that someone removed is made again at once, the second time not so soon.
         self.naming.not_before = Some(now + ROUND);
         self.naming.busy = true;
-        let making = steps.contains(&SystemStep::Make);
-        tracing::info!(?steps, "name service");
+        let making = steps.iter().any(|(_, step)| *step == SystemStep::Make);
+        tracing::info!(?steps, "processes of our own");
         let image = self.naming.image.clone();
         tokio::spawn(async move {
             // The image may have been pruned since.
             let image = if making { engine.system_image().await } else { Ok(image) };
             let done = match image {
                 Ok(image) => engine.run_system(&image, steps).await,
-                Err(trouble) => SystemDone { trouble: Some(trouble), looked: Vec::new() },
+                Err(trouble) => SystemDone { trouble: Some((kind, trouble)), looked: Vec::new() },
             };
             let _ = results.send(AgentResult::System(done));
         });
+    }
+
+    /// Whether a process shall run here; `None` where it is left as it is. The name service needs an address of the
+    /// network's; what encrypts is part of that network.
+    fn wants(&self, kind: SystemKind) -> Option<bool> {
+        match kind {
+            SystemKind::Discovery => self.has_network().then_some(true),
+            SystemKind::Cipher => self.wants_cipher(),
+        }
+    }
+
+    fn steps_for(&self, kind: SystemKind, wanted: bool) -> Vec<SystemStep> {
+        let seen = self.naming.seen.values().filter(|seen| seen.kind == kind);
+        let seen: Vec<_> = seen.cloned().collect();
+        if !wanted {
+            return seen.into_iter().map(|seen| SystemStep::Remove(seen.id)).collect();
+        }
+        let speaking: BTreeSet<String> = match kind {
+            SystemKind::Discovery => self.naming.names.keys().cloned().collect(),
+            SystemKind::Cipher => self.seal.said.keys().cloned().collect(),
+        };
+        system_steps(&self.naming.image, &seen, &speaking)
     }
 
     pub(super) fn system_image_made(&mut self, image: Result<String, Trouble>) {
@@ -136,8 +159,12 @@ impl Agent {
 
     pub(super) fn system_done(&mut self, done: SystemDone) {
         self.naming.busy = false;
-        if let Some(trouble) = done.trouble {
-            tracing::error!("the name service does not run: {trouble}");
+        if let Some((kind, trouble)) = done.trouble {
+            tracing::error!("the {} process does not run: {trouble}", kind.name());
+            if kind == SystemKind::Cipher {
+                self.seal.unstarted = trouble.to_string();
+                self.know_host();
+            }
         }
         for looked in done.looked {
             self.looked(looked);
@@ -149,6 +176,11 @@ impl Agent {
         match said {
             Said::Balancer(unit, status) => drop(self.naming.balancers.insert(unit, status)),
             Said::Names(name, status) => drop(self.naming.names.insert(name, status)),
+            Said::Cipher(name, status) => {
+                self.seal.said.insert(name, status);
+                self.seal.unstarted.clear();
+                self.know_host();
+            }
         }
         self.follow_processes();
     }
@@ -185,18 +217,18 @@ impl Agent {
         }
     }
 
-    /// Tell which files there are to read: of balancers assigned here, and of name services that run.
+    /// Tell which files there are to read: of balancers assigned here, and of processes of Drover's own that run.
     fn watch_files(&mut self) {
         let state = self.ledger.folder();
         let balancers = self.assignment.balancers.keys().map(|unit| {
             (Process::Balancer(*unit), balancer_files::folder(state, *unit).join("status.json"))
         });
         let up = |c: &&SeenSystem| c.state == ContainerState::Running;
-        let names = self.naming.seen.values().filter(up).map(|c| {
-            let file = discovery::folder(state).join(status_file(&c.name));
-            (Process::Names(c.name.clone()), file)
+        let systems = self.naming.seen.values().filter(up).map(|c| {
+            let file = folder(state, c.kind).join(status_file(&c.name));
+            (process(c.kind, c.name.clone()), file)
         });
-        let files: BTreeMap<Process, PathBuf> = balancers.chain(names).collect();
+        let files: BTreeMap<Process, PathBuf> = balancers.chain(systems).collect();
         let changed = self.naming.files.send_if_modified(|held| {
             let changed = *held != files;
             if changed {
@@ -208,8 +240,16 @@ impl Agent {
             let there = |process| files.contains_key(&process);
             self.naming.names.retain(|name, _| there(Process::Names(name.clone())));
             self.naming.balancers.retain(|unit, _| there(Process::Balancer(*unit)));
+            self.seal.said.retain(|name, _| there(Process::Cipher(name.clone())));
             self.follow_processes();
         }
+    }
+}
+
+fn process(kind: SystemKind, container: String) -> Process {
+    match kind {
+        SystemKind::Discovery => Process::Names(container),
+        SystemKind::Cipher => Process::Cipher(container),
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_core::{Desired, HostAssignment, NetworkMode, Phase, UnitKey, label};
+use drover_core::{Desired, HostAssignment, NetworkMode, Phase, Tunnels, UnitKey, label};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -31,17 +31,32 @@ pub(super) struct Overlay {
     unnamed_since: Option<Instant>,
     /// Why it is not as it shall be; empty if it is.
     problem: String,
+    /// How packets go to others, as last known.
+    tunnels: Tunnels,
+    /// Whether what others send sealed is taken in; `None` while that is not known.
+    pub(super) takes_sealed: Option<bool>,
 }
 
 impl Overlay {
     pub(super) fn begin(results: mpsc::UnboundedSender<AgentResult>) -> Self {
         let (tasks, told) = watch::channel(None);
         tokio::spawn(keep(told, results));
-        Self { tasks, ready: String::new(), unnamed_since: None, problem: String::new() }
+        Self {
+            tasks,
+            ready: String::new(),
+            unnamed_since: None,
+            problem: String::new(),
+            tunnels: Tunnels::default(),
+            takes_sealed: None,
+        }
     }
 
     pub(super) fn problem(&self) -> &String {
         &self.problem
+    }
+
+    pub(super) fn tunnels(&self) -> &Tunnels {
+        &self.tunnels
     }
 }
 
@@ -49,16 +64,19 @@ impl Agent {
     /// Have the network kept as the assignment says.
     pub(super) fn follow_network(&mut self, engine: &Arc<Engine>) {
         let network = &self.assignment.network;
+        let sealing = self.sealing();
         self.overlay.tasks.send_if_modified(|held| {
             let same = match (&*held, network) {
                 (None, None) => true,
                 (Some(task), Some(network)) => {
-                    Arc::ptr_eq(&task.engine, engine) && task.network == *network
+                    Arc::ptr_eq(&task.engine, engine)
+                        && task.network == *network
+                        && task.sealing == sealing
                 }
                 (None, Some(_)) | (Some(_), None) => false,
             };
             if !same {
-                let task = |network| Task { engine: engine.clone(), network };
+                let task = |network| Task { engine: engine.clone(), network, sealing };
                 *held = network.clone().map(task);
             }
             !same
@@ -71,19 +89,24 @@ impl Agent {
 
     /// What came of keeping it.
     pub(super) fn network_kept(&mut self, kept: Kept) {
-        let Kept { subnet, problem } = kept;
+        let Kept { subnet, problem, tunnels, takes_sealed } = kept;
         let wanted = self.assignment.network.as_ref().map(|network| network.subnet.as_str());
         if wanted != Some(subnet.as_str()) {
             return;
         }
         if problem.is_empty() {
-            tracing::info!(subnet, "the network is set up");
-            self.overlay.ready = subnet;
-            self.overlay.unnamed_since = Some(Instant::now());
+            if self.overlay.ready != subnet {
+                tracing::info!(subnet, "the network is set up");
+                self.overlay.ready = subnet;
+                self.overlay.unnamed_since = Some(Instant::now());
+            }
         } else {
             tracing::error!("{problem}");
         }
         self.overlay.problem = problem;
+        if let Some(tunnels) = tunnels {
+            (self.overlay.tunnels, self.overlay.takes_sealed) = (tunnels, Some(takes_sealed));
+        }
         self.know_host();
     }
 
@@ -166,6 +189,7 @@ impl Agent {
         Known {
             host: self.assignment.host,
             network: self.assignment.network.clone(),
+            sealing: self.sealing(),
             problem: self.facts.problem.clone(),
             kept: self.ledger.addresses().map(|addresses| addresses.by_slot()).unwrap_or_default(),
         }

@@ -1,11 +1,11 @@
 //! Containers of Drover's own processes: made, started and removed as decided, and read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, EndpointIpamConfig, EndpointSettings,
-    HostConfig, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, DeviceMapping, EndpointIpamConfig,
+    EndpointSettings, HostConfig, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
@@ -15,17 +15,21 @@ use drover_core::{DISCOVERY_ADDRESS, label};
 
 use super::read::{moment, state_of};
 use super::{Engine, Looked, Trouble, WORK, in_time, look};
-use crate::discovery;
-use crate::network::NETWORK;
-use crate::system::{DISCOVERY, SeenSystem, SystemStep};
+use crate::network::{NETWORK, WIRE};
+use crate::system::{SeenSystem, SystemKind, SystemStep};
 
-/// Where the process finds its folder.
-const FOLDER: &str = "/discovery";
+/// Where devices are made.
+const TUN: &str = "/dev/net/tun";
 /// Seconds it gets to end.
 const GRACE_S: i32 = 5;
 
-/// Name of the name service's status file, in its folder: each container has its own, so that none takes another's
-/// word for its own.
+/// The folder that a process shares with its agent, under the agent's own.
+pub(crate) fn folder(state: &Path, kind: SystemKind) -> PathBuf {
+    state.join(kind.name())
+}
+
+/// Name of a process's status file, in its folder: each container has its own, so that none takes another's word for
+/// its own.
 pub(crate) fn status_file(container: &str) -> String {
     format!("{container}.status.json")
 }
@@ -33,40 +37,43 @@ pub(crate) fn status_file(container: &str) -> String {
 /// What came of the steps.
 #[derive(Debug)]
 pub(crate) struct SystemDone {
-    /// Why one failed.
-    pub(crate) trouble: Option<Trouble>,
+    /// Which failed, and why.
+    pub(crate) trouble: Option<(SystemKind, Trouble)>,
     /// The containers they were about, as they are now.
     pub(crate) looked: Vec<Looked>,
 }
 
 impl Engine {
     /// Do the steps, in order, up to the first that fails.
-    pub(crate) async fn run_system(&self, image: &str, steps: Vec<SystemStep>) -> SystemDone {
+    pub(crate) async fn run_system(
+        &self,
+        image: &str,
+        steps: Vec<(SystemKind, SystemStep)>,
+    ) -> SystemDone {
         let mut done = SystemDone { trouble: None, looked: Vec::new() };
-        for step in steps {
+        for (kind, step) in steps {
             let container = match &step {
-                SystemStep::Make => name(image),
+                SystemStep::Make => name(kind, image),
                 SystemStep::Start(id) | SystemStep::Remove(id) => id.clone(),
             };
             let tried = match step {
-                SystemStep::Make => self.make_system(image).await,
+                SystemStep::Make => self.make_system(kind, image).await,
                 SystemStep::Start(id) => self.start_system(&id).await,
                 SystemStep::Remove(id) => self.remove_system(&id).await,
             };
             // What can't be looked at now is found by the next sweep.
             done.looked.extend(look(self, container).await);
             if let Err(trouble) = tried {
-                done.trouble = Some(trouble);
+                done.trouble = Some((kind, trouble));
                 break;
             }
         }
         done
     }
 
-    async fn make_system(&self, image: &str) -> Result<(), Trouble> {
-        let name = name(image);
-        let folder = discovery::folder(&self.state);
-        let body = body(&self.cluster, image, &folder, &name);
+    async fn make_system(&self, kind: SystemKind, image: &str) -> Result<(), Trouble> {
+        let name = name(kind, image);
+        let body = body(kind, &self.cluster, image, &folder(&self.state, kind), &name);
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
         let client = self.patient(WORK);
         match in_time(WORK, client.create_container(Some(options), body)).await {
@@ -82,8 +89,8 @@ impl Engine {
     async fn start_system(&self, container: &str) -> Result<(), Trouble> {
         let client = self.patient(WORK);
         let started = client.start_container(container, None::<StartContainerOptions>);
-        let what = "can't start the name service's container";
-        in_time(WORK, started).await.map_err(|error| Trouble::refused(what.to_owned(), &error))
+        let what = || format!("can't start the container {container}");
+        in_time(WORK, started).await.map_err(|error| Trouble::refused(what(), &error))
     }
 
     async fn remove_system(&self, container: &str) -> Result<(), Trouble> {
@@ -95,8 +102,7 @@ impl Engine {
         match in_time(WORK, client.remove_container(container, Some(options))).await {
             Ok(()) | Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
             Err(error) => {
-                let what = "can't remove the name service's old container";
-                Err(Trouble::refused(what.to_owned(), &error))
+                Err(Trouble::refused(format!("can't remove the container {container}"), &error))
             }
         }
     }
@@ -106,10 +112,12 @@ impl Engine {
 pub(super) fn read(engine: &Engine, told: &ContainerInspectResponse) -> Option<SeenSystem> {
     let config = told.config.as_ref()?;
     let labels = config.labels.as_ref()?;
-    let ours = labels.get(label::CLUSTER) == Some(&engine.cluster)
-        && labels.get(label::SYSTEM).map(String::as_str) == Some(DISCOVERY);
+    let ours = labels.get(label::CLUSTER) == Some(&engine.cluster);
+    let kind = labels.get(label::SYSTEM)?;
+    let kind = SystemKind::ALL.into_iter().find(|known| known.name() == kind)?;
     let state = told.state.as_ref()?;
     let seen = SeenSystem {
+        kind,
         id: told.id.clone()?,
         name: told.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned(),
         image: config.image.clone().unwrap_or_default(),
@@ -120,42 +128,87 @@ pub(super) fn read(engine: &Engine, told: &ContainerInspectResponse) -> Option<S
 }
 
 /// `drover-discovery-…`, with the image's tag.
-fn name(image: &str) -> String {
+fn name(kind: SystemKind, image: &str) -> String {
     let tag = image.rsplit_once(':').map_or(image, |(_, tag)| tag);
-    format!("drover-{DISCOVERY}-{tag}")
+    format!("drover-{}-{tag}", kind.name())
+}
+
+/// A process that follows one file and says how it does in another.
+fn body(
+    kind: SystemKind,
+    cluster: &str,
+    image: &str,
+    folder: &Path,
+    name: &str,
+) -> ContainerCreateBody {
+    let mounted = format!("/{}", kind.name());
+    let (config, status) =
+        (format!("{mounted}/{}.json", kind.name()), format!("{mounted}/{}", status_file(name)));
+    let mut command = vec![kind.name(), "--config", &config, "--status", &status];
+    if kind == SystemKind::Cipher {
+        command.extend(["--device", WIRE]);
+    }
+    let labels = [(label::CLUSTER, cluster), (label::SYSTEM, kind.name())];
+    let host_config = HostConfig {
+        binds: Some(vec![format!("{}:{mounted}", folder.display())]),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::ALWAYS),
+            maximum_retry_count: None,
+        }),
+        cap_drop: one("ALL"),
+        security_opt: one("no-new-privileges:true"),
+        readonly_rootfs: Some(true),
+        ..HostConfig::default()
+    };
+    let body = ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: one("/drover"),
+        cmd: Some(command.into_iter().map(str::to_owned).collect()),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        ..ContainerCreateBody::default()
+    };
+    match kind {
+        SystemKind::Discovery => on_network(body, host_config),
+        SystemKind::Cipher => on_host(body, host_config),
+    }
 }
 
 /// On the project's network, with the address that names are asked at beside its own: were it the host's, no container
 /// could publish port 80 or 53. Without any right but to listen on low ports.
-fn body(cluster: &str, image: &str, folder: &Path, name: &str) -> ContainerCreateBody {
-    let file = |file: &str| format!("{FOLDER}/{file}");
-    let (config, status) = (file("discovery.json"), file(&status_file(name)));
-    let command = ["discovery", "--config", &config, "--status", &status];
-    let labels = [(label::CLUSTER, cluster), (label::SYSTEM, DISCOVERY)];
-    let one = |text: &str| Some(vec![text.to_owned()]);
+fn on_network(body: ContainerCreateBody, host_config: HostConfig) -> ContainerCreateBody {
     ContainerCreateBody {
-        image: Some(image.to_owned()),
-        entrypoint: one("/drover"),
-        cmd: Some(command.map(str::to_owned).to_vec()),
-        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
         networking_config: Some(NetworkingConfig {
             endpoints_config: Some([(NETWORK.to_owned(), endpoint())].into()),
         }),
         host_config: Some(HostConfig {
             network_mode: Some(NETWORK.to_owned()),
-            binds: Some(vec![format!("{}:{FOLDER}", folder.display())]),
-            restart_policy: Some(RestartPolicy {
-                name: Some(RestartPolicyNameEnum::ALWAYS),
-                maximum_retry_count: None,
-            }),
-            cap_drop: one("ALL"),
             cap_add: one("NET_BIND_SERVICE"),
-            security_opt: one("no-new-privileges:true"),
-            readonly_rootfs: Some(true),
-            ..HostConfig::default()
+            ..host_config
         }),
-        ..ContainerCreateBody::default()
+        ..body
     }
+}
+
+/// In the host's own network, with the right to take hold of a device there.
+fn on_host(body: ContainerCreateBody, host_config: HostConfig) -> ContainerCreateBody {
+    let device = DeviceMapping {
+        path_on_host: Some(TUN.to_owned()),
+        path_in_container: Some(TUN.to_owned()),
+        cgroup_permissions: Some("rw".to_owned()),
+    };
+    ContainerCreateBody {
+        host_config: Some(HostConfig {
+            network_mode: Some("host".to_owned()),
+            cap_add: one("NET_ADMIN"),
+            devices: Some(vec![device]),
+            ..host_config
+        }),
+        ..body
+    }
+}
+
+fn one(text: &str) -> Option<Vec<String>> {
+    Some(vec![text.to_owned()])
 }
 
 fn endpoint() -> EndpointSettings {
@@ -170,12 +223,26 @@ fn endpoint() -> EndpointSettings {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_container() {
+    fn container(kind: SystemKind) -> serde_json::Value {
         let image = "drover/system:0123456789ab";
-        let body = body("c", image, Path::new("/state/discovery"), &name(image));
+        let folder = folder(Path::new("/state"), kind);
+        let body = body(kind, "c", image, &folder, &name(kind, image));
         let mut json = serde_json::to_value(body).unwrap();
         json["Labels"].as_object_mut().unwrap().sort_keys();
+        json
+    }
+
+    #[test]
+    fn who_encrypts_may_take_hold_of_a_device_and_no_more() {
+        let told = container(SystemKind::Cipher);
+        let host = &told["HostConfig"];
+        insta::assert_snapshot!(told["Cmd"], @"");
+        insta::assert_snapshot!(host, @"");
+    }
+
+    #[test]
+    fn the_name_services_container() {
+        let json = container(SystemKind::Discovery);
         insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
         {
           "Cmd": [

@@ -6,9 +6,11 @@ use std::net::Ipv4Addr;
 use drover_core::HostNetwork;
 use drover_core::doctor::{Deviation, Hindered};
 
-use super::NetworkError;
 use super::kernel::{self, Kernel};
+use super::lanes::Sealing;
 use super::plan::{self, Mac, Step, Wanted};
+use super::room::Room;
+use super::{NetworkError, aim};
 
 /// How the network is.
 pub(crate) struct Checked {
@@ -34,12 +36,15 @@ pub(crate) struct Neighbour {
 }
 
 /// Look at the network as it is.
-pub(crate) async fn check(network: &HostNetwork) -> Result<Checked, NetworkError> {
+pub(crate) async fn check(
+    network: &HostNetwork,
+    sealing: &Sealing,
+) -> Result<Checked, NetworkError> {
     let kernel = Kernel::open()?;
     let hosts: Vec<_> = network.peers.iter().filter_map(|peer| peer.address.parse().ok()).collect();
     let underlay_mtu = kernel.underlay_mtu(&hosts).await?;
-    let wanted = plan::wanted(network, underlay_mtu)?;
     let seen = kernel.look().await?;
+    let (_, wanted) = aim(network, &seen, sealing, Room::between(&hosts, underlay_mtu))?;
     if seen.bridge.is_none() {
         return Err(NetworkError::Elsewhere);
     }
@@ -47,11 +52,11 @@ pub(crate) async fn check(network: &HostNetwork) -> Result<Checked, NetworkError
         hinders: Hindered::Everyone,
         to_do: format!("write {value} to {path}"),
     });
-    let steps = plan::steps(&wanted, &seen);
+    let steps = plan::steps(&wanted, &seen, !sealing.there);
     let steps = steps.iter().map(|step| deviation(&wanted, step));
     Ok(Checked {
         underlay_mtu,
-        mtu: wanted.mtu,
+        mtu: wanted.tunnels.values().copied().min().unwrap_or_default(),
         deviations: settings.chain(steps).collect(),
         neighbours: kernel.neighbours_on_bridge().await?,
     })
@@ -63,18 +68,23 @@ fn deviation(wanted: &Wanted, step: &Step) -> Deviation {
         way.map_or(Hindered::Nobody, |(subnet, _)| Hindered::Subnet(subnet.to_string()))
     };
     let hinders = match step {
-        Step::SetEnd(mac, _) | Step::SetPort(mac) => {
+        Step::SetEnd(_, mac, _) | Step::SetPort(_, mac) => {
             of(&|gateway| Mac::of_gateway(gateway) == *mac)
         }
         Step::SetNeighbour(neighbour, _) => of(&|gateway| gateway == *neighbour),
         Step::SetRoute { gateway: next, .. } => of(&|gateway| gateway == *next),
         Step::RemoveEnd(..)
-        | Step::RemovePort(_)
+        | Step::RemovePort(..)
         | Step::RemoveNeighbour(_)
         | Step::RemoveRoute { .. }
-        | Step::SetMtu(_)
+        | Step::RemoveTunnel(_)
+        | Step::RemoveWire
+        | Step::SetMtu(..)
         | Step::SetNamesRoute { .. } => Hindered::Nobody,
-        _ => Hindered::Everyone,
+        Step::SetWire { .. }
+        | Step::MakeTunnel { .. }
+        | Step::Attach(_)
+        | Step::SetBridgeMac(_) => Hindered::Everyone,
     };
     Deviation { hinders, to_do: kernel::words(step) }
 }

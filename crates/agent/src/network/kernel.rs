@@ -14,12 +14,15 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use rtnetlink::packet_route::route::RouteAttribute;
 use rtnetlink::{Error as NetlinkError, Handle, RouteMessageBuilder};
 
+use super::lanes::Tunnel;
 use super::plan::Step;
 
 /// Docker's bridge.
 pub(super) const BRIDGE: &str = "drover0";
-/// The tunnel.
-pub(super) const TUNNEL: &str = "drover-vx";
+/// The wire: what goes in is encrypted, what comes out was.
+pub(crate) const WIRE: &str = "drover-wg";
+/// Where the kernel keeps what can be set about the wire.
+const WIRE_SETTINGS: &str = "/proc/sys/net/ipv6/conf/drover-wg";
 /// The kernel answers at once, or something is badly wrong.
 const ANSWER: Duration = Duration::from_secs(10);
 /// MTU where there is no route to tell it.
@@ -49,6 +52,12 @@ pub enum KernelError {
         /// Its words.
         reason: String,
     },
+    /// It was told to do without IPv6.
+    #[error(
+        "can't encrypt: this host's kernel has no IPv6, which the way between hosts is made of inside; start it without \
+         ipv6.disable=1, no address in IPv6 is needed"
+    )]
+    NoIpv6,
     /// A setting.
     #[error("can't write {path}: {source}; the agent needs to be root")]
     Setting {
@@ -113,7 +122,20 @@ impl Kernel {
 
 /// The kernel forwards, and sends nobody elsewhere for what it takes in and out by one bridge.
 pub(super) fn set_settings() -> Result<(), KernelError> {
-    for (path, value) in wrong_settings() {
+    set_each(wrong_settings())
+}
+
+/// The wire has IPv6, also where devices have none otherwise, and no address but ours.
+pub(super) fn set_wire_settings() -> Result<(), KernelError> {
+    if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
+        return Err(KernelError::NoIpv6);
+    }
+    let settings = [("addr_gen_mode", "1"), ("disable_ipv6", "0")];
+    set_each(wrong(settings.map(|(name, value)| (format!("{WIRE_SETTINGS}/{name}"), value))))
+}
+
+fn set_each(settings: Vec<(String, &str)>) -> Result<(), KernelError> {
+    for (path, value) in settings {
         let written = std::fs::write(&path, value);
         written.map_err(|source| KernelError::Setting { path, source })?;
     }
@@ -127,10 +149,14 @@ pub(super) fn wrong_settings() -> Vec<(String, &'static str)> {
         ("/proc/sys/net/ipv4/conf/all/send_redirects".to_owned(), "0"),
         (format!("/proc/sys/net/ipv4/conf/{BRIDGE}/send_redirects"), "0"),
     ];
-    let wrong = |(path, value): &(String, &str)| {
+    wrong(settings)
+}
+
+fn wrong<const N: usize>(settings: [(String, &'static str); N]) -> Vec<(String, &'static str)> {
+    let differs = |(path, value): &(String, &str)| {
         std::fs::read_to_string(path).map_or(true, |held| held.trim() != *value)
     };
-    settings.into_iter().filter(wrong).collect()
+    settings.into_iter().filter(differs).collect()
 }
 
 fn mtu(attribute: &LinkAttribute) -> Option<u32> {
@@ -175,19 +201,33 @@ fn is_no_device(error: &NetlinkError) -> bool {
     matches!(error, NetlinkError::NetlinkError(told) if told.to_io().raw_os_error() == Some(none))
 }
 
+/// The kernel's name of a tunnel.
+fn name(tunnel: Tunnel) -> &'static str {
+    match tunnel {
+        Tunnel::Clear => "drover-vx",
+        Tunnel::Sealed => "drover-vs",
+    }
+}
+
 /// A step in words, after "can't" or "has to".
 pub(super) fn words(step: &Step) -> String {
     match step {
-        Step::RemoveTunnel => format!("remove the device {TUNNEL}"),
-        Step::MakeTunnel { vni } => format!("make the VXLAN device {TUNNEL} with identifier {vni}"),
-        Step::SetMtu(mtu) => format!("set the MTU of {TUNNEL} to {mtu}"),
-        Step::Attach => format!("attach {TUNNEL} to {BRIDGE}"),
+        Step::RemoveWire => format!("remove the device {WIRE}"),
+        Step::SetWire { address, .. } => format!("give {WIRE} the address {address}"),
+        Step::RemoveTunnel(tunnel) => format!("remove the device {}", name(*tunnel)),
+        Step::MakeTunnel { tunnel, vni, .. } => {
+            format!("make the VXLAN device {} with identifier {vni}", name(*tunnel))
+        }
+        Step::SetMtu(tunnel, mtu) => format!("set the MTU of {} to {mtu}", name(*tunnel)),
+        Step::Attach(tunnel) => format!("attach {} to {BRIDGE}", name(*tunnel)),
         Step::SetBridgeMac(mac) => format!("give {BRIDGE} the address {mac}"),
         Step::SetNamesRoute { .. } => format!("lead {} to {BRIDGE}", super::DISCOVERY),
-        Step::SetEnd(mac, host) => format!("lead {mac} to {host}"),
-        Step::RemoveEnd(mac, host) => format!("stop leading {mac} to {host}"),
-        Step::SetPort(mac) => format!("lead {mac} into {TUNNEL}"),
-        Step::RemovePort(mac) => format!("stop leading {mac} into {TUNNEL}"),
+        Step::SetEnd(_, mac, host) => format!("lead {mac} to {host}"),
+        Step::RemoveEnd(_, mac, host) => format!("stop leading {mac} to {host}"),
+        Step::SetPort(tunnel, mac) => format!("lead {mac} into {}", name(*tunnel)),
+        Step::RemovePort(tunnel, mac) => {
+            format!("stop leading {mac} into {}", name(*tunnel))
+        }
         Step::SetNeighbour(gateway, mac) => format!("make {mac} the neighbour {gateway}"),
         Step::RemoveNeighbour(gateway) => format!("forget the neighbour {gateway}"),
         Step::SetRoute { subnet, gateway, .. } => format!("route {subnet} through {gateway}"),

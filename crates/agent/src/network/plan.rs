@@ -3,20 +3,18 @@
 //!
 //! The way a packet goes: a container sends it to its gateway, the bridge; the route to the other host's subnet
 //! leads back into the same bridge, to the other host's gateway; its address is computed, not asked for; the bridge
-//! hands the frame to the tunnel, and the tunnel to that host. See `docs/decisions/004-overlay.md`.
+//! hands the frame to a tunnel, and the tunnel to that host. See `docs/decisions/004-overlay.md`. The sealed tunnel
+//! leads through a device, the wire, behind which a process encrypts: `docs/decisions/005-encryption.md`.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use drover_core::HostNetwork;
 
+use super::lanes::{Lanes, Now, Tunnel};
+use super::room::Room;
 use super::subnet::{BadSubnet, Subnet};
-
-/// Bytes that VXLAN over IPv4 takes from every packet: outer IP 20, UDP 8, VXLAN 8, inner Ethernet 14.
-const OVERHEAD: u32 = 50;
-/// The smallest packet every host must take, by IPv4.
-const SMALLEST_MTU: u32 = 576;
 
 /// A link layer address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,10 +45,12 @@ pub struct Wanted {
     pub bridge_mac: Mac,
     /// Its address; packets of the host's own have it as their source.
     pub gateway: Ipv4Addr,
-    /// Network identifier of the tunnel.
+    /// Network identifier of the tunnels.
     pub vni: u32,
-    /// Largest packet that fits the tunnel, bytes.
-    pub mtu: u32,
+    /// Tunnels there shall be, and the largest packet that fits each, bytes.
+    pub tunnels: BTreeMap<Tunnel, u32>,
+    /// Largest packet that fits the wire; `None` if there shall be no wire.
+    pub wire: Option<u32>,
     /// Every other host, by its subnet.
     pub ways: Ways,
 }
@@ -63,8 +63,27 @@ type Ways = BTreeMap<Subnet, Way>;
 pub struct Way {
     /// Its bridge's address.
     pub gateway: Ipv4Addr,
-    /// Its own address, where the tunnel ends.
+    /// Its own address, where the clear tunnel ends.
     pub host: IpAddr,
+    /// By which tunnel it is sent to.
+    pub through: Tunnel,
+}
+
+impl Way {
+    /// Where a tunnel ends.
+    fn end(&self, tunnel: Tunnel) -> IpAddr {
+        match tunnel {
+            Tunnel::Clear => self.host,
+            Tunnel::Sealed => IpAddr::V6(inner(self.gateway)),
+        }
+    }
+}
+
+/// A host's address on the wire, by its gateway's. It is of those that hold for one link only: packets for it can
+/// leave by the wire alone, and the kernel takes what is for the sealed tunnel from the wire alone.
+pub fn inner(gateway: Ipv4Addr) -> Ipv6Addr {
+    let [a, b, c, d] = gateway.octets().map(u16::from);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, a << 8 | b, c << 8 | d)
 }
 
 /// What the kernel holds on our devices.
@@ -72,16 +91,29 @@ pub struct Way {
 pub struct Seen {
     /// The bridge, once Docker made it.
     pub bridge: Option<SeenBridge>,
-    /// The tunnel.
-    pub tunnel: Option<SeenTunnel>,
+    /// The tunnels.
+    pub tunnels: BTreeMap<Tunnel, SeenTunnel>,
+    /// The wire, once a process made it.
+    pub wire: Option<SeenWire>,
     /// Routes through a gateway on the bridge: gateway and source.
     pub routes: BTreeMap<Subnet, (Ipv4Addr, Option<Ipv4Addr>)>,
     /// Permanent neighbours on the bridge.
     pub neighbours: BTreeMap<Ipv4Addr, Mac>,
-    /// Static entries of the bridge that lead to the tunnel.
-    pub ports: Vec<Mac>,
-    /// Entries of the tunnel.
-    pub ends: BTreeMap<Mac, IpAddr>,
+    /// Static entries of the bridge that lead to a tunnel.
+    pub ports: BTreeMap<Mac, Tunnel>,
+    /// Entries of the tunnels.
+    pub ends: BTreeMap<(Tunnel, Mac), IpAddr>,
+}
+
+impl Seen {
+    /// By which tunnels whom is sent to.
+    pub fn now(&self, network: &HostNetwork) -> Now {
+        let through = network.peers.iter().filter_map(|peer| {
+            let subnet: Subnet = peer.subnet.parse().ok()?;
+            Some((peer.host, *self.ports.get(&Mac::of_gateway(subnet.gateway()))?))
+        });
+        Now { tunnels: self.tunnels.keys().copied().collect(), through: through.collect() }
+    }
 }
 
 /// The bridge as it is.
@@ -94,13 +126,15 @@ pub struct SeenBridge {
     pub names_from: Option<Ipv4Addr>,
 }
 
-/// The tunnel as it is.
+/// A tunnel as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenTunnel {
     /// Its network identifier; 0 if the device is no tunnel.
     pub vni: u32,
     /// Its UDP port.
     pub port: u16,
+    /// The device it leads through, by the kernel's number, and its own address there.
+    pub below: Option<(u32, Ipv6Addr)>,
     /// Its MTU.
     pub mtu: u32,
     /// It is a port of the bridge.
@@ -109,20 +143,46 @@ pub struct SeenTunnel {
     pub up: bool,
 }
 
+/// The wire as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenWire {
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Its MTU.
+    pub mtu: u32,
+    /// It is up.
+    pub up: bool,
+    /// Addresses it has.
+    pub addresses: Vec<Ipv6Addr>,
+}
+
 /// One change to what the kernel holds. Setting replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Remove the tunnel, and what it holds.
-    RemoveTunnel,
-    /// Make the tunnel.
+    /// Remove the wire.
+    RemoveWire,
+    /// Set the wire's MTU, give it this host's address, and switch it on.
+    SetWire {
+        /// MTU, bytes.
+        mtu: u32,
+        /// This host's address on it.
+        address: Ipv6Addr,
+    },
+    /// Remove a tunnel, and what it holds.
+    RemoveTunnel(Tunnel),
+    /// Make a tunnel.
     MakeTunnel {
+        /// Which.
+        tunnel: Tunnel,
         /// Network identifier.
         vni: u32,
+        /// The device it leads through, by the kernel's number, and this host's address there.
+        below: Option<(u32, Ipv6Addr)>,
     },
-    /// Set the tunnel's MTU.
-    SetMtu(u32),
-    /// Make the tunnel a port of the bridge that learns and floods nothing, and switch it on.
-    Attach,
+    /// Set a tunnel's MTU.
+    SetMtu(Tunnel, u32),
+    /// Make a tunnel a port of the bridge that learns and floods nothing, and switch it on.
+    Attach(Tunnel),
     /// Set the bridge's link layer address.
     SetBridgeMac(Mac),
     /// Packets for where names and metadata are asked go to the bridge: the container that answers has the address. It is
@@ -131,14 +191,14 @@ pub enum Step {
         /// Source of what the host itself sends.
         source: Ipv4Addr,
     },
-    /// The tunnel leads frames for this address to that host.
-    SetEnd(Mac, IpAddr),
+    /// A tunnel leads frames for this address to that host.
+    SetEnd(Tunnel, Mac, IpAddr),
     /// It no longer does.
-    RemoveEnd(Mac, IpAddr),
-    /// The bridge leads frames for this address into the tunnel.
-    SetPort(Mac),
+    RemoveEnd(Tunnel, Mac, IpAddr),
+    /// The bridge leads frames for this address into a tunnel.
+    SetPort(Tunnel, Mac),
     /// It no longer does.
-    RemovePort(Mac),
+    RemovePort(Tunnel, Mac),
     /// The other gateway's link layer address.
     SetNeighbour(Ipv4Addr, Mac),
     /// It is nobody's.
@@ -161,40 +221,44 @@ pub enum Step {
     },
 }
 
-/// What there shall be for a network whose packets between hosts may have `underlay_mtu` bytes.
+/// What there shall be for a network with this much room on the way.
 ///
 /// A peer without a sensible address or subnet is left out: the others are to be reached all the same.
-pub fn wanted(network: &HostNetwork, underlay_mtu: u32) -> Result<Wanted, BadSubnet> {
+pub fn wanted(network: &HostNetwork, lanes: &Lanes, room: Room) -> Result<Wanted, BadSubnet> {
     let own: Subnet = network.subnet.parse()?;
     let peers = network.peers.iter().filter_map(|peer| {
         let subnet: Subnet = peer.subnet.parse().ok().filter(|subnet| *subnet != own)?;
-        Some((subnet, Way { gateway: subnet.gateway(), host: peer.address.parse().ok()? }))
+        let through = *lanes.through.get(&peer.host)?;
+        let host = peer.address.parse().ok()?;
+        Some((subnet, Way { gateway: subnet.gateway(), host, through }))
     });
     Ok(Wanted {
         bridge_mac: Mac::of_gateway(own.gateway()),
         gateway: own.gateway(),
         vni: network.vni,
-        mtu: underlay_mtu.saturating_sub(OVERHEAD).max(SMALLEST_MTU),
+        tunnels: lanes.tunnels.iter().map(|tunnel| (*tunnel, room.tunnel(*tunnel))).collect(),
+        wire: lanes.wire.then(|| room.wire()),
         ways: peers.collect(),
     })
 }
 
-/// The steps from what is seen to what is wanted: what is stale goes first, and a route is there only when all that it
-/// leads through is.
-pub fn steps(wanted: &Wanted, seen: &Seen) -> Vec<Step> {
+/// The steps from what is seen to what is wanted: what is stale goes first, a route is there only when all that it
+/// leads through is, and a tunnel goes only when nobody is sent to by it. `free` says that no process holds the wire.
+pub fn steps(wanted: &Wanted, seen: &Seen, free: bool) -> Vec<Step> {
     // Without Docker's bridge there is nothing to attach to: it is made first, by Docker.
     let Some(bridge) = &seen.bridge else { return Vec::new() };
+    let ready = ready(wanted, seen);
     let mut steps = stale(wanted, seen);
-    let kept = seen.tunnel.as_ref().filter(|tunnel| fits(tunnel, wanted));
-    steps.extend(links(wanted, bridge, seen.tunnel.as_ref()));
+    steps.extend(links(wanted, bridge, seen, &ready));
     for (subnet, way) in &wanted.ways {
         let mac = Mac::of_gateway(way.gateway);
-        if kept.is_none() || seen.ends.get(&mac) != Some(&way.host) {
-            steps.push(Step::SetEnd(mac, way.host));
+        for tunnel in ready.keys() {
+            let (kept, end) = (kept(*tunnel, wanted, seen), way.end(*tunnel));
+            if kept.is_none() || seen.ends.get(&(*tunnel, mac)) != Some(&end) {
+                steps.push(Step::SetEnd(*tunnel, mac, end));
+            }
         }
-        if kept.is_none_or(|tunnel| !tunnel.attached) || !seen.ports.contains(&mac) {
-            steps.push(Step::SetPort(mac));
-        }
+        steps.extend(port(wanted, seen, way, ready.contains_key(&way.through)));
         if seen.neighbours.get(&way.gateway) != Some(&mac) {
             steps.push(Step::SetNeighbour(way.gateway, mac));
         }
@@ -203,7 +267,30 @@ pub fn steps(wanted: &Wanted, seen: &Seen) -> Vec<Step> {
             steps.push(Step::SetRoute { subnet, gateway, source });
         }
     }
+    let unwanted = seen.tunnels.keys().filter(|tunnel| !wanted.tunnels.contains_key(tunnel));
+    steps.extend(unwanted.map(|tunnel| Step::RemoveTunnel(*tunnel)));
+    if seen.wire.is_some() && wanted.wire.is_none() && free {
+        steps.push(Step::RemoveWire);
+    }
     steps
+}
+
+/// The tunnels that can be there: a sealed one needs the wire, which a process makes.
+pub fn ready(wanted: &Wanted, seen: &Seen) -> BTreeMap<Tunnel, u32> {
+    let can_be = |tunnel: Tunnel| tunnel == Tunnel::Clear || seen.wire.is_some();
+    let all = wanted.tunnels.iter().map(|(tunnel, mtu)| (*tunnel, *mtu));
+    all.filter(|(tunnel, _)| can_be(*tunnel)).collect()
+}
+
+/// Whose frames the bridge leads where. To a tunnel that isn't there nothing is led, least of all another way.
+fn port(wanted: &Wanted, seen: &Seen, way: &Way, ready: bool) -> Option<Step> {
+    let mac = Mac::of_gateway(way.gateway);
+    let held = seen.ports.get(&mac).copied();
+    if !ready {
+        return held.map(|tunnel| Step::RemovePort(tunnel, mac));
+    }
+    let stays = kept(way.through, wanted, seen).is_some_and(|tunnel| tunnel.attached);
+    (!stays || held != Some(way.through)).then_some(Step::SetPort(way.through, mac))
 }
 
 /// What is of no host any more.
@@ -214,31 +301,47 @@ fn stale(wanted: &Wanted, seen: &Seen) -> Vec<Step> {
     let routes = routes
         .map(|(subnet, (gateway, _))| Step::RemoveRoute { subnet: *subnet, gateway: *gateway });
     let neighbours = seen.neighbours.keys().copied().filter(|gateway| !is_way(*gateway));
-    let ports = seen.ports.iter().copied().filter(|mac| !is_mac(*mac));
-    let ends = seen.ends.iter().filter(|(mac, _)| !is_mac(**mac));
-    let tunnel = seen.tunnel.as_ref().is_some_and(|tunnel| !fits(tunnel, wanted));
+    let ports = seen.ports.iter().filter(|(mac, _)| !is_mac(**mac));
+    let ends = seen.ends.iter().filter(|((_, mac), _)| !is_mac(*mac));
+    let unfit = |tunnel: &&Tunnel| {
+        wanted.tunnels.contains_key(tunnel) && kept(**tunnel, wanted, seen).is_none()
+    };
     routes
         .chain(neighbours.map(Step::RemoveNeighbour))
-        .chain(ports.map(Step::RemovePort))
-        .chain(ends.map(|(mac, host)| Step::RemoveEnd(*mac, *host)))
-        .chain(tunnel.then_some(Step::RemoveTunnel))
+        .chain(ports.map(|(mac, tunnel)| Step::RemovePort(*tunnel, *mac)))
+        .chain(ends.map(|((tunnel, mac), host)| Step::RemoveEnd(*tunnel, *mac, *host)))
+        .chain(seen.tunnels.keys().filter(unfit).map(|tunnel| Step::RemoveTunnel(*tunnel)))
         .collect()
 }
 
-fn links(wanted: &Wanted, bridge: &SeenBridge, tunnel: Option<&SeenTunnel>) -> Vec<Step> {
+fn links(
+    wanted: &Wanted,
+    bridge: &SeenBridge,
+    seen: &Seen,
+    ready: &BTreeMap<Tunnel, u32>,
+) -> Vec<Step> {
     let mut steps = Vec::new();
     if bridge.mac != wanted.bridge_mac {
         steps.push(Step::SetBridgeMac(wanted.bridge_mac));
     }
-    let kept = tunnel.filter(|tunnel| fits(tunnel, wanted));
-    if kept.is_none() {
-        steps.push(Step::MakeTunnel { vni: wanted.vni });
+    if let (Some(wire), Some(mtu)) = (&seen.wire, wanted.wire) {
+        let address = inner(wanted.gateway);
+        if wire.mtu != mtu || !wire.up || !wire.addresses.contains(&address) {
+            steps.push(Step::SetWire { mtu, address });
+        }
     }
-    if kept.is_none_or(|tunnel| tunnel.mtu != wanted.mtu) {
-        steps.push(Step::SetMtu(wanted.mtu));
-    }
-    if kept.is_none_or(|tunnel| !tunnel.attached || !tunnel.up) {
-        steps.push(Step::Attach);
+    for (&tunnel, &mtu) in ready {
+        let kept = kept(tunnel, wanted, seen);
+        if kept.is_none() {
+            let below = below(tunnel, wanted, seen);
+            steps.push(Step::MakeTunnel { tunnel, vni: wanted.vni, below });
+        }
+        if kept.is_none_or(|kept| kept.mtu != mtu) {
+            steps.push(Step::SetMtu(tunnel, mtu));
+        }
+        if kept.is_none_or(|kept| !kept.attached || !kept.up) {
+            steps.push(Step::Attach(tunnel));
+        }
     }
     if bridge.names_from != Some(wanted.gateway) {
         steps.push(Step::SetNamesRoute { source: wanted.gateway });
@@ -246,15 +349,25 @@ fn links(wanted: &Wanted, bridge: &SeenBridge, tunnel: Option<&SeenTunnel>) -> V
     steps
 }
 
-/// What of a tunnel can't be changed is right.
-fn fits(tunnel: &SeenTunnel, wanted: &Wanted) -> bool {
-    (tunnel.vni, tunnel.port) == (wanted.vni, drover_core::VXLAN_PORT)
+/// A tunnel that is there, if what of it can't be changed is right.
+fn kept<'s>(tunnel: Tunnel, wanted: &Wanted, seen: &'s Seen) -> Option<&'s SeenTunnel> {
+    let right = (wanted.vni, drover_core::VXLAN_PORT, below(tunnel, wanted, seen));
+    seen.tunnels.get(&tunnel).filter(|held| (held.vni, held.port, held.below) == right)
+}
+
+/// What a tunnel leads through.
+fn below(tunnel: Tunnel, wanted: &Wanted, seen: &Seen) -> Option<(u32, Ipv6Addr)> {
+    match tunnel {
+        Tunnel::Clear => None,
+        Tunnel::Sealed => seen.wire.as_ref().map(|wire| (wire.index, inner(wanted.gateway))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use drover_core::Peer;
 
+    use super::super::lanes::{Sealing, lanes};
     use super::*;
 
     fn network(peers: &[(u8, &str)]) -> HostNetwork {
@@ -277,32 +390,45 @@ mod tests {
     fn carry_out(seen: &mut Seen, steps: &[Step]) {
         for step in steps {
             match step.clone() {
-                Step::RemoveTunnel => {
-                    seen.tunnel = None;
-                    seen.ends.clear();
-                    seen.ports.clear();
+                Step::RemoveWire => {
+                    assert!(!seen.tunnels.contains_key(&Tunnel::Sealed));
+                    seen.wire = None;
                 }
-                Step::MakeTunnel { vni } => {
+                Step::SetWire { mtu, address } => {
+                    let wire = seen.wire.as_mut().unwrap();
+                    (wire.mtu, wire.up, wire.addresses) = (mtu, true, vec![address]);
+                }
+                Step::RemoveTunnel(tunnel) => {
+                    seen.tunnels.remove(&tunnel).unwrap();
+                    seen.ends.retain(|(of, _), _| *of != tunnel);
+                    seen.ports.retain(|_, of| *of != tunnel);
+                }
+                Step::MakeTunnel { tunnel, vni, below } => {
                     let port = drover_core::VXLAN_PORT;
-                    let tunnel = SeenTunnel { vni, port, mtu: 1500, attached: false, up: false };
-                    assert!(seen.tunnel.replace(tunnel).is_none());
+                    assert!(below.is_none() || seen.wire.as_ref().is_some_and(|wire| wire.up));
+                    let (mtu, attached, up) = (1500, false, false);
+                    let made = SeenTunnel { vni, port, below, mtu, attached, up };
+                    assert!(seen.tunnels.insert(tunnel, made).is_none());
                 }
-                Step::SetMtu(mtu) => seen.tunnel.as_mut().unwrap().mtu = mtu,
-                Step::Attach => {
-                    let tunnel = seen.tunnel.as_mut().unwrap();
+                Step::SetMtu(tunnel, mtu) => seen.tunnels.get_mut(&tunnel).unwrap().mtu = mtu,
+                Step::Attach(tunnel) => {
+                    let tunnel = seen.tunnels.get_mut(&tunnel).unwrap();
                     (tunnel.attached, tunnel.up) = (true, true);
                 }
                 Step::SetBridgeMac(mac) => seen.bridge.as_mut().unwrap().mac = mac,
                 Step::SetNamesRoute { source } => {
                     seen.bridge.as_mut().unwrap().names_from = Some(source);
                 }
-                Step::SetEnd(mac, host) => drop(seen.ends.insert(mac, host)),
-                Step::RemoveEnd(mac, host) => assert_eq!(seen.ends.remove(&mac), Some(host)),
-                Step::SetPort(mac) => {
-                    assert!(seen.tunnel.as_ref().unwrap().attached);
-                    seen.ports.push(mac);
+                Step::SetEnd(tunnel, mac, host) => drop(seen.ends.insert((tunnel, mac), host)),
+                Step::RemoveEnd(tunnel, mac, host) => {
+                    assert_eq!(seen.ends.remove(&(tunnel, mac)), Some(host));
                 }
-                Step::RemovePort(mac) => seen.ports.retain(|port| *port != mac),
+                Step::SetPort(tunnel, mac) => {
+                    assert!(seen.tunnels[&tunnel].attached);
+                    assert!(seen.ends.contains_key(&(tunnel, mac)));
+                    seen.ports.insert(mac, tunnel);
+                }
+                Step::RemovePort(tunnel, mac) => assert_eq!(seen.ports.remove(&mac), Some(tunnel)),
                 Step::SetNeighbour(gateway, mac) => drop(seen.neighbours.insert(gateway, mac)),
                 Step::RemoveNeighbour(gateway) => {
                     assert!(seen.neighbours.remove(&gateway).is_some());
@@ -323,27 +449,41 @@ mod tests {
         Seen { bridge: Some(SeenBridge { mac, names_from: None }), ..Seen::default() }
     }
 
+    fn room(mtu: u32) -> Room {
+        Room::between(&[], mtu)
+    }
+
     /// The steps in short, after which nothing is left to do.
     fn follow(seen: &mut Seen, network: &HostNetwork, mtu: u32) -> String {
-        let wanted = wanted(network, mtu).unwrap();
-        let steps = steps(&wanted, seen);
+        change(seen, network, mtu, &Sealing::default())
+    }
+
+    fn change(seen: &mut Seen, network: &HostNetwork, mtu: u32, sealing: &Sealing) -> String {
+        let lanes = lanes(network, &seen.now(network), sealing);
+        let wanted = wanted(network, &lanes, room(mtu)).unwrap();
+        let steps = steps(&wanted, seen, !sealing.there);
         carry_out(seen, &steps);
-        assert_eq!(super::steps(&wanted, seen), []);
+        assert_eq!(super::steps(&wanted, seen, !sealing.there), []);
         steps.iter().map(short).collect::<Vec<_>>().join(", ")
     }
 
     fn short(step: &Step) -> String {
         match step {
-            Step::RemoveTunnel => "- tunnel".into(),
-            Step::MakeTunnel { vni } => format!("tunnel {vni}"),
-            Step::SetMtu(mtu) => format!("mtu {mtu}"),
-            Step::Attach => "attach".into(),
+            Step::RemoveWire => "- wire".into(),
+            Step::SetWire { mtu, address } => format!("wire {address} {mtu}"),
+            Step::RemoveTunnel(tunnel) => format!("- {tunnel:?}"),
+            Step::MakeTunnel { tunnel, vni, below } => match below {
+                None => format!("{tunnel:?} {vni}"),
+                Some((index, address)) => format!("{tunnel:?} {vni} on {index} as {address}"),
+            },
+            Step::SetMtu(_, mtu) => format!("mtu {mtu}"),
+            Step::Attach(_) => "attach".into(),
             Step::SetBridgeMac(mac) => format!("bridge is {mac}"),
             Step::SetNamesRoute { .. } => "discovery".into(),
-            Step::SetEnd(mac, host) => format!("{mac} at {host}"),
-            Step::RemoveEnd(mac, _) => format!("- {mac}"),
-            Step::SetPort(_) => "port".into(),
-            Step::RemovePort(_) => "- port".into(),
+            Step::SetEnd(_, mac, host) => format!("{mac} at {host}"),
+            Step::RemoveEnd(_, mac, _) => format!("- {mac}"),
+            Step::SetPort(tunnel, _) => format!("port {tunnel:?}"),
+            Step::RemovePort(tunnel, _) => format!("- port {tunnel:?}"),
             Step::SetNeighbour(gateway, mac) => format!("{gateway} is {mac}"),
             Step::RemoveNeighbour(gateway) => format!("- {gateway}"),
             Step::SetRoute { subnet, gateway, .. } => format!("{subnet} via {gateway}"),
@@ -353,19 +493,21 @@ mod tests {
 
     #[test]
     fn nothing_is_done_before_docker_made_its_bridge() {
-        let wanted = wanted(&network(&[(2, "10.0.0.2")]), 1500).unwrap();
-        assert_eq!(steps(&wanted, &Seen::default()), []);
+        let network = network(&[(2, "10.0.0.2")]);
+        let lanes = lanes(&network, &Now::default(), &Sealing::default());
+        let wanted = wanted(&network, &lanes, room(1500)).unwrap();
+        assert_eq!(steps(&wanted, &Seen::default(), true), []);
     }
 
     #[test]
     fn hosts_come_move_and_go() {
         let mut seen = fresh();
-        insta::assert_snapshot!(follow(&mut seen, &network(&[(2, "10.0.0.2")]), 1500), @"bridge is 02:64:0a:2a:01:01, tunnel 7, mtu 1450, attach, discovery, 02:64:0a:2a:02:01 at 10.0.0.2, port, 10.42.2.1 is 02:64:0a:2a:02:01, 10.42.2.0/24 via 10.42.2.1");
+        insta::assert_snapshot!(follow(&mut seen, &network(&[(2, "10.0.0.2")]), 1500), @"bridge is 02:64:0a:2a:01:01, Clear 7, mtu 1450, attach, discovery, 02:64:0a:2a:02:01 at 10.0.0.2, port Clear, 10.42.2.1 is 02:64:0a:2a:02:01, 10.42.2.0/24 via 10.42.2.1");
         let two = [(2, "10.0.0.2"), (3, "10.0.0.3")];
-        insta::assert_snapshot!(follow(&mut seen, &network(&two), 1500), @"02:64:0a:2a:03:01 at 10.0.0.3, port, 10.42.3.1 is 02:64:0a:2a:03:01, 10.42.3.0/24 via 10.42.3.1");
+        insta::assert_snapshot!(follow(&mut seen, &network(&two), 1500), @"02:64:0a:2a:03:01 at 10.0.0.3, port Clear, 10.42.3.1 is 02:64:0a:2a:03:01, 10.42.3.0/24 via 10.42.3.1");
         let moved = [(2, "10.0.0.9"), (3, "10.0.0.3")];
         insta::assert_snapshot!(follow(&mut seen, &network(&moved), 1500), @"02:64:0a:2a:02:01 at 10.0.0.9");
-        insta::assert_snapshot!(follow(&mut seen, &network(&two[1..]), 1500), @"- 10.42.2.0/24, - 10.42.2.1, - port, - 02:64:0a:2a:02:01");
+        insta::assert_snapshot!(follow(&mut seen, &network(&two[1..]), 1500), @"- 10.42.2.0/24, - 10.42.2.1, - port Clear, - 02:64:0a:2a:02:01");
         insta::assert_snapshot!(follow(&mut seen, &network(&two[1..]), 1400), @"mtu 1350");
     }
 
@@ -378,17 +520,20 @@ mod tests {
             assert_eq!(follow(&mut seen, &network(&[(2, "10.0.0.2")]), 1500), want);
         };
         check(|_| {}, "");
-        check(|seen| seen.tunnel.as_mut().unwrap().up = false, "attach");
+        check(|seen| seen.tunnels.get_mut(&Tunnel::Clear).unwrap().up = false, "attach");
         check(
             |seen| {
-                seen.tunnel.as_mut().unwrap().attached = false;
+                seen.tunnels.get_mut(&Tunnel::Clear).unwrap().attached = false;
                 seen.ports.clear();
             },
-            "attach, port",
+            "attach, port Clear",
         );
         check(|seen| seen.routes.clear(), "10.42.2.0/24 via 10.42.2.1");
-        let other = |seen: &mut Seen| seen.tunnel.as_mut().unwrap().vni = 8;
-        check(other, "- tunnel, tunnel 7, mtu 1450, attach, 02:64:0a:2a:02:01 at 10.0.0.2, port");
+        let other = |seen: &mut Seen| seen.tunnels.get_mut(&Tunnel::Clear).unwrap().vni = 8;
+        check(
+            other,
+            "- tunnel, Clear 7, mtu 1450, attach, 02:64:0a:2a:02:01 at 10.0.0.2, port Clear",
+        );
         let source = |seen: &mut Seen| {
             for route in seen.routes.values_mut() {
                 route.1 = None;
@@ -398,16 +543,58 @@ mod tests {
     }
 
     #[test]
+    fn a_host_moves_to_the_sealed_tunnel_and_back() {
+        let mut seen = fresh();
+        let mut network = network(&[(2, "10.0.0.2")]);
+        follow(&mut seen, &network, 1500);
+        network.encrypted = true;
+        let mut step = |seen: &mut Seen, network: &HostNetwork, up: &[u64], late| {
+            let up = up.iter().copied().collect();
+            let sealing = Sealing { up, late, there: true, ..Sealing::default() };
+            change(seen, network, 1500, &sealing)
+        };
+        // Without the wire there is no sealed tunnel, and the clear one stays.
+        assert_eq!(step(&mut seen, &network, &[], false), "");
+        seen.wire = Some(SeenWire { index: 9, mtu: 1500, up: false, addresses: Vec::new() });
+        insta::assert_snapshot!(step(&mut seen, &network, &[], false), @"wire fe80::a2a:101 1440, Sealed 7 on 9 as fe80::a2a:101, mtu 1370, attach, 02:64:0a:2a:02:01 at fe80::a2a:201");
+        assert_eq!(step(&mut seen, &network, &[2], false), "port Sealed");
+        network.peers[0].sealed = true;
+        assert_eq!(step(&mut seen, &network, &[2], false), "- Clear");
+        // Another wire is another tunnel; while there is none nothing is sent.
+        seen.wire.as_mut().unwrap().index = 10;
+        insta::assert_snapshot!(step(&mut seen, &network, &[], false), @"- Sealed, Sealed 7 on 10 as fe80::a2a:101, mtu 1370, attach, 02:64:0a:2a:02:01 at fe80::a2a:201, port Sealed");
+        network.encrypted = false;
+        insta::assert_snapshot!(step(&mut seen, &network, &[2], false), @"Clear 7, mtu 1450, attach, 02:64:0a:2a:02:01 at 10.0.0.2");
+        network.peers[0].clear = true;
+        assert_eq!(step(&mut seen, &network, &[2], false), "port Clear");
+        network.peers[0].sealed = false;
+        assert_eq!(step(&mut seen, &network, &[2], false), "- Sealed");
+        assert_eq!(change(&mut seen, &network, 1500, &Sealing::default()), "- wire");
+    }
+
+    #[test]
+    fn when_time_is_over_nothing_is_led_into_the_clear() {
+        let mut seen = fresh();
+        let mut network = network(&[(2, "10.0.0.2")]);
+        follow(&mut seen, &network, 1500);
+        network.encrypted = true;
+        let late = Sealing { late: true, ..Sealing::default() };
+        assert_eq!(change(&mut seen, &network, 1500, &late), "- port Clear, - Clear");
+        assert_eq!((seen.ports.len(), seen.routes.len()), (0, 1));
+    }
+
+    #[test]
     fn peers_that_make_no_sense_are_left_out() {
         let mut network = network(&[(2, "not an address"), (1, "10.0.0.1"), (3, "10.0.0.3")]);
         network.peers.push(Peer { address: "10.0.0.4".into(), ..Peer::default() });
-        let wanted = wanted(&network, 9000).unwrap();
+        let lanes = lanes(&network, &Now::default(), &Sealing::default());
+        let wanted = wanted(&network, &lanes, room(9000)).unwrap();
         assert_eq!(
             wanted.ways.keys().map(ToString::to_string).collect::<Vec<_>>(),
             ["10.42.3.0/24"]
         );
-        assert_eq!(wanted.mtu, 8950);
+        assert_eq!(wanted.tunnels, [(Tunnel::Clear, 8950)].into());
         let bad = HostNetwork { subnet: "10.42.1.0".into(), ..network };
-        assert!(super::wanted(&bad, 1500).is_err());
+        assert!(super::wanted(&bad, &lanes, room(1500)).is_err());
     }
 }

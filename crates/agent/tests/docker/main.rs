@@ -8,9 +8,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod asks;
+mod encryption;
 mod failures;
 mod life;
 mod overlay;
 mod server;
 mod site;
 mod survival;
+mod wiretap;

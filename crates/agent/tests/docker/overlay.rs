@@ -20,15 +20,15 @@ use crate::site::{Site, app, key, sockets, web};
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Two hosts with their addresses.
-struct Hosts {
-    sites: Vec<Site>,
-    addresses: Vec<Ipv4Addr>,
+pub(crate) struct Hosts {
+    pub(crate) sites: Vec<Site>,
+    pub(crate) addresses: Vec<Ipv4Addr>,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Hosts {
     /// Hosts that know each other; `None` where there are no two engines.
-    async fn open() -> Option<Self> {
+    pub(crate) async fn open() -> Option<Self> {
         let sockets = sockets()?;
         if sockets.len() < 2 {
             return None;
@@ -67,18 +67,18 @@ impl Hosts {
         self.sites[n].assign();
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         for site in self.sites {
             site.close().await;
         }
     }
 }
 
-fn subnet(n: usize) -> String {
+pub(crate) fn subnet(n: usize) -> String {
     format!("10.42.{}.0/24", n + 1)
 }
 
-fn address(seen: &Observed) -> String {
+pub(crate) fn address(seen: &Observed) -> String {
     seen.containers[""].address.clone()
 }
 
@@ -118,7 +118,7 @@ async fn run_in(site: &Site, container: &str, command: &[&str]) -> Vec<u8> {
 }
 
 /// What a container gets from an address.
-async fn fetch(site: &Site, container: &str, from: &str, path: &str) -> Vec<u8> {
+pub(crate) async fn fetch(site: &Site, container: &str, from: &str, path: &str) -> Vec<u8> {
     run_in(site, container, &["/testapp", "get", &format!("{from}:80"), path]).await
 }
 

@@ -186,6 +186,20 @@ fn info(facts: &HostFacts) -> Value {
         "cpuInfo": { "count": facts.cpus },
         "memoryInfo": { "memTotal": facts.memory / (1024 * 1024) },
         "agentInfo": { "version": facts.agent_version },
+        "networkInfo": network(facts),
+    })
+}
+
+/// How packets go from it to the others.
+fn network(facts: &HostFacts) -> Value {
+    let id = |host: &u64| Kind::Host.id(*host);
+    let tunnels = &facts.tunnels;
+    let trouble = tunnels.trouble.iter().map(|(host, why)| (id(host), json!(why)));
+    json!({
+        "publicKey": facts.public_key,
+        "takesClear": tunnels.clear,
+        "encryptedTo": tunnels.sealed_to.iter().map(id).collect::<Vec<_>>(),
+        "trouble": trouble.collect::<serde_json::Map<_, _>>(),
     })
 }
 

@@ -1,7 +1,9 @@
 //! Settings, by their bare names: those that clients ask for, and those that someone set. What Drover keeps among
-//! the settings for itself (`drover.…`) is nobody's to see or change.
+//! the settings for itself (`drover.…`) is nobody's to see or change, but for how hosts are joined.
 
-use drover_core::{Change, Grant};
+use drover_core::{
+    Change, DEFAULT_RANGE, ENCRYPTION_SETTING, Grant, KEYS_SETTING, RANGE_SETTING, is_range,
+};
 use serde_json::{Value, json};
 
 use super::Resource;
@@ -13,8 +15,11 @@ use crate::outcome::Outcome;
 use crate::schema::{Field, READ, Schema};
 
 /// Names that exist without being set, and their values.
-const DEFAULTS: [(&str, &str); 4] = [
+const DEFAULTS: [(&str, &str); 7] = [
     ("api.host", ""),
+    (ENCRYPTION_SETTING, "none"),
+    (KEYS_SETTING, "0"),
+    (RANGE_SETTING, DEFAULT_RANGE),
     ("lb.instance.image", BALANCER_IMAGE),
     // The newest of Rancher's own command lines: they ask whether they are too old.
     ("rancher.compose.version", "v0.12.5"),
@@ -66,7 +71,7 @@ impl Resource for Settings {
         let defaults = DEFAULTS.iter().map(|(name, _)| *name);
         let set = ctx.world.settings.keys().map(String::as_str);
         let set = set.filter(|name| DEFAULTS.iter().all(|(known, _)| known != name));
-        let names = defaults.chain(set).filter(|name| !name.starts_with(OWN));
+        let names = defaults.chain(set).filter(|name| is_shown(name));
         names.map(|name| self.render(ctx, name)).collect()
     }
 
@@ -83,6 +88,9 @@ impl Resource for Settings {
         }
         let changes = if body.names("value") {
             let value = body.text("value")?;
+            if let Some(value) = &value {
+                makes_sense(name, value)?;
+            }
             vec![Change::SetSetting { name: name.to_owned(), value }]
         } else {
             Vec::new()
@@ -115,5 +123,24 @@ impl Settings {
 
 fn exists(ctx: &Context<'_>, name: &str) -> bool {
     let known = DEFAULTS.iter().any(|(known, _)| *known == name);
-    !name.starts_with(OWN) && (known || ctx.world.settings.contains_key(name))
+    is_shown(name) && (known || ctx.world.settings.contains_key(name))
+}
+
+fn is_shown(name: &str) -> bool {
+    !name.starts_with(OWN) || DEFAULTS.iter().any(|(known, _)| *known == name)
+}
+
+/// What hosts would stumble over is refused here.
+fn makes_sense(name: &str, value: &str) -> Result<(), ApiError> {
+    let (good, want) = match name {
+        ENCRYPTION_SETTING => (["none", "wireguard"].contains(&value), "`none` or `wireguard`"),
+        KEYS_SETTING => (value.parse::<u64>().is_ok(), "a number"),
+        RANGE_SETTING => (is_range(value), "a range such as 10.42.0.0/16, a /24 or wider"),
+        _ => (true, ""),
+    };
+    if good {
+        return Ok(());
+    }
+    let why = format!("setting {name} is {want}, not `{value}`");
+    Err(ApiError::new(Code::InvalidOption, why))
 }

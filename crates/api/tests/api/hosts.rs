@@ -55,6 +55,12 @@ fn a_host_as_clients_read_it() {
         },
         "agentInfo": {
           "version": ""
+        },
+        "networkInfo": {
+          "publicKey": "",
+          "takesClear": false,
+          "encryptedTo": [],
+          "trouble": {}
         }
       },
       "instanceIds": [],

@@ -1,8 +1,9 @@
 //! Carrying out one step.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
@@ -11,8 +12,9 @@ use rtnetlink::{
     Error as NetlinkError, LinkBridgePort, LinkUnspec, LinkVxlan, RouteMessageBuilder,
 };
 
-use super::{BRIDGE, Kernel, KernelError, TUNNEL, in_time, words};
+use super::{BRIDGE, Kernel, KernelError, WIRE, in_time, name, words};
 use crate::network::DISCOVERY;
+use crate::network::lanes::Tunnel;
 use crate::network::plan::{Mac, Step};
 use crate::network::subnet::Subnet;
 
@@ -21,9 +23,6 @@ impl Kernel {
     pub(in crate::network) async fn carry_out(&self, step: &Step) -> Result<(), KernelError> {
         let what = words(step);
         let bridge = self.index(BRIDGE, &what).await?;
-        if let Step::MakeTunnel { vni } = step {
-            return in_time(&what, self.make_tunnel(*vni)).await;
-        }
         match step {
             Step::SetBridgeMac(_)
             | Step::SetNamesRoute { .. }
@@ -31,9 +30,30 @@ impl Kernel {
             | Step::RemoveNeighbour(_)
             | Step::SetRoute { .. }
             | Step::RemoveRoute { .. } => in_time(&what, self.on_bridge(bridge, step)).await,
-            _ => {
-                let tunnel = self.index(TUNNEL, &what).await?;
-                in_time(&what, self.on_tunnel(bridge, tunnel, step)).await
+            Step::SetWire { mtu, address } => {
+                let wire = self.index(WIRE, &what).await?;
+                in_time(&what, self.set_wire(wire, *mtu, *address)).await
+            }
+            Step::RemoveWire => {
+                let wire = self.index(WIRE, &what).await?;
+                in_time(&what, self.handle.link().del(wire).execute()).await
+            }
+            Step::MakeTunnel { tunnel, vni, below } => {
+                in_time(&what, self.make_tunnel(*tunnel, *vni, *below)).await
+            }
+            Step::RemoveTunnel(tunnel)
+            | Step::SetMtu(tunnel, _)
+            | Step::Attach(tunnel)
+            | Step::SetEnd(tunnel, ..)
+            | Step::RemoveEnd(tunnel, ..)
+            | Step::SetPort(tunnel, _)
+            | Step::RemovePort(tunnel, _) => {
+                let index = self.index(name(*tunnel), &what).await?;
+                let below = match tunnel {
+                    Tunnel::Clear => None,
+                    Tunnel::Sealed => Some(self.index(WIRE, &what).await?),
+                };
+                in_time(&what, self.on_tunnel(bridge, index, below, step)).await
             }
         }
     }
@@ -78,29 +98,40 @@ impl Kernel {
         }
     }
 
-    async fn on_tunnel(&self, bridge: u32, tunnel: u32, step: &Step) -> Result<(), NetlinkError> {
+    /// Ends of a sealed tunnel are on the wire (`below`) and nowhere else.
+    async fn on_tunnel(
+        &self,
+        bridge: u32,
+        tunnel: u32,
+        below: Option<u32>,
+        step: &Step,
+    ) -> Result<(), NetlinkError> {
         let (links, neighbours) = (self.handle.link(), self.handle.neighbours());
         match step {
-            Step::RemoveTunnel => links.del(tunnel).execute().await,
-            Step::SetMtu(mtu) => {
+            Step::RemoveTunnel(_) => links.del(tunnel).execute().await,
+            Step::SetMtu(_, mtu) => {
                 links.set(LinkUnspec::new_with_index(tunnel).mtu(*mtu).build()).execute().await
             }
-            Step::Attach => self.attach(bridge, tunnel).await,
-            Step::SetEnd(mac, host) => {
+            Step::Attach(_) => self.attach(bridge, tunnel).await,
+            Step::SetEnd(_, mac, host) => {
                 let entry = neighbours.add_bridge(tunnel, &mac.0).destination(*host);
-                entry.flags(NeighbourFlags::Own).replace().execute().await
+                let mut entry = entry.flags(NeighbourFlags::Own).replace();
+                let on = below.map(NeighbourAttribute::IfIndex);
+                entry.message_mut().attributes.extend(on);
+                entry.execute().await
             }
-            Step::SetPort(mac) => {
+            Step::SetPort(_, mac) => {
                 let entry = neighbours.add_bridge(tunnel, &mac.0).state(NeighbourState::Noarp);
                 entry.flags(NeighbourFlags::Controller).replace().execute().await
             }
-            Step::RemoveEnd(mac, host) => {
+            Step::RemoveEnd(_, mac, host) => {
                 let mut entry = entry(tunnel, *mac, NeighbourFlags::Own);
                 let address = NeighbourAddress::from(*host);
                 entry.attributes.push(NeighbourAttribute::Destination(address));
+                entry.attributes.extend(below.map(NeighbourAttribute::IfIndex));
                 neighbours.del(entry).execute().await
             }
-            Step::RemovePort(mac) => {
+            Step::RemovePort(_, mac) => {
                 let entry = entry(tunnel, *mac, NeighbourFlags::Controller);
                 neighbours.del(entry).execute().await
             }
@@ -108,10 +139,33 @@ impl Kernel {
         }
     }
 
-    /// The tunnel learns nothing: a host that is not of the project can't make itself one.
-    async fn make_tunnel(&self, vni: u32) -> Result<(), NetlinkError> {
-        let tunnel = LinkVxlan::new(TUNNEL, vni).port(drover_core::VXLAN_PORT).learning(false);
-        self.handle.link().add(tunnel.build()).execute().await
+    /// The tunnel learns nothing: a host that is not of the project can't make itself one. Whatever comes by the wire
+    /// is whole, or it would not come: a sealed tunnel needs no checksums.
+    async fn make_tunnel(
+        &self,
+        tunnel: Tunnel,
+        vni: u32,
+        below: Option<(u32, Ipv6Addr)>,
+    ) -> Result<(), NetlinkError> {
+        let device =
+            LinkVxlan::new(name(tunnel), vni).port(drover_core::VXLAN_PORT).learning(false);
+        let device = match below {
+            None => device,
+            Some((wire, address)) => {
+                let on_wire = device.dev(wire).local6(address);
+                on_wire.udp_zero_csum6_tx(true).udp_zero_csum6_rx(true)
+            }
+        };
+        self.handle.link().add(device.build()).execute().await
+    }
+
+    async fn set_wire(&self, wire: u32, mtu: u32, own: Ipv6Addr) -> Result<(), NetlinkError> {
+        let up = LinkUnspec::new_with_index(wire).mtu(mtu).up().build();
+        self.handle.link().set(up).execute().await?;
+        // The others of the same link are there, without anybody being asked.
+        let mut address = self.handle.address().add(wire, IpAddr::V6(own), 64).replace();
+        address.message_mut().header.flags = AddressHeaderFlags::Nodad;
+        address.execute().await
     }
 
     async fn attach(&self, bridge: u32, tunnel: u32) -> Result<(), NetlinkError> {

@@ -1,10 +1,12 @@
 //! What the kernel holds on our devices.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{
     InfoData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
@@ -13,8 +15,9 @@ use rtnetlink::packet_route::neighbour::{
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 
-use super::{BRIDGE, Kernel, KernelError, TUNNEL, in_time, mtu};
-use crate::network::plan::{Mac, Seen, SeenBridge, SeenTunnel};
+use super::{BRIDGE, Kernel, KernelError, WIRE, in_time, mtu, name};
+use crate::network::lanes::Tunnel;
+use crate::network::plan::{Mac, Seen, SeenBridge, SeenTunnel, SeenWire};
 use crate::network::subnet::Subnet;
 use crate::network::{DISCOVERY, Neighbour};
 
@@ -22,13 +25,19 @@ impl Kernel {
     /// Look at our devices.
     pub(in crate::network) async fn look(&self) -> Result<Seen, KernelError> {
         let Some(bridge) = self.link(BRIDGE).await? else { return Ok(Seen::default()) };
-        let tunnel = self.link(TUNNEL).await?;
         let index = bridge.header.index;
         let mut seen = Seen {
             bridge: Some(SeenBridge { mac: mac_of(&bridge), names_from: None }),
-            tunnel: tunnel.as_ref().map(|tunnel| read_tunnel(tunnel, index)),
+            wire: self.wire().await?,
             ..Seen::default()
         };
+        let mut tunnels = BTreeMap::new();
+        for tunnel in [Tunnel::Clear, Tunnel::Sealed] {
+            if let Some(link) = self.link(name(tunnel)).await? {
+                seen.tunnels.insert(tunnel, read_tunnel(&link, index));
+                tunnels.insert(link.header.index, tunnel);
+            }
+        }
         self.look_at_routes(index, &mut seen).await?;
         for neighbour in self.neighbours(AddressFamily::Inet).await? {
             if neighbour.header.ifindex == index
@@ -38,10 +47,9 @@ impl Kernel {
                 seen.neighbours.insert(address, mac);
             }
         }
-        let Some(tunnel) = tunnel else { return Ok(seen) };
         for entry in self.neighbours(AddressFamily::Bridge).await? {
-            if entry.header.ifindex == tunnel.header.index {
-                read_entry(&entry, &mut seen);
+            if let Some(tunnel) = tunnels.get(&entry.header.ifindex) {
+                read_entry(*tunnel, &entry, &mut seen);
             }
         }
         Ok(seen)
@@ -66,6 +74,24 @@ impl Kernel {
             (!gone).then_some(Neighbour { address, mac, permanent })
         });
         Ok(known.collect())
+    }
+
+    async fn wire(&self) -> Result<Option<SeenWire>, KernelError> {
+        let Some(link) = self.link(WIRE).await? else { return Ok(None) };
+        let index = link.header.index;
+        let held = self.handle.address().get().set_link_index_filter(index).execute();
+        let held: Vec<_> = in_time("look at addresses", held.try_collect()).await?;
+        let addresses = held.iter().flat_map(|address| &address.attributes);
+        let addresses = addresses.filter_map(|attribute| match attribute {
+            AddressAttribute::Address(IpAddr::V6(address)) => Some(*address),
+            _ => None,
+        });
+        Ok(Some(SeenWire {
+            index,
+            mtu: link.attributes.iter().find_map(mtu).unwrap_or_default(),
+            up: link.header.flags.contains(LinkFlags::Up),
+            addresses: addresses.collect(),
+        }))
     }
 
     async fn look_at_routes(&self, bridge: u32, seen: &mut Seen) -> Result<(), KernelError> {
@@ -116,7 +142,7 @@ impl Kernel {
 
 fn read_tunnel(link: &LinkMessage, bridge: u32) -> SeenTunnel {
     let up = link.header.flags.contains(LinkFlags::Up);
-    let mut seen = SeenTunnel { vni: 0, port: 0, mtu: 0, attached: false, up };
+    let mut seen = SeenTunnel { vni: 0, port: 0, below: None, mtu: 0, attached: false, up };
     for attribute in &link.attributes {
         match attribute {
             LinkAttribute::Controller(index) => seen.attached = *index == bridge,
@@ -134,22 +160,28 @@ fn read_tunnel(link: &LinkMessage, bridge: u32) -> SeenTunnel {
 }
 
 fn read_vxlan(data: &[InfoVxlan], seen: &mut SeenTunnel) {
+    let (mut device, mut local) = (None, None);
     for datum in data {
         match datum {
             InfoVxlan::Id(vni) => seen.vni = *vni,
             InfoVxlan::Port(port) => seen.port = *port,
+            InfoVxlan::Link(index) => device = Some(*index).filter(|index| *index != 0),
+            InfoVxlan::Local6(address) => local = Some(*address),
             _ => {}
         }
     }
+    seen.below = device.map(|device| (device, local.unwrap_or(Ipv6Addr::UNSPECIFIED)));
 }
 
 /// An entry for a frame's address: the tunnel's own says which host, the bridge's that the tunnel is the way.
-fn read_entry(entry: &NeighbourMessage, seen: &mut Seen) {
+fn read_entry(tunnel: Tunnel, entry: &NeighbourMessage, seen: &mut Seen) {
     match destination(entry) {
         (Some(host), Some(mac)) if entry.header.flags.contains(NeighbourFlags::Own) => {
-            seen.ends.insert(mac, host);
+            seen.ends.insert((tunnel, mac), host);
         }
-        (None, Some(mac)) if entry.header.state == NeighbourState::Noarp => seen.ports.push(mac),
+        (None, Some(mac)) if entry.header.state == NeighbourState::Noarp => {
+            seen.ports.insert(mac, tunnel);
+        }
         _ => {}
     }
 }

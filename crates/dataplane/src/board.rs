@@ -1,38 +1,43 @@
-//! What the process says of itself, and the file it says it in: written at once, whole, by rename, so that no reader ever
+//! What a process says of itself, and the file it says it in: written at once, whole, by rename, so that no reader ever
 //! sees half of it.
 
 use std::path::{Path, PathBuf};
 
-use drover_core::DiscoveryStatus;
+use serde::Serialize;
 
 /// The newest status.
-pub(super) struct Board {
-    said: DiscoveryStatus,
+pub(crate) struct Board<S> {
+    said: S,
     /// The file does not say it yet.
     is_new: bool,
     path: PathBuf,
 }
 
-impl Board {
+impl<S: Serialize + Default + PartialEq> Board<S> {
     /// An empty one: what an earlier process said is no longer true.
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { said: DiscoveryStatus::default(), is_new: true, path }
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { said: S::default(), is_new: true, path }
     }
 
     /// Say something else.
-    pub(super) async fn say(&mut self, said: DiscoveryStatus) {
+    pub(crate) async fn say(&mut self, said: S) {
         self.is_new |= said != self.said;
         self.said = said;
         self.write().await;
     }
 
+    /// What it says.
+    pub(crate) fn said(&self) -> &S {
+        &self.said
+    }
+
     /// Whether the file is behind.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         self.is_new
     }
 
     /// Bring the file up to date.
-    pub(super) async fn write(&mut self) {
+    pub(crate) async fn write(&mut self) {
         if !self.is_new {
             return;
         }
@@ -46,7 +51,7 @@ impl Board {
     }
 }
 
-async fn replace(path: &Path, said: &DiscoveryStatus) -> std::io::Result<()> {
+async fn replace(path: &Path, said: &impl Serialize) -> std::io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     tokio::fs::write(&new, serde_json::to_vec(said)?).await?;
