@@ -1,6 +1,8 @@
-//! `bench overlay`: bytes between containers on two hosts, through the overlay, beside a VXLAN tunnel made by hand
-//! between the same hosts and beside no tunnel at all, taking turns. The hosts share one machine and one kernel: what
-//! is compared is the work for each byte, not wires.
+//! `bench overlay`: bytes between containers on two hosts, through the overlay, beside VXLAN tunnels made by hand
+//! between the same hosts, without and with what containers have around them, and beside no tunnel at all, taking
+//! turns. The hosts share one machine and one kernel: what is compared is the work for each byte, not wires.
+
+mod bridged;
 
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::bridged::{Bridged, MTU};
 use super::contender::Contender;
 use super::product::Drover;
 use super::stage::{IMAGE, Measured, Stage};
@@ -65,8 +68,8 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     let bed = &cluster.bed;
     let mut drover = Drover::new(&cluster)?;
     drover.deploy(bed.hosts.len())?;
-    let ways = [by_hand(bed)?, overlay(&cluster)?, no_tunnel(bed)?];
-    let mut rates = [(); 3].map(|()| Vec::new());
+    let ways = [by_hand(bed)?, bridged(bed)?, overlay(&cluster)?, no_tunnel(bed)?];
+    let mut rates = vec![Vec::new(); ways.len()];
     for _ in 0..arguments.rounds {
         for (way, rates) in ways.iter().zip(&mut rates) {
             let line = iperf::client(&way.address, PORT, arguments.seconds);
@@ -98,7 +101,7 @@ fn by_hand(bed: &Testbed) -> Result<Way, BenchError> {
         let (local, remote) = (bed.host(own)?.address, bed.host(other)?.address);
         for line in [
             format!(
-                "link add {name} type vxlan id {vni} dstport {port} local {local} remote {remote}"
+                "link add {name} mtu {MTU} type vxlan id {vni} dstport {port} local {local} remote {remote}"
             ),
             format!("address add 10.99.99.{own}/24 dev {name}"),
             format!("link set {name} up"),
@@ -108,6 +111,16 @@ fn by_hand(bed: &Testbed) -> Result<Way, BenchError> {
         }
     }
     between_hosts(bed, "plain VXLAN, host to host", format!("10.99.99.{}", ENDS[0]))
+}
+
+/// Between two ends as containers have them, through another tunnel by hand.
+fn bridged(bed: &Testbed) -> Result<Way, BenchError> {
+    let name = "plain VXLAN, bridge and links on either side";
+    let made = Bridged::make(bed)?;
+    let receiver = receive(bed, name, &made.command(ENDS[0], &iperf::server(PORT))?)?;
+    let sender = move |line: &str| made.command(ENDS[1], line);
+    let address = bridged::address(ENDS[0]).to_string();
+    Ok(Way { name, address, sender: Box::new(sender), _receiver: receiver })
 }
 
 fn between_hosts(bed: &Testbed, name: &'static str, address: String) -> Result<Way, BenchError> {

@@ -7,7 +7,7 @@
 mod files;
 mod mix;
 mod tally;
-mod wire;
+pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -59,7 +59,8 @@ pub struct Tally {
 }
 
 /// A request's end.
-pub(super) enum End {
+#[derive(Debug)]
+pub(crate) enum End {
     Good,
     /// Ended by the other side, in an orderly way.
     Orderly,
