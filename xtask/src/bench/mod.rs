@@ -1,6 +1,7 @@
 //! `cargo xtask bench …`: the product beside a floor and beside others, interleaved in one run on one machine. What is
 //! reported is ratios: seconds of a shared machine mean little by themselves.
 
+mod changes;
 mod clone;
 mod contender;
 mod deploy;
@@ -41,6 +42,8 @@ pub enum Bench {
     Overlay(overlay::Arguments),
     /// What upgrades and other changes cost the requests that flow meanwhile.
     UpgradeTraffic(traffic::Arguments),
+    /// How soon a change of configuration holds, and that none costs a request.
+    Changes(changes::Arguments),
 }
 
 /// Why a benchmark did not reach its end.
@@ -101,6 +104,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::Dns(arguments) => dns::run(arguments),
         Bench::Overlay(arguments) => overlay::run(arguments),
         Bench::UpgradeTraffic(arguments) => traffic::run(arguments),
+        Bench::Changes(arguments) => changes::run(arguments),
     }
 }
 

@@ -1,6 +1,9 @@
-//! `bench overlay`: bytes between containers on two hosts, through the overlay, in the clear and then encrypted, beside a
-//! VXLAN tunnel made by hand between the same hosts and beside no tunnel at all, taking turns. The hosts share one machine and one kernel: what
-//! is compared is the work for each byte, not wires.
+//! `bench overlay`: bytes between containers on two hosts, through the overlay, in the clear and then encrypted, beside
+//! VXLAN tunnels made by hand between the same hosts, without and with what containers have around them, and beside no
+//! tunnel at all, taking turns. The hosts share one machine and one kernel: what is compared is the work for each
+//! byte, not wires.
+
+mod bridged;
 
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::bridged::{Bridged, MTU};
 use super::contender::Contender;
 use super::product::Drover;
 use super::stage::{IMAGE, Measured, Stage};
@@ -69,7 +73,8 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     let mut drover = Drover::new(&cluster)?;
     drover.deploy(bed.hosts.len())?;
     let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
-    let mut ways = vec![by_hand(bed)?, overlay(&cluster, "in the clear")?, no_tunnel(bed)?];
+    let mut ways =
+        vec![by_hand(bed)?, bridged(bed)?, overlay(&cluster, "in the clear")?, no_tunnel(bed)?];
     rows.extend(measure(arguments, &ways)?);
     ways.truncate(1);
     encrypt(&cluster)?;
@@ -83,7 +88,7 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
 
 /// Every way in turn, again and again; a row for each, beside the first.
 fn measure(arguments: &Arguments, ways: &[Way]) -> Result<Vec<Vec<String>>, BenchError> {
-    let mut rates: Vec<Vec<f64>> = ways.iter().map(|_| Vec::new()).collect();
+    let mut rates = vec![Vec::new(); ways.len()];
     for _ in 0..arguments.rounds {
         for (way, rates) in ways.iter().zip(&mut rates) {
             let line = iperf::client(&way.address, PORT, arguments.seconds);
@@ -133,7 +138,7 @@ fn by_hand(bed: &Testbed) -> Result<Way, BenchError> {
         let (local, remote) = (bed.host(own)?.address, bed.host(other)?.address);
         for line in [
             format!(
-                "link add {name} type vxlan id {vni} dstport {port} local {local} remote {remote}"
+                "link add {name} mtu {MTU} type vxlan id {vni} dstport {port} local {local} remote {remote}"
             ),
             format!("address add 10.99.99.{own}/24 dev {name}"),
             format!("link set {name} up"),
@@ -143,6 +148,16 @@ fn by_hand(bed: &Testbed) -> Result<Way, BenchError> {
         }
     }
     between_hosts(bed, "plain VXLAN, host to host", format!("10.99.99.{}", ENDS[0]))
+}
+
+/// Between two ends as containers have them, through another tunnel by hand.
+fn bridged(bed: &Testbed) -> Result<Way, BenchError> {
+    let name = "plain VXLAN, bridge and links on either side";
+    let made = Bridged::make(bed)?;
+    let receiver = receive(bed, name, &made.command(ENDS[0], &iperf::server(PORT))?)?;
+    let sender = move |line: &str| made.command(ENDS[1], line);
+    let address = bridged::address(ENDS[0]).to_string();
+    Ok(Way { name, address, sender: Box::new(sender), _receiver: receiver })
 }
 
 fn between_hosts(bed: &Testbed, name: &'static str, address: String) -> Result<Way, BenchError> {

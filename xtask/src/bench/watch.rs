@@ -27,6 +27,8 @@ pub(super) struct Marks {
     pub(super) made: Span,
     /// Containers began to run.
     pub(super) up: Span,
+    /// Containers were found healthy.
+    pub(super) healthy: Span,
 }
 
 /// The first and the last moment at which something happened.
@@ -88,6 +90,12 @@ impl Watch {
         self.wait(patience, |watch| watch.up.len() >= count).then_some(self.marks)
     }
 
+    /// Wait until one is found healthy; when that was.
+    pub(super) fn wait_until_healthy(&mut self, patience: Duration) -> Option<SystemTime> {
+        self.wait(patience, |watch| watch.marks.healthy != Span::default());
+        self.marks.healthy.moments.map(|(_, last)| last)
+    }
+
     /// Wait until there are none any more.
     pub(super) fn wait_until_gone(&mut self, patience: Duration) -> bool {
         self.wait(patience, |watch| watch.there.is_empty())
@@ -115,6 +123,7 @@ impl Watch {
                 self.marks.up.mark(at);
                 self.up.insert(id);
             }
+            "health_status: healthy" => self.marks.healthy.mark(at),
             "die" => drop(self.up.remove(&id)),
             "destroy" => drop(self.there.remove(&id)),
             _ => {}

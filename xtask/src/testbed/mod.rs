@@ -207,6 +207,11 @@ impl Testbed {
         Ok(command)
     }
 
+    /// A host's network namespace, as a file.
+    pub fn network(&self, host: u8) -> Result<PathBuf, TestbedError> {
+        Ok(PathBuf::from(format!("/proc/{}/ns/net", self.running(host)?)))
+    }
+
     /// The first process of a host that must be on.
     fn running(&self, host: u8) -> Result<i32, TestbedError> {
         self.host(host)?;

@@ -15,7 +15,7 @@ mod stand;
 mod tally;
 mod trouble;
 mod who;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Duration;
 

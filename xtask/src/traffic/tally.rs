@@ -69,7 +69,8 @@ struct Moments {
 }
 
 /// A request's end.
-pub(super) enum End {
+#[derive(Debug)]
+pub(crate) enum End {
     Good,
     /// Ended by the other side, in an orderly way.
     Orderly,

@@ -7,24 +7,24 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::tally::End;
+pub(crate) use super::tally::End;
 
 /// Rounds of a conversation, and the pause between two.
 const ROUNDS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// An answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The connection can carry another request.
-    pub(super) keeps: bool,
-    pub(super) body: String,
+    pub(crate) keeps: bool,
+    pub(crate) body: String,
     /// Which process answered: a number that is another one after each of its starts.
-    pub(super) run: u64,
+    pub(crate) run: u64,
 }
 
 /// Send a request without a body and read its answer.
-pub(super) async fn ask(stream: &mut TcpStream, line: &str, keep: bool) -> io::Result<Answer> {
+pub(crate) async fn ask(stream: &mut TcpStream, line: &str, keep: bool) -> io::Result<Answer> {
     let connection = if keep { "keep-alive" } else { "close" };
     let head = format!(
         "{line} HTTP/1.1\r\nHost: shop\r\nConnection: {connection}\r\nContent-Length: 0\r\n\r\n"
@@ -34,7 +34,7 @@ pub(super) async fn ask(stream: &mut TcpStream, line: &str, keep: bool) -> io::R
 }
 
 /// Ask for another protocol, and say something now and then until the time is over; every word must come back.
-pub(super) async fn converse(stream: &mut TcpStream) -> io::Result<End> {
+pub(crate) async fn converse(stream: &mut TcpStream) -> io::Result<End> {
     let head =
         "GET /converse HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;

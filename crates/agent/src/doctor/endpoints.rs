@@ -9,7 +9,7 @@ use drover_core::{UnitKey, label};
 
 use crate::docker::{ANSWER, Engine, in_time};
 use crate::network::NETWORK;
-use crate::system::DISCOVERY;
+use crate::system::SystemKind;
 
 /// An address that Docker gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(super) async fn given(engine: &Engine) -> Result<Vec<Given>, String> {
 /// Name of the name service's container; empty if there is none.
 pub(super) async fn name_service(engine: &Engine) -> String {
     let ours = format!("{}={}", label::CLUSTER, engine.cluster);
-    let system = format!("{}={DISCOVERY}", label::SYSTEM);
+    let system = format!("{}={}", label::SYSTEM, SystemKind::Discovery.name());
     let filters = HashMap::from([("label", vec![ours, system])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let listed = in_time(ANSWER, engine.client().list_containers(Some(options))).await;
@@ -83,7 +83,7 @@ fn described(given: Given, container: Option<&ContainerSummary>, cluster: &str) 
     Given {
         container: if up { name(container) } else { String::new() },
         unit: labels.get(label::UNIT).filter(|_| ours).and_then(|unit| unit.parse().ok()),
-        answers_names: ours && labels.get(label::SYSTEM).is_some_and(|what| what == DISCOVERY),
+        answers_names: ours && labels.get(label::SYSTEM).is_some_and(|what| what == SystemKind::Discovery.name()),
         ..given
     }
 }

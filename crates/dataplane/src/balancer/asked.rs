@@ -23,7 +23,7 @@ pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) host: String,
     pub(super) path: PathAndQuery,
-    pub(super) arrival: Arrival,
+    pub(super) arrival: Arc<Arrival>,
     pub(super) is_grpc: bool,
     headers: HeaderMap,
     /// Not there while it is lent to a connection.
@@ -39,7 +39,7 @@ impl Asked {
         parts: Parts,
         body: Incoming,
         host: String,
-        arrival: Arrival,
+        arrival: Arc<Arrival>,
     ) -> Option<Self> {
         let path = parts.uri.path_and_query()?.clone();
         let protocol = headers::upgrade_asked(&parts.headers);

@@ -30,8 +30,8 @@ use super::tunnel::tunnel;
 /// Answer one request.
 pub(super) async fn forward(
     mut request: Request<Incoming>,
-    arrival: Arrival,
-    shared: Arc<Shared>,
+    arrival: Arc<Arrival>,
+    shared: &Arc<Shared>,
 ) -> Response<Answer> {
     let version = request.version();
     let mut response = if request.method() == Method::CONNECT {
@@ -39,7 +39,7 @@ pub(super) async fn forward(
     } else {
         let asks = headers::upgrade_asked(request.headers()).is_some();
         let client = asks.then(|| hyper::upgrade::on(&mut request));
-        answer(request, client, arrival, &shared).await
+        answer(request, client, arrival, shared).await
     };
     if shared.is_stopping() && version <= Version::HTTP_11 {
         let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -52,7 +52,7 @@ pub(super) async fn forward(
 async fn answer(
     request: Request<Incoming>,
     client: Option<OnUpgrade>,
-    arrival: Arrival,
+    arrival: Arc<Arrival>,
     shared: &Arc<Shared>,
 ) -> Response<Answer> {
     let host = host_of(&request);
@@ -165,8 +165,10 @@ fn hand_back(
     let upgrade = headers::upgrade_asked(response.headers());
     let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     *response.version_mut() = Version::HTTP_11;
-    // For the access log; no client sees it.
-    response.extensions_mut().insert(in_flight.target().unit);
+    if shared.access.is_open() {
+        // For the access log; no client sees it.
+        response.extensions_mut().insert(in_flight.target().unit);
+    }
     headers::strip(response.headers_mut());
     if let Some(sticky) = &route.sticky {
         let (token, own) = (asked.token(Some(sticky)), &in_flight.target().token);

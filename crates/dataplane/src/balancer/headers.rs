@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{
-    CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, COOKIE, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE,
 };
 
-/// How a request came in.
-#[derive(Clone, Copy, Debug)]
+/// How a connection came in, and what of it is said in headers: the same for all its requests, so it is put into
+/// words once.
+#[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) client: SocketAddr,
     /// The address that was called.
@@ -17,6 +17,17 @@ pub(super) struct Arrival {
     pub(super) port: u16,
     /// By TLS, which ended here.
     pub(super) is_secure: bool,
+    said: Said,
+}
+
+/// Values of headers.
+#[derive(Debug)]
+struct Said {
+    client: HeaderValue,
+    scheme: HeaderValue,
+    port: HeaderValue,
+    /// Of `forwarded`, without the host.
+    forwarded: String,
 }
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
@@ -25,23 +36,11 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Of one connection, not of the message.
-static HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-
 /// The protocol the client asks to change to on this connection, if it does.
 pub(super) fn upgrade_asked(headers: &HeaderMap) -> Option<HeaderValue> {
+    let protocol = headers.get(UPGRADE)?;
     let asks = tokens(headers).any(|token| token.eq_ignore_ascii_case("upgrade"));
-    headers.get(UPGRADE).filter(|_| asks).cloned()
+    asks.then(|| protocol.clone())
 }
 
 /// Let the connection change to that protocol.
@@ -50,21 +49,74 @@ pub(super) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// What a `connection` header says that names no header, or one that is dropped anyway.
-const NAMELESS: [&str; 3] = ["keep-alive", "close", "upgrade"];
+/// Whether it belongs to one connection, not to the message. There is mostly none: comparing the names that are there
+/// costs less than looking all of these up.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "keep-alive"
+            | "proxy-connection"
+    )
+}
 
-/// Drop what belongs to the connection it came on. There is mostly little of it, and comparing a few names costs less
-/// than looking all of these up.
+/// Whether that is all a `connection` header says: none names another header.
+fn is_nameless(value: &HeaderValue) -> bool {
+    let known: [&[u8]; 3] = [b"keep-alive", b"close", b"upgrade"];
+    known.iter().any(|known| value.as_bytes().eq_ignore_ascii_case(known))
+}
+
+/// Drop what belongs to the connection it came on.
 pub(super) fn strip(headers: &mut HeaderMap) {
-    let is_name = |token: &&str| !NAMELESS.iter().any(|known| token.eq_ignore_ascii_case(known));
-    let named = tokens(headers).filter(is_name).filter_map(|token| token.parse().ok());
-    for name in named.collect::<Vec<HeaderName>>() {
-        headers.remove(name);
-    }
-    for name in &HOP_BY_HOP {
-        if headers.keys().any(|held| held == name) {
+    if !headers.get_all(CONNECTION).iter().all(is_nameless) {
+        let named = tokens(headers).filter_map(|token| token.parse().ok());
+        for name in named.collect::<Vec<HeaderName>>() {
             headers.remove(name);
         }
+    }
+    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
+        headers.remove(name);
+    }
+}
+
+impl Arrival {
+    /// Of a connection.
+    pub(super) fn new(client: SocketAddr, called: SocketAddr, port: u16, is_secure: bool) -> Self {
+        let scheme = if is_secure { "https" } else { "http" };
+        let address = client.ip().to_canonical();
+        // RFC 7239: what needs quotes is quoted.
+        let forwarded = match address {
+            IpAddr::V4(address) => format!("for={address};proto={scheme}"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\";proto={scheme}"),
+        };
+        // An address has no characters that a header may not have.
+        let address = HeaderValue::try_from(address.to_string());
+        let said = Said {
+            client: address.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            scheme: HeaderValue::from_static(scheme),
+            port: port.into(),
+            forwarded,
+        };
+        Self { client, called, port, is_secure, said }
+    }
+
+    /// Of `forwarded`. A host that can't be quoted is left out.
+    fn forwarded(&self, host: &str) -> Option<HeaderValue> {
+        let said = &self.said.forwarded;
+        let mut text = String::with_capacity(said.len() + host.len() + ";host=\"\"".len());
+        text.push_str(said);
+        if !host.is_empty() && !host.contains(['"', '\\']) {
+            text.push_str(";host=\"");
+            text.push_str(host);
+            text.push('"');
+        }
+        HeaderValue::try_from(text).ok()
     }
 }
 
@@ -73,50 +125,49 @@ pub(super) fn prepare(headers: &mut HeaderMap, arrival: &Arrival, host: &str) {
     strip(headers);
     // We read the body as soon as the target does, and that says "continue".
     headers.remove(EXPECT);
-    join(headers, COOKIE, "; ", None);
-    let client = arrival.client.ip().to_canonical();
-    let scheme = if arrival.is_secure { "https" } else { "http" };
-    join(headers, FORWARDED_FOR, ", ", Some(client.to_string()));
-    join(headers, FORWARDED, ", ", Some(forwarded(client, scheme, host)));
-    set_once(headers, FORWARDED_PROTO, || HeaderValue::from_static(scheme));
-    set_once(headers, FORWARDED_PORT, || arrival.port.into());
-    let held = headers.get(HOST).filter(|held| held.as_bytes() == host.as_bytes());
-    let value = held.cloned().or_else(|| HeaderValue::from_str(host).ok());
+    join_cookies(headers);
+    let said = &arrival.said;
+    append(headers, FORWARDED_FOR, said.client.clone());
+    if let Some(forwarded) = arrival.forwarded(host) {
+        append(headers, FORWARDED, forwarded);
+    }
+    // What a balancer before this one said of the rest stays: it knows better.
+    headers.entry(FORWARDED_PROTO).or_insert_with(|| said.scheme.clone());
+    headers.entry(FORWARDED_PORT).or_insert_with(|| said.port.clone());
+    let held = headers.get(HOST).filter(|held| held.as_bytes() == host.as_bytes()).cloned();
+    let value = held.or_else(|| HeaderValue::from_str(host).ok());
     if let Some(value) = value.filter(|value| !value.is_empty()) {
-        set_once(headers, FORWARDED_HOST, || value.clone());
-        headers.insert(HOST, value);
+        // There may have been several.
+        headers.insert(HOST, value.clone());
+        headers.entry(FORWARDED_HOST).or_insert(value);
     }
 }
 
-/// One line instead of many, with one more value at its end. HTTP/2 splits cookies; HTTP/1.1 must not.
-fn join(headers: &mut HeaderMap, name: HeaderName, separator: &str, last: Option<String>) {
-    if !headers.contains_key(&name) {
-        let value = last.and_then(|last| HeaderValue::try_from(last).ok());
-        value.map(|value| headers.insert(name, value));
-        return;
+/// One more value at the end of a list, in one line.
+fn append(headers: &mut HeaderMap, name: HeaderName, last: HeaderValue) {
+    match headers.entry(name) {
+        Entry::Vacant(place) => {
+            place.insert(last);
+        }
+        Entry::Occupied(mut held) => {
+            let all = held.iter().chain([&last]).map(HeaderValue::as_bytes);
+            let all = all.collect::<Vec<_>>().join(&b", "[..]);
+            if let Ok(value) = HeaderValue::from_bytes(&all) {
+                held.insert(value);
+            }
+        }
     }
-    let held = headers.get_all(&name).iter().map(|value| value.as_bytes().to_vec());
-    let all: Vec<Vec<u8>> = held.chain(last.map(String::into_bytes)).collect();
-    if let Ok(value) = HeaderValue::from_bytes(&all.join(separator.as_bytes()))
-        && !all.is_empty()
+}
+
+/// HTTP/2 splits cookies; HTTP/1.1 must not.
+fn join_cookies(headers: &mut HeaderMap) {
+    let held = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let all: Vec<&[u8]> = held.collect();
+    if all.len() > 1
+        && let Ok(value) = HeaderValue::from_bytes(&all.join(&b"; "[..]))
     {
-        headers.insert(name, value);
+        headers.insert(COOKIE, value);
     }
-}
-
-/// RFC 7239: what needs quotes is quoted; a host that can't be is left out.
-fn forwarded(client: IpAddr, scheme: &str, host: &str) -> String {
-    let host = if host.contains(['"', '\\']) { "" } else { host };
-    let (before, after) = if host.is_empty() { ("", "") } else { (";host=\"", "\"") };
-    match client {
-        IpAddr::V4(client) => format!("for={client};proto={scheme}{before}{host}{after}"),
-        IpAddr::V6(client) => format!("for=\"[{client}]\";proto={scheme}{before}{host}{after}"),
-    }
-}
-
-/// What a balancer before this one said stays: it knows better.
-fn set_once(headers: &mut HeaderMap, name: HeaderName, value: impl FnOnce() -> HeaderValue) {
-    headers.entry(name).or_insert_with(value);
 }
 
 fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -167,7 +218,7 @@ mod tests {
         let mut headers = parse(came);
         let client = SocketAddr::from(([192, 0, 2, 7], 4711));
         let called = SocketAddr::from(([192, 0, 2, 1], 80));
-        let arrival = Arrival { client, called, port: 80, is_secure: false };
+        let arrival = Arrival::new(client, called, 80, false);
         prepare(&mut headers, &arrival, "www.abc.com:80");
         let mut lines: Vec<String> =
             headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();

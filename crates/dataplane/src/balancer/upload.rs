@@ -16,8 +16,8 @@ use super::clock::now_ms;
 pub(super) enum Upload {
     /// Nothing; the request can be sent again.
     Empty,
-    /// What the client sends.
-    Streamed(Streamed),
+    /// What the client sends; apart, since most requests have none, and all are handed on several times.
+    Streamed(Box<Streamed>),
 }
 
 /// A body with its pace.
@@ -71,7 +71,7 @@ impl Upload {
             return (Self::Empty, pace);
         }
         let streamed = Streamed { body, pace: pace.clone(), silence: SILENCE, timer: None };
-        (Self::Streamed(streamed), pace)
+        (Self::Streamed(Box::new(streamed)), pace)
     }
 
     /// How long the client may keep everybody waiting.

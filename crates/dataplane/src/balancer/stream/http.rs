@@ -37,18 +37,13 @@ pub(super) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let client = caller.ends.client;
-    let arrival = Arrival {
-        client,
-        called: caller.ends.called,
-        port: caller.port,
-        is_secure: caller.is_secure,
-    };
-    let each = shared.clone();
+    let arrival = Arrival::new(client, caller.ends.called, caller.port, caller.is_secure);
+    let (arrival, each) = (Arc::new(arrival), shared.clone());
     let service = service_fn(move |request| {
-        let each = each.clone();
-        let visit = each.access.is_open().then(|| visit(&request, arrival));
+        let (arrival, each) = (arrival.clone(), each.clone());
+        let visit = each.access.is_open().then(|| Box::new(visit(&request, &arrival)));
         async move {
-            let answer = forward(request, arrival, each.clone()).await;
+            let answer = forward(request, arrival, &each).await;
             Ok::<_, Infallible>(Logged::answer(answer, visit, &each))
         }
     });
@@ -70,7 +65,7 @@ pub(super) async fn serve<S>(
     }
 }
 
-fn visit<B>(request: &Request<B>, arrival: Arrival) -> Visit {
+fn visit<B>(request: &Request<B>, arrival: &Arrival) -> Visit {
     let mut visit = Visit::begin(arrival.client, arrival.port, request.method().as_str());
     visit.host = host_of(request);
     visit.path.push_str(request.uri().path());

@@ -16,7 +16,7 @@ use super::super::refusal::Refusal;
 /// A body, and the visit it ends, if that is to be told.
 pub(super) struct Logged<B> {
     body: B,
-    visit: Option<(Visit, Arc<Shared>)>,
+    visit: Option<(Box<Visit>, Arc<Shared>)>,
     is_whole: bool,
 }
 
@@ -24,7 +24,7 @@ impl<B: Body> Logged<B> {
     /// Of an answer, which says itself who gave it or why nobody did.
     pub(super) fn answer(
         answer: Response<B>,
-        visit: Option<Visit>,
+        visit: Option<Box<Visit>>,
         shared: &Arc<Shared>,
     ) -> Response<Self> {
         let visit = visit.map(|mut visit| {
@@ -76,7 +76,7 @@ impl<B> Drop for Logged<B> {
             if !self.is_whole {
                 visit.cause.get_or_insert_with(|| "CutOff".to_owned());
             }
-            shared.access.tell(visit);
+            shared.access.tell(*visit);
         }
     }
 }
