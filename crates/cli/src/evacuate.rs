@@ -21,7 +21,7 @@ const HELD_FOR: Duration = Duration::from_secs(10);
 /// `host evacuate HOST…`.
 pub(crate) async fn evacuate(command: &Evacuate, reporter: &Reporter) -> Result<(), Failure> {
     let operator = &command.hosts.operator;
-    let deadline = deadline(&operator.output);
+    let deadline = deadline(operator.output);
     let client = connect(operator).await?;
     let all = all_hosts(&client).await?;
     let chosen = choose(&all, &command.hosts.hosts).map_err(Failure::Failed)?;

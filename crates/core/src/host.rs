@@ -61,6 +61,7 @@ pub struct Evacuation {
 
 impl Host {
     /// As users have it who put the host to use, or out of use with what is on it; either way nothing more leaves it.
+    #[must_use]
     pub fn switched(&self, active: bool) -> Self {
         Self { active, evacuation: None, ..self.clone() }
     }

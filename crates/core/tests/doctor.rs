@@ -150,6 +150,7 @@ fn host(n: u64) -> Host {
         labels: BTreeMap::new(),
         address: format!("10.0.0.{n}"),
         subnet: Some(format!("10.42.{n}.0/24")),
+        evacuation: None,
         active: true,
         memory_limit: None,
         milli_cpu_limit: None,

@@ -207,7 +207,7 @@ impl<D: Device, O: Fn() -> Result<D, String>> Service<D, O> {
         {
             // The device is gone, or the port: it is tried again.
             carried.end().await;
-            self.shut = "the device or the port went away; trying on".to_owned();
+            "the device or the port went away; trying on".clone_into(&mut self.shut);
         }
         if let Some(carried) = &self.carried {
             upkeep(&carried.shared).await;

@@ -157,7 +157,7 @@ fn bridged(bed: &Testbed) -> Result<Way, BenchError> {
     let receiver = receive(bed, name, &made.command(ENDS[0], &iperf::server(PORT))?)?;
     let sender = move |line: &str| made.command(ENDS[1], line);
     let address = bridged::address(ENDS[0]).to_string();
-    Ok(Way { name, address, sender: Box::new(sender), _receiver: receiver })
+    Ok(Way { name: name.to_owned(), address, sender: Box::new(sender), _receiver: receiver })
 }
 
 fn between_hosts(bed: &Testbed, name: &'static str, address: String) -> Result<Way, BenchError> {

@@ -14,7 +14,7 @@ use xtask::wait::wait;
 use super::stage::{Done, Stage};
 
 /// Hosts are told of each other, and name services start, after the hosts are active.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_mins(1);
 
 impl Stage {
     /// A stack on all hosts, and a doctor who has nothing to say of it.

@@ -8,9 +8,9 @@
 
 mod bad_input;
 mod bad_upgrades;
-mod evacuate;
 mod clients;
 mod doctor;
+mod evacuate;
 mod fixed_port;
 mod full_disk;
 mod healing;

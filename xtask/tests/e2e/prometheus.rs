@@ -19,7 +19,7 @@ use xtask::wait::wait;
 use super::stage::Stage;
 
 /// Until a change is seen: containers that start and stop, and the half minute between two looks at the list of names.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A target as `address node service tags health`.
 type Targets = BTreeSet<String>;

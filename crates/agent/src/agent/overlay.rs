@@ -14,7 +14,7 @@ use super::{Agent, AgentResult};
 use crate::docker::Engine;
 use crate::doctor::Known;
 use crate::ledger::LedgerError;
-use crate::network::addresses::requested;
+use crate::network::addresses::{Addresses, requested};
 use crate::network::subnet::Subnet;
 use crate::network::{Kept, Task, keep, names};
 use crate::op::{DockerOp, UnitOps};
@@ -191,7 +191,7 @@ impl Agent {
             network: self.assignment.network.clone(),
             sealing: self.sealing(),
             problem: self.facts.problem.clone(),
-            kept: self.ledger.addresses().map(|addresses| addresses.by_slot()).unwrap_or_default(),
+            kept: self.ledger.addresses().map(Addresses::by_slot).unwrap_or_default(),
         }
     }
 

@@ -155,14 +155,14 @@ fn body(
             name: Some(RestartPolicyNameEnum::ALWAYS),
             maximum_retry_count: None,
         }),
-        cap_drop: one("ALL"),
-        security_opt: one("no-new-privileges:true"),
+        cap_drop: Some(one("ALL")),
+        security_opt: Some(one("no-new-privileges:true")),
         readonly_rootfs: Some(true),
         ..HostConfig::default()
     };
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
-        entrypoint: one("/drover"),
+        entrypoint: Some(one("/drover")),
         cmd: Some(command.into_iter().map(str::to_owned).collect()),
         labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
         ..ContainerCreateBody::default()
@@ -182,7 +182,7 @@ fn on_network(body: ContainerCreateBody, host_config: HostConfig) -> ContainerCr
         }),
         host_config: Some(HostConfig {
             network_mode: Some(NETWORK.to_owned()),
-            cap_add: one("NET_BIND_SERVICE"),
+            cap_add: Some(one("NET_BIND_SERVICE")),
             ..host_config
         }),
         ..body
@@ -199,7 +199,7 @@ fn on_host(body: ContainerCreateBody, host_config: HostConfig) -> ContainerCreat
     ContainerCreateBody {
         host_config: Some(HostConfig {
             network_mode: Some("host".to_owned()),
-            cap_add: one("NET_ADMIN"),
+            cap_add: Some(one("NET_ADMIN")),
             devices: Some(vec![device]),
             ..host_config
         }),
@@ -207,8 +207,8 @@ fn on_host(body: ContainerCreateBody, host_config: HostConfig) -> ContainerCreat
     }
 }
 
-fn one(text: &str) -> Option<Vec<String>> {
-    Some(vec![text.to_owned()])
+fn one(text: &str) -> Vec<String> {
+    vec![text.to_owned()]
 }
 
 fn endpoint() -> EndpointSettings {

@@ -83,7 +83,8 @@ fn described(given: Given, container: Option<&ContainerSummary>, cluster: &str) 
     Given {
         container: if up { name(container) } else { String::new() },
         unit: labels.get(label::UNIT).filter(|_| ours).and_then(|unit| unit.parse().ok()),
-        answers_names: ours && labels.get(label::SYSTEM).is_some_and(|what| what == SystemKind::Discovery.name()),
+        answers_names: ours
+            && labels.get(label::SYSTEM).is_some_and(|what| what == SystemKind::Discovery.name()),
         ..given
     }
 }

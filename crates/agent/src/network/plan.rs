@@ -548,7 +548,7 @@ mod tests {
         let mut network = network(&[(2, "10.0.0.2")]);
         follow(&mut seen, &network, 1500);
         network.encrypted = true;
-        let mut step = |seen: &mut Seen, network: &HostNetwork, up: &[u64], late| {
+        let step = |seen: &mut Seen, network: &HostNetwork, up: &[u64], late| {
             let up = up.iter().copied().collect();
             let sealing = Sealing { up, late, there: true, ..Sealing::default() };
             change(seen, network, 1500, &sealing)

@@ -13,9 +13,7 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::slot::{find_host, has_arrived, in_slot, leaves, make};
 use crate::schedule::container_name;
-use crate::{
-    Desired, Host, Service, Slot, Unit, UnitKey, UpgradePhase, Wanted, World, derive,
-};
+use crate::{Desired, Host, Service, Slot, Unit, UnitKey, UpgradePhase, Wanted, World, derive};
 
 /// One step of every move under way; the slots that are still moving. Before anything else is decided of them, so that
 /// what follows finds one unit to a slot and revision that counts.

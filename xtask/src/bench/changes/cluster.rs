@@ -14,7 +14,7 @@ use crate::bench::stage::Stage;
 use crate::bench::watch::Watch;
 use crate::bench::{BenchError, io};
 use crate::cluster::Cluster;
-use crate::http::{Place, Request};
+use crate::http::{Answer, Place, Request};
 use crate::images;
 use crate::wait::wait;
 
@@ -174,6 +174,6 @@ fn stuck(what: String) -> BenchError {
 /// The host name of who answers through a balancer.
 fn who(balancer: SocketAddr) -> Option<String> {
     let request = Request { patience: Duration::from_secs(5), ..Request::new("GET", "/") };
-    let answer = request.send(&Place::Tcp(balancer)).ok().filter(|a| a.is_success())?;
+    let answer = request.send(&Place::Tcp(balancer)).ok().filter(Answer::is_success)?;
     Some(answer.text().lines().nth(1)?.to_owned())
 }
