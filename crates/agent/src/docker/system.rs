@@ -236,8 +236,16 @@ mod tests {
     fn who_encrypts_may_take_hold_of_a_device_and_no_more() {
         let told = container(SystemKind::Cipher);
         let host = &told["HostConfig"];
-        insta::assert_snapshot!(told["Cmd"], @"");
-        insta::assert_snapshot!(host, @"");
+        insta::assert_snapshot!(told["Cmd"], @r#"["cipher","--config","/cipher/cipher.json","--status","/cipher/drover-cipher-0123456789ab.status.json","--device","drover-wg"]"#);
+        let keys: Vec<&String> = host.as_object().unwrap().keys().collect();
+        assert_eq!(keys.len(), 8, "{host}");
+        assert_eq!(host["NetworkMode"], "host");
+        assert_eq!(
+            (&host["CapDrop"][0], &host["CapAdd"]),
+            (&serde_json::json!("ALL"), &serde_json::json!(["NET_ADMIN"]))
+        );
+        assert_eq!(host["Devices"][0]["PathOnHost"], "/dev/net/tun");
+        assert_eq!(host["Binds"][0], "/state/cipher:/cipher");
     }
 
     #[test]

@@ -532,7 +532,7 @@ mod tests {
         let other = |seen: &mut Seen| seen.tunnels.get_mut(&Tunnel::Clear).unwrap().vni = 8;
         check(
             other,
-            "- tunnel, Clear 7, mtu 1450, attach, 02:64:0a:2a:02:01 at 10.0.0.2, port Clear",
+            "- Clear, Clear 7, mtu 1450, attach, 02:64:0a:2a:02:01 at 10.0.0.2, port Clear",
         );
         let source = |seen: &mut Seen| {
             for route in seen.routes.values_mut() {
