@@ -72,18 +72,12 @@ fn one_way(old: &Unit, new: &Unit, fail: Fail) {
 
 /// A unit that answers requests is stopped only when every balancer has let go of it and nothing is in flight to it,
 /// or when its time is over. Balancers that were given up are not waited for.
-fn drained(
-    (before, after): (&World, &World),
-    old: &Unit,
-    new: &Unit,
-    now: Time,
-    fail: Fail,
-) {
+fn drained((before, after): (&World, &World), old: &Unit, new: &Unit, now: Time, fail: Fail) {
     // A host that is given up in this very step is gone already.
     let is_lost = |host| before.is_lost(host) || after.is_lost(host);
     let stops = old.desired <= Desired::Draining && new.desired >= Desired::Stopped;
-    let gone = is_lost(old.host)
-        || before.host(old.host).is_none_or(|host| host.removed_at.is_some());
+    let gone =
+        is_lost(old.host) || before.host(old.host).is_none_or(|host| host.removed_at.is_some());
     let answers = before.observed(old.key).is_some_and(|seen| seen.ready);
     let over = old.drain_until.is_some_and(|until| now >= until);
     let spec = before.template(old.key.service, old.key.revision).map(|t| &t.primary);
