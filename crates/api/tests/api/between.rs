@@ -207,8 +207,8 @@ fn what_cannot_be_is_refused() {
     let neither = pair.act(&v1, "upgrade", json!({}), 422);
     assert_eq!(neither["code"], "MissingRequired");
     assert_eq!(pair.states(), [at("active", 2), at("active", 0)], "nothing has moved");
-    pair.upgrade(&v1, json!({}), 202);
     let third = pair.make("v3", 1);
+    pair.upgrade(&v1, json!({}), 202);
     let error = pair.upgrade(&third, json!({}), 422);
     assert_eq!(error["code"], "InvalidState");
     assert!(error["message"].as_str().unwrap().contains("v1 is being upgraded to v2"), "{error}");

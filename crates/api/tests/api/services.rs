@@ -368,8 +368,8 @@ fn what_an_upgrade_cannot_do() {
         ),
         (
             json!({ "toServiceStrategy": { "toServiceId": "1s9" } }),
-            json!("toServiceStrategy"),
-            "InvalidOption",
+            json!("toServiceId"),
+            "InvalidReference",
         ),
     ] {
         let before = one.bench.world.revision;

@@ -18,7 +18,7 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
         match after.unit(key) {
             Some(new) if new.serial == old.serial => {
                 one_way(old, new, &mut fail);
-                drained(before, old, new, now, &mut fail);
+                drained((before, after), old, new, now, &mut fail);
             }
             // Forgotten; a new unit may have its key at once.
             Some(_) | None => dropped(before, old, &mut fail),
@@ -80,12 +80,14 @@ fn one_way(old: &Unit, new: &Unit, fail: Fail) {
 /// A unit that answers requests is stopped only when every balancer has let go of it and nothing is in flight to it,
 /// or when its time is over; its time is cut short only when every balancer has let go of it. Balancers that were given
 /// up are not waited for.
-fn drained(before: &World, old: &Unit, new: &Unit, now: Time, fail: Fail) {
+fn drained((before, after): (&World, &World), old: &Unit, new: &Unit, now: Time, fail: Fail) {
+    // A host that is given up in this very step is gone already.
+    let is_lost = |host| before.is_lost(host) || after.is_lost(host);
     let stops = old.desired <= Desired::Draining && new.desired >= Desired::Stopped;
     let drains = old.desired == Desired::Draining;
     let hurries = drains && new.desired == old.desired && new.drain_until < old.drain_until;
-    let gone = before.is_lost(old.host)
-        || before.host(old.host).is_none_or(|host| host.removed_at.is_some());
+    let gone =
+        is_lost(old.host) || before.host(old.host).is_none_or(|host| host.removed_at.is_some());
     let answers = before.observed(old.key).is_some_and(|seen| seen.ready);
     let over = |in_ms: u64| old.drain_until.is_some_and(|until| now + in_ms >= until);
     let spec = before.template(old.key.service, old.key.revision).map(|t| &t.primary);
@@ -99,7 +101,7 @@ fn drained(before: &World, old: &Unit, new: &Unit, now: Time, fail: Fail) {
         let is_one = service
             .is_some_and(|s| s.kind == crate::ServiceKind::Balancer && Some(s.project) == project);
         let runs = before.observed(balancer.key).is_some_and(|seen| seen.phase == Phase::Running);
-        if !is_one || !runs || before.is_lost(balancer.host) || balancer.key == old.key {
+        if !is_one || !runs || is_lost(balancer.host) || balancer.key == old.key {
             continue;
         }
         let held = before.balancers_followed.get(&balancer.key);

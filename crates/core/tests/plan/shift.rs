@@ -211,12 +211,13 @@ fn a_balancer_sends_to_both_and_each_is_counted_by_itself() {
     lab.settle();
     // An address for all that runs, or none could be sent to.
     let address = |lab: &mut Lab| {
-        let up: Vec<_> = lab.world.observed.keys().copied().collect();
-        for key in up {
+        let seen = lab.world.observed.iter().map(|(key, seen)| {
+            let mut seen = (**seen).clone();
             let address = format!("10.42.0.{}", key.service.0);
-            let seen = drover_core::ObservedContainer { address, ..Default::default() };
-            lab.see(key, drover_core::Phase::Running, true, seen);
-        }
+            seen.containers.entry(String::new()).or_default().address = address;
+            (*key, std::sync::Arc::new(seen))
+        });
+        lab.world.observed = seen.collect();
     };
     address(&mut lab);
     lab.shift(source, target, 1, 1);
