@@ -197,6 +197,10 @@ pub struct Upgrade {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub between: Option<Between>,
+    // Not among the options of `Between`: whether there are any could not be told then.
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
 }
 
 /// `upgrade …`.
@@ -235,9 +239,6 @@ pub struct Between {
     /// Wait, confirm the upgrade, and remove FROM
     #[arg(short, long)]
     pub cleanup: bool,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub common: Common,
 }
 
 /// `host`.
@@ -417,9 +418,8 @@ impl Command {
             Self::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), .. }) => {
                 Some(&mut s.common)
             }
-            Self::Upgrade(Upgrade { between: Some(between), .. }) => Some(&mut between.common),
-            Self::Upgrade(Upgrade { between: None, .. })
-            | Self::Host(_)
+            Self::Upgrade(upgrade) => Some(&mut upgrade.common),
+            Self::Host(_)
             | Self::Network(_)
             | Self::Certificate(_)
             | Self::Token(_)
@@ -527,7 +527,7 @@ mod tests {
     #[test]
     fn upgrade_is_two_services_or_a_word() {
         let read = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command;
-        let Command::Upgrade(Upgrade { command: None, between: Some(between) }) =
+        let Command::Upgrade(Upgrade { command: None, between: Some(between), .. }) =
             read("drover upgrade v1 v2")
         else {
             panic!("not two services")
@@ -536,12 +536,17 @@ mod tests {
         assert_eq!((between.update_links, between.wait), (None, false));
         let line =
             "drover upgrade v1 v2 --scale -1 --update-links=false --batch-size 1 -w -c -p shop";
-        let Command::Upgrade(Upgrade { between: Some(between), .. }) = read(line) else { panic!() };
+        let Command::Upgrade(Upgrade { between: Some(between), common, .. }) = read(line) else {
+            panic!("not two services")
+        };
         assert_eq!((between.scale, between.update_links), (Some(-1), Some(false)));
         assert!(between.wait && between.cleanup && !between.pull);
-        assert_eq!(between.common.stack.project_name.as_deref(), Some("shop"));
-        let Command::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), between: None }) =
-            read("drover upgrade status web")
+        assert_eq!(common.stack.project_name.as_deref(), Some("shop"));
+        let Command::Upgrade(Upgrade {
+            command: Some(UpgradeCommand::Status(s)),
+            between: None,
+            ..
+        }) = read("drover upgrade status web")
         else {
             panic!("not the status")
         };

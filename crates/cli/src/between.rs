@@ -8,7 +8,7 @@ use drover_compose::ServiceSpec;
 use serde_json::{Value, json};
 
 use crate::Program;
-use crate::args::Between;
+use crate::args::{Between, Common};
 use crate::client::nothing;
 use crate::failure::Failure;
 use crate::progress::{Event, Reporter};
@@ -30,10 +30,11 @@ const INTERVAL_MS: u64 = 2000;
 /// `upgrade FROM TO`.
 pub(crate) async fn upgrade(
     options: &Between,
+    common: &Common,
     program: Program,
     reporter: &Reporter,
 ) -> Result<(), Failure> {
-    let mut session = Session::begin(&options.common, program, reporter).await?;
+    let mut session = Session::begin(common, program, reporter).await?;
     let spec = session.project()?;
     let known = |name: &String| {
         spec.service(name).ok_or_else(|| Failure::Failed(format!("No such service: {name}")))
@@ -55,8 +56,9 @@ pub(crate) async fn upgrade(
     if is_under_way(source, view_of(&views, &to.name)) {
         resume(&session, source).await?;
     } else {
+        let scale = final_scale(options.scale, source).map_err(Failure::Failed)?;
         let target = target(&mut session, to).await?;
-        begin(&session, source, &target, options).await?;
+        begin(&session, source, (&target, scale), options).await?;
     }
     if options.wait || options.cleanup {
         arrive(&session, source, options.cleanup).await?;
@@ -128,10 +130,9 @@ async fn target(session: &mut Session<'_>, spec: &ServiceSpec) -> Result<Service
 async fn begin(
     session: &Session<'_>,
     source: &ServiceView,
-    target: &ServiceView,
+    (target, scale): (&ServiceView, u32),
     options: &Between,
 ) -> Result<(), Failure> {
-    let scale = final_scale(options.scale, source).map_err(Failure::Failed)?;
     let (from, to) = (&source.name, &target.name);
     let says = format!("Upgrading {from} to {to}, scale={scale}");
     session.reporter.tell(&Event::general("upgrade", says));

@@ -273,7 +273,8 @@ impl Task {
                 Command::Pull(Pull { cached: pull.cached, selected: pull.names.into() })
             }
             Self::Upgrade(between) => {
-                Command::Upgrade(Upgrade { command: None, between: Some(between.into()) })
+                let between = Some(between.into());
+                Command::Upgrade(Upgrade { command: None, between, common: Common::default() })
             }
         }
     }
@@ -298,7 +299,6 @@ impl From<RancherUpgrade> for Between {
             wait: upgrade.wait,
             pull: upgrade.pull,
             cleanup: upgrade.cleanup,
-            common: Common::default(),
         }
     }
 }

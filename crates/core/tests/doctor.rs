@@ -498,16 +498,17 @@ fn with_web(known: &str) -> (Ward, UnitKey) {
         generation: 1,
         drain_until: None,
         run: 0,
-        serial: 9,
+        serial: 0, // the next one
         created_at: Time(0),
     };
     let changes = [
         Change::PutStack(serde_json::from_value(stack).unwrap()),
         Change::PutService(serde_json::from_value(service).unwrap()),
         Change::AddRevision(Box::new(revision)),
-        Change::CreateUnit(unit),
     ];
     ward.world = ward.world.commit(&changes).unwrap().0;
+    let unit = Unit { serial: ward.world.next_id, ..unit };
+    ward.world = ward.world.commit(&[Change::CreateUnit(unit)]).unwrap().0;
     let generation = ward.world.unit(key).unwrap().generation;
     let container = ObservedContainer {
         docker_id: "abc".into(),

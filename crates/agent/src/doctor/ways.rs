@@ -160,7 +160,7 @@ mod tests {
             let more = closer(&all);
             if more.is_empty() {
                 let answered = all.iter().filter(|p| p.answered).map(|p| p.bytes).max();
-                return (answered.unwrap(), rounds);
+                return (answered.unwrap_or_default(), rounds);
             }
             all.extend(more);
             rounds += 1;

@@ -201,7 +201,7 @@ impl Bench {
                 continue;
             }
             match plan(&self.world, &Scope::everything(), self.now).wake_at {
-                Some(at) if at > self.now && at - self.now < 30_000 => self.now = at,
+                Some(at) if at > self.now && at - self.now <= 60_000 => self.now = at,
                 _ => return,
             }
         }

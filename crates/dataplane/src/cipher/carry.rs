@@ -158,6 +158,7 @@ async fn take<D: Device>(
         TunnResult::Err(_) | TunnResult::WriteToTunnelV4(..) => Ok(()),
         TunnResult::Done => {
             link.place.heard_from(from);
+            flush(shared, link, pair, opened).await;
             Ok(())
         }
         TunnResult::WriteToNetwork(answer) => {
@@ -182,9 +183,10 @@ async fn take<D: Device>(
     }
 }
 
-/// There is a session: send what was kept for it.
+/// Send what was kept until there is a session, if there is one. Who was asked has one only when the other has spoken:
+/// asked for earlier, what is kept would be put back behind the rest, out of order.
 async fn flush<D>(shared: &Shared<D>, link: &Link, pair: &Pair, buffer: &mut [u8]) {
-    loop {
+    while pair.age().is_some() {
         let result = pair.tunn().decapsulate(None, &[], buffer);
         let TunnResult::WriteToNetwork(datagram) = result else { return };
         shared.send(datagram, link.place.address()).await;
