@@ -346,7 +346,8 @@ fn lingering(
             .iter()
             .any(|note| note.service == unit.service && (note.stuck || note.unit == Some(*unit)))
     };
-    if let Some(left) = left.iter().find(|left| !said(&left.unit)) {
+    // The host's own message says why, or the service's.
+    if let Some(left) = left.iter().find(|left| left.why.is_empty() && !said(&left.unit)) {
         return fail(format!("{} is left on {}, and nothing says why", left.unit, host.hostname));
     }
     let twin = |unit: &&Unit| {

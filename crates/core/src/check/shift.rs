@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::step::is_called_off;
 use crate::{
     Desired, Phase, ServiceId, Shift, Slot, Time, Unit, Upgrade, UpgradePhase, Wanted, World,
 };
@@ -99,7 +100,8 @@ fn kept(before: &World, after: &World, upgrade: &Upgrade, fail: Fail) {
         let goes = after.unit(old.key).is_none_or(|new| new.desired == Desired::Removed);
         let emptied = after.host(old.host).is_some_and(|host| host.evacuation.is_some());
         let host_gone = before.host(old.host).is_none_or(|host| host.removed_at.is_some());
-        if goes && !emptied && !host_gone && !before.is_lost(old.host) && !after.is_lost(old.host) {
+        let excused = emptied || host_gone || is_called_off(after, old);
+        if goes && !excused && !before.is_lost(old.host) && !after.is_lost(old.host) {
             fail("kept", format!("{} was to be kept until finish", old.key));
         }
     }

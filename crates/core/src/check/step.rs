@@ -289,6 +289,15 @@ fn interval(
     }
 }
 
+/// Whether what a unit was to take over from stays: its host is no longer to be emptied.
+pub(super) fn is_called_off(after: &World, unit: &Unit) -> bool {
+    after.units_of(unit.key.service).any(|other| {
+        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
+            && other.key.incarnation < unit.key.incarnation
+            && other.desired != Desired::Removed
+    })
+}
+
 /// Until *finish*, the old units are kept, so that a rollback starts the same containers again.
 fn kept(before: &World, after: &World, service: ServiceId, course: InService, fail: Fail) {
     let (upgrade, _, from, _) = course;
@@ -314,6 +323,7 @@ fn kept(before: &World, after: &World, service: ServiceId, course: InService, fa
             || emptied
             || after.is_lost(old.host)
             || host_gone
+            || is_called_off(after, old)
             || !wanted.contains(&old.key.slot)
             || matches!(old.key.slot, Slot::Host(_));
         if is_old && removed && !excused {
