@@ -37,11 +37,14 @@ pub(super) fn check_shift(
         sides.iter().flat_map(|id| before.units_of(*id)).filter(|u| serves(before, u)).collect();
     // A host that is given up in this very step takes its units down, not the upgrade.
     let served: Vec<&Unit> = served.into_iter().filter(|u| !after.is_lost(u.host)).collect();
-    let (stay, go): (Vec<&Unit>, Vec<&Unit>) = served.iter().partition(|old| {
-        after
-            .unit(old.key)
-            .is_some_and(|new| new.desired == Desired::Running && new.generation == old.generation)
-    });
+    // By slot: one that leaves a host that is to be emptied has another beside it for a while.
+    let slot = |unit: &&Unit| (unit.key.service, unit.key.slot);
+    let remains = |old: &&&Unit| {
+        let new = after.unit(old.key);
+        new.is_some_and(|u| u.desired == Desired::Running && u.generation == old.generation)
+    };
+    let stay: BTreeSet<_> = served.iter().filter(remains).map(slot).collect();
+    let go: BTreeSet<_> = served.iter().map(slot).filter(|slot| !stay.contains(slot)).collect();
     let floor = scale(source).min(scale(target)).saturating_sub(batch);
     if !go.is_empty() && (stay.len() as u64) < floor {
         let what = format!(

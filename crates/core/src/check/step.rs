@@ -147,7 +147,9 @@ fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
         };
     let rolls =
         |u: &Upgrade| matches!(u.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
-    let swapped = before.upgrade(key.service).is_some_and(rolls) || service.restart.is_some();
+    let shift = before.shift(key.service).map(|(upgrade, ..)| upgrade);
+    let upgrade = before.upgrade(key.service).or(shift);
+    let swapped = upgrade.is_some_and(rolls) || service.restart.is_some();
     if !wanted
         || swapped
         || after.is_lost(old.host)

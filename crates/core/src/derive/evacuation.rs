@@ -129,8 +129,12 @@ fn look(world: &World, usage: &Usage, unit: &Unit) -> Left {
         Desired::Running => {}
         Desired::Draining | Desired::Stopped | Desired::Staged | Desired::Removed => {
             let away = !world.is_connected(unit.host);
-            let why = if away { "the host is not connected".to_owned() } else { String::new() };
-            return Left { why, ..on_its_way() };
+            let why = match unit.desired {
+                _ if away => "the host is not connected",
+                Desired::Stopped => "it is kept until another serves in its slot",
+                Desired::Running | Desired::Draining | Desired::Staged | Desired::Removed => "",
+            };
+            return Left { why: why.to_owned(), ..on_its_way() };
         }
     }
     if let Some(why) = stays(world, unit) {
