@@ -430,7 +430,15 @@ impl Command {
     fn operator_mut(&mut self) -> Option<&mut Operator> {
         match self {
             Self::Host(HostCommand::Ls(operator))
-            | Self::Network(NetworkCommand::Doctor(operator))
+            | Self::Network(
+                NetworkCommand::Doctor(operator)
+                | NetworkCommand::RotateKeys(operator)
+                | NetworkCommand::Encryption(
+                    EncryptionCommand::On(operator)
+                    | EncryptionCommand::Off(operator)
+                    | EncryptionCommand::Status(operator),
+                ),
+            )
             | Self::Certificate(CertificateCommand::Ls(operator)) => Some(operator),
             Self::Host(
                 HostCommand::Rm(hosts)
@@ -438,14 +446,6 @@ impl Command {
                 | HostCommand::Deactivate(hosts)
                 | HostCommand::Evacuate(Evacuate { hosts, .. }),
             ) => Some(&mut hosts.operator),
-            Self::Network(
-                NetworkCommand::RotateKeys(operator)
-                | NetworkCommand::Encryption(
-                    EncryptionCommand::On(operator)
-                    | EncryptionCommand::Off(operator)
-                    | EncryptionCommand::Status(operator),
-                ),
-            ) => Some(operator),
             Self::Certificate(CertificateCommand::Add(add)) => Some(&mut add.operator),
             Self::Certificate(CertificateCommand::Rm(some)) => Some(&mut some.operator),
             Self::Token(TokenCommand::Create(named)) | Self::Key(KeyCommand::Create(named)) => {

@@ -15,7 +15,7 @@ use crate::site::{Site, app};
 use crate::wiretap::{Wiretap, forge, holds, port};
 
 /// Nothing that is waited for takes this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What nobody may read.
 const SECRET: &str = "the-cat-is-in-the-sack-and-nobody-sees-it";
 
@@ -83,10 +83,14 @@ fn is_clear(facts: &HostFacts) -> bool {
     facts.tunnels.clear && facts.tunnels.sealed_to.is_empty()
 }
 
+/// Where a container's network is: the engine's process, and the path that the engine has it at.
+type Place = (u32, String);
+
 /// A command in a container's network.
-fn inside(process: i64, line: &str) -> Command {
+fn inside((engine, path): &Place, line: &str) -> Command {
     let mut command = Command::new("nsenter");
-    command.arg(format!("--net=/proc/{process}/ns/net")).args(line.split(' '));
+    // That path is there only in the host's own mounts.
+    command.arg(format!("--net=/proc/{engine}/root{path}")).args(line.split(' '));
     command
 }
 
@@ -94,8 +98,8 @@ fn inside(process: i64, line: &str) -> Command {
 struct Ping(Child);
 
 impl Ping {
-    fn begin(process: i64, to: &str) -> Self {
-        let mut command = inside(process, &format!("ping -q -n -i 0.005 -p 7365637265742e21 {to}"));
+    fn begin(from: &Place, to: &str) -> Self {
+        let mut command = inside(from, &format!("ping -q -n -i 0.005 -p 7365637265742e21 {to}"));
         Self(command.stdout(Stdio::piped()).spawn().expect("ping is installed"))
     }
 
@@ -112,8 +116,8 @@ impl Ping {
 }
 
 /// How many UDP packets came that nobody wanted.
-fn unwanted(process: i64) -> u32 {
-    let told = inside(process, "cat /proc/net/snmp").output().unwrap();
+fn unwanted(place: &Place) -> u32 {
+    let told = inside(place, "cat /proc/net/snmp").output().unwrap();
     let told = String::from_utf8(told.stdout).unwrap();
     let line = told.lines().filter(|line| line.starts_with("Udp:")).nth(1).unwrap();
     line.split(' ').nth(2).unwrap().parse().unwrap()
@@ -122,7 +126,7 @@ fn unwanted(process: i64) -> u32 {
 struct Container {
     id: String,
     address: String,
-    process: i64,
+    place: Place,
     mac: [u8; 6],
 }
 
@@ -130,22 +134,23 @@ impl Container {
     async fn of(site: &Site, seen: &Observed) -> Self {
         let id = seen.containers[""].docker_id.clone();
         let told = site.inspect(&id).await;
-        let networks = told.network_settings.unwrap().networks.unwrap();
+        let settings = told.network_settings.unwrap();
+        let place = (site.elsewhere.unwrap(), settings.sandbox_key.unwrap());
+        let networks = settings.networks.unwrap();
         let mac = networks["drover"].mac_address.clone().unwrap();
         let mac: Vec<u8> = mac.split(':').map(|b| u8::from_str_radix(b, 16).unwrap()).collect();
-        let process = told.state.unwrap().pid.unwrap();
-        Self { id, address: address(seen), process, mac: mac.try_into().unwrap() }
+        Self { id, address: address(seen), place, mac: mac.try_into().unwrap() }
     }
 
     /// Whether a packet that somebody on the wire made up reaches it.
     fn can_be_fooled(&self, host: IpAddr) -> bool {
-        let before = unwanted(self.process);
+        let before = unwanted(&self.place);
         let from = Ipv4Addr::new(10, 42, 2, 99);
         forge(host, 7, self.mac, from, self.address.parse().unwrap());
         // The kernel takes it in before this one is answered, which goes the same way.
-        let ping = inside(self.process, "ping -q -c 3 -i 0.05 127.0.0.1").output().unwrap();
+        let ping = inside(&self.place, "ping -q -c 3 -i 0.05 127.0.0.1").output().unwrap();
         assert!(ping.status.success());
-        unwanted(self.process) > before
+        unwanted(&self.place) > before
     }
 }
 
@@ -195,7 +200,7 @@ async fn it_is_switched_on_keys_change_and_it_is_switched_off_without_a_packet_l
     let host = IpAddr::V4(hosts.addresses[0]);
     assert!(one.can_be_fooled(host), "in the clear anybody can");
 
-    let pings = [Ping::begin(one.process, &two.address), Ping::begin(two.process, &one.address)];
+    let pings = [Ping::begin(&one.place, &two.address), Ping::begin(&two.place, &one.address)];
     until(&mut hosts, &network(true, 0), "everything sealed", is_sealed).await;
     wire.take();
     reads(&hosts, &containers).await;
@@ -267,7 +272,7 @@ async fn a_host_that_cannot_encrypt_is_sent_nothing_when_time_is_over() {
     assert!(cut.facts.tunnels.trouble[&2].contains("too old"), "{:?}", cut.facts.tunnels);
     wire.take();
     let [one, two] = &containers;
-    let tried = inside(one.process, &format!("ping -q -c 5 -i 0.1 -W 1 {}", two.address)).output();
+    let tried = inside(&one.place, &format!("ping -q -c 5 -i 0.1 -W 1 {}", two.address)).output();
     assert!(!tried.unwrap().status.success());
     assert_eq!(wire.take().iter().filter(|frame| port(frame).is_some()).count(), 0);
     hosts.close().await;

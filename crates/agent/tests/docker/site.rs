@@ -39,7 +39,7 @@ pub(crate) struct Site {
     address: SocketAddr,
     agent: Option<Running>,
     /// A process of the namespace whose network the engine has, if that is another than this one's.
-    elsewhere: Option<u32>,
+    pub(crate) elsewhere: Option<u32>,
 }
 
 /// An agent: part of the test, or a program in its host's network.

@@ -103,7 +103,7 @@ impl Pair {
             (false, true) => "in the clear",
         };
         let because = if self.trouble.is_empty() { "-" } else { &self.trouble };
-        [&self.from, &self.to, is, because].map(|cell| cell.to_string()).to_vec()
+        [&self.from, &self.to, is, because].map(str::to_owned).to_vec()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::step::is_called_off;
+use super::step::has_twin;
 use crate::{
     Desired, Phase, ServiceId, Shift, Slot, Time, Unit, Upgrade, UpgradePhase, Wanted, World,
 };
@@ -103,7 +103,7 @@ fn kept(before: &World, after: &World, upgrade: &Upgrade, fail: Fail) {
         let goes = after.unit(old.key).is_none_or(|new| new.desired == Desired::Removed);
         let emptied = after.host(old.host).is_some_and(|host| host.evacuation.is_some());
         let host_gone = before.host(old.host).is_none_or(|host| host.removed_at.is_some());
-        let excused = emptied || host_gone || is_called_off(after, old);
+        let excused = emptied || host_gone || has_twin(after, old);
         if goes && !excused && !before.is_lost(old.host) && !after.is_lost(old.host) {
             fail("kept", format!("{} was to be kept until finish", old.key));
         }

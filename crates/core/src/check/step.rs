@@ -291,11 +291,12 @@ fn interval(
     }
 }
 
-/// Whether what a unit was to take over from stays: its host is no longer to be emptied.
-pub(super) fn is_called_off(after: &World, unit: &Unit) -> bool {
+/// Whether there is another unit of the same slot and revision: this one left its host for it, or was to take over and is
+/// called off.
+pub(super) fn has_twin(after: &World, unit: &Unit) -> bool {
     after.units_of(unit.key.service).any(|other| {
         (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
-            && other.key.incarnation < unit.key.incarnation
+            && other.key != unit.key
             && other.desired != Desired::Removed
     })
 }
@@ -325,7 +326,7 @@ fn kept(before: &World, after: &World, service: ServiceId, course: InService, fa
             || emptied
             || after.is_lost(old.host)
             || host_gone
-            || is_called_off(after, old)
+            || has_twin(after, old)
             || !wanted.contains(&old.key.slot)
             || matches!(old.key.slot, Slot::Host(_));
         if is_old && removed && !excused {

@@ -59,7 +59,7 @@ pub(super) async fn outward<D: Device>(shared: Arc<Shared<D>>) -> String {
 
 /// Carry what comes from others, until the port says no more. Says why.
 pub(super) async fn inward<D: Device>(shared: Arc<Shared<D>>) -> String {
-    let (mut datagram, mut opened) = (vec![0; LARGEST], vec![0; LARGEST]);
+    let (mut datagram, mut opened) = (vec![0; LARGEST], vec![0; LARGEST + 32]);
     loop {
         let (length, from) = match shared.socket.recv_from(&mut datagram).await {
             Ok(received) => received,
@@ -78,7 +78,7 @@ pub(super) async fn inward<D: Device>(shared: Arc<Shared<D>>) -> String {
 
 /// Look after every session.
 pub(super) async fn upkeep<D>(shared: &Shared<D>) {
-    let mut buffer = vec![0; 256];
+    let mut buffer = vec![0; LARGEST + 32];
     let table = shared.table.load_full();
     for own in &table.own {
         own.limiter.reset_count();
@@ -93,6 +93,9 @@ pub(super) async fn upkeep<D>(shared: &Shared<D>) {
         }
         for datagram in datagrams {
             shared.send(&datagram, link.place.address()).await;
+        }
+        for pair in &link.pairs {
+            flush(shared, link, pair, &mut buffer).await;
         }
     }
 }
@@ -158,6 +161,7 @@ async fn take<D: Device>(
         TunnResult::Err(_) | TunnResult::WriteToTunnelV4(..) => Ok(()),
         TunnResult::Done => {
             link.place.heard_from(from);
+            // Who was asked for a session may send by it from the first packet that came by it.
             flush(shared, link, pair, opened).await;
             Ok(())
         }
