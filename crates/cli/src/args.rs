@@ -194,6 +194,10 @@ pub struct Upgrade {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub between: Option<Between>,
+    // Not within `between`: it is there only if an argument of its very own is.
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
 }
 
 /// `upgrade …`.
@@ -232,9 +236,6 @@ pub struct Between {
     /// Wait, confirm the upgrade, and remove FROM
     #[arg(short, long)]
     pub cleanup: bool,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub common: Common,
 }
 
 /// `host`.
@@ -360,12 +361,8 @@ impl Command {
             Self::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), .. }) => {
                 Some(&mut s.common)
             }
-            Self::Upgrade(Upgrade { between: Some(between), .. }) => Some(&mut between.common),
-            Self::Upgrade(Upgrade { between: None, .. })
-            | Self::Host(_)
-            | Self::Certificate(_)
-            | Self::Token(_)
-            | Self::Key(_) => None,
+            Self::Upgrade(Upgrade { command: None, common, .. }) => Some(common),
+            Self::Host(_) | Self::Certificate(_) | Self::Token(_) | Self::Key(_) => None,
         }
     }
 
@@ -459,7 +456,7 @@ mod tests {
     #[test]
     fn upgrade_is_two_services_or_a_word() {
         let read = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command;
-        let Command::Upgrade(Upgrade { command: None, between: Some(between) }) =
+        let Command::Upgrade(Upgrade { command: None, between: Some(between), .. }) =
             read("drover upgrade v1 v2")
         else {
             panic!("not two services")
@@ -468,12 +465,17 @@ mod tests {
         assert_eq!((between.update_links, between.wait), (None, false));
         let line =
             "drover upgrade v1 v2 --scale -1 --update-links=false --batch-size 1 -w -c -p shop";
-        let Command::Upgrade(Upgrade { between: Some(between), .. }) = read(line) else { panic!() };
+        let Command::Upgrade(Upgrade { between: Some(between), common, .. }) = read(line) else {
+            panic!()
+        };
         assert_eq!((between.scale, between.update_links), (Some(-1), Some(false)));
         assert!(between.wait && between.cleanup && !between.pull);
-        assert_eq!(between.common.stack.project_name.as_deref(), Some("shop"));
-        let Command::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), between: None }) =
-            read("drover upgrade status web")
+        assert_eq!(common.stack.project_name.as_deref(), Some("shop"));
+        let Command::Upgrade(Upgrade {
+            command: Some(UpgradeCommand::Status(s)),
+            between: None,
+            ..
+        }) = read("drover upgrade status web")
         else {
             panic!("not the status")
         };

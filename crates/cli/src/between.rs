@@ -8,7 +8,7 @@ use drover_compose::ServiceSpec;
 use serde_json::{Value, json};
 
 use crate::Program;
-use crate::args::Between;
+use crate::args::{Between, Common};
 use crate::client::nothing;
 use crate::failure::Failure;
 use crate::progress::{Event, Reporter};
@@ -30,10 +30,11 @@ const INTERVAL_MS: u64 = 2000;
 /// `upgrade FROM TO`.
 pub(crate) async fn upgrade(
     options: &Between,
+    common: &Common,
     program: Program,
     reporter: &Reporter,
 ) -> Result<(), Failure> {
-    let mut session = Session::begin(&options.common, program, reporter).await?;
+    let mut session = Session::begin(common, program, reporter).await?;
     let spec = session.project()?;
     let known = |name: &String| {
         spec.service(name).ok_or_else(|| Failure::Failed(format!("No such service: {name}")))

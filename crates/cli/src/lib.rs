@@ -96,7 +96,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
             (Some(UpgradeCommand::Status(options)), _) => {
                 status::status(options, program, to).await
             }
-            (None, Some(options)) => between::upgrade(options, program, to).await,
+            (None, Some(options)) => between::upgrade(options, &upgrade.common, program, to).await,
             // Without either there is nothing to parse.
             (None, None) => Ok(()),
         },

@@ -273,7 +273,8 @@ impl Task {
                 Command::Pull(Pull { cached: pull.cached, selected: pull.names.into() })
             }
             Self::Upgrade(between) => {
-                Command::Upgrade(Upgrade { command: None, between: Some(between.into()) })
+                let (between, common) = (Some(between.into()), Common::default());
+                Command::Upgrade(Upgrade { command: None, between, common })
             }
         }
     }
@@ -298,7 +299,6 @@ impl From<RancherUpgrade> for Between {
             wait: upgrade.wait,
             pull: upgrade.pull,
             cleanup: upgrade.cleanup,
-            common: Common::default(),
         }
     }
 }

@@ -39,7 +39,9 @@ pub(super) fn plan_shift(draft: &mut Draft, source: ServiceId) {
     let set = |phase| Change::SetUpgradePhase { service: source, phase };
     let target_is_gone = is_removed(draft, shift.to_service);
     match upgrade.phase {
-        UpgradePhase::Upgrading | UpgradePhase::Upgraded if target_is_gone => {
+        UpgradePhase::Upgrading | UpgradePhase::Upgraded | UpgradePhase::Canceled
+            if target_is_gone =>
+        {
             draft.change(set(UpgradePhase::RollingBack));
             plan_shift(draft, source);
         }
@@ -51,10 +53,6 @@ pub(super) fn plan_shift(draft: &mut Draft, source: ServiceId) {
         UpgradePhase::Finishing => finish(draft, source),
         UpgradePhase::Canceling => {
             draft.change(set(UpgradePhase::Canceled));
-            plan_shift(draft, source);
-        }
-        UpgradePhase::Canceled if target_is_gone => {
-            draft.change(set(UpgradePhase::RollingBack));
             plan_shift(draft, source);
         }
         UpgradePhase::Canceled => fill_up(draft, source, shift),
