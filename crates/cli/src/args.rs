@@ -42,7 +42,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  drover logs web\n  drover logs --follow --tail 20")]
     Logs(Logs),
     /// Move the load from one service to another; with `status`, show how upgrades go
-    Upgrade(Upgrade),
+    Upgrade(Box<Upgrade>),
     /// Look at hosts and take them in or out of use
     #[command(subcommand)]
     Host(HostCommand),
@@ -358,10 +358,10 @@ impl Command {
             Self::Rm(rm) => Some(&mut rm.selected.common),
             Self::Pull(pull) => Some(&mut pull.selected.common),
             Self::Logs(logs) => Some(&mut logs.selected.common),
-            Self::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), .. }) => {
-                Some(&mut s.common)
-            }
-            Self::Upgrade(Upgrade { command: None, common, .. }) => Some(common),
+            Self::Upgrade(upgrade) => match &mut upgrade.command {
+                Some(UpgradeCommand::Status(selected)) => Some(&mut selected.common),
+                None => Some(&mut upgrade.common),
+            },
             Self::Host(_) | Self::Certificate(_) | Self::Token(_) | Self::Key(_) => None,
         }
     }
@@ -455,31 +455,26 @@ mod tests {
 
     #[test]
     fn upgrade_is_two_services_or_a_word() {
-        let read = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command;
-        let Command::Upgrade(Upgrade { command: None, between: Some(between), .. }) =
-            read("drover upgrade v1 v2")
-        else {
-            panic!("not two services")
+        let read = |line: &str| match Cli::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Upgrade(upgrade) => *upgrade,
+            other => panic!("{other:?}"),
         };
+        let between = read("drover upgrade v1 v2").between.unwrap();
         assert_eq!((between.from.as_str(), between.to.as_str()), ("v1", "v2"));
         assert_eq!((between.update_links, between.wait), (None, false));
         let line =
             "drover upgrade v1 v2 --scale -1 --update-links=false --batch-size 1 -w -c -p shop";
-        let Command::Upgrade(Upgrade { between: Some(between), common, .. }) = read(line) else {
-            panic!()
-        };
+        let Upgrade { between, common, .. } = read(line);
+        let between = between.unwrap();
         assert_eq!((between.scale, between.update_links), (Some(-1), Some(false)));
         assert!(between.wait && between.cleanup && !between.pull);
         assert_eq!(common.stack.project_name.as_deref(), Some("shop"));
-        let Command::Upgrade(Upgrade {
-            command: Some(UpgradeCommand::Status(s)),
-            between: None,
-            ..
-        }) = read("drover upgrade status web")
+        let Upgrade { command: Some(UpgradeCommand::Status(status)), between: None, .. } =
+            read("drover upgrade status web")
         else {
             panic!("not the status")
         };
-        assert_eq!(s.services, ["web"]);
+        assert_eq!(status.services, ["web"]);
     }
 
     #[test]

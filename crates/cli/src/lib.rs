@@ -39,7 +39,7 @@ pub use failure::{Failure, INTERRUPTED};
 pub use project::ProjectError;
 pub use settings::SettingsError;
 
-use args::{Up, Upgrade, UpgradeCommand};
+use args::{Up, UpgradeCommand};
 use progress::{Reporter, Voice};
 
 /// Under which name the program runs.
@@ -116,11 +116,13 @@ impl Command {
                 "stopped watching; the server goes on with what it was asked. The same command again goes on watching, \
                  {program} up --rollback goes back"
             ),
-            Self::Upgrade(Upgrade { between: Some(between), .. }) => format!(
-                "stopped watching; the server goes on with what it was asked. The same command with --wait goes on \
-                 watching, {program} up --rollback {} goes back",
-                between.from
-            ),
+            Self::Upgrade(upgrade) if upgrade.between.is_some() => {
+                let from = upgrade.between.as_ref().map_or("", |between| between.from.as_str());
+                format!(
+                    "stopped watching; the server goes on with what it was asked. The same command with --wait goes on \
+                     watching, {program} up --rollback {from} goes back"
+                )
+            }
             Self::Logs(_) => "stopped reading".to_owned(),
             _ => "stopped watching; the server goes on with what it was asked. The same command again goes on watching"
                 .to_owned(),

@@ -274,7 +274,7 @@ impl Task {
             }
             Self::Upgrade(between) => {
                 let (between, common) = (Some(between.into()), Common::default());
-                Command::Upgrade(Upgrade { command: None, between, common })
+                Command::Upgrade(Box::new(Upgrade { command: None, between, common }))
             }
         }
     }
@@ -379,7 +379,8 @@ mod tests {
         let Command::Restart(restart) = read("restart --interval 5") else { panic!() };
         assert_eq!((restart.batch_size, restart.interval), (1, 5));
         let line = "upgrade --batch-size 1 --scale -1 --update-links=false --wait -c v1 v2";
-        let Command::Upgrade(Upgrade { between: Some(between), .. }) = read(line) else { panic!() };
+        let Command::Upgrade(upgrade) = read(line) else { panic!() };
+        let between = upgrade.between.unwrap();
         assert_eq!((between.batch_size, between.scale), (Some(1), Some(-1)));
         assert_eq!((between.update_links, between.interval), (Some(false), Some(2000)));
         assert!(between.wait && between.cleanup && !between.pull);
