@@ -56,8 +56,9 @@ pub(crate) async fn upgrade(
     if is_under_way(source, view_of(&views, &to.name)) {
         resume(&session, source).await?;
     } else {
+        let scale = final_scale(options.scale, source).map_err(Failure::Failed)?;
         let target = target(&mut session, to).await?;
-        begin(&session, source, &target, options).await?;
+        begin(&session, source, &target, options, scale).await?;
     }
     if options.wait || options.cleanup {
         arrive(&session, source, options.cleanup).await?;
@@ -131,8 +132,8 @@ async fn begin(
     source: &ServiceView,
     target: &ServiceView,
     options: &Between,
+    scale: u32,
 ) -> Result<(), Failure> {
-    let scale = final_scale(options.scale, source).map_err(Failure::Failed)?;
     let (from, to) = (&source.name, &target.name);
     let says = format!("Upgrading {from} to {to}, scale={scale}");
     session.reporter.tell(&Event::general("upgrade", says));

@@ -49,7 +49,7 @@ async fn under_rancher_s_name_with_cleanup() {
         .rancher_compose(line)
         .await
         .with(0)
-        .said(&["Upgrading v1 to v2, scale=2", "v1: removed"]);
+        .said(&["Upgrading v1 to v2, scale=2", "[v1]: Removed"]);
     assert_eq!(cluster.units("v2"), ["1/1/1 Running", "2/1/1 Running"]);
     let world = cluster.store.world();
     let named = |name: &str| world.services.values().find(|s| s.name == name).unwrap().clone();
