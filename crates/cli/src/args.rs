@@ -200,7 +200,7 @@ pub struct Upgrade {
     // Not among the options of `Between`: whether there are any could not be told then.
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub common: Common,
+    pub common: Box<Common>,
 }
 
 /// `upgrade …`.
@@ -418,7 +418,7 @@ impl Command {
             Self::Upgrade(Upgrade { command: Some(UpgradeCommand::Status(s)), .. }) => {
                 Some(&mut s.common)
             }
-            Self::Upgrade(upgrade) => Some(&mut upgrade.common),
+            Self::Upgrade(upgrade) => Some(upgrade.common.as_mut()),
             Self::Host(_)
             | Self::Network(_)
             | Self::Certificate(_)

@@ -169,11 +169,11 @@ fn body(options: &Between, scale: u32, target: &str) -> Value {
 async fn arrive(session: &Session<'_>, source: &ServiceView, cleanup: bool) -> Result<(), Failure> {
     session.wait(vec![Wanted::new(source, Goal::Upgraded)]).await?;
     if !cleanup {
-        return tell_requests(session, &[source.name.clone()]).await;
+        return tell_requests(session, std::slice::from_ref(&source.name)).await;
     }
     FINISH.take(session, source, "", &nothing()).await?;
     session.wait(vec![Wanted::new(source, Goal::Finished)]).await?;
-    tell_requests(session, &[source.name.clone()]).await?;
+    tell_requests(session, std::slice::from_ref(&source.name)).await?;
     let views = session.services().await?;
     let Some(now) = view_of(&views, &source.name) else { return Ok(()) };
     if now.scale != 0 {

@@ -274,7 +274,7 @@ impl Task {
             }
             Self::Upgrade(between) => {
                 let between = Some(between.into());
-                Command::Upgrade(Upgrade { command: None, between, common: Common::default() })
+                Command::Upgrade(Upgrade { command: None, between, common: Box::default() })
             }
         }
     }

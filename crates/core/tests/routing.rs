@@ -504,7 +504,7 @@ impl Cluster {
     /// The last unit of service `s<number>` was seen otherwise.
     fn see(&mut self, number: u64, otherwise: Value) {
         let keys = self.world.observed.keys().filter(|key| key.service.0 == 100 + number);
-        let key = *keys.last().expect("a unit");
+        let key = *keys.max().expect("a unit");
         let mut seen = serde_json::to_value(&*self.world.observed[&key]).expect("JSON");
         let Value::Object(otherwise) = otherwise else { panic!("fields") };
         otherwise.into_iter().for_each(|(field, value)| seen[field] = value);

@@ -18,7 +18,7 @@ services:
     expose:
       - '80'
     links:
-      - web:own
+      - site:own
   site:
     image: rancher/external-service
   all:
@@ -95,7 +95,7 @@ fn names(inside: &Inside<'_>, both: &str, own: &str) {
         ("web.shop.rancher.internal A", both),
         ("web.shop A +tcp", both),
         ("WEB.shop.Rancher.internal A +noedns", both),
-        ("own A", both),
+        ("own A", "192.0.2.7"),
         ("site.shop A", "192.0.2.7"),
         ("site.shop AAAA", "2001:db8::7"),
         ("all.shop AAAA", "2001:db8::7"),

@@ -22,7 +22,9 @@ fn up(services: &[(&str, Value)]) -> Bench {
     let seen: Vec<_> = bench.world.observed.iter().map(|(k, seen)| (*k, seen.clone())).collect();
     for (key, mut seen) in seen {
         let containers = &mut Arc::make_mut(&mut seen).containers;
-        containers.values_mut().for_each(|held| held.address = "10.42.0.9".into());
+        for held in containers.values_mut() {
+            held.address = "10.42.0.9".into();
+        }
         bench.world.observed.insert(key, seen);
     }
     bench
