@@ -1,5 +1,5 @@
-//! Requests flow through the balancer while versions change, start-first: both answer, then the new one alone, and none
-//! is lost.
+//! Requests flow through the balancer while one service takes over from another, and back: none is lost, and in the end
+//! only the one that shall answer does. Changes within a service are [`super::proof`]'s.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use xtask::wait::wait;
 
 use super::stage::Stage;
 
-/// Between two services: the rule that names the one sends to both, and in the end to the other.
+/// The rule that names the one sends to both, and in the end to the other.
 #[test]
 fn an_upgrade_between_services_and_back_loses_no_request() {
     let Some(stage) = Stage::set() else { return };
