@@ -39,7 +39,8 @@ fn an_upgrade_between_services_and_back_loses_no_request() {
     let counts = load.take();
     assert_eq!(counts.failed(), 0, "{counts}");
     assert_eq!(stage.running_ids("old"), old, "the same containers again");
-    assert_eq!(stage.containers("new").len(), 0);
+    let removed = wait(Duration::from_secs(10), || stage.containers("new").is_empty());
+    assert!(removed, "{:#?}", stage.containers("new"));
     versions("v1");
 
     stage.ok("upgrade old new --batch-size 2 --interval 300 --cleanup");

@@ -21,7 +21,7 @@ pub struct ServiceStatus {
     pub initializing: usize,
     /// Those that ran once and were meant to.
     pub started_once: usize,
-    /// Slots whose unit is up, ready or not.
+    /// Slots with a unit that is up, ready or not; also of those that are to go, until their containers have stopped.
     pub slots_up: usize,
     /// All of it in one word.
     pub health: ServiceHealth,
@@ -55,14 +55,12 @@ pub fn status(world: &World, service: &Service) -> ServiceStatus {
     if !service.kind.has_units() {
         return status;
     }
-    let mut up: BTreeSet<Slot> = BTreeSet::new();
+    let up = world.units_of(service.id).filter(|unit| is_up(world, unit));
+    status.slots_up = up.map(|unit| unit.key.slot).collect::<BTreeSet<Slot>>().len();
     for unit in filling(world, service).filter(|unit| unit.desired == Desired::Running) {
         let Some(seen) = world.observed(unit.key) else { continue };
         if seen.generation != unit.generation || world.is_lost(unit.host) {
             continue;
-        }
-        if matches!(seen.phase, Phase::Running | Phase::Completed) {
-            up.insert(unit.key.slot);
         }
         let Some(template) = world.template(service.id, unit.key.revision) else { continue };
         for (member, spec) in template.members() {
@@ -74,7 +72,6 @@ pub fn status(world: &World, service: &Service) -> ServiceStatus {
             }
         }
     }
-    status.slots_up = up.len();
     status.health = word(&status);
     status
 }
@@ -88,6 +85,23 @@ pub fn filling<'a>(world: &'a World, service: &'a Service) -> impl Iterator<Item
         }
         Desired::Staged | Desired::Removed => false,
     })
+}
+
+/// Whether it has containers that run, or has done what it was started for.
+fn is_up(world: &World, unit: &Unit) -> bool {
+    let Some(seen) = world.observed(unit.key).filter(|_| !world.is_lost(unit.host)) else {
+        return false;
+    };
+    match seen.phase {
+        Phase::Running | Phase::Stopping => true,
+        Phase::Completed => unit.desired == Desired::Running,
+        Phase::Pending
+        | Phase::Pulling
+        | Phase::Starting
+        | Phase::BackOff
+        | Phase::Stopped
+        | Phase::Gone => false,
+    }
 }
 
 /// How a stack does: healthy if all its services are; none at all is healthy too.

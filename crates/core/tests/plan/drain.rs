@@ -1,6 +1,6 @@
 //! A unit is stopped when nobody sends to it any more, or when its time is over; not before.
 
-use drover_core::{Desired, HostId, ServiceId, UnitKey, Wanted};
+use drover_core::{Desired, HostId, ServiceId, UnitKey, Wanted, derive};
 
 use crate::lab::{Lab, image};
 
@@ -46,6 +46,10 @@ fn a_unit_leaves_when_its_balancers_let_go() {
     lab.acknowledge(lb, &[]);
     lab.plan();
     assert_eq!(lab.world.unit(key).unwrap().desired, Desired::Removed);
+    let up = |lab: &Lab| derive::status(&lab.world, lab.world.service(web).unwrap()).slots_up;
+    assert_eq!(up(&lab), 2, "whoever waits for scale 1 waits until the other is gone");
+    lab.settle();
+    assert_eq!(up(&lab), 1);
 }
 
 /// How long a unit drains whose balancer is late by `late_ms` and has requests in flight to it ever after; the spec asks for
