@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// The version of the other service, which stays.
 const NEXT: &str = "v2";
-/// Its scale.
+/// Its scale, as long as it is not `web`'s successor.
 const NEXT_SCALE: usize = 3;
 
 /// What the files say.
@@ -14,6 +14,7 @@ pub(super) struct Shop {
     /// The version of `web`: the second one, or the first.
     second: bool,
     scale: usize,
+    next_scale: usize,
     start_first: bool,
     target: &'static str,
     front: &'static [&'static str],
@@ -21,7 +22,14 @@ pub(super) struct Shop {
 
 impl Default for Shop {
     fn default() -> Self {
-        Self { second: false, scale: 6, start_first: true, target: "web", front: &["web"] }
+        Self {
+            second: false,
+            scale: 6,
+            next_scale: NEXT_SCALE,
+            start_first: true,
+            target: "web",
+            front: &["web"],
+        }
     }
 }
 
@@ -34,6 +42,21 @@ impl Shop {
     /// How many containers `web` has.
     pub(super) fn scale(&mut self, scale: usize) {
         self.scale = scale;
+    }
+
+    /// `next` takes over from `web`: its scale, and whom the balancers lead to.
+    pub(super) fn hand_over(&mut self) {
+        (self.next_scale, self.target) = (self.scale, "next");
+    }
+
+    /// `web` takes over from `next`, which keeps its scale.
+    pub(super) fn take_back(&mut self) {
+        self.target = "web";
+    }
+
+    /// `next` is what it was before it took over.
+    pub(super) fn rest_next(&mut self) {
+        self.next_scale = NEXT_SCALE;
     }
 
     /// Whom the balancers lead to.
@@ -51,7 +74,7 @@ impl Shop {
         let services = if self.target == "front" { self.front } else { &[self.target] };
         let one = |service: &&str| match *service {
             "web" => (format!("web {}", self.version()), self.scale),
-            other => (format!("{other} {NEXT}"), NEXT_SCALE),
+            other => (format!("{other} {NEXT}"), self.next_scale),
         };
         services.iter().map(one).collect()
     }
@@ -79,9 +102,9 @@ impl Shop {
     pub(super) fn rancher_compose(&self) -> String {
         format!(
             "version: '2'\nservices:\n  web:\n    scale: {}\n    upgrade_strategy:\n      start_first: {}\n  \
-             next:\n    scale: {NEXT_SCALE}\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        \
+             next:\n    scale: {}\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        \
              - protocol: http\n          source_port: 80\n          target_port: 80\n          service: {}\n",
-            self.scale, self.start_first, self.target,
+            self.scale, self.start_first, self.next_scale, self.target,
         )
     }
 }
@@ -103,5 +126,10 @@ mod tests {
         assert_eq!(said(&shop), r#"{"next v2": 3, "web v2": 3}"#);
         shop.target("next");
         assert_eq!(said(&shop), r#"{"next v2": 3}"#);
+        shop.scale(6);
+        shop.hand_over();
+        assert_eq!(said(&shop), r#"{"next v2": 6}"#);
+        shop.take_back();
+        assert_eq!(said(&shop), r#"{"web v2": 6}"#);
     }
 }

@@ -2,8 +2,6 @@
 //! upgraded, rolled back, scaled, restarted and exchanged for another, and while agents and server are killed, replaced
 //! and late. Benchmark and tests share it; what counts is what the load saw, from outside: that nothing failed, and that
 //! each change really was one.
-//!
-//! Moving the load from one service to another by `drover upgrade` is not among the changes yet.
 
 mod files;
 mod histogram;

@@ -28,6 +28,9 @@ const TURN: &str = "up -d --upgrade --batch-size 3";
 /// `up --upgrade` of what can be changed in place.
 const UPGRADE: &str = "up -d --upgrade";
 const ROLLBACK: &str = "up -d --rollback";
+/// The other service in place of `web`, half of the containers at a time; and the reverse.
+const ONWARD: &str = "upgrade web next --scale 6 --batch-size 3 --interval 100 --wait";
+const HOMEWARD: &str = "upgrade next web --scale 6 --batch-size 3 --interval 100 --wait";
 const FINISH: Step = step(|_| (), "up -d --confirm-upgrade", Runs::Same);
 
 /// All of it; `delays_s` says by how many seconds a balancer is late to learn of an upgrade, an upgrade for each.
@@ -55,6 +58,28 @@ fn changes() -> Vec<Phase> {
         doing(phase::ROLLBACK, [step(|s| s.turn(true), ROLLBACK, Runs::New)]),
         doing("upgrade, start first, again", [step(|s| s.turn(true), TURN, Runs::New)]),
         doing("rollback of that, too", [step(|s| s.turn(true), ROLLBACK, Runs::New)]),
+        doing("upgrade to another service", [step(Shop::hand_over, ONWARD, Runs::New)]),
+        doing(
+            "rollback from it",
+            [step(
+                |s| {
+                    s.take_back();
+                    s.rest_next();
+                },
+                ROLLBACK,
+                Runs::New,
+            )],
+        ),
+        doing(
+            "upgrade to another service, finish, and back the same way",
+            [
+                step(Shop::hand_over, ONWARD, Runs::New),
+                FINISH,
+                step(Shop::take_back, HOMEWARD, Runs::New),
+                FINISH,
+                step(Shop::rest_next, "scale next=3", Runs::Same),
+            ],
+        ),
         doing(
             "balancer to another service and back",
             [
