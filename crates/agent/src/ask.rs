@@ -68,7 +68,7 @@ impl Asks {
                 () = cancel.cancelled() => Err("it was cancelled".to_owned()),
             };
             let error = done.err().unwrap_or_default();
-            asked.sender.send(FromAgent::Done { ask: number, error });
+            asked.sender.end(number, error).await;
             over(number);
         });
     }

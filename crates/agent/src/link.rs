@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
 use drover_core::HostFacts;
 use drover_core::protocol::{FromAgent, FromServer, PROTOCOL, Registered};
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::stream::SplitStream;
+use futures_util::{Sink, SinkExt, StreamExt};
 use http::header::AUTHORIZATION;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -67,7 +67,15 @@ pub(crate) enum LinkEvent {
 #[derive(Clone)]
 pub(crate) struct LinkSender {
     messages: mpsc::UnboundedSender<FromAgent>,
-    streams: mpsc::Sender<(u64, Bytes)>,
+    streams: mpsc::Sender<Frame>,
+}
+
+/// What waits in the queue of streams.
+enum Frame {
+    /// Bytes of an ask's stream.
+    Data { ask: u64, data: Bytes },
+    /// No more of it comes; the error is empty if that is well. It waits with the bytes, so that it can't overtake them.
+    End { ask: u64, error: String },
 }
 
 /// What is said of this host at the start of every connection.
@@ -98,7 +106,12 @@ impl LinkSender {
 
     /// Send bytes of a stream, waiting for room; false if the connection is gone.
     pub(crate) async fn stream(&self, ask: u64, data: Bytes) -> bool {
-        self.streams.send((ask, data)).await.is_ok()
+        self.streams.send(Frame::Data { ask, data }).await.is_ok()
+    }
+
+    /// Say that an ask is over, after everything that was streamed for it.
+    pub(crate) async fn end(&self, ask: u64, error: String) {
+        let _ = self.streams.send(Frame::End { ask, error }).await;
     }
 }
 
@@ -233,40 +246,51 @@ async fn listen(mut stream: SplitStream<Socket>, events: &mpsc::Sender<LinkEvent
     }
 }
 
-async fn speak(
-    mut sink: SplitSink<Socket, Message>,
+async fn speak<S>(
+    mut sink: S,
     mut messages: mpsc::UnboundedReceiver<FromAgent>,
-    mut frames: mpsc::Receiver<(u64, Bytes)>,
-) -> String {
+    mut frames: mpsc::Receiver<Frame>,
+) -> String
+where
+    S: Sink<Message, Error = SocketError> + Unpin,
+{
     let mut ping_at = Instant::now() + PING_EVERY;
     loop {
         let message = tokio::select! {
             biased;
-            message = messages.recv() => match message.map(|m| text(&m)) {
-                Some(Ok(text)) => text,
-                Some(Err(ended)) => return ended.reason,
+            message = messages.recv() => match message {
+                Some(message) => text(&message),
                 None => return "the agent stops".to_owned(),
             },
             () = sleep_until(ping_at) => {
                 ping_at = Instant::now() + PING_EVERY;
-                Message::Ping(Bytes::new())
+                Ok(Message::Ping(Bytes::new()))
             }
-            Some((ask, data)) = frames.recv() => {
-                let mut frame = BytesMut::with_capacity(8 + data.len());
-                frame.put_u64(ask);
-                frame.put_slice(&data);
-                Message::Binary(frame.freeze())
-            }
+            Some(frame) = frames.recv() => match frame {
+                Frame::Data { ask, data } => Ok(binary(ask, &data)),
+                Frame::End { ask, error } => text(&FromAgent::Done { ask, error }),
+            },
         };
-        if let Err(reason) = write(&mut sink, message).await {
+        let said = match message {
+            Ok(message) => write(&mut sink, message).await,
+            Err(ended) => Err(ended.reason),
+        };
+        if let Err(reason) = said {
             return reason;
         }
     }
 }
 
+fn binary(ask: u64, data: &[u8]) -> Message {
+    let mut frame = BytesMut::with_capacity(8 + data.len());
+    frame.put_u64(ask);
+    frame.put_slice(data);
+    Message::Binary(frame.freeze())
+}
+
 async fn write<S>(sink: &mut S, message: Message) -> Result<(), String>
 where
-    S: futures_util::Sink<Message, Error = SocketError> + Unpin,
+    S: Sink<Message, Error = SocketError> + Unpin,
 {
     match timeout(STEP, sink.send(message)).await {
         Ok(Ok(())) => Ok(()),
@@ -319,5 +343,36 @@ fn refused(error: SocketError) -> Ended {
             Ended { reason, unknown, was_up: false }
         }
         other => ended(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_stream_comes_after_all_of_it_and_a_report_before() {
+        let (messages, outgoing) = mpsc::unbounded_channel();
+        let (streams, frames) = mpsc::channel(STREAM_FRAMES);
+        let sender = LinkSender { messages, streams };
+        for line in ["one", "two"] {
+            assert!(sender.stream(7, Bytes::from_static(line.as_bytes())).await);
+        }
+        sender.end(7, String::new()).await;
+        sender.send(FromAgent::Done { ask: 8, error: "there is no such container".to_owned() });
+        let mut said = Vec::new();
+        let sink = futures_util::sink::unfold(&mut said, |said, message: Message| async {
+            said.push(message);
+            if said.len() < 4 { Ok(said) } else { Err(SocketError::ConnectionClosed) }
+        });
+        speak(Box::pin(sink), outgoing, frames).await;
+        let done = |ask, error: &str| text(&FromAgent::Done { ask, error: error.to_owned() });
+        let want = [
+            done(8, "there is no such container").unwrap(),
+            binary(7, b"one"),
+            binary(7, b"two"),
+            done(7, "").unwrap(),
+        ];
+        assert_eq!(said, want);
     }
 }

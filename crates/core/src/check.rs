@@ -3,6 +3,7 @@
 //!
 //! Nothing here may share code with the planner beyond the nouns, or both would be wrong together.
 
+mod kept;
 mod shift;
 mod snapshot;
 mod step;

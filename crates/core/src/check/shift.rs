@@ -2,12 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::step::has_twin;
 use crate::{
-    Desired, Phase, ServiceId, Shift, Slot, Time, Unit, Upgrade, UpgradePhase, Wanted, World,
+    Desired, Phase, Service, ServiceId, Shift, Slot, Time, Unit, Upgrade, UpgradePhase, Wanted,
+    World,
 };
 
 type Fail<'a> = &'a mut dyn FnMut(&'static str, String);
+
+/// A step, and the upgrade it is looked at for.
+struct Step<'a> {
+    before: &'a World,
+    after: &'a World,
+    upgrade: &'a Upgrade,
+    shift: Shift,
+    now: Time,
+}
 
 /// Everything wrong with a step from `before` to `after`, as far as this upgrade is concerned.
 pub(super) fn check_shift(
@@ -18,101 +27,107 @@ pub(super) fn check_shift(
     now: Time,
     fail: Fail,
 ) {
-    let (source, target) = (upgrade.service, shift.to_service);
-    kept(before, after, upgrade, fail);
-    let rolls = matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
+    let step = Step { before, after, upgrade, shift, now };
+    let goes_on = after.upgrade(upgrade.service).is_some_and(|new| new.phase == upgrade.phase);
+    let any =
+        |is: fn(&Service) -> bool| step.sides().iter().any(|id| after.service(*id).is_none_or(is));
     // Whoever stops or removes a side wants that at once.
-    let on = |id| after.service(id).is_some_and(|s| s.wanted == Wanted::Active);
-    let sides = [source, target];
-    let goes_on = after.upgrade(source).is_some_and(|new| new.phase == upgrade.phase);
+    let off = any(|side| side.wanted != Wanted::Active);
     // A restart that waited for the end begins with it, and has a batch of its own.
-    let restarts =
-        !goes_on && sides.iter().any(|id| after.service(*id).is_some_and(|s| s.restart.is_some()));
-    if !rolls || restarts || !sides.iter().all(|id| on(*id)) {
+    let restarts = !goes_on && any(|side| side.restart.is_some());
+    let rolls = matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
+    if !rolls || off || restarts {
         return;
     }
-    let scale = |id| before.service(id).map_or(0, |s| u64::from(s.scale));
-    let batch = u64::from(upgrade.batch_size);
-    let served: Vec<&Unit> =
-        sides.iter().flat_map(|id| before.units_of(*id)).filter(|u| serves(before, u)).collect();
-    // A host that is given up in this very step takes its units down, not the upgrade.
-    let served: Vec<&Unit> = served.into_iter().filter(|u| !after.is_lost(u.host)).collect();
-    // By slot: one that leaves a host that is to be emptied has another beside it for a while.
-    let slot = |unit: &&Unit| (unit.key.service, unit.key.slot);
-    let remains = |old: &&&Unit| {
-        let new = after.unit(old.key);
-        new.is_some_and(|u| u.desired == Desired::Running && u.generation == old.generation)
-    };
-    let stay: BTreeSet<_> = served.iter().filter(remains).map(slot).collect();
-    let go: BTreeSet<_> = served.iter().map(slot).filter(|slot| !stay.contains(slot)).collect();
-    let floor = scale(source).min(scale(target)).saturating_sub(batch);
-    if !go.is_empty() && (stay.len() as u64) < floor {
-        let what = format!(
-            "{source} and {target} serve with {} units while {} go, of at least {floor}",
-            stay.len(),
-            go.len()
-        );
-        fail("shift-floor", what);
-    }
-    let slots =
-        |world: &World| sides.iter().map(|id| running(world, *id).len() as u64).sum::<u64>();
-    let (was, is) = (slots(before), slots(after));
-    let goal = match upgrade.phase {
-        UpgradePhase::RollingBack => scale(source) + u64::from(shift.to_scale),
-        UpgradePhase::Upgrading
-        | UpgradePhase::Upgraded
-        | UpgradePhase::Finishing
-        | UpgradePhase::Canceling
-        | UpgradePhase::Canceled => scale(target),
-    };
-    if is > was && is > goal + batch {
-        fail("shift-ceiling", format!("{source} and {target} shall run {is} of {goal} units"));
-    }
+    let shrank = step.floor(fail);
+    let grew = step.ceiling(fail);
     // Once it has arrived the target's own scale counts, without a pause.
-    let moved = goes_on && (!go.is_empty() || is > was);
-    pause(before, upgrade, shift, now, moved, fail);
-}
-
-/// The pause between batches: while what was started serves, nothing further moves before the pause is over.
-fn pause(before: &World, upgrade: &Upgrade, shift: Shift, now: Time, moved: bool, fail: Fail) {
-    let enters = match upgrade.phase {
-        UpgradePhase::RollingBack => upgrade.service,
-        UpgradePhase::Upgrading
-        | UpgradePhase::Upgraded
-        | UpgradePhase::Finishing
-        | UpgradePhase::Canceling
-        | UpgradePhase::Canceled => shift.to_service,
-    };
-    let up = before.units_of(enters).filter(|unit| serves(before, unit));
-    let last = up.filter_map(|unit| before.observed(unit.key)).map(|seen| seen.since).max();
-    if let Some(last) = last.filter(|last| moved && now < *last + upgrade.interval_ms) {
-        let what =
-            format!("service {} went on {} ms after its last batch", upgrade.service, now - last);
-        fail("interval", what);
+    if goes_on && (shrank || grew) {
+        step.pause(fail);
     }
 }
 
-/// Until *finish*, the source's units are kept, so that a rollback starts the same containers again.
-fn kept(before: &World, after: &World, upgrade: &Upgrade, fail: Fail) {
-    let removed = after.service(upgrade.service).is_none_or(|s| s.wanted == Wanted::Removed);
-    let ends = !after.upgrades.contains_key(&upgrade.service);
-    if upgrade.phase == UpgradePhase::Finishing || removed || ends {
-        return;
+impl Step<'_> {
+    fn sides(&self) -> [ServiceId; 2] {
+        [self.upgrade.service, self.shift.to_service]
     }
-    for old in before.units_of(upgrade.service).filter(|u| u.desired != Desired::Removed) {
-        let goes = after.unit(old.key).is_none_or(|new| new.desired == Desired::Removed);
-        let emptied = after.host(old.host).is_some_and(|host| host.evacuation.is_some());
-        let host_gone = before.host(old.host).is_none_or(|host| host.removed_at.is_some());
-        let excused = emptied || host_gone || has_twin(after, old);
-        if goes && !excused && !before.is_lost(old.host) && !after.is_lost(old.host) {
-            fail("kept", format!("{} was to be kept until finish", old.key));
+
+    fn scale(&self, service: ServiceId) -> u64 {
+        self.before.service(service).map_or(0, |s| u64::from(s.scale))
+    }
+
+    /// What serves on both sides together is less than either scale by a batch at most; true if any of it is taken away.
+    /// By slot: one that leaves a host that is to be emptied has another beside it for a while.
+    fn floor(&self, fail: Fail) -> bool {
+        let [source, target] = self.sides();
+        let units = self.sides().into_iter().flat_map(|id| self.before.units_of(id));
+        // A host that is given up in this very step takes its units down, not the upgrade.
+        let served: Vec<&Unit> =
+            units.filter(|u| serves(self.before, u) && !self.after.is_lost(u.host)).collect();
+        let slot = |unit: &&Unit| (unit.key.service, unit.key.slot);
+        let remains = |old: &&&Unit| {
+            let new = self.after.unit(old.key);
+            new.is_some_and(|u| u.desired == Desired::Running && u.generation == old.generation)
+        };
+        let stay: BTreeSet<_> = served.iter().filter(remains).map(slot).collect();
+        let go: BTreeSet<_> = served.iter().map(slot).filter(|slot| !stay.contains(slot)).collect();
+        let batch = u64::from(self.upgrade.batch_size);
+        let floor = self.scale(source).min(self.scale(target)).saturating_sub(batch);
+        if !go.is_empty() && (stay.len() as u64) < floor {
+            let (stay, go) = (stay.len(), go.len());
+            let what = format!(
+                "{source} and {target} serve with {stay} units while {go} go, of at least {floor}"
+            );
+            fail("shift-floor", what);
+        }
+        !go.is_empty()
+    }
+
+    /// Both sides together never run more than the goal and a batch; true if they run more than before.
+    fn ceiling(&self, fail: Fail) -> bool {
+        let [source, target] = self.sides();
+        let slots = |world| [source, target].iter().map(|id| running(world, *id)).sum::<u64>();
+        let (was, is) = (slots(self.before), slots(self.after));
+        let goal = match self.upgrade.phase {
+            UpgradePhase::RollingBack => self.scale(source) + u64::from(self.shift.to_scale),
+            UpgradePhase::Upgrading
+            | UpgradePhase::Upgraded
+            | UpgradePhase::Finishing
+            | UpgradePhase::Canceling
+            | UpgradePhase::Canceled => self.scale(target),
+        };
+        if is > was && is > goal + u64::from(self.upgrade.batch_size) {
+            fail("shift-ceiling", format!("{source} and {target} shall run {is} of {goal} units"));
+        }
+        is > was
+    }
+
+    /// The pause between batches: while what was started serves, nothing further moves before the pause is over.
+    fn pause(&self, fail: Fail) {
+        let Self { before, upgrade, now, .. } = self;
+        let enters = match upgrade.phase {
+            UpgradePhase::RollingBack => upgrade.service,
+            UpgradePhase::Upgrading
+            | UpgradePhase::Upgraded
+            | UpgradePhase::Finishing
+            | UpgradePhase::Canceling
+            | UpgradePhase::Canceled => self.shift.to_service,
+        };
+        let up = before.units_of(enters).filter(|unit| serves(before, unit));
+        let last = up.filter_map(|unit| before.observed(unit.key)).map(|seen| seen.since).max();
+        if let Some(last) = last.filter(|last| *now < *last + upgrade.interval_ms) {
+            let late = *now - last;
+            let what =
+                format!("service {} went on {late} ms after its last batch", upgrade.service);
+            fail("interval", what);
         }
     }
 }
 
-fn running(world: &World, service: ServiceId) -> BTreeSet<(ServiceId, Slot)> {
+/// Slots with a unit that shall run.
+fn running(world: &World, service: ServiceId) -> u64 {
     let units = world.units_of(service).filter(|unit| unit.desired == Desired::Running);
-    units.map(|unit| (service, unit.key.slot)).collect()
+    units.map(|unit| unit.key.slot).collect::<BTreeSet<Slot>>().len() as u64
 }
 
 /// It shall run, and was seen serving as what it is now; or it ran once and ended well.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::kept::kept;
 use super::{Violation, shift};
 use crate::derive::DRAIN_TIMEOUT_MS;
 use crate::plan::LOST_AFTER_MS;
@@ -31,11 +32,11 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
         evacuated(before, after, unit, &mut fail);
     }
     for (&service, upgrade) in &before.upgrades {
+        kept(before, after, upgrade, &mut fail);
         match &upgrade.course {
             Course::InService { from, to, start_first } => {
                 let course: InService = (upgrade, *start_first, *from, *to);
                 floor(before, after, service, course, &mut fail);
-                kept(before, after, service, course, &mut fail);
                 interval(before, after, service, course, now, &mut fail);
             }
             Course::ToService(shift) => {
@@ -215,7 +216,7 @@ fn floor(before: &World, after: &World, service: ServiceId, course: InService, f
 }
 
 /// Slots that some unit fills or shall fill.
-fn slots(world: &World, service: ServiceId) -> BTreeSet<Slot> {
+pub(super) fn slots(world: &World, service: ServiceId) -> BTreeSet<Slot> {
     let scale = world.service(service).map_or(0, |s| s.scale);
     let kept = |slot: &Slot| match slot {
         Slot::Number(n) => *n <= scale,
@@ -288,49 +289,5 @@ fn interval(
     {
         let ms = now - last;
         fail("interval", format!("service {service} went on {ms} ms after its last batch"));
-    }
-}
-
-/// Whether there is another unit of the same slot and revision: this one left its host for it, or was to take over and is
-/// called off.
-pub(super) fn has_twin(after: &World, unit: &Unit) -> bool {
-    after.units_of(unit.key.service).any(|other| {
-        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
-            && other.key != unit.key
-            && other.desired != Desired::Removed
-    })
-}
-
-/// Until *finish*, the old units are kept, so that a rollback starts the same containers again.
-fn kept(before: &World, after: &World, service: ServiceId, course: InService, fail: Fail) {
-    let (upgrade, _, from, _) = course;
-    let keeps = match upgrade.phase {
-        UpgradePhase::Upgrading
-        | UpgradePhase::Upgraded
-        | UpgradePhase::Canceling
-        | UpgradePhase::Canceled
-        | UpgradePhase::RollingBack => true,
-        UpgradePhase::Finishing => false,
-    };
-    let is_removed = after.service(service).is_none_or(|s| s.wanted == crate::Wanted::Removed);
-    if !keeps || is_removed {
-        return;
-    }
-    let wanted = slots(after, service);
-    for old in before.units_of(service) {
-        let is_old = old.key.revision == from && old.desired != Desired::Removed;
-        let removed = after.unit(old.key).is_none_or(|new| new.desired == Desired::Removed);
-        let host_gone = before.host(old.host).is_none_or(|h| h.removed_at.is_some());
-        let emptied = after.host(old.host).is_some_and(|h| h.evacuation.is_some());
-        let excused = before.is_lost(old.host)
-            || emptied
-            || after.is_lost(old.host)
-            || host_gone
-            || has_twin(after, old)
-            || !wanted.contains(&old.key.slot)
-            || matches!(old.key.slot, Slot::Host(_));
-        if is_old && removed && !excused {
-            fail("kept", format!("{} was to be kept until finish", old.key));
-        }
     }
 }

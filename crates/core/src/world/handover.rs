@@ -3,10 +3,9 @@
 //!
 //! While it lasts nothing of this is written: see [`crate::derive::carried`].
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{RowKey, World};
+use super::{RowKey, World, apply::Touched};
 use crate::{
     BalancerSpec, Link, Outcome, Refused, Service, ServiceId, Shift, UpgradePhase, Wanted, derive,
 };
@@ -15,7 +14,7 @@ impl World {
     pub(super) fn end_upgrade(
         &mut self,
         service: ServiceId,
-        touched: &mut BTreeSet<RowKey>,
+        touched: &mut Touched,
     ) -> Result<(), Refused> {
         let requests = derive::upgrade_requests(self, service);
         touched.extend([RowKey::Upgrade(service), RowKey::Outcome(service)]);
@@ -38,7 +37,7 @@ impl World {
         source: ServiceId,
         shift: Shift,
         phase: UpgradePhase,
-        touched: &mut BTreeSet<RowKey>,
+        touched: &mut Touched,
     ) -> Result<(), Refused> {
         let target = shift.to_service;
         let lives =

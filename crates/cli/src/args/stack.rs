@@ -1,0 +1,145 @@
+//! Commands for the services of a stack.
+
+use clap::Args;
+
+use super::Common;
+
+/// Services by name.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Selected {
+    /// Services; none means all
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+}
+
+/// `up`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Up {
+    /// Replace the containers of services that differ from the files
+    #[arg(short, long, alias = "recreate")]
+    pub upgrade: bool,
+    /// Replace them even if nothing differs, for instance because a tag moved
+    #[arg(long, alias = "force-recreate")]
+    pub force_upgrade: bool,
+    /// Finish upgrades: remove the old containers; rollback is not possible afterwards
+    #[arg(short, long)]
+    pub confirm_upgrade: bool,
+    /// Go back to the containers from before the upgrade
+    #[arg(short, long, conflicts_with_all = ["upgrade", "force_upgrade", "confirm_upgrade"])]
+    pub rollback: bool,
+    /// Pull images on every host before anything is replaced
+    #[arg(long)]
+    pub pull: bool,
+    /// Units replaced at a time; 0 leaves it to the server [default: 2, or what the files say]
+    #[arg(long, value_name = "UNITS")]
+    pub batch_size: Option<u32>,
+    /// Milliseconds between batches [default: 1000, or what the files say]
+    #[arg(long, value_name = "MS")]
+    pub interval: Option<u64>,
+    /// Remove services of the stack that are not in the files
+    #[arg(long)]
+    pub prune: bool,
+    /// Say what would be done and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accepted for compatibility: drover waits for the outcome and ends in any case
+    #[arg(short, long = "detach")]
+    pub detach: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `restart`.
+#[derive(Args, Clone, Debug)]
+pub struct Restart {
+    /// Units restarted at a time
+    #[arg(long, value_name = "UNITS", default_value_t = 1)]
+    pub batch_size: u32,
+    /// Milliseconds between batches
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub interval: u64,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `scale`.
+#[derive(Args, Clone, Debug)]
+pub struct Scale {
+    /// Service and number of units
+    #[arg(value_name = "SERVICE=N", required = true, value_parser = parse_scale)]
+    pub scales: Vec<(String, u32)>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+}
+
+/// `rm`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Rm {
+    /// Don't ask on a terminal
+    #[arg(long)]
+    pub force: bool,
+    /// Accepted for compatibility: volumes stay
+    #[arg(short = 'v')]
+    pub volumes: bool,
+    /// Remove the stack itself too, with all its services
+    #[arg(long, conflicts_with = "services")]
+    pub stack_too: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `pull`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Pull {
+    /// Only on hosts that have the image already
+    #[arg(short, long)]
+    pub cached: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `logs`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Logs {
+    /// Go on as lines come, new containers included
+    #[arg(long)]
+    pub follow: bool,
+    /// Lines from the end of each container's log [default: 100]
+    #[arg(long, value_name = "LINES")]
+    pub tail: Option<u32>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+/// `web=3`.
+pub(crate) fn parse_scale(text: &str) -> Result<(String, u32), String> {
+    let (name, number) = text.split_once('=').ok_or("write SERVICE=N, for example web=3")?;
+    let scale =
+        number.trim().parse().map_err(|_| format!("`{number}` is not a number of units"))?;
+    if name.is_empty() {
+        return Err("write SERVICE=N, for example web=3".to_owned());
+    }
+    Ok((name.to_owned(), scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales() {
+        assert_eq!(parse_scale("web=3"), Ok(("web".into(), 3)));
+        for bad in ["web", "web=", "=3", "web=x", "web=1.5"] {
+            assert!(parse_scale(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Services and their revisions.
+
+use std::sync::Arc;
+
+use super::{Touched, exists, missing, need, step};
+use crate::{Refused, Revision, RevisionNo, RowKey, Service, ServiceId, World};
+
+impl World {
+    pub(super) fn put_service(
+        &mut self,
+        service: &Service,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.stacks.contains_key(&service.stack), "the service's stack")?;
+        self.count(service.id.0);
+        let settled = self.service(service.id).and_then(|held| held.settled);
+        let service = Service { settled, ..service.clone() };
+        touched.insert(RowKey::Service(service.id));
+        self.services.insert(service.id, Arc::new(service));
+        Ok(())
+    }
+
+    pub(super) fn drop_service(
+        &mut self,
+        id: ServiceId,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        if self.units_of(id).next().is_some() {
+            return Err(step(format!("service {id}"), "units of it are left"));
+        }
+        let revisions: Vec<_> = self.revisions(id).map(|r| (id, r.number)).collect();
+        for key in revisions {
+            self.revisions.remove(&key);
+            touched.insert(RowKey::Revision(key.0, key.1));
+        }
+        self.services.remove(&id);
+        self.upgrades.remove(&id);
+        self.outcomes.remove(&id);
+        touched.extend([RowKey::Service(id), RowKey::Upgrade(id), RowKey::Outcome(id)]);
+        Ok(())
+    }
+
+    pub(super) fn add_revision(
+        &mut self,
+        revision: &Revision,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        let key = (revision.service, revision.number);
+        if self.revisions.contains_key(&key) {
+            return Err(exists(format!("revision {} of service {}", key.1, key.0)));
+        }
+        self.revisions.insert(key, Arc::new(revision.clone()));
+        touched.insert(RowKey::Revision(key.0, key.1));
+        Ok(())
+    }
+
+    /// A digest is found out once.
+    pub(super) fn pin_image(
+        &mut self,
+        key: (ServiceId, RevisionNo),
+        image: &str,
+        digest: &str,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        let held = self.revisions.get(&key);
+        let held = held.ok_or_else(|| missing(format!("revision {} of {}", key.1, key.0)))?;
+        match held.pins.get(image) {
+            Some(pinned) if pinned != digest => {
+                let why = format!("it is {pinned} already");
+                return Err(step(format!("digest of {image}"), why));
+            }
+            Some(_) => {}
+            None => {
+                let mut revision = (**held).clone();
+                revision.pins.insert(image.to_owned(), digest.to_owned());
+                self.revisions.insert(key, Arc::new(revision));
+                touched.insert(RowKey::Revision(key.0, key.1));
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::world) fn edit_service(
+        &mut self,
+        id: ServiceId,
+        touched: &mut Touched,
+        edit: impl FnOnce(&mut Service),
+    ) -> Result<(), Refused> {
+        let service = self.services.get(&id).ok_or_else(|| missing(format!("service {id}")))?;
+        let mut service = (**service).clone();
+        edit(&mut service);
+        self.services.insert(id, Arc::new(service));
+        touched.insert(RowKey::Service(id));
+        Ok(())
+    }
+}

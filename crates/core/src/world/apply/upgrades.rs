@@ -1,0 +1,100 @@
+//! Upgrades: begun and moved from phase to phase. How one ends is `handover`'s.
+
+use std::sync::Arc;
+
+use super::{Touched, exists, missing, need, step};
+use crate::{Course, Refused, RevisionNo, RowKey, ServiceId, Upgrade, UpgradePhase, World};
+
+impl World {
+    pub(super) fn start_upgrade(
+        &mut self,
+        upgrade: &Upgrade,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        let service = upgrade.service;
+        if self.upgrades.contains_key(&service) {
+            return Err(exists(format!("an upgrade of service {service}")));
+        }
+        if let Some((other, ..)) = self.shift(service) {
+            return Err(exists(format!("an upgrade from {} to {service}", other.service)));
+        }
+        let mut upgrade = Upgrade { ledger: self.revision, ..upgrade.clone() };
+        match &mut upgrade.course {
+            Course::InService { from, to, .. } => {
+                for number in [*from, *to] {
+                    if !self.revisions.contains_key(&(service, number)) {
+                        return Err(missing(format!("revision {number} of service {service}")));
+                    }
+                }
+                self.edit_service(service, touched, |s| s.current = *to)?;
+            }
+            Course::ToService(shift) => {
+                need(self.services.contains_key(&service), "the service")?;
+                if service == shift.to_service {
+                    let why = "it can't lead to the service itself";
+                    return Err(step(format!("upgrade of service {service}"), why));
+                }
+                let target = shift.to_service;
+                let other = self.shift(target).map(|(other, ..)| other);
+                if let Some(other) = self.upgrade(target).or(other) {
+                    let what =
+                        format!("an upgrade of {} that has a part in {target}", other.service);
+                    return Err(exists(what));
+                }
+                self.edit_service(target, touched, |target| {
+                    shift.to_scale = std::mem::replace(&mut target.scale, shift.final_scale);
+                })?;
+            }
+        }
+        self.upgrades.insert(service, Arc::new(upgrade));
+        touched.insert(RowKey::Upgrade(service));
+        Ok(())
+    }
+
+    pub(super) fn set_upgrade_phase(
+        &mut self,
+        service: ServiceId,
+        phase: UpgradePhase,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        let upgrade = self.upgrades.get(&service);
+        let upgrade = upgrade.ok_or_else(|| missing(format!("upgrade of {service}")))?;
+        if !may_follow(upgrade.phase, phase) {
+            let why = format!("{:?} does not lead to {phase:?}", upgrade.phase);
+            return Err(step(format!("upgrade of service {service}"), why));
+        }
+        let upgrade = Upgrade { phase, ..(**upgrade).clone() };
+        if let Some(goal) = goal(&upgrade) {
+            self.edit_service(service, touched, |s| s.current = goal)?;
+        }
+        self.upgrades.insert(service, Arc::new(upgrade));
+        touched.insert(RowKey::Upgrade(service));
+        Ok(())
+    }
+}
+
+/// What the service shall run from now on: that follows the direction in which the upgrade moves.
+fn goal(upgrade: &Upgrade) -> Option<RevisionNo> {
+    let Course::InService { from, to, .. } = upgrade.course else { return None };
+    match upgrade.phase {
+        UpgradePhase::RollingBack => Some(from),
+        UpgradePhase::Upgrading => Some(to),
+        UpgradePhase::Upgraded
+        | UpgradePhase::Finishing
+        | UpgradePhase::Canceling
+        | UpgradePhase::Canceled => None,
+    }
+}
+
+/// The life of an upgrade, as steps.
+fn may_follow(from: UpgradePhase, to: UpgradePhase) -> bool {
+    use UpgradePhase as P;
+    match from {
+        P::Upgrading => matches!(to, P::Upgraded | P::Canceling | P::RollingBack),
+        P::Upgraded => matches!(to, P::Finishing | P::RollingBack | P::Upgrading),
+        P::Finishing => matches!(to, P::Canceling),
+        P::Canceling => matches!(to, P::Canceled | P::RollingBack),
+        P::Canceled => matches!(to, P::Upgrading | P::RollingBack),
+        P::RollingBack => matches!(to, P::Upgrading),
+    }
+}

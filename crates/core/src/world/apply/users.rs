@@ -1,0 +1,124 @@
+//! Rows that only users write: projects, stacks, volume templates (and where their volumes came to lie), keys,
+//! registries, certificates, settings.
+
+use std::sync::Arc;
+
+use super::{Touched, need};
+use crate::{
+    Certificate, CertificateId, Credential, CredentialId, HostId, Project, ProjectId, Refused,
+    Registry, RegistryId, RowKey, Stack, StackId, VolumeKey, VolumeTemplate, VolumeTemplateId,
+    World,
+};
+
+impl World {
+    pub(super) fn put_project(&mut self, project: &Project, touched: &mut Touched) {
+        self.count(project.id.0);
+        self.projects.insert(project.id, Arc::new(project.clone()));
+        touched.insert(RowKey::Project(project.id));
+    }
+
+    pub(super) fn drop_project(&mut self, id: ProjectId, touched: &mut Touched) {
+        self.projects.remove(&id);
+        touched.insert(RowKey::Project(id));
+    }
+
+    pub(super) fn put_stack(
+        &mut self,
+        stack: &Stack,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.projects.contains_key(&stack.project), "the stack's project")?;
+        self.count(stack.id.0);
+        self.stacks.insert(stack.id, Arc::new(stack.clone()));
+        touched.insert(RowKey::Stack(stack.id));
+        Ok(())
+    }
+
+    pub(super) fn drop_stack(&mut self, id: StackId, touched: &mut Touched) {
+        self.stacks.remove(&id);
+        touched.insert(RowKey::Stack(id));
+    }
+
+    pub(super) fn put_volume_template(
+        &mut self,
+        template: &VolumeTemplate,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.stacks.contains_key(&template.stack), "the volume's stack")?;
+        self.count(template.id.0);
+        self.volume_templates.insert(template.id, Arc::new(template.clone()));
+        touched.insert(RowKey::VolumeTemplate(template.id));
+        Ok(())
+    }
+
+    pub(super) fn drop_volume_template(&mut self, id: VolumeTemplateId, touched: &mut Touched) {
+        self.volume_templates.remove(&id);
+        touched.insert(RowKey::VolumeTemplate(id));
+        let placed = self.volumes.keys().filter(|key| key.template == id);
+        for key in placed.copied().collect::<Vec<_>>() {
+            self.volumes.remove(&key);
+            touched.insert(RowKey::Volume(key));
+        }
+    }
+
+    pub(super) fn place_volume(&mut self, volume: VolumeKey, host: HostId, touched: &mut Touched) {
+        self.volumes.insert(volume, host);
+        touched.insert(RowKey::Volume(volume));
+    }
+
+    pub(super) fn put_credential(&mut self, credential: &Credential, touched: &mut Touched) {
+        self.count(credential.id.0);
+        self.credentials.insert(credential.id, Arc::new(credential.clone()));
+        touched.insert(RowKey::Credential(credential.id));
+    }
+
+    pub(super) fn drop_credential(&mut self, id: CredentialId, touched: &mut Touched) {
+        self.credentials.remove(&id);
+        touched.insert(RowKey::Credential(id));
+    }
+
+    pub(super) fn put_registry(
+        &mut self,
+        registry: &Registry,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.projects.contains_key(&registry.project), "the registry's project")?;
+        self.count(registry.id.0);
+        if let Some(login) = &registry.login {
+            self.count(login.id.0);
+        }
+        self.registries.insert(registry.id, Arc::new(registry.clone()));
+        touched.insert(RowKey::Registry(registry.id));
+        Ok(())
+    }
+
+    pub(super) fn drop_registry(&mut self, id: RegistryId, touched: &mut Touched) {
+        self.registries.remove(&id);
+        touched.insert(RowKey::Registry(id));
+    }
+
+    pub(super) fn put_certificate(
+        &mut self,
+        certificate: &Certificate,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.projects.contains_key(&certificate.project), "the certificate's project")?;
+        self.count(certificate.id.0);
+        touched.insert(RowKey::Certificate(certificate.id));
+        self.certificates.insert(certificate.id, Arc::new(certificate.clone()));
+        Ok(())
+    }
+
+    pub(super) fn drop_certificate(&mut self, id: CertificateId, touched: &mut Touched) {
+        self.certificates.remove(&id);
+        touched.insert(RowKey::Certificate(id));
+    }
+
+    pub(super) fn set_setting(&mut self, name: &str, value: Option<&str>, touched: &mut Touched) {
+        match value {
+            Some(value) => self.settings.insert(name.to_owned(), value.to_owned()),
+            None => self.settings.remove(name),
+        };
+        touched.insert(RowKey::Setting(name.to_owned()));
+    }
+}
