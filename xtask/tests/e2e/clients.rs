@@ -1,14 +1,14 @@
 //! Programs that others wrote ask what Drover answers: dig the name service, curl metadata and the balancer, from where
 //! containers and users ask.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use xtask::command::{output, printed};
+use xtask::command::output;
 use xtask::packages;
 use xtask::wait::wait;
 
+use super::inside::Inside;
 use super::stage::Stage;
 
 const COMPOSE: &str = "version: '2'
@@ -49,13 +49,6 @@ services:
           hostname: shop.example
 ";
 
-/// Asks from inside the first container of `web`.
-struct Inside<'a> {
-    stage: &'a Stage,
-    host: u8,
-    network: String,
-}
-
 #[test]
 fn dig_and_curl_are_answered_as_they_expect() {
     let Some(stage) = Stage::set() else { return };
@@ -66,27 +59,18 @@ fn dig_and_curl_are_answered_as_they_expect() {
     }
     stage.files(COMPOSE, RANCHER);
     stage.ok("up -d");
-    let seen: Vec<_> = stage
-        .running("web")
-        .into_iter()
-        .map(|(host, c)| {
-            let seen = stage.cluster.engine(host).inspect(&c.id).unwrap();
-            (host, seen["NetworkSettings"].clone())
-        })
-        .collect();
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    let mut addresses: Vec<String> =
-        seen.iter().map(|(_, net)| text(&net["Networks"]["drover"]["IPAddress"])).collect();
-    let own = addresses[0].clone();
-    let inside = Inside { stage: &stage, host: seen[0].0, network: text(&seen[0].1["SandboxKey"]) };
-    addresses.sort();
+    let all: Vec<Inside<'_>> =
+        stage.running("web").iter().map(|(host, c)| Inside::of(&stage, *host, &c.id)).collect();
+    let mut addresses: Vec<&str> = all.iter().map(|inside| inside.address.as_str()).collect();
+    let (inside, own) = (&all[0], addresses[0]);
+    addresses.sort_unstable();
     let both = addresses.join("\n");
 
     // The name service hears of them a moment later.
-    let known = wait(Duration::from_secs(10), || inside.dig("web A") == both);
-    assert!(known, "{} instead of {both}", inside.dig("web A"));
-    names(&inside, &both, &own);
-    metadata(&inside, &own);
+    let known = wait(Duration::from_secs(10), || dig(inside, "web A") == both);
+    assert!(known, "{} instead of {both}", dig(inside, "web A"));
+    names(inside, &both, own);
+    metadata(inside, own);
     balancer(&stage);
 }
 
@@ -103,14 +87,14 @@ fn names(inside: &Inside<'_>, both: &str, own: &str) {
         ("web AAAA", ""),
         ("nobody.shop.rancher.internal A", ""),
     ] {
-        assert_eq!(inside.dig(asked), want, "{asked}");
+        assert_eq!(dig(inside, asked), want, "{asked}");
     }
-    let all = inside.dig("all.shop A");
+    let all = dig(inside, "all.shop A");
     assert_eq!(all.lines().count(), 3, "{all}");
-    let port = inside.dig("_80._tcp.web.shop.rancher.internal SRV");
+    let port = dig(inside, "_80._tcp.web.shop.rancher.internal SRV");
     let srv = "0 1 80 shop-web-1.rancher.internal.\n0 1 80 shop-web-2.rancher.internal.";
     assert_eq!(port, srv);
-    let name = inside.dig(&format!("-x {own}"));
+    let name = dig(inside, &format!("-x {own}"));
     assert!(name.starts_with("shop-web-") && name.ends_with(".rancher.internal."), "{name}");
     for (asked, want) in [
         ("web.shop.rancher.internal AAAA", "status: NOERROR"),
@@ -163,22 +147,10 @@ fn balancer(stage: &Stage) {
     assert_eq!(ask("", "other.example", at).unwrap(), "503 1.1");
 }
 
-impl Inside<'_> {
-    /// What dig says in short, in order of its lines: which is the first changes.
-    fn dig(&self, asked: &str) -> String {
-        let said = self.ask("dig", &format!("+short @169.254.169.250 {asked}"));
-        let mut lines: Vec<&str> = said.lines().collect();
-        lines.sort_unstable();
-        lines.join("\n")
-    }
-
-    #[track_caller]
-    fn ask(&self, program: &str, words: &str) -> String {
-        let bed = &self.stage.cluster.bed;
-        let mut command = bed.command_in(self.host, &self.network, Path::new(program)).unwrap();
-        command.args(words.split_whitespace());
-        let done = output(&mut command);
-        let done = done.unwrap_or_else(|error| panic!("{}: {error}", printed(&command)));
-        String::from_utf8(done.stdout).unwrap()
-    }
+/// What dig says in short, in order of its lines: which is the first changes.
+fn dig(inside: &Inside<'_>, asked: &str) -> String {
+    let said = inside.ask("dig", &format!("+short @169.254.169.250 {asked}"));
+    let mut lines: Vec<&str> = said.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
