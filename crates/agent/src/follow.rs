@@ -145,7 +145,12 @@ mod tests {
 
     #[test]
     fn only_units_out_of_rotation_are_waited_for() {
-        let target = Target { unit: unit("1/1/2/1"), address: "10.42.1.2:80".into(), weight: 1 };
+        let target = Target {
+            unit: unit("1/1/2/1"),
+            address: "10.42.1.2:80".into(),
+            weight: 1,
+            check: None,
+        };
         let route = Route { targets: vec![target], ..Route::default() };
         let listener = Listener { routes: vec![route], ..Listener::default() };
         let config = BalancerConfig { listeners: [(80, listener)].into(), ..Default::default() };

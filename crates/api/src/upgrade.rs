@@ -47,6 +47,9 @@ fn in_place(
     strategy: Body<'_>,
 ) -> Result<Vec<Change>, ApiError> {
     let mut begun = between::finish_others(ctx.world, &[service.id])?;
+    // What that ends may have changed the service's links and rules.
+    let after = ctx.world.commit(&begun).map_or_else(|_| ctx.world.clone(), |(after, _)| after);
+    let service = after.service(service.id).unwrap_or(service);
     let held = ctx.world.current_template(service).cloned().unwrap_or_default();
     let template = next::template(service, &held, strategy)?;
     next::check(ctx, service, &held, &template)?;

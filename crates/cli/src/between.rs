@@ -53,15 +53,29 @@ pub(crate) async fn upgrade(
     if options.pull {
         pull::pull_specs(&session, vec![to.clone()], false).await?;
     }
-    if is_under_way(source, view_of(&views, &to.name)) {
-        resume(&session, source).await?;
-    } else {
-        let scale = final_scale(options.scale, source).map_err(Failure::Failed)?;
-        let target = target(&mut session, to).await?;
-        begin(&session, source, (&target, scale), options).await?;
+    let stand = stand(source, view_of(&views, &to.name));
+    match stand {
+        Stand::UnderWay => resume(&session, source).await?,
+        Stand::Confirmed if options.cleanup => {
+            let text = format!("{} has been upgraded and confirmed already", from.name);
+            reporter.tell(&Event::note(text));
+            return clean_up(&session, source).await;
+        }
+        Stand::Apart | Stand::Confirmed => {
+            let scale = final_scale(options.scale, source).map_err(Failure::Failed)?;
+            let target = target(&mut session, to).await?;
+            begin(&session, source, (&target, scale), options).await?;
+        }
     }
     if options.wait || options.cleanup {
-        arrive(&session, source, options.cleanup).await?;
+        session.wait(vec![Wanted::new(source, Goal::Upgraded)]).await?;
+    }
+    if options.cleanup {
+        FINISH.take(&session, source, "", &nothing()).await?;
+        return clean_up(&session, source).await;
+    }
+    if options.wait {
+        tell_requests(&session, std::slice::from_ref(&source.name)).await?;
     }
     Ok(())
 }
@@ -85,15 +99,30 @@ fn check(from: &ServiceSpec, to: &ServiceSpec) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether this very upgrade is on its way or through, or was cancelled half-way.
-fn is_under_way(source: &ServiceView, target: Option<&ServiceView>) -> bool {
-    let to = &source.whole["upgrade"]["toServiceStrategy"]["toServiceId"];
-    let same = target.is_some_and(|target| to.as_str() == Some(target.id.as_str()));
-    let is_upgrade = matches!(
-        source.state.as_str(),
-        "upgrading" | "upgraded" | "canceling-upgrade" | "canceled-upgrade"
-    );
-    same && is_upgrade
+/// How far this very upgrade is: the same command goes on where an earlier one was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// It was not asked for yet.
+    Apart,
+    /// On its way or through, or cancelled half-way.
+    UnderWay,
+    /// Confirmed; nothing is left to the source.
+    Confirmed,
+}
+
+fn stand(source: &ServiceView, target: Option<&ServiceView>) -> Stand {
+    let leads_there = |to: &Value| target.is_some_and(|target| *to == target.id);
+    let now = leads_there(&source.whole["upgrade"]["toServiceStrategy"]["toServiceId"]);
+    let last = &source.whole["lastUpgrade"];
+    let before = leads_there(&last["toServiceId"]) && last["phase"] == "finishing-upgrade";
+    match source.state.as_str() {
+        "upgrading" | "upgraded" | "canceling-upgrade" | "canceled-upgrade" if now => {
+            Stand::UnderWay
+        }
+        "finishing-upgrade" if now => Stand::Confirmed,
+        "active" | "inactive" if before && source.scale == 0 => Stand::Confirmed,
+        _ => Stand::Apart,
+    }
 }
 
 async fn resume(session: &Session<'_>, source: &ServiceView) -> Result<(), Failure> {
@@ -165,13 +194,8 @@ fn body(options: &Between, scale: u32, target: &str) -> Value {
     }})
 }
 
-/// Wait until all is moved; then, where that is asked for, confirm it and remove the source, if nothing of it runs.
-async fn arrive(session: &Session<'_>, source: &ServiceView, cleanup: bool) -> Result<(), Failure> {
-    session.wait(vec![Wanted::new(source, Goal::Upgraded)]).await?;
-    if !cleanup {
-        return tell_requests(session, std::slice::from_ref(&source.name)).await;
-    }
-    FINISH.take(session, source, "", &nothing()).await?;
+/// Wait until what was confirmed is over; then remove the source, if nothing of it runs.
+async fn clean_up(session: &Session<'_>, source: &ServiceView) -> Result<(), Failure> {
     session.wait(vec![Wanted::new(source, Goal::Finished)]).await?;
     tell_requests(session, std::slice::from_ref(&source.name)).await?;
     let views = session.services().await?;
@@ -208,22 +232,35 @@ mod tests {
 
     #[test]
     fn the_same_upgrade_is_gone_on_with() {
-        let view = |state: &str, to: &str| {
+        let view = |state: &str, scale: u32, upgrade: Value, last: Value| {
             ServiceView::read(&json!({
-                "id": "1s1", "name": "v1", "state": state,
-                "upgrade": { "toServiceStrategy": { "toServiceId": to } },
+                "id": "1s1", "name": "v1", "state": state, "scale": scale, "upgrade": upgrade,
+                "lastUpgrade": last,
             }))
         };
         let target = ServiceView::read(&json!({ "id": "1s2", "name": "v2" }));
-        for (state, to, want) in [
-            ("upgrading", "1s2", true),
-            ("canceled-upgrade", "1s2", true),
-            ("upgrading", "1s3", false),
-            ("upgraded", "1s2", true),
-            ("active", "1s2", false),
+        let to = |id: &str| json!({ "toServiceStrategy": { "toServiceId": id } });
+        for (state, id, want) in [
+            ("upgrading", "1s2", Stand::UnderWay),
+            ("canceled-upgrade", "1s2", Stand::UnderWay),
+            ("upgrading", "1s3", Stand::Apart),
+            ("upgraded", "1s2", Stand::UnderWay),
+            ("rolling-back", "1s2", Stand::Apart),
+            ("finishing-upgrade", "1s2", Stand::Confirmed),
         ] {
-            assert_eq!(is_under_way(&view(state, to), Some(&target)), want, "{state} {to}");
+            let source = view(state, 3, to(id), Value::Null);
+            assert_eq!(stand(&source, Some(&target)), want, "{state} {id}");
         }
-        assert!(!is_under_way(&view("upgrading", "1s2"), None));
+        assert_eq!(stand(&view("upgrading", 3, to("1s2"), Value::Null), None), Stand::Apart);
+        for (scale, phase, id, want) in [
+            (0, "finishing-upgrade", "1s2", Stand::Confirmed),
+            (2, "finishing-upgrade", "1s2", Stand::Apart),
+            (0, "rolling-back", "1s2", Stand::Apart),
+            (0, "finishing-upgrade", "1s3", Stand::Apart),
+        ] {
+            let last = json!({ "phase": phase, "toServiceId": id });
+            let source = view("active", scale, Value::Null, last);
+            assert_eq!(stand(&source, Some(&target)), want, "{scale} {phase} {id}");
+        }
     }
 }

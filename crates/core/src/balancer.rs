@@ -164,9 +164,6 @@ pub struct Route {
     /// A target is on its way: requests wait for it instead of failing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
-    /// The balancer's own check of targets, from the target service's health check.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub check: Option<HealthCheck>,
     /// Requests of one client go to one target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stickiness: Option<Stickiness>,
@@ -187,7 +184,7 @@ impl Hold {
 }
 
 /// One unit that can answer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Whose it is; requests in flight are counted under this.
     pub unit: UnitKey,
@@ -195,6 +192,9 @@ pub struct Target {
     pub address: String,
     /// Relative share.
     pub weight: u16,
+    /// The balancer's own check of it, from the health check of what runs there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<HealthCheck>,
 }
 
 /// What a balancer process says of itself, in its status file: replaced as a whole whenever it changes.

@@ -24,9 +24,9 @@ pub use drain::{
     drain_until, let_go_until, must_drain, names_until, undrained,
 };
 pub use endpoint::{Endpoint, endpoints, published_ports};
-pub use evacuation::{Evacuating, Left, busy, evacuation, only_global_left, stays};
+pub use evacuation::{Evacuating, Left, busy, evacuation, kept_for, only_global_left, stays};
 pub use links::{behind, carried, links, selected};
 pub use requests::{ledger_number, upgrade_requests};
-pub use serving::{is_serving, is_up};
+pub use serving::{has_arrived, is_serving, is_up};
 pub use shift::{in_motion, shown_scale};
 pub use status::{ServiceHealth, ServiceStatus, filling, stack_health, status};

@@ -242,11 +242,14 @@ fn gateway(subnet: &str) -> Option<String> {
 }
 
 /// What all this means. `answers` holds what came from every host that was asked.
+///
+/// What was different when agents were asked (`before`) from what it is now (`world`) says nothing: they may have looked on
+/// either side of the change.
 pub fn diagnose(
-    world: &World,
+    (before, world): (&World, &World),
     project: ProjectId,
     answers: &BTreeMap<HostId, Answers>,
     now: crate::Time,
 ) -> Diagnosis {
-    verdict::diagnose(&verdict::Case::new(world, project, answers, now))
+    verdict::diagnose(&verdict::Case::new((before, world), project, answers, now))
 }

@@ -24,7 +24,7 @@ mod slot;
 
 use std::collections::BTreeSet;
 
-pub use admit::{Refusal, admit_evacuation, admit_shift, admit_upgrade};
+pub use admit::{Refusal, admit_evacuation, admit_shift, admit_upgrade, in_the_way};
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 

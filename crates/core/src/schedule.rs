@@ -11,7 +11,7 @@ mod place;
 mod ports;
 mod usage;
 
-pub(crate) use bound::bound;
+pub(crate) use bound::{bound, data};
 pub use constraint::{BadConstraint, Constraint, Subject, constraints};
 pub use explain::explain;
 pub use fits::{Misfit, Need, fits};

@@ -13,7 +13,8 @@ use crate::{
     Time,
 };
 
-/// A service. `settled` is the planner's, everything else the users'.
+/// A service. `settled` is the planner's, everything else the users'; for them the planner ends a restart, and the end of an
+/// upgrade between services writes scales, links and rules (`world/handover.rs`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// Its key.

@@ -123,7 +123,7 @@ impl Ward {
     }
 
     fn diagnose(&self) -> Diagnosis {
-        diagnose(&self.world, PROJECT, &self.answers, NOW)
+        diagnose((&self.world, &self.world), PROJECT, &self.answers, NOW)
     }
 
     /// Everything that is said, one finding per line; the code first.
@@ -216,6 +216,34 @@ fn a_dropped_tunnel_is_told_apart_by_direction() {
         "udp-dropped: UDP 4789 between host1 (10.0.0.1) and host2 (10.0.0.2) is dropped, both ways, though the addresses \
          reach each other: containers there don't",
     ]);
+}
+
+/// Echo is not tried at addresses that are not IPv4.
+#[test]
+fn what_was_not_tried_is_not_said_to_fail() {
+    let mut ward = Ward::new(2);
+    ward.narrow_both(1, 2, 0, 0);
+    for (from, to) in [(1, 2), (2, 1)] {
+        ward.probed(from).ways.get_mut(&to).unwrap().underlay = Reach::default();
+    }
+    ward.says(&[
+        "udp-dropped: UDP 4789 between host1 (10.0.0.1) and host2 (10.0.0.2) is dropped, both ways: containers there \
+         don't reach each other",
+    ]);
+}
+
+/// Agents may have looked on either side of a change.
+#[test]
+fn what_changed_while_they_looked_says_nothing() {
+    let ward = Ward::new(2);
+    let moved = Host { address: "10.0.0.9".into(), ..host(2) };
+    let (now, _) = ward.world.commit(&[Change::PutHost(moved)]).unwrap();
+    let told = |before: &World| {
+        let diagnosis = diagnose((before, &now), PROJECT, &ward.answers, NOW);
+        diagnosis.findings.iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&ward.world), [""; 0]);
+    assert_eq!(told(&now), ["behind"], "it did not follow, though it had been told");
 }
 
 #[test]

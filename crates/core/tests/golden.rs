@@ -320,7 +320,7 @@ fn assignment() -> HostAssignment {
         ports: BTreeMap::from([(String::new(), vec!["8080:80".parse().unwrap()])]),
         pins: BTreeMap::new(),
     };
-    let target = Target { unit: key(), address: "10.42.1.2:80".into(), weight: 1 };
+    let target = Target { unit: key(), address: "10.42.1.2:80".into(), weight: 1, check: None };
     let route = Route {
         hostname: Some("*.example".into()),
         backend: "443___example_".into(),

@@ -262,7 +262,16 @@ fn an_external_service_answers_by_its_addresses_or_its_name() {
     let route = &config.listeners[&80].routes[0];
     let addresses: Vec<_> = route.targets.iter().map(|t| t.address.as_str()).collect();
     assert_eq!(addresses, ["192.0.2.1:8080", "[2001:db8::1]:8080"]);
-    assert_eq!(route.check.as_ref().map(|check| check.port), Some(9000), "and is checked");
+    let checks: Vec<_> =
+        route.targets.iter().filter_map(|t| Some(t.check.as_ref()?.port)).collect();
+    assert_eq!(checks, [9000, 9000], "and is checked");
+
+    // What shares its route is not checked by that.
+    cluster.service(1, &[(1, true)]);
+    let config = cluster.config(&["s0 80", "s1 80"].map(rule), &[]);
+    let targets = &config.listeners[&80].routes[0].targets;
+    let checked: Vec<_> = targets.iter().map(|target| target.check.is_some()).collect();
+    assert_eq!(checked, [true, true, false]);
 }
 
 /// A balancer that sends to whatever other balancers send to.

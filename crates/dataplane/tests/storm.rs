@@ -78,7 +78,12 @@ async fn respond(
 }
 
 fn config(port: u16, routing: u64, units: &[Unit], leaving: &[UnitKey]) -> BalancerConfig {
-    let target = |unit: &Unit| Target { unit: unit.key, address: unit.address.clone(), weight: 1 };
+    let target = |unit: &Unit| Target {
+        unit: unit.key,
+        address: unit.address.clone(),
+        weight: 1,
+        check: None,
+    };
     let routes = vec![Route { targets: units.iter().map(target).collect(), ..Route::default() }];
     let listener = Listener { routes, ..Listener::default() };
     BalancerConfig {

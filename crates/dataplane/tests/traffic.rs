@@ -285,14 +285,15 @@ async fn a_check_takes_a_target_out_and_brings_it_back() {
     let port = free_port();
     // One port for all targets of a route: they differ by address. Here nobody listens on it, at first.
     let check_port = free_port();
-    let mut checked = route("", "", &[&bad]);
-    checked.check = Some(HealthCheck {
-        port: check_port,
-        interval_ms: Some(100),
-        request_line: Some("GET /ping HTTP/1.0".to_owned()),
-        ..HealthCheck::default()
-    });
-    checked.targets.extend(route("", "", &[&good]).targets);
+    let mut checked = route("", "", &[&bad, &good]);
+    for target in &mut checked.targets {
+        target.check = Some(HealthCheck {
+            port: check_port,
+            interval_ms: Some(100),
+            request_line: Some("GET /ping HTTP/1.0".to_owned()),
+            ..HealthCheck::default()
+        });
+    }
     bench.follow(&one(port, checked)).await;
     bench.status_is("both are out", |s| s.ejected.len() == 2).await;
     assert_eq!(ask(port, "h", "/").await.0, StatusCode::OK, "better than nobody");

@@ -21,9 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Examine a project's network. Returns the snapshot that the diagnosis is about, too.
 pub(crate) async fn diagnose(server: &Arc<Server>, project: ProjectId) -> (Arc<World>, Diagnosis) {
-    let world = server.store.world();
-    let hosts = doctor::asked(&world, project);
-    let name = doctor::known_name(&world, project).unwrap_or_default();
+    let before = server.store.world();
+    let hosts = doctor::asked(&before, project);
+    let name = doctor::known_name(&before, project).unwrap_or_default();
     let examine = |_| Ask::Examine { name: name.clone() };
     let examined = ask_all(server, &hosts, examine).await;
     let mut answers: BTreeMap<HostId, Answers> = BTreeMap::new();
@@ -34,13 +34,12 @@ pub(crate) async fn diagnose(server: &Arc<Server>, project: ProjectId) -> (Arc<W
         .into_iter()
         .filter(|host| answers.get(host).is_some_and(|a| matches!(a.examined, Some(Ok(_)))))
         .collect();
-    let probe = |host| Ask::Probe { targets: doctor::targets(&world, host, &answers) };
+    let probe = |host| Ask::Probe { targets: doctor::targets(&before, host, &answers) };
     for (host, found) in ask_all(server, &said, probe).await {
         answers.entry(host).or_default().probed = Some(found);
     }
-    // Newer than what was found: a container that came or went meanwhile is no contradiction.
     let world = server.store.world();
-    let diagnosis = doctor::diagnose(&world, project, &answers, clock::now());
+    let diagnosis = doctor::diagnose((&before, &world), project, &answers, clock::now());
     (world, diagnosis)
 }
 

@@ -108,9 +108,16 @@ fn touched(before: &World, update: &Update) -> Touched {
             RowKey::Seen(host) => {
                 touched.all |= sealing(before, *host) != sealing(world, *host);
             }
+            RowKey::Upgrade(service) => {
+                // What balancers send to the source they send to the target, too: on other ports than before.
+                let sides =
+                    [before, world].into_iter().filter_map(|w| w.upgrade(*service)?.shift());
+                let units = sides.flat_map(|shift| world.units_of(shift.to_service));
+                touched.hosts.extend(units.map(|unit| unit.host));
+                balancers = true;
+            }
             RowKey::Observed(_)
             | RowKey::Lost(_)
-            | RowKey::Upgrade(_)
             | RowKey::Withdrawn(_)
             | RowKey::Certificate(_) => balancers = true,
             RowKey::Service(service) => touched.all |= edited(before, world, *service),
@@ -154,12 +161,14 @@ fn edited(before: &World, world: &World, service: ServiceId) -> bool {
 #[cfg(test)]
 mod tests {
     use drover_core::{
-        Change, Desired, PickedPort, ProjectId, Protocol, Registry, RegistryId, RevisionNo, Time,
-        Wanted, derive,
+        Change, Course, Desired, PickedPort, ProjectId, Protocol, Registry, RegistryId, RevisionNo,
+        Shift, Time, Upgrade, UpgradePhase, Wanted, derive,
     };
 
     use super::*;
-    use crate::sample::{LB, WEB, host, key, rules, running, service, stack, unit, world};
+    use crate::sample::{
+        LB, WEB, host, key, revision, rules, running, service, stack, unit, world,
+    };
 
     /// Every host whose assignment differs must be told, and only those in `want` are.
     fn check(
@@ -224,6 +233,27 @@ mod tests {
         };
         check("a registry", Change::PutRegistry(registry), &[10, 11, 12]);
         check("a new service", put(service(ServiceId(60), "db", None)), &[10, 11, 12]);
+    }
+
+    #[test]
+    fn who_is_told_that_a_service_takes_over() {
+        let other = ServiceId(60);
+        let put = Change::PutService(Box::new(service(other, "next", None)));
+        let made = [put, revision(other), unit(other, 1, 12, 70)];
+        let before = world().commit(&made).unwrap().0;
+        let shift = Shift { to_service: other, final_scale: 1, to_scale: 0, update_links: true };
+        let upgrade = Upgrade {
+            service: WEB,
+            course: Course::ToService(shift),
+            batch_size: 1,
+            interval_ms: 0,
+            phase: UpgradePhase::Upgrading,
+            ledger: 0,
+            started_at: Time(0),
+            by: "test".into(),
+        };
+        let (after, rows) = before.commit(&[Change::StartUpgrade(upgrade)]).unwrap();
+        check(&before, after, rows, &[11, 12], "another service takes over");
     }
 
     #[test]

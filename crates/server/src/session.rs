@@ -103,7 +103,9 @@ impl Session {
                 () = sleep_until(ping_at) => {
                     ping_at = Instant::now() + silence / 3;
                     let ping = self.link.send_frame(Message::Ping(Bytes::new()));
-                    ping.await.map_err(|Gone| "it can't be written to".to_owned())
+                    let ping = ping.await.map_err(|Gone| "it can't be written to".to_owned());
+                    // A nudge that was missed is made good.
+                    match ping { Ok(()) => self.assign().await, Err(why) => Err(why) }
                 }
                 frame = stream.next() => {
                     let taken = match frame {

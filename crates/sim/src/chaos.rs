@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use drover_core::check::Violation;
+use drover_core::derive::Left;
 use drover_core::{
     ContainerSpec, Desired, Host, HostId, Service, ServiceId, ServiceKind, Template, Unit, UnitKey,
     UpgradePhase, Wanted,
@@ -346,9 +347,23 @@ fn lingering(
             .iter()
             .any(|note| note.service == unit.service && (note.stuck || note.unit == Some(*unit)))
     };
-    // The host's own message says why, or the service's.
-    if let Some(left) = left.iter().find(|left| left.why.is_empty() && !said(&left.unit)) {
-        return fail(format!("{} is left on {}, and nothing says why", left.unit, host.hostname));
+    // At rest it stays for good, and the host's own message says why; or it is a job; or it waits for what its service
+    // is about.
+    let waits = |unit: &UnitKey| {
+        let job =
+            world.template(unit.service, unit.revision).is_some_and(|t| t.primary.is_start_once());
+        let restarts = world.service(unit.service).is_some_and(|service| service.restart.is_some());
+        job || restarts
+            || world.upgrade(unit.service).is_some()
+            || world.shift(unit.service).is_some()
+    };
+    let is_excused = |left: &&Left| left.held || said(&left.unit) || waits(&left.unit);
+    if let Some(left) = left.iter().find(|left| !is_excused(left)) {
+        let (unit, why) = (left.unit, &left.why);
+        return fail(format!(
+            "{unit} is left on {} at rest, though it is not held: {why}",
+            host.hostname
+        ));
     }
     let twin = |unit: &&Unit| {
         world.units_of(unit.key.service).any(|other| {

@@ -30,18 +30,20 @@ pub(crate) fn of_host(world: &World, host: &Host) -> Standing {
         Some(_) if world.units_on(host.id).next().is_some() => Standing::of(HOST, "removing"),
         removed_at => Standing::switched(HOST, host.active, removed_at),
     };
+    let problem = world.seen.get(&host.id).map(|seen| seen.facts.problem.as_str());
+    let problem = problem.filter(|problem| !problem.is_empty());
     let evacuating = evacuation(world, host.id).filter(|evacuating| !evacuating.left.is_empty());
     if let Some(evacuating) = evacuating {
         standing = Standing::of(HOST, "evacuating");
-        standing.message = Some(evacuating.words(world));
+        // Whoever waits for it waits on: a host's problem passes, and what leaves it is held by nothing.
+        let words = problem.into_iter().map(str::to_owned).chain([evacuating.words(world)]);
+        standing.message = Some(words.collect::<Vec<_>>().join("; "));
         if evacuating.is_held() {
             standing.transitioning = "error";
         }
-    }
-    let seen = world.seen.get(&host.id);
-    if let Some(seen) = seen.filter(|seen| !seen.facts.problem.is_empty()) {
+    } else if let Some(problem) = problem {
         standing.transitioning = "error";
-        standing.message = Some(seen.facts.problem.clone());
+        standing.message = Some(problem.to_owned());
     }
     standing
 }

@@ -1,6 +1,6 @@
 //! An upgrade from one service to another (`toServiceStrategy`): what is read, refused and shown of it.
 
-use drover_core::plan::admit_shift;
+use drover_core::plan::{admit_shift, in_the_way};
 use drover_core::{
     Change, Course, Service, ServiceId, Shift, Upgrade, UpgradePhase, Wanted, World, derive,
 };
@@ -67,16 +67,10 @@ fn target(ctx: &Context<'_>, source: &Service, strategy: Body<'_>) -> Result<Ser
 pub(super) fn finish_others(world: &World, sides: &[ServiceId]) -> Result<Vec<Change>, ApiError> {
     let mut changes = Vec::new();
     for &side in sides {
-        let Some((upgrade, shift, _)) = world.shift(side) else { continue };
+        let Some((upgrade, ..)) = world.shift(side) else { continue };
         let (service, phase) = (upgrade.service, UpgradePhase::Finishing);
         if upgrade.phase != UpgradePhase::Upgraded {
-            let name = |id| world.service(id).map_or("?", |held| held.name.as_str());
-            let why = format!(
-                "{} is being upgraded to {}, and that is not over yet: wait for it, or roll {0} back",
-                name(service),
-                name(shift.to_service)
-            );
-            return Err(ApiError::new(Code::InvalidState, why));
+            return Err(ApiError::new(Code::InvalidState, in_the_way(world, upgrade)));
         }
         let finish = [Change::SetUpgradePhase { service, phase }, Change::EndUpgrade(service)];
         if !changes.contains(&finish[0]) {

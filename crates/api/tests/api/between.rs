@@ -211,7 +211,10 @@ fn what_cannot_be_is_refused() {
     pair.upgrade(&v1, json!({}), 202);
     let error = pair.upgrade(&third, json!({}), 422);
     assert_eq!(error["code"], "InvalidState");
-    assert!(error["message"].as_str().unwrap().contains("v1 is being upgraded to v2"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("the upgrade of v1 to v2 is not over yet"),
+        "{error}"
+    );
     let strategy = json!({ "launchConfig": { "imageUuid": "docker:v2:2" } });
     pair.act(&v2, "upgrade", json!({ "inServiceStrategy": strategy }), 422);
 }

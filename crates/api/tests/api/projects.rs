@@ -123,7 +123,7 @@ fn whoever_sees_a_project_may_ask_how_its_network_is() {
 #[test]
 fn a_diagnosis_is_as_its_schema_says() {
     let mut bench = Bench::new(1);
-    let diagnosis = diagnose(&bench.world, PROJECT, &BTreeMap::new(), bench.now);
+    let diagnosis = diagnose((&bench.world, &bench.world), PROJECT, &BTreeMap::new(), bench.now);
     let mut shown = drover_api::network_diagnosis(&diagnosis);
     let list = bench.get("~/schemas");
     let schemas = list["data"].as_array().unwrap().iter();

@@ -56,7 +56,8 @@ impl Step<'_> {
         self.before.service(service).map_or(0, |s| u64::from(s.scale))
     }
 
-    /// What serves on both sides together is less than either scale by a batch at most; true if any of it is taken away.
+    /// As many serve on both sides together as the smaller of the scales, unless fewer did before; true if any is taken
+    /// away.
     /// By slot: one that leaves a host that is to be emptied has another beside it for a while.
     fn floor(&self, fail: Fail) -> bool {
         let [source, target] = self.sides();
@@ -71,8 +72,8 @@ impl Step<'_> {
         };
         let stay: BTreeSet<_> = served.iter().filter(remains).map(slot).collect();
         let go: BTreeSet<_> = served.iter().map(slot).filter(|slot| !stay.contains(slot)).collect();
-        let batch = u64::from(self.upgrade.batch_size);
-        let floor = self.scale(source).min(self.scale(target)).saturating_sub(batch);
+        let serve = served.iter().map(slot).collect::<BTreeSet<_>>().len() as u64;
+        let floor = self.scale(source).min(self.scale(target)).min(serve);
         if !go.is_empty() && (stay.len() as u64) < floor {
             let (stay, go) = (stay.len(), go.len());
             let what = format!(

@@ -187,14 +187,13 @@ fn is_wildcard(host: &str) -> bool {
 struct Answers {
     targets: Vec<Target>,
     hold: Option<Hold>,
-    check: Option<HealthCheck>,
 }
 
 /// Rules for the same host and path share one route; an address is listed once.
 fn merge(routes: &mut Vec<Route>, rule: &PortRule, spec: &BalancerSpec, answers: Answers) {
     let wanted = |text: &Option<String>| text.clone().filter(|t| !t.is_empty());
     let (hostname, path) = (wanted(&rule.hostname), wanted(&rule.path));
-    let Answers { targets, hold, check } = answers;
+    let Answers { targets, hold } = answers;
     let same = routes.iter_mut().find(|r| r.hostname == hostname && r.path == path);
     match same {
         None => routes.push(Route {
@@ -204,7 +203,6 @@ fn merge(routes: &mut Vec<Route>, rule: &PortRule, spec: &BalancerSpec, answers:
             targets,
             service: rule.service,
             hold,
-            check,
             stickiness: spec
                 .stickiness
                 .clone()
@@ -233,14 +231,13 @@ fn backend(rule: &PortRule) -> String {
 }
 
 fn answers(world: &World, balancer: &Service, from: HostId, rule: &PortRule) -> Answers {
-    let mut answers = Answers { targets: Vec::new(), hold: None, check: None };
+    let mut answers = Answers { targets: Vec::new(), hold: None };
     let (Some(service), Some(port)) = (rule.service, rule.target_port) else { return answers };
     let weight = rule.weight.unwrap_or(1);
     let mut found = BTreeMap::new();
     let behind = behind(world, service).into_iter().filter_map(|id| world.service(id));
     for service in behind.filter(|service| service.wanted == Wanted::Active) {
         answers.hold = answers.hold.or_else(|| is_coming(world, service).then_some(Hold::DEFAULT));
-        answers.check = answers.check.or_else(|| check_of(world, service));
         collect(world, from, service, port, weight, &mut found);
     }
     let targets = found.into_values().collect();
@@ -248,11 +245,9 @@ fn answers(world: &World, balancer: &Service, from: HostId, rule: &PortRule) -> 
     answers
 }
 
-/// An external service has its own; that of a container is part of its configuration.
-fn check_of(world: &World, service: &Service) -> Option<HealthCheck> {
-    let own = service.external.as_ref().and_then(|external| external.health_check.clone());
-    let template = || world.current_template(service);
-    own.or_else(|| template().and_then(|template| template.primary.health_check.clone()))
+/// The check of what runs there: versions and services that share a route need not have the same.
+fn check_of(world: &World, unit: UnitKey) -> Option<HealthCheck> {
+    world.template(unit.service, unit.revision)?.primary.health_check.clone()
 }
 
 fn collect(
@@ -265,17 +260,22 @@ fn collect(
 ) {
     for unit in world.units_of(service.id).filter(|unit| is_serving(world, unit)) {
         let Some(address) = address(world, from, service, unit, port) else { continue };
-        let target = Target { unit: unit.key, address: address.clone(), weight };
+        let check = check_of(world, unit.key);
+        let target = Target { unit: unit.key, address: address.clone(), weight, check };
         found.insert((unit.key, address), target);
     }
     let external = service.external.iter().filter(|_| service.kind == ServiceKind::External);
-    let addresses = external.flat_map(|e| e.addresses.iter().chain(&e.hostname));
-    for (index, address) in (1u32..).zip(addresses) {
+    let addresses = external.flat_map(|external| {
+        let check = external.health_check.as_ref();
+        external.addresses.iter().chain(&external.hostname).map(move |address| (address, check))
+    });
+    for (index, (address, check)) in (1u32..).zip(addresses) {
         // Not a unit of ours, but counted like one: one slot for each address.
         let slot = Slot::Number(index);
         let unit = UnitKey { service: service.id, slot, revision: service.current, incarnation: 0 };
         let address = with_port(address, port);
-        found.insert((unit, address.clone()), Target { unit, address, weight });
+        let target = Target { unit, address: address.clone(), weight, check: check.cloned() };
+        found.insert((unit, address), target);
     }
 }
 

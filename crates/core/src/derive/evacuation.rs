@@ -2,9 +2,10 @@
 //!
 //! The planner moves them, see `plan/evacuate.rs`; both read from here what stays.
 
-use crate::schedule::{Need, Usage, bound, container_name, is_down, place};
+use super::has_arrived;
+use crate::schedule::{Need, Usage, bound, container_name, data, is_down, place};
 use crate::{
-    Desired, Host, HostId, Phase, Service, Side, Slot, Unit, UnitKey, UpgradePhase, World,
+    Desired, Host, HostId, Phase, Service, Side, Slot, Unit, UnitKey, UpgradePhase, Wanted, World,
 };
 
 /// What is left on a host that is to be emptied.
@@ -82,9 +83,39 @@ pub fn evacuation(world: &World, host: HostId) -> Option<Evacuating> {
     Some(Evacuating { asked: usize::try_from(asked.units).unwrap_or(usize::MAX), left })
 }
 
-/// Why a unit stays on a host that is to be emptied, whatever is free elsewhere; `None` if it leaves.
+/// Why a unit stays on a host that is to be emptied, whatever is free elsewhere; `None` if it leaves. One that is kept
+/// stopped does nothing there: only its data holds it.
 pub fn stays(world: &World, unit: &Unit) -> Option<String> {
-    bound(world, unit).or_else(|| runs_once(world, unit).then(|| "it runs once".to_owned()))
+    match unit.desired {
+        Desired::Stopped => data(world, unit),
+        Desired::Running | Desired::Draining | Desired::Staged | Desired::Removed => {
+            bound(world, unit).or_else(|| runs_once(world, unit).then(|| "it runs once".to_owned()))
+        }
+    }
+}
+
+/// What a unit that is kept stopped is still needed for, on a host that is to be emptied; `None` if it goes. It does when
+/// its slot is served by another, when nobody wants it to run, and when another service has taken over.
+pub fn kept_for(world: &World, unit: &Unit) -> Option<String> {
+    let service = world.service(unit.key.service)?;
+    let mut slot = world.units_of(service.id).filter(|other| other.key.slot == unit.key.slot);
+    let is_served = slot.any(|u| u.desired == Desired::Running && has_arrived(world, u));
+    if service.wanted != Wanted::Active || is_served {
+        return None;
+    }
+    let upgrade = world.upgrade(service.id);
+    match upgrade.and_then(|upgrade| Some((upgrade.phase, upgrade.shift()?))) {
+        Some((UpgradePhase::Upgraded | UpgradePhase::Canceled, _)) => None,
+        Some((UpgradePhase::Upgrading, shift)) => {
+            let to = world.service(shift.to_service).map_or("?", |to| to.name.as_str());
+            Some(format!("it is kept until {to} has taken over"))
+        }
+        Some((
+            UpgradePhase::Finishing | UpgradePhase::Canceling | UpgradePhase::RollingBack,
+            _,
+        ))
+        | None => Some("it is kept until another serves in its slot".to_owned()),
+    }
 }
 
 /// Whether the units of global services may leave a host that is to be emptied: they serve the others on it, and go
@@ -125,28 +156,27 @@ pub fn busy(world: &World, service: &Service) -> Option<String> {
 
 fn look(world: &World, usage: &Usage, unit: &Unit) -> Left {
     let on_its_way = || Left { unit: unit.key, held: false, why: String::new() };
-    match unit.desired {
-        Desired::Running => {}
-        Desired::Draining | Desired::Stopped | Desired::Staged | Desired::Removed => {
-            let away = !world.is_connected(unit.host);
-            let why = match unit.desired {
-                _ if away => "the host is not connected",
-                Desired::Stopped => "it is kept until another serves in its slot",
-                Desired::Running | Desired::Draining | Desired::Staged | Desired::Removed => "",
-            };
-            return Left { why: why.to_owned(), ..on_its_way() };
-        }
-    }
-    if let Some(why) = stays(world, unit) {
+    let goes = matches!(unit.desired, Desired::Draining | Desired::Staged | Desired::Removed);
+    if let Some(why) = stays(world, unit).filter(|_| !goes) {
         // A job ends by itself.
-        return Left { unit: unit.key, held: bound(world, unit).is_some(), why };
+        let held = unit.desired == Desired::Stopped || bound(world, unit).is_some();
+        return Left { unit: unit.key, held, why };
+    }
+    if unit.desired != Desired::Running {
+        let away = || Some("the host is not connected".to_owned());
+        let why = match unit.desired {
+            _ if !world.is_connected(unit.host) => away(),
+            Desired::Stopped => kept_for(world, unit),
+            Desired::Running | Desired::Draining | Desired::Staged | Desired::Removed => None,
+        };
+        return Left { why: why.unwrap_or_default(), ..on_its_way() };
     }
     let Some(service) = world.service(unit.key.service) else { return on_its_way() };
-    if let Some(why) = busy(world, service) {
-        return Left { why, ..on_its_way() };
-    }
     if world.units_of(service.id).any(|other| replaces(other, unit)) {
         let why = "its replacement does not serve yet".to_owned();
+        return Left { why, ..on_its_way() };
+    }
+    if let Some(why) = busy(world, service) {
         return Left { why, ..on_its_way() };
     }
     let Some(template) = world.template(service.id, unit.key.revision) else { return on_its_way() };
@@ -165,7 +195,7 @@ fn replaces(new: &Unit, old: &Unit) -> bool {
 }
 
 fn goes_last(unit: &Unit) -> bool {
-    matches!(unit.key.slot, Slot::Host(_))
+    matches!(unit.key.slot, Slot::Host(_)) && unit.desired != Desired::Stopped
 }
 
 fn runs_once(world: &World, unit: &Unit) -> bool {

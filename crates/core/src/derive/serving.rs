@@ -8,6 +8,16 @@ pub fn is_serving(world: &World, unit: &Unit) -> bool {
     unit.desired == Desired::Running && is_up(world, unit)
 }
 
+/// Serving, or ended well if it is to run once: what it was started for is so.
+pub fn has_arrived(world: &World, unit: &Unit) -> bool {
+    is_serving(world, unit)
+        || world.observed(unit.key).is_some_and(|seen| {
+            seen.generation == unit.generation
+                && seen.phase == Phase::Completed
+                && seen.containers.values().all(|c| c.exit_code.unwrap_or(0) == 0)
+        })
+}
+
 /// Seen running and ready under its current generation, whatever it shall be.
 pub fn is_up(world: &World, unit: &Unit) -> bool {
     let Some(seen) = world.observed(unit.key) else { return false };

@@ -110,7 +110,10 @@ fn misled(case: &Case<'_>, host: &Host, endpoints: &[Endpoint]) -> Vec<Finding> 
         for (member, container) in seen.containers.iter().filter(|(_, c)| c.running) {
             let known = container.address.as_str();
             let at_it = endpoints.iter().any(|e| e.address == known && !e.container.is_empty());
-            if at_it || !is_in(known, case.subnet(host.id)) {
+            let before =
+                case.before.observed(unit.key).and_then(|seen| seen.containers.get(member));
+            let is_new = before.is_none_or(|b| !b.running || b.address != container.address);
+            if at_it || is_new || !is_in(known, case.subnet(host.id)) {
                 continue;
             }
             let name = container_name(world, unit.key, member);

@@ -57,6 +57,8 @@ fn from_outside(case: &Case<'_>, host: HostId) -> (String, String) {
     } else if ways.iter().any(|way| way.underlay.largest > 0 || way.overlay.largest > 0) {
         let some = if ways.iter().any(|way| way.overlay.largest > 0) { "not all" } else { "none" };
         (format!("; it is on, but of the other hosts {some} reach it through the network"), start)
+    } else if ways.iter().all(|way| way.underlay.full == 0) {
+        (format!("; no other host reaches it through the network, at {address}"), start)
     } else {
         let advice =
             format!("switch {name} on, look at its cable; or remove it: drover host rm {name}");
@@ -115,7 +117,8 @@ fn not_set_up(host: &Host, examined: &Examined) -> Option<Finding> {
 /// The agent follows another network than the server has in mind.
 fn behind(case: &Case<'_>, host: &Host, examined: &Examined) -> Option<Finding> {
     let (wanted, held) = (case.world.host_network(host.id)?, examined.network.as_ref()?);
-    if wanted == *held {
+    let is_new = case.before.host_network(host.id).as_ref() != Some(&wanted);
+    if wanted == *held || is_new {
         return None;
     }
     let name = host.shown_name();

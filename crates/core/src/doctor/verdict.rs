@@ -70,6 +70,8 @@ pub enum Severity {
 /// All that is known.
 pub(super) struct Case<'a> {
     pub(super) world: &'a World,
+    /// When agents were asked.
+    pub(super) before: &'a World,
     pub(super) hosts: Vec<&'a Host>,
     pub(super) now: Time,
     answers: &'a BTreeMap<HostId, Answers>,
@@ -77,14 +79,14 @@ pub(super) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(super) fn new(
-        world: &'a World,
+        (before, world): (&'a World, &'a World),
         project: ProjectId,
         answers: &'a BTreeMap<HostId, Answers>,
         now: Time,
     ) -> Self {
         let hosts = world.hosts.values().map(|host| &**host);
         let hosts = hosts.filter(|host| host.project == project && host.removed_at.is_none());
-        Self { world, hosts: hosts.collect(), now, answers }
+        Self { world, before, hosts: hosts.collect(), now, answers }
     }
 
     /// What came of asking; `None` if the host was not asked.

@@ -111,8 +111,10 @@ fn trouble(case: &Case<'_>, pair: Pair) -> Vec<Trouble> {
     if explained {
         return Vec::new();
     }
+    // Echo is not tried where addresses are not IPv4: its absence says nothing there.
+    let probed = way(case, pair).is_some_and(|way| way.underlay.full > 0);
     match (arrived.underlay, arrived.overlay) {
-        (0, 0) => vec![Trouble::Silence],
+        (0, 0) if probed => vec![Trouble::Silence],
         (_, 0) => vec![Trouble::Tunnel],
         (_, largest) => vec![Trouble::Hole { largest, full }],
     }
@@ -244,9 +246,13 @@ impl Said<'_> {
             Extent::Into(_) | Extent::OutOf(_) | Extent::OneWay(..) => "",
         };
         let other = self.other_direction();
-        let what = format!(
-            "{udp} {course} is dropped{both}, though the addresses reach each other{other}: containers there don't"
-        );
+        let reached = self.pairs().all(|pair| arrived(self.case, pair).underlay > 0);
+        let (though, so) = if reached {
+            (", though the addresses reach each other", "containers there don't")
+        } else {
+            ("", "containers there don't reach each other")
+        };
+        let what = format!("{udp} {course} is dropped{both}{though}{other}: {so}");
         (
             what,
             format!("open {udp} {course}, in the hosts' own firewalls and in what is between them"),

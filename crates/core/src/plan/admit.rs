@@ -5,7 +5,7 @@ mod between;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use between::admit_shift;
+pub use between::{admit_shift, in_the_way};
 
 use crate::schedule::{Misfit, Need, Usage, explain, fits, place};
 use crate::{
@@ -88,7 +88,7 @@ fn refuse(
         Misfit::PortTaken { port, protocol, holder } => Some((host, port, protocol, holder)),
         Misfit::Inactive
         | Misfit::Disconnected
-        | Misfit::EngineDown(_)
+        | Misfit::Impaired(_)
         | Misfit::NotTheRequestedHost
         | Misfit::DataElsewhere { .. }
         | Misfit::Memory

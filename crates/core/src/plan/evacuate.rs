@@ -11,9 +11,10 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::slot::{find_host, has_arrived, in_slot, leaves, make};
+use super::slot::{find_host, in_slot, leaves, make};
+use crate::derive::has_arrived;
 use crate::schedule::container_name;
-use crate::{Desired, Host, Service, Slot, Unit, UnitKey, UpgradePhase, Wanted, World, derive};
+use crate::{Desired, Host, Service, Slot, Unit, UnitKey, derive};
 
 /// One step of every move under way; the slots that are still moving. Before anything else is decided of them, so that
 /// what follows finds one unit to a slot and revision that counts.
@@ -64,35 +65,15 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
     }
 }
 
-/// What is kept stopped on a host that is to be emptied goes, once its slot is served by another, or nobody wants it, or
-/// another service has taken over.
+/// What is kept stopped on a host that is to be emptied goes once nothing needs it any more.
 pub(super) fn leave_nothing_behind(draft: &mut Draft, service: &Service) {
-    let slots: BTreeSet<Slot> =
-        draft.world.units_of(service.id).map(|unit| unit.key.slot).collect();
-    for slot in slots {
-        let world = &draft.world;
-        let all: Vec<&Unit> = in_slot(world, service.id, slot).collect();
-        let served = all.iter().any(|u| u.desired == Desired::Running && has_arrived(world, u));
-        let parked = all.iter().filter(|u| u.desired == Desired::Stopped && leaves(world, u));
-        let parked: Vec<UnitKey> = parked.map(|unit| unit.key).collect();
-        if served || service.wanted == Wanted::Inactive || is_taken_over(world, service) {
-            for key in parked {
-                draft.set(key, Desired::Removed);
-            }
-        }
+    let world = &draft.world;
+    let parked = world.units_of(service.id).filter(|unit| unit.desired == Desired::Stopped);
+    let leaving =
+        parked.filter(|unit| leaves(world, unit) && derive::kept_for(world, unit).is_none());
+    for key in leaving.map(|unit| unit.key).collect::<Vec<UnitKey>>() {
+        draft.set(key, Desired::Removed);
     }
-}
-
-/// Whether another service serves in this one's place, or half of it, until someone says how it goes on.
-fn is_taken_over(world: &World, service: &Service) -> bool {
-    let upgrade = world.upgrade(service.id).filter(|upgrade| upgrade.shift().is_some());
-    upgrade.is_some_and(|upgrade| match upgrade.phase {
-        UpgradePhase::Upgraded | UpgradePhase::Canceled => true,
-        UpgradePhase::Upgrading
-        | UpgradePhase::Finishing
-        | UpgradePhase::Canceling
-        | UpgradePhase::RollingBack => false,
-    })
 }
 
 /// Begin moves, as many as there is room for beside those that are `moving` already.

@@ -1,7 +1,7 @@
 //! What is known of units that are not where they shall be, in words.
 
 use super::draft::Draft;
-use super::slot::has_arrived;
+use crate::derive::has_arrived;
 use crate::schedule::{container_name, is_down};
 use crate::{Desired, Phase, ServiceId, Unit, World};
 

@@ -2,16 +2,26 @@
 //!
 //! A unit remembers the number of the restart it has been through, so that progress survives anything.
 
+use std::collections::BTreeSet;
+
 use super::draft::Draft;
-use super::slot::{ensure, has_arrived, live, resume};
+use super::slot::{ensure, live, resume};
+use crate::derive::has_arrived;
 use crate::schedule::is_down;
 use crate::{Change, Desired, Service, Slot, Time};
 
-/// Take the next steps; ends the restart when every slot has been through it and arrived.
-pub(super) fn restart(draft: &mut Draft, service: &Service, slots: &[Slot]) {
+/// Take the next steps; ends the restart when every slot has been through it and arrived. Slots that are `moving` to
+/// another host have two units, of which one is to serve: they are left alone until they have moved.
+pub(super) fn restart(
+    draft: &mut Draft,
+    service: &Service,
+    slots: &[Slot],
+    moving: &BTreeSet<Slot>,
+) {
     let Some(restart) = service.restart else { return };
-    let (mut waiting, mut in_flight, mut last) = (Vec::new(), false, None::<Time>);
-    for &slot in slots {
+    let (mut waiting, mut last) = (Vec::new(), None::<Time>);
+    let mut in_flight = slots.iter().any(|slot| moving.contains(slot));
+    for &slot in slots.iter().filter(|slot| !moving.contains(slot)) {
         let Some(unit) = live(&draft.world, service.id, slot, service.current).cloned() else {
             in_flight = true;
             ensure(draft, service, slot, service.current);

@@ -6,7 +6,8 @@
 //! flight, host failures included: a new batch starts only when none is.
 
 use super::draft::Draft;
-use super::slot::{ensure, find_host, has_arrived, in_slot, live, stage};
+use super::slot::{ensure, find_host, in_slot, live, stage};
+use crate::derive::has_arrived;
 use crate::schedule::is_down;
 use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey};
 

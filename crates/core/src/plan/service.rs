@@ -43,7 +43,7 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
     let moving = evacuate::go_on(draft, service, &slots);
     match held {
         Some(held) => shift::hold(draft, service, &held),
-        None => run_at_scale(draft, service, &slots),
+        None => run_at_scale(draft, service, &slots, &moving),
     }
     evacuate::leave_nothing_behind(draft, service);
     evacuate::begin(draft, service, &slots, moving);
@@ -53,10 +53,10 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
 }
 
 /// Run what the scale says, at the revision it shall be.
-fn run_at_scale(draft: &mut Draft, service: &Service, slots: &[Slot]) {
+fn run_at_scale(draft: &mut Draft, service: &Service, slots: &[Slot], moving: &BTreeSet<Slot>) {
     drop_unwanted(draft, service.id, slots);
     match draft.world.upgrade(service.id).cloned() {
-        None if service.restart.is_some() => restart::restart(draft, service, slots),
+        None if service.restart.is_some() => restart::restart(draft, service, slots, moving),
         None => keep_only(draft, service, slots, service.current),
         Some(upgrade) => match upgrade.course {
             Course::InService { from, to, start_first } => {

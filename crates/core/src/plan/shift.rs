@@ -12,7 +12,8 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::slot::{ensure, has_arrived};
+use super::slot::ensure;
+use crate::derive::has_arrived;
 use crate::schedule::is_down;
 use crate::{
     Change, Desired, Service, ServiceId, Shift, Slot, Time, Unit, UnitKey, Upgrade, UpgradePhase,
@@ -122,6 +123,12 @@ fn slots(units: &[Unit]) -> BTreeSet<Slot> {
     units.iter().map(|unit| unit.key.slot).collect()
 }
 
+/// Those of them with a unit that has arrived; one that is to take its place on another host need not have.
+fn arrived(draft: &Draft, units: &[Unit]) -> BTreeSet<Slot> {
+    let arrived = units.iter().filter(|unit| has_arrived(&draft.world, unit));
+    arrived.map(|unit| unit.key.slot).collect()
+}
+
 /// Take the next step. True when nothing is left to move.
 fn advance(draft: &mut Draft, upgrade: &Upgrade, way: &Way) -> bool {
     let entered = running(draft, way.enters);
@@ -168,28 +175,27 @@ fn advance(draft: &mut Draft, upgrade: &Upgrade, way: &Way) -> bool {
 
 /// Whether the last batch is done: all that entered has arrived, all that left is down.
 fn is_through(draft: &Draft, way: &Way) -> bool {
-    let arrived = running(draft, way.enters).iter().all(|unit| has_arrived(&draft.world, unit));
+    let entered = running(draft, way.enters);
     let left = draft.world.units_of(way.leaves).filter(|unit| unit.desired != Desired::Running);
     let mut left = left.filter(|unit| unit.desired != Desired::Removed);
-    arrived && left.all(|unit| is_down(&draft.world, unit) || draft.world.is_lost(unit.host))
+    arrived(draft, &entered) == slots(&entered)
+        && left.all(|unit| is_down(&draft.world, unit) || draft.world.is_lost(unit.host))
 }
 
 /// When it was.
 fn settled_at(draft: &Draft, way: &Way, entered: &[Unit]) -> Option<Time> {
     let left = draft.world.units_of(way.leaves).filter(|unit| unit.desired == Desired::Stopped);
-    let keys = entered.iter().map(|unit| unit.key).chain(left.map(|unit| unit.key));
+    let entered = entered.iter().filter(|unit| has_arrived(&draft.world, unit));
+    let keys = entered.map(|unit| unit.key).chain(left.map(|unit| unit.key));
     keys.filter_map(|key| draft.world.observed(key)).map(|seen| seen.since).max()
 }
 
 /// What serves nobody goes first, then the highest slots. A slot has two units while one takes over from the other on a
 /// host that is to be emptied; both go.
 fn shrink(draft: &mut Draft, leaving: &[Unit], count: usize) {
-    let serves = |slot: Slot| {
-        let mut units = leaving.iter().filter(|unit| unit.key.slot == slot);
-        units.any(|unit| has_arrived(&draft.world, unit))
-    };
+    let serves = arrived(draft, leaving);
     let mut order: Vec<Slot> = slots(leaving).into_iter().collect();
-    order.sort_by_key(|slot| (serves(*slot), std::cmp::Reverse(*slot)));
+    order.sort_by_key(|slot| (serves.contains(slot), std::cmp::Reverse(*slot)));
     order.truncate(count);
     for unit in leaving.iter().filter(|unit| order.contains(&unit.key.slot)) {
         draft.set(unit.key, Desired::Stopped);

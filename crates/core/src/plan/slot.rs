@@ -1,10 +1,11 @@
 //! One slot and one revision: is its unit there, and if not, what brings it there.
 
 use super::draft::Draft;
+use crate::derive::has_arrived;
 use crate::schedule::{Need, bound, container_name, declared_volumes, is_down};
 use crate::{
-    Change, Desired, Host, HostId, Phase, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey,
-    World, derive,
+    Change, Desired, Host, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, World,
+    derive,
 };
 
 /// The unit of a slot at a revision: the newest incarnation that is not to be removed. One that drains is on its way out
@@ -42,16 +43,6 @@ pub(super) fn is_arrived(
     revision: RevisionNo,
 ) -> bool {
     live(&draft.world, service.id, slot, revision).is_some_and(|u| has_arrived(&draft.world, u))
-}
-
-/// Serving, or ended well if it is to run once.
-pub(super) fn has_arrived(world: &World, unit: &Unit) -> bool {
-    derive::is_serving(world, unit)
-        || world.observed(unit.key).is_some_and(|seen| {
-            seen.generation == unit.generation
-                && seen.phase == Phase::Completed
-                && seen.containers.values().all(|c| c.exit_code.unwrap_or(0) == 0)
-        })
 }
 
 /// Bring a slot to `revision`: its unit exists, on a host that can run it, and shall run. What stands in the

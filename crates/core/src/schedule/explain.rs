@@ -30,7 +30,7 @@ fn say(misfit: &Misfit, hosts: &[&str]) -> String {
     match misfit {
         Misfit::Inactive => format!("{who} {is} deactivated"),
         Misfit::Disconnected => format!("{who} {is} not connected"),
-        Misfit::EngineDown(problem) => format!("{who} can't use Docker ({problem})"),
+        Misfit::Impaired(problem) => format!("{who} {has} a problem ({problem})"),
         Misfit::NotTheRequestedHost => format!("{who} {is} not the host asked for"),
         Misfit::DataElsewhere { volume } => {
             format!("{who} {} not have the data of volume {volume}", verb("does", "do"))

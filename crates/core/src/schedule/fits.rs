@@ -42,7 +42,7 @@ pub struct Need {
 pub enum Misfit {
     Inactive,
     Disconnected,
-    EngineDown(String),
+    Impaired(String),
     NotTheRequestedHost,
     DataElsewhere { volume: String },
     PortTaken { port: u16, protocol: Protocol, holder: String },
@@ -133,7 +133,7 @@ pub fn fits(world: &World, host: &Host, taken: &HostUse, need: &Need) -> Result<
         return Err(Misfit::Disconnected);
     }
     if let Some(problem) = seen.map(|s| &s.facts.problem).filter(|p| !p.is_empty()) {
-        return Err(Misfit::EngineDown(problem.clone()));
+        return Err(Misfit::Impaired(problem.clone()));
     }
     if need.pinned.is_some_and(|pinned| pinned != host.id) {
         return Err(Misfit::NotTheRequestedHost);

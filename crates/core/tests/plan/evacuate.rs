@@ -199,10 +199,8 @@ fn what_could_not_leave_at_all_is_refused() {
     );
 }
 
-#[test]
-fn data_stays_and_so_do_jobs_until_they_end() {
-    let mut lab = Lab::new(&[&[], &[]]);
-    let volume = VolumeTemplate {
+fn data_volume(lab: &Lab) -> VolumeTemplate {
+    VolumeTemplate {
         id: VolumeTemplateId(90),
         project: PROJECT,
         stack: STACK,
@@ -213,8 +211,13 @@ fn data_stays_and_so_do_jobs_until_they_end() {
         per_container: false,
         created_at: lab.now,
         removed_at: None,
-    };
-    lab.commit(vec![Change::PutVolumeTemplate(volume)]);
+    }
+}
+
+#[test]
+fn data_stays_and_so_do_jobs_until_they_end() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    lab.commit(vec![Change::PutVolumeTemplate(data_volume(&lab))]);
     let mut spec = image("db");
     spec.volumes = vec!["data:/data".into()];
     let db = lab.service("db", 1, spec);
@@ -334,6 +337,66 @@ fn a_restart_makes_its_units_elsewhere() {
     settle_with(&mut lab, web, 3);
     assert!(lab.world.service(web).unwrap().restart.is_none());
     assert_eq!((lab.world.units_on(H2).count(), lab.serving(web)), (0, 4));
+}
+
+#[test]
+fn a_restart_leaves_alone_what_moves_until_it_has_moved() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let web = lab.service("web", 1, image("v1"));
+    let lb = lab.service("lb", 1, image("lb"));
+    lab.balance(lb, web);
+    lab.settle();
+    lab.acknowledge(lb, &[]);
+    let old = lab.world.units_of(web).next().unwrap().clone();
+    evacuate(&mut lab, old.host);
+    lab.plan();
+    let new = lab.world.units_of(web).map(|unit| unit.key).max().unwrap();
+    lab.see(new, drover_core::Phase::Starting, false, drover_core::ObservedContainer::default());
+    let run = lab.world.revision + 1;
+    lab.edit(web, |service| {
+        service.restart = Some(drover_core::Restart { run, batch_size: 1, interval_ms: 0 });
+    });
+    lab.plan();
+    assert!(!lab.plan(), "{:?}", lab.show(web));
+    assert_eq!(lab.serving(web), 1);
+    let words = left(&lab, old.host);
+    assert!(words.contains("its replacement does not serve yet"), "{words}");
+    lab.obey();
+    for _ in 0..100 {
+        lab.plan();
+        lab.obey();
+        lab.acknowledge(lb, &[]);
+    }
+    assert!(lab.world.service(web).unwrap().restart.is_none());
+    assert_eq!((lab.world.units_on(old.host).count(), lab.serving(web)), (0, 1));
+}
+
+#[test]
+fn what_is_kept_stopped_leaves_unless_its_data_holds_it() {
+    let global = ("io.rancher.scheduler.global", "true");
+    let job = ("io.rancher.container.start_once", "true");
+    for (key, value) in [global, job] {
+        let mut lab = Lab::new(&[&[], &[]]);
+        let service = lab.service("off", 2, labelled(image("v1"), key, value));
+        lab.settle();
+        lab.edit(service, |service| service.wanted = Wanted::Inactive);
+        lab.settle();
+        evacuate(&mut lab, H2);
+        lab.settle();
+        assert_eq!(lab.world.units_on(H2).count(), 0, "{key}");
+    }
+    let mut lab = Lab::new(&[&[], &[]]);
+    let mut spec = image("db");
+    spec.volumes = vec!["data:/data".into()];
+    lab.commit(vec![Change::PutVolumeTemplate(data_volume(&lab))]);
+    let db = lab.service("db", 1, spec);
+    lab.settle();
+    lab.edit(db, |service| service.wanted = Wanted::Inactive);
+    lab.settle();
+    let host = lab.world.units_of(db).next().unwrap().host;
+    let refused = admit_evacuation(&lab.world, lab.world.host(host).unwrap(), lab.now).unwrap_err();
+    let words = "blog-db-1 stays: its data, volume data, lies there";
+    assert!(refused.to_string().contains(words), "{refused}");
 }
 
 #[test]

@@ -445,13 +445,66 @@ fn what_cannot_be_is_refused_in_words() {
     lab.shift(source, target, 1, 1);
     let third = lab.service("v3", 1, image("v3"));
     for (from, to, words) in [
-        (source, third, "an upgrade of v1 is not over yet"),
-        (third, source, "an upgrade of v1 is not over yet"),
-        (third, target, "v1 is being upgraded to v2"),
-        (target, third, "v1 is being upgraded to v2"),
+        (
+            source,
+            third,
+            "the upgrade of v1 to v2 is not over yet: wait for it, cancel it, or roll it back",
+        ),
+        (
+            third,
+            source,
+            "the upgrade of v1 to v2 is not over yet: wait for it, cancel it, or roll it back",
+        ),
+        (third, target, "the upgrade of v1 to v2 is not over yet"),
+        (target, third, "the upgrade of v1 to v2 is not over yet"),
     ] {
         assert!(refusal(&lab, from, to).contains(words), "{words}: {}", refusal(&lab, from, to));
     }
+}
+
+#[test]
+fn the_first_unit_must_have_a_place_unless_others_leave_before() {
+    let port = || crate::lab::with_port("web", "80:80");
+    for (hosts, from, to, is_on, goal, admitted) in [
+        (1, 1, 0, true, 1, false),
+        (2, 1, 0, true, 1, true),
+        // What is switched off holds no place, whatever its scale.
+        (1, 1, 1, false, 1, false),
+        // More than the goal run: the first step takes some away.
+        (3, 2, 1, true, 2, true),
+    ] {
+        let mut lab = Lab::new(&vec![&[][..]; hosts]);
+        let source = lab.service("v1", from, port());
+        let target = lab.service("v2", if is_on { to } else { 0 }, port());
+        if !is_on {
+            lab.edit(target, |s| (s.scale, s.wanted) = (to, Wanted::Inactive));
+        }
+        lab.settle();
+        let done = drover_core::plan::admit_shift(&lab.world, source, target, goal);
+        assert_eq!(done.is_ok(), admitted, "{hosts} hosts, {from} to {to}: {done:?}");
+    }
+}
+
+/// A unit leaves its host, and the one in its place never serves: the slot is served all the same.
+#[test]
+fn a_slot_that_moves_to_another_host_holds_nothing_up() {
+    let (mut lab, source, target) = pair(2, 1);
+    let unit = lab.world.units_of(target).next().unwrap().clone();
+    let host = lab.world.host(unit.host).unwrap();
+    let wanted = drover_core::plan::admit_evacuation(&lab.world, host, lab.now).unwrap();
+    lab.commit(vec![drover_core::Change::PutHost(wanted)]);
+    lab.plan();
+    let new = lab.world.units_of(target).map(|unit| unit.key).max().unwrap();
+    assert_eq!((new.slot, new.incarnation), (unit.key.slot, 2));
+    lab.shift(source, target, 2, 1);
+    for _ in 0..60 {
+        lab.plan();
+        lab.obey();
+        let failing = drover_core::ObservedContainer::default();
+        lab.see(new, drover_core::Phase::BackOff, false, failing);
+        lab.now = lab.now + 500;
+    }
+    assert_eq!(phase(&lab, source), Some(UpgradePhase::Upgraded), "{:?}", lab.said(source));
 }
 
 #[test]

@@ -28,7 +28,6 @@ fn join(mut route: Route, other: Route) -> Route {
     }
     route.service = route.service.or(other.service);
     route.hold = route.hold.or(other.hold);
-    route.check = route.check.or(other.check);
     route
 }
 
@@ -76,7 +75,7 @@ mod tests {
     fn target(address: &str) -> Target {
         let slot = Slot::Number(address.parse().unwrap());
         let unit = UnitKey { service: ServiceId(1), slot, revision: RevisionNo(1), incarnation: 1 };
-        Target { unit, address: address.to_owned(), weight: 1 }
+        Target { unit, address: address.to_owned(), weight: 1, check: None }
     }
 
     fn tell(route: &Route) -> String {

@@ -126,7 +126,7 @@ impl Table {
             let upstream =
                 upstream.or_insert_with(|| self.targets.get(&key).cloned().unwrap_or_else(make));
             targets.push(upstream.clone());
-            if let Some(check) = &route.check {
+            if let Some(check) = &target.check {
                 next.checks.entry(key).or_insert_with(|| check.clone());
             }
         }
@@ -202,6 +202,7 @@ mod tests {
             },
             address: (*address).to_owned(),
             weight: *weight,
+            check: None,
         };
         let targets = (1..).zip(targets).map(target).collect();
         let routes = vec![Route { targets, ..Route::default() }];

@@ -258,6 +258,7 @@ pub fn route(hostname: &str, path: &str, targets: &[&Origin]) -> Route {
         unit: unit(origin),
         address: origin.address.clone(),
         weight: 1,
+        check: None,
     };
     Route {
         hostname: text(hostname),

@@ -76,7 +76,11 @@ async fn storm(rotation: &mut Rotation<'_>, changes: u32) -> Result<Outcome, Ben
     }
     stop.store(true, Relaxed);
     while let Some(client) = clients.join_next().await {
-        let Outcome { requests, conversations, failed, .. } = client.unwrap_or_default();
+        let gone = |error: tokio::task::JoinError| Outcome {
+            failed: vec![format!("a client broke off: {error}")],
+            ..Outcome::default()
+        };
+        let Outcome { requests, conversations, failed, .. } = client.unwrap_or_else(gone);
         outcome.requests += requests;
         outcome.conversations += conversations;
         outcome.failed.extend(failed);

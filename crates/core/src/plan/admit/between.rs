@@ -3,7 +3,7 @@
 
 use super::{Refusal, misfits};
 use crate::schedule::{Need, Usage, explain, place};
-use crate::{Service, ServiceId, Slot, UpgradePhase, Wanted, World};
+use crate::{Service, ServiceId, Slot, Upgrade, UpgradePhase, Wanted, World};
 
 /// Whether an upgrade from `source` to `target` can be begun, and place its first new unit.
 pub fn admit_shift(
@@ -60,33 +60,40 @@ fn unfit(world: &World, side: &Service) -> Option<String> {
 
 /// What it is doing now.
 fn busy(world: &World, side: &Service) -> Option<String> {
-    let name = &side.name;
     if side.restart.is_some() {
-        return Some(format!("{name} is being restarted; wait for that"));
+        return Some(format!("{} is being restarted; wait for that", side.name));
     }
-    if let Some(upgrade) = world.upgrade(side.id) {
-        let phase = match upgrade.phase {
-            UpgradePhase::Upgraded => "waits for finishupgrade or rollback",
-            UpgradePhase::Canceled => "was cancelled and waits for continueupgrade or rollback",
-            UpgradePhase::Upgrading
-            | UpgradePhase::Finishing
-            | UpgradePhase::Canceling
-            | UpgradePhase::RollingBack => "is not over yet",
-        };
-        return Some(format!("an upgrade of {name} {phase}"));
-    }
-    let (upgrade, ..) = world.shift(side.id)?;
-    let other = world.service(upgrade.service).map_or("?", |other| other.name.as_str());
-    Some(format!("{other} is being upgraded to {name}, and that is not over yet"))
+    let shift = world.shift(side.id).map(|(upgrade, ..)| upgrade);
+    world.upgrade(side.id).or(shift).map(|upgrade| in_the_way(world, upgrade))
 }
 
-/// New units start beside old ones, unless fewer are wanted: then the first to leave makes room.
+/// An upgrade that stands against another one, and the way out.
+pub fn in_the_way(world: &World, upgrade: &Upgrade) -> String {
+    let name = |id| world.service(id).map_or("?", |held| held.name.as_str());
+    let mut what = format!("the upgrade of {}", name(upgrade.service));
+    if let Some(shift) = upgrade.shift() {
+        what = format!("{what} to {}", name(shift.to_service));
+    }
+    let phase = match upgrade.phase {
+        UpgradePhase::Upgraded => "waits for finishupgrade or rollback",
+        UpgradePhase::Canceled => "was cancelled and waits for continueupgrade or rollback",
+        UpgradePhase::Upgrading => "is not over yet: wait for it, cancel it, or roll it back",
+        UpgradePhase::Finishing | UpgradePhase::Canceling | UpgradePhase::RollingBack => {
+            "is not over yet: wait for it"
+        }
+    };
+    format!("{what} {phase}")
+}
+
+/// New units start beside old ones, unless the first step is that some leave: that makes room.
 fn without_place(world: &World, from: &Service, to: &Service, final_scale: u32) -> Option<String> {
     let template = world.current_template(to)?;
-    if to.scale >= final_scale || from.scale > final_scale {
+    let runs = |side: &Service| if side.wanted == Wanted::Active { side.scale } else { 0 };
+    let has = runs(to);
+    if has >= final_scale || runs(from).saturating_add(has) > final_scale {
         return None;
     }
-    let need = match Need::of(world, to, Slot::Number(to.scale + 1), template) {
+    let need = match Need::of(world, to, Slot::Number(has + 1), template) {
         Ok(need) => need,
         Err(bad) => return Some(bad.to_string()),
     };
