@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::Asks;
-use crate::docker::{Done, Engine, Looked, SystemDone, Trouble};
+use crate::docker::{Done, Engine, Looked, SystemDone};
 use crate::follow::Said;
 use crate::ledger::{Journal, Ledger, LedgerError};
 use crate::link::{Introduction, LinkSender};
@@ -88,8 +88,6 @@ pub(crate) enum AgentResult {
     Probed(Probed),
     /// The host's part of the network is as it shall be, or is not.
     Network(crate::network::Kept),
-    /// The system image is there, or can't be.
-    SystemImage(Result<String, Trouble>),
     /// Work on the containers of Drover's own processes is over.
     System(SystemDone),
     /// A process of the data plane said something.
@@ -106,16 +104,17 @@ impl Agent {
     ) -> Result<Self, LedgerError> {
         let assignment = Arc::new(ledger.assignment().clone());
         let (attempts, journal) = (ledger.attempts()?, ledger.journal()?);
-        let seal = Seal::new(ledger.keys()?);
-        let facts = introduce.borrow().facts.clone();
         let folder = ledger.folder().to_owned();
+        let seal = Seal::new(ledger.keys()?, &folder);
+        let facts = introduce.borrow().facts.clone();
         let mut agent = Self {
             ledger,
             assignment,
             heard: None,
             engine: None,
             engine_version: String::new(),
-            no_engine: String::new(),
+            // Until Docker's first word.
+            no_engine: facts.problem.clone(),
             rejected: String::new(),
             view: DockerView::default(),
             looks: Looks::default(),
@@ -206,13 +205,14 @@ impl Agent {
             }
         }
         self.rejected.clear();
-        self.know_host();
         let assignment = self.ledger.assignment().clone();
         if let Err(error) = balancer_files::write(self.ledger.folder(), &assignment) {
             // The balancers go on with what they have; the next assignment tries again.
             tracing::error!("can't write the balancers' configuration: {error}");
         }
         self.assignment = Arc::new(assignment);
+        // What is in the way depends on what is asked for.
+        self.know_host();
         self.clean_names();
         self.read_host_names();
         self.follow_processes();
@@ -315,12 +315,12 @@ impl Agent {
     /// Tell what is known of the host anew, if it is something else than before: its machine and engine, and why
     /// it can't be brought to where it shall be.
     fn know_host(&mut self) {
-        let seal = self.seal.problem();
+        let seal = self.seal_problem();
         let problems = [&self.no_engine, &self.rejected, self.overlay.problem(), &seal];
         let problem = problems.into_iter().find(|problem| !problem.is_empty());
         let problem = problem.map_or("", String::as_str);
         let facts = HostFacts {
-            public_key: self.seal.public_key(),
+            public_key: self.seal.told_key(),
             tunnels: self.overlay.tunnels().clone(),
             ..facts::facts(&self.engine_version, problem)
         };

@@ -28,13 +28,15 @@ pub(crate) struct Known {
     pub(crate) sealing: Sealing,
     /// Why it is not as it shall be; empty if it is.
     pub(crate) problem: String,
+    /// Why the name service could not be started; empty if that is not known to be so.
+    pub(crate) unnamed: String,
     /// Addresses that slots keep.
     pub(crate) kept: BTreeMap<String, String>,
 }
 
 /// Look at the host's own part of the network. `name` is one that its name service must answer; empty for none.
 pub(crate) async fn examine(engine: &Engine, known: &Known, name: &str) -> Examined {
-    let Known { network, sealing, problem, kept, .. } = known;
+    let Known { network, sealing, problem, unnamed, kept, .. } = known;
     let mut found = Examined {
         network: network.clone(),
         problem: problem.clone(),
@@ -54,6 +56,9 @@ pub(crate) async fn examine(engine: &Engine, known: &Known, name: &str) -> Exami
     let (answering, names) =
         tokio::join!(ways::answering(known.host, &given), names::ask(&given, container, name));
     found.names = names;
+    if !found.names.running {
+        found.names.dns.clone_from(unnamed);
+    }
     match network::check(network, sealing).await {
         Ok(checked) => {
             let Checked { underlay_mtu, mtu, deviations, neighbours } = checked;

@@ -126,6 +126,25 @@ pub(crate) async fn keep(
     }
 }
 
+/// How packets go by what the kernel holds, and whether sealed ones are taken in; nothing is changed. `None` if the
+/// kernel doesn't say.
+pub(crate) async fn held(network: &HostNetwork) -> Option<(Tunnels, bool)> {
+    let seen = match Kernel::open() {
+        Ok(kernel) => kernel.look().await,
+        Err(error) => Err(error),
+    };
+    match seen {
+        Ok(seen) => {
+            let now = seen.now(network);
+            Some((now.told(), now.tunnels.contains(&Tunnel::Sealed)))
+        }
+        Err(error) => {
+            tracing::warn!("how packets go to other hosts is not known yet: {error}");
+            None
+        }
+    }
+}
+
 /// Bring Docker and the kernel to what the network shall be. How packets go then, and whether sealed ones are taken in.
 async fn bring(
     engine: &Engine,

@@ -162,6 +162,7 @@ impl<'a> Life<'a> {
         let (socket, state) = (options.docker.clone(), options.state.clone());
         tokio::spawn(watch_docker(socket, cluster, state, docker_in));
         let mut agent = Agent::new(ledger, introduce, results_in)?;
+        agent.look_at_network().await;
         // The server hears of this host once it is known whether Docker answers: before, the host would be taken
         // for one that can't run anything.
         if let Ok(Some(event)) = timeout(FIRST_WORD, docker.recv()).await {

@@ -4,7 +4,7 @@
 //! A container is started again by Docker if it ends, also while no agent runs; the agent makes the first one, puts
 //! one from a newer image in its place, and makes another if someone removes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::Time;
 
@@ -91,9 +91,62 @@ pub fn system_steps(
     gone.chain(steps).collect()
 }
 
+/// Steps of every kind that has any.
+pub type SystemSteps = BTreeMap<SystemKind, Vec<SystemStep>>;
+
+/// Why processes of a kind don't run, in words, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Troubles(BTreeMap<SystemKind, String>);
+
+impl Troubles {
+    /// Of a kind; empty if none is known.
+    pub fn of(&self, kind: SystemKind) -> &str {
+        self.0.get(&kind).map_or("", String::as_str)
+    }
+
+    /// A round is over: what came of the steps of each kind, empty if all went well. It replaces what was known of
+    /// that kind, and of no other.
+    pub fn round_over(&mut self, came: BTreeMap<SystemKind, String>) {
+        for (kind, trouble) in came {
+            if trouble.is_empty() {
+                self.0.remove(&kind);
+            } else {
+                self.0.insert(kind, trouble);
+            }
+        }
+    }
+
+    /// Only these kinds still lack something; the others run, or are not to. True if that is news.
+    pub fn only(&mut self, lacking: &BTreeSet<SystemKind>) -> bool {
+        let before = self.0.len();
+        self.0.retain(|kind, _| lacking.contains(kind));
+        self.0.len() != before
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_has_its_own_trouble() {
+        use SystemKind::{Cipher, Discovery};
+        let mut troubles = Troubles::default();
+        let all = |troubles: &Troubles| SystemKind::ALL.map(|kind| troubles.of(kind).to_owned());
+        let came = |told: &[(SystemKind, &str)]| {
+            told.iter().map(|(kind, trouble)| (*kind, (*trouble).to_owned())).collect()
+        };
+        assert_eq!(all(&troubles), ["", ""]);
+        troubles.round_over(came(&[(Discovery, "no image"), (Cipher, "no image")]));
+        assert_eq!(all(&troubles), ["no image", "no image"]);
+        troubles.round_over(came(&[(Discovery, "port 53 is taken"), (Cipher, "")]));
+        assert_eq!(all(&troubles), ["port 53 is taken", ""]);
+        troubles.round_over(came(&[(Cipher, "no device")]));
+        assert_eq!(all(&troubles), ["port 53 is taken", "no device"]);
+        // Encryption is off.
+        assert!(troubles.only(&[Discovery].into()) && !troubles.only(&[Discovery].into()));
+        assert_eq!(all(&troubles), ["port 53 is taken", ""]);
+    }
 
     #[test]
     fn the_process_runs_and_is_replaced_start_first() {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use drover_core::{CipherConfig, CipherStatus, WIREGUARD_PORT};
 use tokio::net::UdpSocket;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::board::Board;
@@ -122,17 +122,40 @@ struct Service<D, O> {
 struct Carried<D> {
     shared: Arc<Shared<D>>,
     tasks: [JoinHandle<String>; 2],
+    since: Instant,
 }
 
 impl<D> Carried<D> {
-    /// Stop, and give device and port back.
-    async fn end(self) {
-        for task in self.tasks {
-            task.abort();
-            // Cut off is what it shall be.
-            let _ = task.await;
+    fn is_over(&self) -> bool {
+        self.tasks.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Stop, and give device and port back. Says why it was over already, if it was.
+    async fn end(self) -> Option<String> {
+        end(self.tasks).await
+    }
+}
+
+/// Cut off what still goes on. Says what the first said that didn't.
+async fn end(tasks: [JoinHandle<String>; 2]) -> Option<String> {
+    let mut reason = None;
+    for task in tasks {
+        let was_over = task.is_finished();
+        task.abort();
+        let done = task.await;
+        if was_over && reason.is_none() {
+            reason = Some(done.unwrap_or_else(panicked));
         }
     }
+    reason
+}
+
+/// That is a mistake in this program, and said as one.
+fn panicked(error: JoinError) -> String {
+    let Ok(payload) = error.try_into_panic() else { return "carrying packets was cut off".into() };
+    let words = payload.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default();
+    format!("carrying packets failed by a mistake in Drover: {words}")
 }
 
 impl<D: Device, O: Fn() -> Result<D, String>> Service<D, O> {
@@ -179,7 +202,7 @@ impl<D: Device, O: Fn() -> Result<D, String>> Service<D, O> {
             Ok(shared) => {
                 let tasks =
                     [tokio::spawn(outward(shared.clone())), tokio::spawn(inward(shared.clone()))];
-                self.carried = Some(Carried { shared, tasks });
+                self.carried = Some(Carried { shared, tasks, since: Instant::now() });
                 self.shut.clear();
             }
             Err(problem) => {
@@ -203,11 +226,11 @@ impl<D: Device, O: Fn() -> Result<D, String>> Service<D, O> {
 
     /// Look after sessions, and say how things are.
     async fn tick(&mut self) {
-        if let Some(carried) = self.carried.take_if(|c| c.tasks.iter().any(JoinHandle::is_finished))
-        {
-            // The device is gone, or the port: it is tried again.
-            carried.end().await;
-            "the device or the port went away; trying on".clone_into(&mut self.shut);
+        if let Some(carried) = self.carried.take_if(|carried| carried.is_over()) {
+            // Most likely the device is gone, or the port: they are tried again.
+            let reason = carried.end().await.unwrap_or_default();
+            self.shut = format!("{reason}; trying on");
+            tracing::warn!("nothing is encrypted: {}", self.shut);
         }
         if let Some(carried) = &self.carried {
             upkeep(&carried.shared).await;
@@ -218,7 +241,9 @@ impl<D: Device, O: Fn() -> Result<D, String>> Service<D, O> {
     async fn tell(&mut self) {
         let problems = [&self.bad, &self.shut].into_iter().filter(|text| !text.is_empty());
         let table = self.table.load_full();
-        let peers = table.links().map(|link| (link.host, link.told()));
+        let (open_since, now) =
+            (self.carried.as_ref().map(|carried| carried.since), Instant::now());
+        let peers = table.links().filter_map(|link| Some((link.host, link.told(open_since, now)?)));
         let mut status = CipherStatus {
             applied: self.applied.clone(),
             open: self.carried.is_some(),

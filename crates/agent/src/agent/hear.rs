@@ -86,7 +86,6 @@ impl Agent {
             AgentResult::Looked(looked) => self.looked(looked),
             AgentResult::Swept(sweep) => self.swept(sweep),
             AgentResult::Probed(probed) => self.probes.take(&probed),
-            AgentResult::SystemImage(image) => self.system_image_made(image),
             AgentResult::System(done) => self.system_done(done),
             AgentResult::Said(said) => self.said(said),
             AgentResult::Network(kept) => self.network_kept(kept),

@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::{Agent, AgentResult};
-use crate::docker::{Engine, SystemDone, Trouble, folder, status_file};
+use crate::docker::{Engine, SystemDone, folder, status_file};
 use crate::follow::{Process, Said, follow, followed, named};
 use crate::network::names::HostNames;
-use crate::system::{SeenSystem, SystemKind, SystemStep, system_steps};
+use crate::system::{SeenSystem, SystemKind, SystemStep, SystemSteps, Troubles, system_steps};
 use crate::view::ContainerState;
 use crate::{balancer_files, discovery};
 
@@ -31,6 +31,8 @@ pub(super) struct Naming {
     /// Work on them, or on their image, is going on.
     busy: bool,
     not_before: Option<Instant>,
+    /// Why they don't run.
+    pub(super) troubles: Troubles,
     files: watch::Sender<BTreeMap<Process, PathBuf>>,
     /// What each name service said, by its container's name.
     names: BTreeMap<String, DiscoveryStatus>,
@@ -53,6 +55,7 @@ impl Naming {
             seen: BTreeMap::new(),
             busy: false,
             not_before: None,
+            troubles: Troubles::default(),
             files,
             names: BTreeMap::new(),
             balancers: BTreeMap::new(),
@@ -91,37 +94,44 @@ impl Agent {
         if self.naming.busy || early {
             return;
         }
-        let (engine, results) = (engine.clone(), self.results.clone());
-        let wanted = SystemKind::ALL.map(|kind| (kind, self.wants(kind)));
-        if self.naming.image.is_empty() && wanted.iter().any(|(_, wanted)| *wanted == Some(true)) {
-            self.naming.busy = true;
-            tokio::spawn(async move {
-                let image = engine.system_image().await;
-                let _ = results.send(AgentResult::SystemImage(image));
-            });
+        let image = Some(self.naming.image.clone()).filter(|image| !image.is_empty());
+        let steps = self.steps_due(image.as_deref());
+        // What lacks nothing has no trouble either, whoever started it.
+        if image.is_some() && self.naming.troubles.only(&steps.keys().copied().collect()) {
+            self.know_host();
+        }
+        let wanted = SystemKind::ALL.into_iter().any(|kind| self.wants(kind) == Some(true));
+        if steps.is_empty() && (image.is_some() || !wanted) {
             return;
         }
-        let steps = wanted.into_iter().filter_map(|(kind, wanted)| {
-            let steps = self.steps_for(kind, wanted?).into_iter();
-            Some(steps.map(move |step| (kind, step)))
-        });
-        let steps: Vec<_> = steps.flatten().collect();
-        let Some(kind) = steps.first().map(|(kind, _)| *kind) else { return };
-        // A container that someone removed is made again at once, the second time not so soon.
-        self.naming.not_before = Some(now + ROUND);
+        if !steps.is_empty() {
+            // A container that someone removed is made again at once, the second time not so soon.
+            self.naming.not_before = Some(now + ROUND);
+            tracing::info!(?steps, "processes of our own");
+        }
         self.naming.busy = true;
-        let making = steps.iter().any(|(_, step)| *step == SystemStep::Make);
-        tracing::info!(?steps, "processes of our own");
-        let image = self.naming.image.clone();
+        // The image may have been pruned since.
+        let making = steps.values().flatten().any(|step| *step == SystemStep::Make);
+        let image = image.filter(|_| !making);
+        let (engine, results) = (engine.clone(), self.results.clone());
         tokio::spawn(async move {
-            // The image may have been pruned since.
-            let image = if making { engine.system_image().await } else { Ok(image) };
-            let done = match image {
-                Ok(image) => engine.run_system(&image, steps).await,
-                Err(trouble) => SystemDone { trouble: Some((kind, trouble)), looked: Vec::new() },
-            };
+            let done = engine.run_system(image, steps).await;
             let _ = results.send(AgentResult::System(done));
         });
+    }
+
+    /// What is to be done for each kind; `image` is the one there shall be, without which only what is to go is known.
+    fn steps_due(&self, image: Option<&str>) -> SystemSteps {
+        let steps = SystemKind::ALL.into_iter().filter_map(|kind| {
+            let steps = match (self.wants(kind)?, image) {
+                (true, image) => self.steps_for(kind, image?),
+                (false, _) => {
+                    self.seen_of(kind).map(|c| SystemStep::Remove(c.id.clone())).collect()
+                }
+            };
+            Some((kind, steps))
+        });
+        steps.filter(|(_, steps)| !steps.is_empty()).collect()
     }
 
     /// Whether a process shall run here; `None` where it is left as it is. The name service needs an address of the
@@ -133,42 +143,44 @@ impl Agent {
         }
     }
 
-    fn steps_for(&self, kind: SystemKind, wanted: bool) -> Vec<SystemStep> {
-        let seen = self.naming.seen.values().filter(|seen| seen.kind == kind);
-        let seen: Vec<_> = seen.cloned().collect();
-        if !wanted {
-            return seen.into_iter().map(|seen| SystemStep::Remove(seen.id)).collect();
-        }
+    fn steps_for(&self, kind: SystemKind, image: &str) -> Vec<SystemStep> {
+        let seen: Vec<_> = self.seen_of(kind).cloned().collect();
         let speaking: BTreeSet<String> = match kind {
             SystemKind::Discovery => self.naming.names.keys().cloned().collect(),
             SystemKind::Cipher => self.seal.said.keys().cloned().collect(),
         };
-        system_steps(&self.naming.image, &seen, &speaking)
+        system_steps(image, &seen, &speaking)
     }
 
-    pub(super) fn system_image_made(&mut self, image: Result<String, Trouble>) {
-        self.naming.busy = false;
-        match image {
-            Ok(image) => self.naming.image = image,
-            Err(trouble) => {
-                tracing::error!("{trouble}");
-                self.naming.not_before = Some(Instant::now() + ROUND);
-            }
-        }
+    fn seen_of(&self, kind: SystemKind) -> impl Iterator<Item = &SeenSystem> {
+        self.naming.seen.values().filter(move |seen| seen.kind == kind)
     }
 
     pub(super) fn system_done(&mut self, done: SystemDone) {
         self.naming.busy = false;
-        if let Some((kind, trouble)) = done.trouble {
-            tracing::error!("the {} process does not run: {trouble}", kind.name());
-            if kind == SystemKind::Cipher {
-                self.seal.unstarted = trouble.to_string();
-                self.know_host();
+        let SystemDone { image, mut came, looked } = done;
+        match image {
+            Ok(image) => self.naming.image = image,
+            // While it is not known what they shall be of, no kind can be looked after.
+            Err(trouble) if self.naming.image.is_empty() => {
+                for kind in SystemKind::ALL {
+                    if self.wants(kind) == Some(true) {
+                        came.insert(kind, trouble.to_string());
+                    }
+                }
             }
+            // Those that needed it say so.
+            Err(_) => {}
         }
-        for looked in done.looked {
+        for (kind, trouble) in came.iter().filter(|(_, trouble)| !trouble.is_empty()) {
+            tracing::error!("the {} process does not run: {trouble}", kind.name());
+            self.naming.not_before = Some(Instant::now() + ROUND);
+        }
+        self.naming.troubles.round_over(came);
+        for looked in looked {
             self.looked(looked);
         }
+        self.know_host();
     }
 
     /// Take in what a process said of itself; what of it is news is told.
@@ -178,7 +190,6 @@ impl Agent {
             Said::Names(name, status) => drop(self.naming.names.insert(name, status)),
             Said::Cipher(name, status) => {
                 self.seal.said.insert(name, status);
-                self.seal.unstarted.clear();
                 self.know_host();
             }
         }

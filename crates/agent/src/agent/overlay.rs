@@ -16,8 +16,9 @@ use crate::doctor::Known;
 use crate::ledger::LedgerError;
 use crate::network::addresses::{Addresses, requested};
 use crate::network::subnet::Subnet;
-use crate::network::{Kept, Task, keep, names};
+use crate::network::{Kept, Task, held, keep, names};
 use crate::op::{DockerOp, UnitOps};
+use crate::system::SystemKind;
 
 /// How long the first containers of a host wait for its name service.
 const FIRST_NAMES: Duration = Duration::from_secs(5);
@@ -83,6 +84,15 @@ impl Agent {
         });
         if network.is_none() && !self.overlay.problem.is_empty() {
             self.overlay.problem.clear();
+            self.know_host();
+        }
+    }
+
+    /// See how packets go now, so that the first word over a connection says how it is: an earlier agent set it up.
+    pub(crate) async fn look_at_network(&mut self) {
+        let Some(network) = &self.assignment.network else { return };
+        if let Some((tunnels, takes_sealed)) = held(network).await {
+            (self.overlay.tunnels, self.overlay.takes_sealed) = (tunnels, Some(takes_sealed));
             self.know_host();
         }
     }
@@ -191,6 +201,7 @@ impl Agent {
             network: self.assignment.network.clone(),
             sealing: self.sealing(),
             problem: self.facts.problem.clone(),
+            unnamed: self.naming.troubles.of(SystemKind::Discovery).to_owned(),
             kept: self.ledger.addresses().map(Addresses::by_slot).unwrap_or_default(),
         }
     }

@@ -1,5 +1,6 @@
 //! Containers of Drover's own processes: made, started and removed as decided, and read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bollard::errors::Error;
@@ -16,7 +17,7 @@ use drover_core::{DISCOVERY_ADDRESS, label};
 use super::read::{moment, state_of};
 use super::{Engine, Looked, Trouble, WORK, in_time, look};
 use crate::network::{NETWORK, WIRE};
-use crate::system::{SeenSystem, SystemKind, SystemStep};
+use crate::system::{SeenSystem, SystemKind, SystemStep, SystemSteps};
 
 /// Where devices are made.
 const TUN: &str = "/dev/net/tun";
@@ -34,41 +35,44 @@ pub(crate) fn status_file(container: &str) -> String {
     format!("{container}.status.json")
 }
 
-/// What came of the steps.
+/// What came of a round.
 #[derive(Debug)]
 pub(crate) struct SystemDone {
-    /// Which failed, and why.
-    pub(crate) trouble: Option<(SystemKind, Trouble)>,
+    /// The image, or why there is none.
+    pub(crate) image: Result<String, Trouble>,
+    /// Why each kind's steps were not all done; empty if they were.
+    pub(crate) came: BTreeMap<SystemKind, String>,
     /// The containers they were about, as they are now.
     pub(crate) looked: Vec<Looked>,
 }
 
 impl Engine {
-    /// Do the steps, in order, up to the first that fails.
-    pub(crate) async fn run_system(
+    /// Do the steps, with this image, or with the one there shall be now (`None`).
+    pub(crate) async fn run_system(&self, image: Option<String>, steps: SystemSteps) -> SystemDone {
+        let image = match image {
+            Some(image) => Ok(image),
+            None => self.system_image().await,
+        };
+        let (came, looked) = in_turn(steps, |kind, step| self.attempt(&image, kind, step)).await;
+        SystemDone { image, came, looked }
+    }
+
+    async fn attempt(
         &self,
-        image: &str,
-        steps: Vec<(SystemKind, SystemStep)>,
-    ) -> SystemDone {
-        let mut done = SystemDone { trouble: None, looked: Vec::new() };
-        for (kind, step) in steps {
-            let container = match &step {
-                SystemStep::Make => name(kind, image),
-                SystemStep::Start(id) | SystemStep::Remove(id) => id.clone(),
-            };
-            let tried = match step {
-                SystemStep::Make => self.make_system(kind, image).await,
-                SystemStep::Start(id) => self.start_system(&id).await,
-                SystemStep::Remove(id) => self.remove_system(&id).await,
-            };
-            // What can't be looked at now is found by the next sweep.
-            done.looked.extend(look(self, container).await);
-            if let Err(trouble) = tried {
-                done.trouble = Some((kind, trouble));
-                break;
+        image: &Result<String, Trouble>,
+        kind: SystemKind,
+        step: SystemStep,
+    ) -> (Result<(), Trouble>, Option<Looked>) {
+        let (container, tried) = match (step, image) {
+            (SystemStep::Make, Err(trouble)) => return (Err(trouble.clone()), None),
+            (SystemStep::Make, Ok(image)) => {
+                (name(kind, image), self.make_system(kind, image).await)
             }
-        }
-        done
+            (SystemStep::Start(id), _) => (id.clone(), self.start_system(&id).await),
+            (SystemStep::Remove(id), _) => (id.clone(), self.remove_system(&id).await),
+        };
+        // What can't be looked at now is found by the next sweep.
+        (tried, look(self, container).await.ok())
     }
 
     async fn make_system(&self, kind: SystemKind, image: &str) -> Result<(), Trouble> {
@@ -106,6 +110,27 @@ impl Engine {
             }
         }
     }
+}
+
+/// Try each kind's steps in order, up to the first that fails: the other kinds' go on. Why each kind's were not all
+/// done, empty if they were; and what was found meanwhile.
+async fn in_turn<L, F: Future<Output = (Result<(), Trouble>, Option<L>)>>(
+    steps: SystemSteps,
+    attempt: impl Fn(SystemKind, SystemStep) -> F,
+) -> (BTreeMap<SystemKind, String>, Vec<L>) {
+    let (mut came, mut found) = (BTreeMap::new(), Vec::new());
+    for (kind, steps) in steps {
+        let trouble = came.entry(kind).or_insert_with(String::new);
+        for step in steps {
+            let (tried, seen) = attempt(kind, step).await;
+            found.extend(seen);
+            if let Err(why) = tried {
+                *trouble = why.to_string();
+                break;
+            }
+        }
+    }
+    (came, found)
 }
 
 /// A container with a process of Drover's own; `None` if it is another.
@@ -230,6 +255,29 @@ mod tests {
         let mut json = serde_json::to_value(body).unwrap();
         json["Labels"].as_object_mut().unwrap().sort_keys();
         json
+    }
+
+    #[tokio::test]
+    async fn a_failure_ends_the_steps_of_its_own_kind() {
+        let start = |ids: &str| ids.split(' ').map(|id| SystemStep::Start(id.into())).collect();
+        let steps: SystemSteps =
+            [(SystemKind::Discovery, start("a b c")), (SystemKind::Cipher, start("d e"))].into();
+        for (bad, want, tried) in [
+            ("", ["", ""], "a b c d e"),
+            ("b", ["b: no", ""], "a b d e"),
+            ("d", ["", "d: no"], "a b c d"),
+            ("a d", ["a: no", "d: no"], "a d"),
+        ] {
+            let attempt = |_, step| async move {
+                let SystemStep::Start(id) = step else { panic!("{step:?}") };
+                let refused = Trouble::Refused { what: id.clone(), reason: "no".into() };
+                let fails = bad.split(' ').any(|bad| bad == id);
+                (if fails { Err(refused) } else { Ok(()) }, Some(id))
+            };
+            let (came, found) = in_turn(steps.clone(), attempt).await;
+            assert_eq!(SystemKind::ALL.map(|kind| came[&kind].as_str()), want, "{bad}");
+            assert_eq!(found.join(" "), tried, "{bad}");
+        }
     }
 
     #[test]

@@ -178,6 +178,15 @@ mod tests {
         assert_eq!(found(0, 1450).1, 0, "where nothing passes there is nothing to look for");
     }
 
+    #[test]
+    fn what_is_not_tried_is_told_as_not_tried() {
+        for (address, want) in [("10.0.0.2", 1500), ("fd00::2", 0), ("", 0)] {
+            let target = ProbeTarget { host: 2, address: address.into(), ..ProbeTarget::default() };
+            let way = way(&target, &pings_to(&target, (1500, 1450)), &BTreeSet::new());
+            assert_eq!((way.underlay.full, way.overlay.full), (want, 0), "{address}");
+        }
+    }
+
     #[tokio::test]
     async fn this_very_host_is_reached() {
         let local = "127.0.0.1".to_owned();

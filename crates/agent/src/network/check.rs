@@ -8,7 +8,7 @@ use drover_core::doctor::{Deviation, Hindered};
 
 use super::kernel::{self, Kernel};
 use super::lanes::Sealing;
-use super::plan::{self, Mac, Step, Wanted};
+use super::plan::{self, Mac, Step, Wanted, inner};
 use super::room::Room;
 use super::{NetworkError, aim};
 
@@ -71,6 +71,7 @@ fn deviation(wanted: &Wanted, step: &Step) -> Deviation {
         Step::SetEnd(_, mac, _) | Step::SetPort(_, mac) => {
             of(&|gateway| Mac::of_gateway(gateway) == *mac)
         }
+        Step::RemoveAddress(address) => of(&|gateway| inner(gateway) == *address),
         Step::SetNeighbour(neighbour, _) => of(&|gateway| gateway == *neighbour),
         Step::SetRoute { gateway: next, .. } => of(&|gateway| gateway == *next),
         Step::RemoveEnd(..)

@@ -6,10 +6,11 @@ mod look;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use rtnetlink::packet_route::route::RouteAttribute;
 use rtnetlink::{Error as NetlinkError, Handle, RouteMessageBuilder};
@@ -108,6 +109,12 @@ impl Kernel {
         })
     }
 
+    /// The addresses of a device.
+    async fn addresses(&self, device: u32) -> Result<Vec<AddressMessage>, KernelError> {
+        let held = self.handle.address().get().set_link_index_filter(device).execute();
+        in_time("look at addresses", held.try_collect()).await
+    }
+
     /// A device by its name; `None` if there is none.
     async fn link(&self, name: &str) -> Result<Option<LinkMessage>, KernelError> {
         let links = self.handle.link().get().match_name(name.to_owned()).execute();
@@ -166,6 +173,14 @@ fn mtu(attribute: &LinkAttribute) -> Option<u32> {
     }
 }
 
+/// The address, if it is one of IPv6.
+fn address_of(held: &AddressMessage) -> Option<Ipv6Addr> {
+    held.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Address(IpAddr::V6(address)) => Some(*address),
+        _ => None,
+    })
+}
+
 async fn in_time<T>(
     what: &str,
     call: impl Future<Output = Result<T, NetlinkError>>,
@@ -214,6 +229,7 @@ pub(super) fn words(step: &Step) -> String {
     match step {
         Step::RemoveWire => format!("remove the device {WIRE}"),
         Step::SetWire { address, .. } => format!("give {WIRE} the address {address}"),
+        Step::RemoveAddress(address) => format!("take the address {address} from {WIRE}"),
         Step::RemoveTunnel(tunnel) => format!("remove the device {}", name(*tunnel)),
         Step::MakeTunnel { tunnel, vni, .. } => {
             format!("make the VXLAN device {} with identifier {vni}", name(*tunnel))

@@ -87,11 +87,16 @@ impl Keys {
 
     /// The newest public key, base64; empty if there is none.
     pub(crate) fn public(&self) -> String {
-        let secret = self.secrets.first().and_then(|key| STANDARD.decode(key.reveal()).ok());
-        let secret = secret.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let public = secret.map(|bytes| PublicKey::from(&StaticSecret::from(bytes)));
-        public.map_or_else(String::new, |key| STANDARD.encode(key.as_bytes()))
+        self.secrets.first().map_or_else(String::new, public)
     }
+}
+
+/// A private key's public half, base64; empty if it is no key.
+pub(crate) fn public(secret: &Secret) -> String {
+    let secret = STANDARD.decode(secret.reveal()).ok();
+    let secret = secret.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let public = secret.map(|bytes| PublicKey::from(&StaticSecret::from(bytes)));
+    public.map_or_else(String::new, |key| STANDARD.encode(key.as_bytes()))
 }
 
 /// 32 bytes that nobody else has; `None` if the system has none.

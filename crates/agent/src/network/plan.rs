@@ -161,13 +161,15 @@ pub struct SeenWire {
 pub enum Step {
     /// Remove the wire.
     RemoveWire,
-    /// Set the wire's MTU, give it this host's address, and switch it on.
+    /// Set the wire's MTU, give it this host's address beside those it has, and switch it on.
     SetWire {
         /// MTU, bytes.
         mtu: u32,
         /// This host's address on it.
         address: Ipv6Addr,
     },
+    /// Take an address from the wire: packets for the host that has it now would stay here.
+    RemoveAddress(Ipv6Addr),
     /// Remove a tunnel, and what it holds.
     RemoveTunnel(Tunnel),
     /// Make a tunnel.
@@ -329,6 +331,9 @@ fn links(
         if wire.mtu != mtu || !wire.up || !wire.addresses.contains(&address) {
             steps.push(Step::SetWire { mtu, address });
         }
+        // The wire outlives a change of this host's subnet, and with it the address that follows from that.
+        let others = wire.addresses.iter().filter(|held| **held != address);
+        steps.extend(others.map(|other| Step::RemoveAddress(*other)));
     }
     for (&tunnel, &mtu) in ready {
         let kept = kept(tunnel, wanted, seen);

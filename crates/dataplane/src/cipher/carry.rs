@@ -42,7 +42,7 @@ pub(super) async fn outward<D: Device>(shared: Arc<Shared<D>>) -> String {
     loop {
         let length = match shared.device.read(&mut packet).await {
             Ok(length) => length,
-            Err(error) => return error.to_string(),
+            Err(error) => return format!("the device can't be read: {error}"),
         };
         let packet = &packet[..length];
         let table = shared.table.load();
@@ -65,7 +65,7 @@ pub(super) async fn inward<D: Device>(shared: Arc<Shared<D>>) -> String {
             Ok(received) => received,
             // The answer to a packet that nobody wanted.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => continue,
-            Err(error) => return error.to_string(),
+            Err(error) => return format!("the UDP port can't be read: {error}"),
         };
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
         let table = shared.table.load_full();
@@ -179,7 +179,9 @@ async fn take<D: Device>(
             }
             link.place.received.fetch_add(packet.len() as u64, Ordering::Relaxed);
             match shared.device.write(packet).await {
-                Err(error) if error.raw_os_error() == Some(GONE) => Err(error.to_string()),
+                Err(error) if error.raw_os_error() == Some(GONE) => {
+                    Err(format!("the device can't be written: {error}"))
+                }
                 // Else the kernel has no room for it, or the device is not up yet.
                 Ok(_) | Err(_) => Ok(()),
             }

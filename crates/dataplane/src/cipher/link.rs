@@ -8,6 +8,7 @@ use std::time::Duration;
 use boringtun::noise::{Tunn, TunnResult};
 use boringtun::x25519::PublicKey;
 use drover_core::CipherLink;
+use tokio::time::Instant;
 
 use super::keys::text;
 
@@ -15,6 +16,9 @@ use super::keys::text;
 const RENEW: Duration = Duration::from_secs(110);
 /// By the other too, should the first not have.
 const RENEW_LATE: Duration = Duration::from_secs(140);
+/// A host that doesn't answer for so long has no session; before, that is not known. The protocol asks every 5 s, and
+/// one question, or two, may be lost.
+const UNANSWERED: Duration = Duration::from_secs(12);
 
 /// Another host.
 pub(super) struct Link {
@@ -43,6 +47,8 @@ pub(super) struct Pair {
 pub(super) struct Place {
     /// As the configuration has it.
     pub(super) configured: SocketAddr,
+    /// Since when that is known.
+    since: Instant,
     /// Where it was last heard from.
     heard: Mutex<SocketAddr>,
     pub(super) sent: AtomicU64,
@@ -53,6 +59,7 @@ impl Place {
     pub(super) fn new(configured: SocketAddr) -> Self {
         Self {
             configured,
+            since: Instant::now(),
             heard: Mutex::new(configured),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -121,11 +128,15 @@ impl Link {
         }
     }
 
-    /// What is said of it.
-    pub(super) fn told(&self) -> CipherLink {
+    /// What is said of it. `None` while that is not known: it is asked for a session, and may still answer. Nobody is
+    /// asked before `open_since`, when device and port were had.
+    pub(super) fn told(&self, open_since: Option<Instant>, now: Instant) -> Option<CipherLink> {
         let pair = self.sender();
         let up = pair.and_then(|pair| Some((pair, pair.age()?)));
-        CipherLink {
+        if up.is_none() && now < open_since?.max(self.place.since) + UNANSWERED {
+            return None;
+        }
+        Some(CipherLink {
             up: up.is_some(),
             own_key: up.map_or_else(String::new, |(pair, _)| text(&pair.own)),
             key: up.map_or_else(String::new, |(pair, _)| text(&pair.key)),
@@ -133,11 +144,37 @@ impl Link {
             age_s: up.map_or(0, |(_, age)| age.as_secs()),
             sent: self.place.sent.load(Ordering::Relaxed),
             received: self.place.received.load(Ordering::Relaxed),
-        }
+        })
     }
 }
 
 /// A thread that panicked left a session that is right or will be found wrong.
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_of_a_host_that_may_still_answer() {
+        let place = Arc::new(Place::new(([127, 0, 0, 1], 1).into()));
+        let began = place.since;
+        let (pairs, retired) = (Vec::new(), Vec::new());
+        let link = Link { host: 2, inner: Ipv6Addr::LOCALHOST, pairs, retired, place };
+        let second = Duration::from_secs(1);
+        let check = |open_since: Option<u32>, now: u32, want: Option<bool>| {
+            let open_since = open_since.map(|s| began + s * second);
+            let told = link.told(open_since, began + now * second);
+            assert_eq!(told.map(|told| told.up), want, "{open_since:?} {now}");
+        };
+        check(Some(0), 0, None);
+        check(Some(0), 11, None);
+        check(Some(0), 12, Some(false));
+        // An older process has the port: nobody was asked.
+        check(None, 99, None);
+        check(Some(99), 100, None);
+        check(Some(99), 111, Some(false));
+    }
 }

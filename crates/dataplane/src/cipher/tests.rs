@@ -223,7 +223,7 @@ async fn what_is_sent_before_there_is_a_session_arrives_after() {
     for number in 1..=20 {
         one.send(2, number).await;
     }
-    assert!(!one.status().peers[&2].up);
+    assert!(one.status().peers.values().all(|link| !link.up));
     two.write();
     two.begin();
     let mut arrived = Vec::new();
@@ -397,6 +397,45 @@ async fn a_process_takes_over_from_another_and_a_bad_file_changes_nothing() {
     assert_eq!(two.next().await, 2);
     two.send(1, 3).await;
     assert_eq!(one.next().await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_carrying_stopped_is_said() {
+    let (mut one, _two) = two().await;
+    // Its device ends, each time it is taken hold of.
+    one.into = mpsc::channel(1).0;
+    one.until("the device's words", |s| s.problem.contains("the device can't be read")).await;
+}
+
+#[tokio::test]
+async fn the_first_that_is_over_says_why() {
+    for (first, second, want) in [
+        ("goes on", "goes on", None),
+        ("no device", "goes on", Some("no device")),
+        ("goes on", "no port", Some("no port")),
+        ("no device", "no port", Some("no device")),
+        (
+            "goes on",
+            "panic: boom",
+            Some("carrying packets failed by a mistake in Drover: panic: boom"),
+        ),
+    ] {
+        let tasks = [first, second].map(|word| {
+            tokio::spawn(async move {
+                match word {
+                    "goes on" => std::future::pending().await,
+                    word if word.starts_with("panic") => panic!("{word}"),
+                    word => word.to_owned(),
+                }
+            })
+        });
+        for (task, word) in tasks.iter().zip([first, second]) {
+            while word != "goes on" && !task.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(super::end(tasks).await.as_deref(), want);
+    }
 }
 
 /// A question for a session with `to`, by a key, that carries a number.

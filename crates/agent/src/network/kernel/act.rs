@@ -12,7 +12,7 @@ use rtnetlink::{
     Error as NetlinkError, LinkBridgePort, LinkUnspec, LinkVxlan, RouteMessageBuilder,
 };
 
-use super::{BRIDGE, Kernel, KernelError, WIRE, in_time, name, words};
+use super::{BRIDGE, Kernel, KernelError, WIRE, address_of, in_time, name, words};
 use crate::network::DISCOVERY;
 use crate::network::lanes::Tunnel;
 use crate::network::plan::{Mac, Step};
@@ -33,6 +33,14 @@ impl Kernel {
             Step::SetWire { mtu, address } => {
                 let wire = self.index(WIRE, &what).await?;
                 in_time(&what, self.set_wire(wire, *mtu, *address)).await
+            }
+            Step::RemoveAddress(address) => {
+                let wire = self.index(WIRE, &what).await?;
+                let held = self.addresses(wire).await?;
+                let held = held.into_iter().find(|held| address_of(held) == Some(*address));
+                // Someone else may have removed it.
+                let Some(held) = held else { return Ok(()) };
+                in_time(&what, self.handle.address().del(held).execute()).await
             }
             Step::RemoveWire => {
                 let wire = self.index(WIRE, &what).await?;

@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use futures_util::TryStreamExt;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{
     InfoData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
@@ -15,7 +14,7 @@ use rtnetlink::packet_route::neighbour::{
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 
-use super::{BRIDGE, Kernel, KernelError, WIRE, in_time, mtu, name};
+use super::{BRIDGE, Kernel, KernelError, WIRE, address_of, in_time, mtu, name};
 use crate::network::lanes::Tunnel;
 use crate::network::plan::{Mac, Seen, SeenBridge, SeenTunnel, SeenWire};
 use crate::network::subnet::Subnet;
@@ -79,18 +78,12 @@ impl Kernel {
     async fn wire(&self) -> Result<Option<SeenWire>, KernelError> {
         let Some(link) = self.link(WIRE).await? else { return Ok(None) };
         let index = link.header.index;
-        let held = self.handle.address().get().set_link_index_filter(index).execute();
-        let held: Vec<_> = in_time("look at addresses", held.try_collect()).await?;
-        let addresses = held.iter().flat_map(|address| &address.attributes);
-        let addresses = addresses.filter_map(|attribute| match attribute {
-            AddressAttribute::Address(IpAddr::V6(address)) => Some(*address),
-            _ => None,
-        });
+        let held = self.addresses(index).await?;
         Ok(Some(SeenWire {
             index,
             mtu: link.attributes.iter().find_map(mtu).unwrap_or_default(),
             up: link.header.flags.contains(LinkFlags::Up),
-            addresses: addresses.collect(),
+            addresses: held.iter().filter_map(address_of).collect(),
         }))
     }
 
@@ -190,7 +183,7 @@ fn destination(entry: &NeighbourMessage) -> (Option<IpAddr>, Option<Mac>) {
     let (mut address, mut mac) = (None, None);
     for attribute in &entry.attributes {
         match attribute {
-            NeighbourAttribute::Destination(told) => address = address_of(told),
+            NeighbourAttribute::Destination(told) => address = neighbours_address(told),
             NeighbourAttribute::LinkLayerAddress(told) => {
                 mac = <[u8; 6]>::try_from(told.as_slice()).ok().map(Mac);
             }
@@ -201,7 +194,7 @@ fn destination(entry: &NeighbourMessage) -> (Option<IpAddr>, Option<Mac>) {
 }
 
 /// Entries of a bridge's family carry the address as bytes.
-fn address_of(told: &NeighbourAddress) -> Option<IpAddr> {
+fn neighbours_address(told: &NeighbourAddress) -> Option<IpAddr> {
     match told {
         NeighbourAddress::Inet(address) => Some(IpAddr::V4(*address)),
         NeighbourAddress::Inet6(address) => Some(IpAddr::V6(*address)),

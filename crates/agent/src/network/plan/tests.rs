@@ -31,7 +31,16 @@ fn carry_out(seen: &mut Seen, steps: &[Step]) {
             }
             Step::SetWire { mtu, address } => {
                 let wire = seen.wire.as_mut().unwrap();
-                (wire.mtu, wire.up, wire.addresses) = (mtu, true, vec![address]);
+                (wire.mtu, wire.up) = (mtu, true);
+                // As the kernel does: an address is added to those there are.
+                if !wire.addresses.contains(&address) {
+                    wire.addresses.push(address);
+                }
+            }
+            Step::RemoveAddress(address) => {
+                let addresses = &mut seen.wire.as_mut().unwrap().addresses;
+                let place = addresses.iter().position(|held| *held == address);
+                addresses.remove(place.unwrap());
             }
             Step::RemoveTunnel(tunnel) => {
                 seen.tunnels.remove(&tunnel).unwrap();
@@ -106,6 +115,7 @@ fn short(step: &Step) -> String {
     match step {
         Step::RemoveWire => "- wire".into(),
         Step::SetWire { mtu, address } => format!("wire {address} {mtu}"),
+        Step::RemoveAddress(address) => format!("- {address}"),
         Step::RemoveTunnel(tunnel) => format!("- {tunnel:?}"),
         Step::MakeTunnel { tunnel, vni, below } => match below {
             None => format!("{tunnel:?} {vni}"),
@@ -181,8 +191,8 @@ fn a_host_moves_to_the_sealed_tunnel_and_back() {
     follow(&mut seen, &network, 1500);
     network.encrypted = true;
     let step = |seen: &mut Seen, network: &HostNetwork, up: &[u64], late| {
-        let up = up.iter().copied().collect();
-        let sealing = Sealing { up, late, there: true, ..Sealing::default() };
+        let sessions = Some(up.iter().map(|host| (*host, true)).collect());
+        let sealing = Sealing { sessions, late, there: true, ..Sealing::default() };
         change(seen, network, 1500, &sealing)
     };
     // Without the wire there is no sealed tunnel, and the clear one stays.
@@ -202,6 +212,27 @@ fn a_host_moves_to_the_sealed_tunnel_and_back() {
     network.peers[0].sealed = false;
     assert_eq!(step(&mut seen, &network, &[2], false), "- Sealed");
     assert_eq!(change(&mut seen, &network, 1500, &Sealing::default()), "- wire");
+}
+
+#[test]
+fn the_wire_has_this_hosts_address_and_no_other() {
+    let check = |held: &[&str], want: &str| {
+        let mut seen = fresh();
+        let mut network = network(&[(2, "10.0.0.2")]);
+        network.encrypted = true;
+        let addresses = held.iter().map(|address| address.parse().unwrap()).collect();
+        seen.wire = Some(SeenWire { index: 9, mtu: 1440, up: true, addresses });
+        let steps = follow(&mut seen, &network, 1500);
+        let of_wire = steps.split(", ").filter(|step| step.contains("fe80::"));
+        let of_wire = of_wire.filter(|step| step.starts_with(['w', '-']));
+        assert_eq!(of_wire.collect::<Vec<_>>().join(", "), want, "{held:?}");
+        assert_eq!(seen.wire.unwrap().addresses, [inner("10.42.1.1".parse().unwrap())]);
+    };
+    check(&[], "wire fe80::a2a:101 1440");
+    check(&["fe80::a2a:101"], "");
+    // Its subnet was another one, which may be somebody else's now.
+    check(&["fe80::a2a:201"], "wire fe80::a2a:101 1440, - fe80::a2a:201");
+    check(&["fe80::a2a:201", "fe80::a2a:101", "fe80::1"], "- fe80::a2a:201, - fe80::1");
 }
 
 #[test]
