@@ -52,7 +52,7 @@ pub fn cargo(arguments: &str) -> Command {
 }
 
 /// Build one executable in the profile of daily work; where it is. `what` is cargo's choice of target, such as
-/// `-p drover --bin drover`.
+/// `--workspace --bin drover`.
 pub fn build(what: &str) -> Result<PathBuf, BuildError> {
     let name = what.to_owned();
     let failed = |source| BuildError::Cargo { what: name.clone(), source };

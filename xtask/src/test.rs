@@ -92,10 +92,10 @@ fn on_docker_hosts(steps: &mut Steps, number: u8) {
         crate::packages::provide(&[("ping", "iputils-ping")]).map_err(|error| error.to_string())
     });
     let sockets: Vec<_> = bed.hosts.iter().map(|h| h.socket.display().to_string()).collect();
-    let mut agent = serial_test_runner("-p drover-agent --test docker");
+    let mut agent = serial_test_runner("--test docker");
     agent.env("DROVER_TEST_DOCKER_SOCKETS", sockets.join(","));
     steps.command("agent on Docker", agent.env(TESTBED_VARIABLE, bed.record()));
-    let mut whole = serial_test_runner("-p xtask --test testbed --test e2e");
+    let mut whole = serial_test_runner("--test testbed --test e2e");
     whole.env("DROVER_TEST_TESTBED", "1");
     if let Some((drover, app)) = programs {
         whole.env("DROVER_TEST_BINARY", drover).env("DROVER_TEST_APP", app);
@@ -118,11 +118,14 @@ fn test_runner(arguments: &str) -> Command {
 }
 
 /// The same for tests that share the testbed's hosts and so take turns.
+/// Of the whole workspace: for one package alone cargo picks other features of what it needs, and builds all of that again.
 fn serial_test_runner(arguments: &str) -> Command {
     if has_nextest() {
-        cargo(&format!("nextest run --no-fail-fast --test-threads 1 --locked {arguments}"))
+        cargo(&format!(
+            "nextest run --no-fail-fast --test-threads 1 --locked --workspace {arguments}"
+        ))
     } else {
-        cargo(&format!("test --no-fail-fast --locked {arguments} -- --test-threads 1"))
+        cargo(&format!("test --no-fail-fast --locked --workspace {arguments} -- --test-threads 1"))
     }
 }
 

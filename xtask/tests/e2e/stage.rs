@@ -167,7 +167,7 @@ impl Done {
 
 /// The product's program.
 pub(crate) fn drover() -> PathBuf {
-    built("DROVER_TEST_BINARY", || checkout::build("-p drover --bin drover").unwrap())
+    built("DROVER_TEST_BINARY", || checkout::build("--workspace --bin drover").unwrap())
 }
 
 /// The program that images are made of.
