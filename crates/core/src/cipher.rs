@@ -40,7 +40,7 @@ pub struct CipherStatus {
     /// Why it does not do what the newest file says; empty if it does.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub problem: String,
-    /// What there is with each host, by id.
+    /// What there is with each host, by id. Of one that is left out nothing is known yet.
     pub peers: BTreeMap<u64, CipherLink>,
 }
 
