@@ -119,7 +119,7 @@ pub struct NamesFound {
     pub running: bool,
     /// Its address on the network, beside the one it is asked at.
     pub address: String,
-    /// Why a question for a name is not answered; empty if it is.
+    /// Why a question for a name is not answered; empty if it is. Of one that does not run: why it could not be started.
     pub dns: String,
     /// Why the project's own name that it was asked for is not answered; empty if it is, or none was asked for.
     pub name: String,

@@ -1,68 +1,12 @@
-//! Services: what is refused, what is shown, and the lives an upgrade can lead.
+//! Services: what is refused and what is shown.
 
 use drover_api::Event;
 use drover_core::Time;
 use drover_core::protocol::HostEvent;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, actions, some};
-
-struct One {
-    bench: Bench,
-    stack: String,
-}
-
-impl One {
-    fn new(hosts: u64) -> Self {
-        let mut bench = Bench::new(hosts);
-        let stack = bench.ask("POST ~/stacks", json!({ "name": "web" }), 201);
-        let stack = stack["id"].as_str().unwrap().to_owned();
-        Self { bench, stack }
-    }
-
-    fn body(&self, name: &str, more: &Value) -> Value {
-        let mut body = json!({ "name": name, "stackId": self.stack,
-                               "launchConfig": { "imageUuid": "docker:nginx:1" } });
-        for (name, value) in more.as_object().into_iter().flatten() {
-            body[name] = value.clone();
-        }
-        body
-    }
-
-    fn make(&mut self, name: &str, more: &Value) -> String {
-        let body = self.body(name, more);
-        self.bench.ask("POST ~/services", body, 201)["id"].as_str().unwrap().to_owned()
-    }
-
-    /// A running service.
-    fn run(&mut self, name: &str, more: &Value) -> String {
-        let id = self.make(name, more);
-        self.bench.settle();
-        self.act(&id, "activate", Value::Null, 202);
-        self.bench.settle();
-        id
-    }
-
-    fn act(&mut self, id: &str, action: &str, body: Value, status: u16) -> Value {
-        self.bench.ask(&format!("POST ~/services/{id}/?action={action}"), body, status)
-    }
-
-    fn see(&mut self, id: &str) -> Value {
-        self.bench.get(&format!("~/services/{id}"))
-    }
-
-    fn state(&mut self, id: &str) -> String {
-        self.see(id)["state"].as_str().unwrap().to_owned()
-    }
-
-    fn upgrade(&mut self, id: &str, image: &str, more: &Value, status: u16) -> Value {
-        let mut strategy = json!({ "launchConfig": { "imageUuid": format!("docker:{image}") } });
-        for (name, value) in more.as_object().into_iter().flatten() {
-            strategy[name] = value.clone();
-        }
-        self.act(id, "upgrade", json!({ "inServiceStrategy": strategy }), status)
-    }
-}
+use crate::bench::some;
+use crate::one::One;
 
 #[test]
 fn a_new_service() {
@@ -243,34 +187,6 @@ fn a_healing_service_stays_active() {
 }
 
 #[test]
-fn an_upgrade_can_be_cancelled_continued_and_rolled_back() {
-    let mut one = One::new(2);
-    let id = one.run("app", &json!({ "scale": 3 }));
-    one.upgrade(&id, "nginx:2", &json!({ "batchSize": 1 }), 202);
-    one.bench.plan();
-    let now = one.see(&id);
-    assert_eq!(actions(&now)[..4], ["update", "cancelupgrade", "rollback", "remove"]);
-    one.act(&id, "cancelupgrade", Value::Null, 202);
-    assert_eq!(one.state(&id), "canceling-upgrade");
-    one.bench.settle();
-    assert_eq!(one.state(&id), "canceled-upgrade");
-    let error = one.upgrade(&id, "nginx:3", &json!({}), 422);
-    assert!(error["message"].as_str().unwrap().contains("continueupgrade goes on"), "{error}");
-    one.act(&id, "continueupgrade", Value::Null, 202);
-    one.bench.settle();
-    assert_eq!(one.state(&id), "upgraded");
-    one.act(&id, "rollback", Value::Null, 202);
-    one.bench.settle();
-    let back = one.see(&id);
-    assert_eq!(back["state"], "active");
-    assert_eq!(back["launchConfig"]["imageUuid"], "docker:nginx:1");
-    // The next upgrade's revision is a new one, not the one rolled back from.
-    one.upgrade(&id, "nginx:3", &json!({}), 202);
-    one.bench.settle();
-    assert_eq!(one.see(&id)["launchConfig"]["version"], "3");
-}
-
-#[test]
 fn a_service_can_be_removed_in_every_state() {
     let upgrade =
         json!({ "inServiceStrategy": { "launchConfig": { "imageUuid": "docker:nginx:2" } } });
@@ -319,101 +235,12 @@ fn a_service_can_be_removed_in_every_state() {
 }
 
 #[test]
-fn an_inactive_service_is_upgraded_into_running() {
-    let mut one = One::new(1);
-    let id = one.make("app", &Value::Null);
-    one.bench.settle();
-    one.upgrade(&id, "nginx:2", &json!({}), 202);
-    one.bench.settle();
-    assert_eq!(one.state(&id), "upgraded");
-}
-
-#[test]
 fn an_unknown_action_is_not_an_unavailable_one() {
     let mut one = One::new(1);
     let id = one.run("app", &Value::Null);
     assert_eq!(one.act(&id, "explode", Value::Null, 422)["code"], "InvalidAction");
     let error = one.act(&id, "finishupgrade", Value::Null, 422);
     insta::assert_snapshot!(error["message"].as_str().unwrap().replace(&id, "1s#"), @"`finishupgrade` is not available on service app (1s#), which is active: no upgrade of it is in progress or waits for a decision. Available: deactivate, update, upgrade, rollback, restart, remove, setservicelinks, addservicelink, removeservicelink");
-}
-
-#[test]
-fn what_an_upgrade_cannot_do() {
-    let mut one = One::new(1);
-    let id = one.run(
-        "app",
-        &json!({ "retainIp": true, "launchConfig": {
-        "imageUuid": "docker:nginx:1", "ports": ["8080:80/tcp"] } }),
-    );
-    let global = json!({ "launchConfig": { "imageUuid": "docker:nginx:2", "labels": {
-        "io.rancher.scheduler.global": "true" } } });
-    for (body, field, code) in [
-        (json!({}), json!("inServiceStrategy"), "MissingRequired"),
-        (json!({ "inServiceStrategy": {} }), json!("launchConfig"), "InvalidOption"),
-        (
-            json!({ "inServiceStrategy": { "launchConfig": {} } }),
-            json!("imageUuid"),
-            "MissingRequired",
-        ),
-        (json!({ "inServiceStrategy": global }), json!("launchConfig"), "InvalidOption"),
-        (
-            json!({ "inServiceStrategy": { "startFirst": true, "launchConfig": { "imageUuid": "docker:x" } } }),
-            json!("startFirst"),
-            "InvalidOption",
-        ),
-        (
-            json!({ "inServiceStrategy": { "batchSize": 0, "launchConfig": { "imageUuid": "docker:x" } } }),
-            json!("batchSize"),
-            "MinLimitExceeded",
-        ),
-        (
-            json!({ "toServiceStrategy": { "toServiceId": "1s9" } }),
-            json!("toServiceId"),
-            "InvalidReference",
-        ),
-    ] {
-        let before = one.bench.world.revision;
-        let error = one.act(&id, "upgrade", body.clone(), 422);
-        assert_eq!(
-            some(&error, &["fieldName", "code"]),
-            json!({ "fieldName": field, "code": code }),
-            "{body}"
-        );
-        assert_eq!(one.bench.world.revision, before);
-    }
-}
-
-#[test]
-fn start_first_on_one_host_with_a_fixed_port_is_refused_before_anything_moves() {
-    let mut one = One::new(1);
-    let ports =
-        json!({ "launchConfig": { "imageUuid": "docker:nginx:1", "ports": ["8080:80/tcp"] } });
-    let id = one.run("app", &ports);
-    let before = one.bench.world.clone();
-    let next = json!({ "startFirst": true, "launchConfig": { "imageUuid": "docker:nginx:2", "ports": ["8080:80/tcp"] } });
-    let error = one.upgrade(&id, "", &next, 422);
-    let message = error["message"].as_str().unwrap();
-    for part in ["8080/tcp", "stop-first", "another host"] {
-        assert!(message.contains(part), "{message}");
-    }
-    assert_eq!(one.bench.world, before);
-}
-
-#[test]
-fn a_picked_port_survives_an_upgrade() {
-    let mut one = One::new(1);
-    let ports = json!({ "launchConfig": { "imageUuid": "docker:nginx:1", "ports": ["80/tcp"] } });
-    let id = one.run("app", &ports);
-    let before = one.see(&id)["publicEndpoints"][0]["port"].clone();
-    assert!(before.as_u64().unwrap() >= 49_153);
-    one.upgrade(
-        &id,
-        "",
-        &json!({ "launchConfig": { "imageUuid": "docker:nginx:2", "ports": ["80/tcp"] } }),
-        202,
-    );
-    one.bench.settle();
-    assert_eq!(one.see(&id)["publicEndpoints"][0]["port"], before);
 }
 
 #[test]

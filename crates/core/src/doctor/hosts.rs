@@ -183,12 +183,14 @@ fn names(case: &Case<'_>, host: &Host, found: &NamesFound) -> Option<Finding> {
     let followed = case.world.names_followed.get(&host.id);
     let problem = followed.map(|followed| followed.problem.as_str()).unwrap_or_default();
     let what = match (running, dns.as_str(), metadata.as_str(), asked.as_str()) {
-        (false, ..) if container.is_empty() => {
+        (false, "", ..) if container.is_empty() => {
             format!("the name service of {name} is not there: no container of it exists")
         }
-        (false, ..) => {
+        (false, "", ..) => {
             format!("the name service of {name} does not run: its container {container} is stopped")
         }
+        // Nobody could ask it: this is why the agent can't start it.
+        (false, why, ..) => format!("the name service of {name} does not run: {why}"),
         (true, "", "", "") if problem.is_empty() => return None,
         (true, "", "", "") => {
             format!("the name service of {name} answers with older facts: {problem}")
