@@ -29,14 +29,14 @@ pub(crate) struct Known {
     /// Why it is not as it shall be; empty if it is.
     pub(crate) problem: String,
     /// Why the name service could not be started; empty if that is not known to be so.
-    pub(crate) unnamed: String,
+    pub(crate) no_names: String,
     /// Addresses that slots keep.
     pub(crate) kept: BTreeMap<String, String>,
 }
 
 /// Look at the host's own part of the network. `name` is one that its name service must answer; empty for none.
 pub(crate) async fn examine(engine: &Engine, known: &Known, name: &str) -> Examined {
-    let Known { network, sealing, problem, unnamed, kept, .. } = known;
+    let Known { network, sealing, problem, no_names, kept, .. } = known;
     let mut found = Examined {
         network: network.clone(),
         problem: problem.clone(),
@@ -57,7 +57,7 @@ pub(crate) async fn examine(engine: &Engine, known: &Known, name: &str) -> Exami
         tokio::join!(ways::answering(known.host, &given), names::ask(&given, container, name));
     found.names = names;
     if !found.names.running {
-        found.names.dns.clone_from(unnamed);
+        found.names.dns.clone_from(no_names);
     }
     match network::check(network, sealing).await {
         Ok(checked) => {

@@ -29,7 +29,7 @@ pub(super) struct Overlay {
     /// The subnet that is set up; empty while none is.
     ready: String,
     /// When it was, if names have not been answered since.
-    unnamed_since: Option<Instant>,
+    no_names_since: Option<Instant>,
     /// Why it is not as it shall be; empty if it is.
     problem: String,
     /// How packets go to others, as last known.
@@ -45,7 +45,7 @@ impl Overlay {
         Self {
             tasks,
             ready: String::new(),
-            unnamed_since: None,
+            no_names_since: None,
             problem: String::new(),
             tunnels: Tunnels::default(),
             takes_sealed: None,
@@ -108,7 +108,7 @@ impl Agent {
             if self.overlay.ready != subnet {
                 tracing::info!(subnet, "the network is set up");
                 self.overlay.ready = subnet;
-                self.overlay.unnamed_since = Some(Instant::now());
+                self.overlay.no_names_since = Some(Instant::now());
             }
         } else {
             tracing::error!("{problem}");
@@ -136,13 +136,13 @@ impl Agent {
     /// Whether the name service is still on its way: what starts now would look for others in vain. A host whose name
     /// service can't run starts what it shall all the same, a little later.
     fn awaits_names(&self) -> bool {
-        let since = self.overlay.unnamed_since;
+        let since = self.overlay.no_names_since;
         self.naming.named.is_none() && since.is_some_and(|since| since.elapsed() < FIRST_NAMES)
     }
 
     /// When to look again at what waits for names.
     pub(super) fn names_awaited_until(&self) -> Option<Instant> {
-        let since = self.overlay.unnamed_since.filter(|_| self.awaits_names())?;
+        let since = self.overlay.no_names_since.filter(|_| self.awaits_names())?;
         Some(since + FIRST_NAMES)
     }
 
@@ -201,7 +201,7 @@ impl Agent {
             network: self.assignment.network.clone(),
             sealing: self.sealing(),
             problem: self.facts.problem.clone(),
-            unnamed: self.naming.troubles.of(SystemKind::Discovery).to_owned(),
+            no_names: self.naming.troubles.of(SystemKind::Discovery).to_owned(),
             kept: self.ledger.addresses().map(Addresses::by_slot).unwrap_or_default(),
         }
     }

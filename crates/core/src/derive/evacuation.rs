@@ -155,22 +155,26 @@ pub fn busy(world: &World, service: &Service) -> Option<String> {
 }
 
 fn look(world: &World, usage: &Usage, unit: &Unit) -> Left {
-    let on_its_way = || Left { unit: unit.key, held: false, why: String::new() };
-    let goes = matches!(unit.desired, Desired::Draining | Desired::Staged | Desired::Removed);
-    if let Some(why) = stays(world, unit).filter(|_| !goes) {
+    let left =
+        |held, why: Option<String>| Left { unit: unit.key, held, why: why.unwrap_or_default() };
+    match (unit.desired, stays(world, unit)) {
         // A job ends by itself.
-        let held = unit.desired == Desired::Stopped || bound(world, unit).is_some();
-        return Left { unit: unit.key, held, why };
+        (Desired::Running, Some(why)) => left(bound(world, unit).is_some(), Some(why)),
+        (Desired::Stopped, Some(why)) => left(true, Some(why)),
+        (Desired::Running, None) => moves(world, usage, unit),
+        (Desired::Draining | Desired::Staged | Desired::Stopped | Desired::Removed, _)
+            if !world.is_connected(unit.host) =>
+        {
+            left(false, Some("the host is not connected".to_owned()))
+        }
+        (Desired::Stopped, None) => left(false, kept_for(world, unit)),
+        (Desired::Draining | Desired::Staged | Desired::Removed, _) => left(false, None),
     }
-    if unit.desired != Desired::Running {
-        let away = || Some("the host is not connected".to_owned());
-        let why = match unit.desired {
-            _ if !world.is_connected(unit.host) => away(),
-            Desired::Stopped => kept_for(world, unit),
-            Desired::Running | Desired::Draining | Desired::Staged | Desired::Removed => None,
-        };
-        return Left { why: why.unwrap_or_default(), ..on_its_way() };
-    }
+}
+
+/// How far one is that runs and may leave.
+fn moves(world: &World, usage: &Usage, unit: &Unit) -> Left {
+    let on_its_way = || Left { unit: unit.key, held: false, why: String::new() };
     let Some(service) = world.service(unit.key.service) else { return on_its_way() };
     if world.units_of(service.id).any(|other| replaces(other, unit)) {
         let why = "its replacement does not serve yet".to_owned();
