@@ -9,7 +9,7 @@ mod overlay;
 mod sealing;
 mod tell;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,9 @@ use sealing::Seal;
 
 /// What is remembered of failures is written at most this often; losing the last of it costs nothing.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a server may be away before the agent does by itself what only a server decides well.
+const ALONE_AFTER: Duration = Duration::from_secs(15);
 
 /// The agent of one host.
 pub(crate) struct Agent {
@@ -70,6 +73,8 @@ pub(crate) struct Agent {
     reports: tell::Reports,
     introduce: watch::Sender<Introduction>,
     link: Option<LinkSender>,
+    /// Since when there is no link, if there is none.
+    linked_until: Option<Instant>,
     results: mpsc::UnboundedSender<AgentResult>,
     wake_at: Option<Instant>,
 }
@@ -133,6 +138,7 @@ impl Agent {
             reports: tell::Reports::default(),
             introduce,
             link: None,
+            linked_until: Some(Instant::now()),
             results,
             wake_at: None,
         };
@@ -149,7 +155,8 @@ impl Agent {
         let names = self.naming.due_at(Instant::now());
         let awaited = self.names_awaited_until();
         let seal = self.seal.due_at(Instant::now());
-        [self.wake_at, saves, reports, names, awaited, seal].into_iter().flatten().min()
+        let alone = self.alone_at().filter(|at| *at > Instant::now());
+        [self.wake_at, alone, saves, reports, names, awaited, seal].into_iter().flatten().min()
     }
 
     /// One turn.
@@ -241,6 +248,8 @@ impl Agent {
     fn reconcile(&mut self, engine: &Arc<Engine>) -> Result<(), LedgerError> {
         let now = clock::now();
         self.view.accepting = self.probes.accepting();
+        self.view.checked = self.probes.checked();
+        self.view.alone = self.alone_at().is_some_and(|at| at <= Instant::now());
         let seen = reconcile_host(&self.assignment, &self.view, &self.attempts, now);
         let Reconciled { ops, observed, remember, events, probes, wake_at } = seen;
         let wait = |at| Instant::now() + Duration::from_millis(at - now);
@@ -253,7 +262,7 @@ impl Agent {
             self.happened(unit, text);
         }
         self.see(observed)?;
-        self.ask_ports(probes);
+        self.probes.ask(probes, &self.results);
         for ops in ops {
             if !self.waits_for_network(&ops) {
                 self.begin(engine.clone(), ops)?;
@@ -277,12 +286,9 @@ impl Agent {
         Ok(())
     }
 
-    fn ask_ports(&mut self, probes: Vec<crate::reconcile::Probe>) {
-        let before: BTreeSet<UnitKey> = self.probes.accepting();
-        self.probes.ask(probes, &self.results);
-        if self.probes.accepting() != before {
-            self.wake_at = Some(Instant::now());
-        }
+    /// From when on nobody is expected to be asked any more.
+    fn alone_at(&self) -> Option<Instant> {
+        self.linked_until.map(|since| since + ALONE_AFTER)
     }
 
     fn begin(&mut self, engine: Arc<Engine>, ops: UnitOps) -> Result<(), LedgerError> {

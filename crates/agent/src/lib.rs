@@ -31,7 +31,7 @@ pub mod view;
 
 pub use dial::{BadServerUrl, DialError, ServerUrl};
 pub use op::{DockerOp, UnitOps};
-pub use reconcile::{Attempt, Attempts, Probe, Reconciled, reconcile_host};
+pub use reconcile::{Attempt, Attempts, Probe, Question, Reconciled, Run, reconcile_host};
 pub use register::RegisterError;
 pub use run::{AgentError, Options, run};
-pub use view::{ContainerState, DockerView, SeenContainer, VolumeCleanup};
+pub use view::{Checkup, ContainerState, DockerView, SeenContainer, VolumeCleanup};

@@ -1,18 +1,20 @@
-//! Asking units whether they accept connections: one small task for each unit that has to be asked. Often while the
-//! answer is no, so that a unit counts as ready the moment it is; now and then after that.
+//! Asking units what decides whether they are ready and healthy: one small task for each question. Often while the answer
+//! is no, so that a unit counts as ready the moment it is; now and then after that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use drover_core::{Time, UnitKey};
+use drover_core::{Checked, HealthCheck, UnitKey};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::agent::AgentResult;
-use crate::reconcile::Probe;
+use crate::reconcile::{Probe, Question, Run};
+use crate::view::Checkup;
 
 /// How long a port may take to accept.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -21,29 +23,42 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The pause after a yes.
 const CONTENT_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause between the passes that make a unit healthy for the first time in its run.
+const EAGER_PAUSE: Duration = Duration::from_millis(250);
 /// A unit that accepted is believed to do so until it failed this often in a row: a full queue is no death.
 const TIMES_IN_A_ROW: u32 = 3;
+/// More of an answer is not looked at.
+const STATUS_LINE: usize = 256;
 
 /// An answer that differs from the last.
 #[derive(Debug)]
 pub(crate) struct Probed {
-    /// The unit.
-    pub(crate) unit: UnitKey,
-    /// The run it was asked in.
-    pub(crate) run: (String, Time),
+    key: Key,
+    run: Run,
+    answer: Answer,
+}
+
+/// Whom, and whether for its health.
+type Key = (UnitKey, String, bool);
+
+/// What is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
     /// Whether all ports accept.
-    pub(crate) accepts: bool,
+    Accepts(bool),
+    /// How it does on its check.
+    Health { passed: bool, down: Option<String> },
 }
 
 /// The questions being asked.
 #[derive(Default)]
 pub(crate) struct Probes {
-    asked: BTreeMap<UnitKey, Asked>,
+    asked: BTreeMap<Key, Asked>,
 }
 
 struct Asked {
     probe: Probe,
-    accepts: bool,
+    answer: Option<Answer>,
     task: JoinHandle<()>,
 }
 
@@ -56,44 +71,78 @@ impl Drop for Asked {
 impl Probes {
     /// Ask these and no others. What is known of a run that is over is forgotten.
     pub(crate) fn ask(&mut self, probes: Vec<Probe>, answers: &mpsc::UnboundedSender<AgentResult>) {
-        let wanted: BTreeSet<UnitKey> = probes.iter().map(|p| p.unit).collect();
-        self.asked.retain(|unit, _| wanted.contains(unit));
-        for probe in probes {
-            if self.asked.get(&probe.unit).is_some_and(|asked| asked.probe == probe) {
-                continue;
-            }
-            let task = tokio::spawn(keep_asking(probe.clone(), answers.clone()));
-            self.asked.insert(probe.unit, Asked { probe, accepts: false, task });
+        let wanted: BTreeMap<Key, Probe> = probes.into_iter().map(|p| (key(&p), p)).collect();
+        self.asked.retain(|key, asked| {
+            wanted.get(key).is_some_and(|new| asks_the_same(new, &asked.probe))
+        });
+        for (key, probe) in wanted {
+            self.asked.entry(key).or_insert_with(|| {
+                let task = tokio::spawn(keep_asking(probe.clone(), answers.clone()));
+                Asked { probe, answer: None, task }
+            });
         }
     }
 
     /// Take in an answer.
-    pub(crate) fn take(&mut self, probed: &Probed) {
-        if let Some(asked) = self.asked.get_mut(&probed.unit)
+    pub(crate) fn take(&mut self, probed: Probed) {
+        if let Some(asked) = self.asked.get_mut(&probed.key)
             && asked.probe.run == probed.run
         {
-            asked.accepts = probed.accepts;
+            asked.answer = Some(probed.answer);
         }
     }
 
-    /// The units whose ports all accept.
-    pub(crate) fn accepting(&self) -> BTreeSet<UnitKey> {
-        self.asked.iter().filter(|(_, asked)| asked.accepts).map(|(unit, _)| *unit).collect()
+    /// The units whose ports all accept, and in which run.
+    pub(crate) fn accepting(&self) -> BTreeMap<UnitKey, Run> {
+        let accepting = self.asked.values().filter(|a| a.answer == Some(Answer::Accepts(true)));
+        accepting.map(|asked| (asked.probe.unit, asked.probe.run.clone())).collect()
     }
+
+    /// How members do on their health checks.
+    pub(crate) fn checked(&self) -> BTreeMap<(UnitKey, String), Checkup> {
+        let checked = self.asked.values().filter_map(|asked| match &asked.answer {
+            Some(Answer::Health { passed, down }) => {
+                let Probe { unit, member, run, .. } = &asked.probe;
+                let checkup = Checkup { run: run.clone(), passed: *passed, down: down.clone() };
+                Some(((*unit, member.clone()), checkup))
+            }
+            Some(Answer::Accepts(_)) | None => None,
+        });
+        checked.collect()
+    }
+}
+
+/// Whether the answers to one are those to the other. That it was well is for the beginning only.
+fn asks_the_same(one: &Probe, other: &Probe) -> bool {
+    (&one.run, &one.address, &one.question) == (&other.run, &other.address, &other.question)
+}
+
+fn key(probe: &Probe) -> Key {
+    (probe.unit, probe.member.clone(), matches!(probe.question, Question::Health(_)))
 }
 
 async fn keep_asking(probe: Probe, answers: mpsc::UnboundedSender<AgentResult>) {
     let Ok(ip) = probe.address.parse::<IpAddr>() else { return };
+    let tell = |answer| {
+        let probed = Probed { key: key(&probe), run: probe.run.clone(), answer };
+        answers.send(AgentResult::Probed(probed)).is_ok()
+    };
+    match &probe.question {
+        Question::Ports(ports) => ask_ports(ip, ports, tell).await,
+        Question::Health(check) => ask_health(ip, check, probe.was_well, tell).await,
+    }
+}
+
+async fn ask_ports(ip: IpAddr, ports: &[u16], tell: impl Fn(Answer) -> bool) {
     let (mut accepts, mut failures, mut pause) = (false, 0, FIRST_PAUSE);
     loop {
-        let yes = all_accept(ip, &probe.ports).await;
+        let yes = all_accept(ip, ports).await;
         failures = if yes { 0 } else { failures + 1 };
         let now_accepts = yes || accepts && failures < TIMES_IN_A_ROW;
         if now_accepts != accepts {
             accepts = now_accepts;
             pause = FIRST_PAUSE;
-            let answer = Probed { unit: probe.unit, run: probe.run.clone(), accepts };
-            if answers.send(AgentResult::Probed(answer)).is_err() {
+            if !tell(Answer::Accepts(accepts)) {
                 return;
             }
         }
@@ -106,6 +155,41 @@ async fn keep_asking(probe: Probe, answers: mpsc::UnboundedSender<AgentResult>) 
     }
 }
 
+async fn ask_health(
+    ip: IpAddr,
+    check: &HealthCheck,
+    was_well: bool,
+    tell: impl Fn(Answer) -> bool,
+) {
+    let every = Duration::from_millis(check.interval_ms());
+    let mut checked = if was_well { Checked::default() } else { Checked::not_yet() };
+    let (mut passed, mut pause) = (was_well, FIRST_PAUSE);
+    let mut told = None;
+    loop {
+        let result = once(ip, check).await;
+        let passes = result.is_ok();
+        checked = checked.after(result, check);
+        passed |= checked.down.is_none();
+        let answer = Answer::Health { passed, down: checked.down.clone() };
+        // A first pass that is not enough yet is no news.
+        let is_news = passed || !passes || told.is_some();
+        if is_news && told.as_ref() != Some(&answer) {
+            told = Some(answer.clone());
+            if !tell(answer) {
+                return;
+            }
+        }
+        if passed {
+            sleep(every).await;
+        } else if passes {
+            sleep(every.min(EAGER_PAUSE)).await;
+        } else {
+            sleep(pause.min(every)).await;
+            pause = (pause * 2).min(every);
+        }
+    }
+}
+
 async fn all_accept(ip: IpAddr, ports: &[u16]) -> bool {
     for &port in ports {
         let connected = timeout(PATIENCE, TcpStream::connect(SocketAddr::new(ip, port))).await;
@@ -114,4 +198,81 @@ async fn all_accept(ip: IpAddr, ports: &[u16]) -> bool {
         }
     }
     true
+}
+
+/// One check; why it failed, in words.
+async fn once(ip: IpAddr, check: &HealthCheck) -> Result<(), String> {
+    let port = check.port;
+    let asking = async {
+        let mut stream = TcpStream::connect(SocketAddr::new(ip, port))
+            .await
+            .map_err(|error| format!("its check on port {port} can't connect: {error}"))?;
+        let Some(request) = check.request() else { return Ok(()) };
+        let broken = |error| format!("its check on port {port} broke: {error}");
+        stream.write_all(request.as_bytes()).await.map_err(broken)?;
+        let mut head = Vec::new();
+        while head.len() < STATUS_LINE && !head.contains(&b'\n') {
+            if stream.read_buf(&mut head).await.map_err(broken)? == 0 {
+                break;
+            }
+        }
+        check.judge(&head)
+    };
+    let ms = check.timeout_ms();
+    let late = || format!("its check on port {port} took longer than {ms} ms");
+    timeout(Duration::from_millis(ms), asking).await.unwrap_or_else(|_| Err(late()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that gives one answer to everybody, and a check of it.
+    async fn serve(answer: &'static str) -> (SocketAddr, HealthCheck) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = [0; 512];
+                let _ = stream.read(&mut asked).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let request_line = Some("GET /ping".to_owned());
+        (address, HealthCheck { port: address.port(), request_line, ..HealthCheck::default() })
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_judged_and_silence_ends() {
+        let (address, check) = serve("HTTP/1.0 204 No Content\r\n\r\n").await;
+        assert_eq!(once(address.ip(), &check).await, Ok(()));
+        let (address, check) = serve("HTTP/1.0 503 Busy\r\n\r\n").await;
+        let why = "its check `GET /ping` was answered 503";
+        assert_eq!(once(address.ip(), &check).await, Err(why.to_owned()));
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let check = HealthCheck {
+            port: silent.local_addr().unwrap().port(),
+            response_timeout_ms: Some(20),
+            ..check
+        };
+        let why = format!("its check on port {} took longer than 20 ms", check.port);
+        assert_eq!(once(address.ip(), &check).await, Err(why));
+        drop(silent);
+        let why = once(address.ip(), &check).await.unwrap_err();
+        assert!(why.contains("can't connect: Connection refused"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn two_passes_make_it_healthy_and_that_is_told_once() {
+        let (address, check) = serve("HTTP/1.0 200 OK\r\n\r\n").await;
+        let (say, mut hear) = mpsc::unbounded_channel();
+        let asking = tokio::spawn(async move {
+            ask_health(address.ip(), &check, false, |answer| say.send(answer).is_ok()).await;
+        });
+        let well = hear.recv().await.unwrap();
+        assert_eq!(well, Answer::Health { passed: true, down: None });
+        asking.abort();
+    }
 }

@@ -5,6 +5,7 @@
 //! from whatever it finds, so nothing depends on a step having been seen through.
 
 mod attempt;
+mod health;
 mod members;
 mod observe;
 mod steps;
@@ -13,7 +14,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use drover_core::{HostAssignment, Observed, Time, UnitKey};
+use drover_core::{HealthCheck, HostAssignment, Observed, Time, UnitKey};
 
 pub use attempt::{Attempt, Attempts};
 pub(crate) use members::named;
@@ -33,23 +34,39 @@ pub struct Reconciled {
     pub remember: BTreeMap<UnitKey, BTreeMap<String, Attempt>>,
     /// What happened, in words.
     pub events: Vec<(UnitKey, String)>,
-    /// Ports whose answer decides whether a unit is ready.
+    /// What to ask units; the answers decide whether they are ready and healthy.
     pub probes: Vec<Probe>,
     /// Look again then, even if nothing happens before.
     pub wake_at: Option<Time>,
 }
 
-/// TCP ports of a running unit that must accept before it counts as ready.
+/// Something to be asked of a running member of a unit, again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The unit.
     pub unit: UnitKey,
-    /// The run they are asked in: an answer counts for this one only.
-    pub run: (String, Time),
+    /// The member; empty for the primary.
+    pub member: String,
+    /// The run it is asked in: an answer counts for this one only.
+    pub run: Run,
     /// Where to connect.
     pub address: String,
-    /// The ports.
-    pub ports: Vec<u16>,
+    /// What.
+    pub question: Question,
+    /// It was healthy in this run when it was last asked: that holds until the answers say otherwise.
+    pub was_well: bool,
+}
+
+/// One run of a container: its id and when it began.
+pub type Run = (String, Time);
+
+/// What a unit is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether these TCP ports all accept connections: before that it doesn't count as ready.
+    Ports(Vec<u16>),
+    /// How it does on its service's health check.
+    Health(HealthCheck),
 }
 
 /// Compare and decide.

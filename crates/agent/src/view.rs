@@ -1,19 +1,36 @@
 //! What the agent sees of its host's Docker engine: the containers that carry this cluster's label, and what was
 //! found out about them. Containers of anyone else never get in here, so nothing can happen to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use drover_core::{Health, Phase, Time, UnitKey};
+
+use crate::reconcile::Run;
 
 /// Everything [`crate::reconcile_host`] looks at besides the assignment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DockerView {
     /// Containers of this cluster, by the unit on their label.
     pub containers: BTreeMap<UnitKey, Vec<SeenContainer>>,
-    /// Units whose ready ports all accepted a connection, in the run that is on.
-    pub accepting: BTreeSet<UnitKey>,
+    /// Units whose ready ports all accept connections, and the run of the primary in which they do.
+    pub accepting: BTreeMap<UnitKey, Run>,
+    /// How members do on their services' health checks.
+    pub checked: BTreeMap<(UnitKey, String), Checkup>,
+    /// There is no server to ask, and has not been for a while.
+    pub alone: bool,
     /// Units something is being done to, and what. Nothing else is begun for them meanwhile.
     pub busy: BTreeMap<UnitKey, Phase>,
+}
+
+/// How a member does on its service's health check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkup {
+    /// The run it was checked in.
+    pub run: Run,
+    /// It was healthy at some time in it.
+    pub passed: bool,
+    /// Why it isn't healthy, if it isn't.
+    pub down: Option<String>,
 }
 
 /// One container.
@@ -96,6 +113,11 @@ impl SeenContainer {
     /// Whether its process is there.
     pub fn is_up(&self) -> bool {
         matches!(self.state, ContainerState::Running | ContainerState::Paused)
+    }
+
+    /// The run that is on, or was last.
+    pub fn run(&self) -> Run {
+        (self.id.clone(), self.started_at)
     }
 
     /// Whether it ran and ended.

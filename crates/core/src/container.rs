@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{DockerHealth, HealthCheck};
+
 /// Everything Docker needs to create one container. `None`, `false` and empty mean "Docker's default".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -285,61 +287,6 @@ pub struct Ulimit {
     pub soft: i64,
     /// Hard limit.
     pub hard: i64,
-}
-
-/// Rancher's health check, probed over the network. Times in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct HealthCheck {
-    /// Port probed.
-    pub port: u16,
-    /// `GET /path HTTP/1.0`; `None` is a TCP connect.
-    pub request_line: Option<String>,
-    /// Between probes.
-    pub interval_ms: Option<u64>,
-    /// Before a probe counts as failed.
-    pub response_timeout_ms: Option<u64>,
-    /// Passes that make it healthy.
-    pub healthy_threshold: Option<u32>,
-    /// Failures that make it unhealthy.
-    pub unhealthy_threshold: Option<u32>,
-    /// How long a new container may take to become healthy.
-    pub initializing_timeout_ms: Option<u64>,
-    /// How long a restarted one may take.
-    pub reinitializing_timeout_ms: Option<u64>,
-    /// What to do with an unhealthy unit.
-    pub strategy: HealthStrategy,
-    /// For [`HealthStrategy::RecreateOnQuorum`]: healthy units that must remain.
-    pub quorum: Option<u32>,
-}
-
-/// What happens to an unhealthy unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HealthStrategy {
-    /// Mark it only.
-    None,
-    /// Replace it.
-    #[default]
-    Recreate,
-    /// Replace it while enough others are healthy.
-    RecreateOnQuorum,
-}
-
-/// Docker's HEALTHCHECK. Times in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DockerHealth {
-    /// `["CMD", …]`, `["CMD-SHELL", line]` or `["NONE"]`.
-    pub test: Vec<String>,
-    /// Between checks.
-    pub interval_ms: Option<u64>,
-    /// Before a check counts as failed.
-    pub timeout_ms: Option<u64>,
-    /// Failures that make it unhealthy.
-    pub retries: Option<u32>,
-    /// Grace at start in which failures don't count.
-    pub start_period_ms: Option<u64>,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod discovery;
 mod drain;
 mod endpoint;
 mod evacuation;
+mod health;
 mod links;
 mod requests;
 mod serving;
@@ -25,6 +26,7 @@ pub use drain::{
 };
 pub use endpoint::{Endpoint, endpoints, published_ports};
 pub use evacuation::{Evacuating, Left, busy, evacuation, kept_for, only_global_left, stays};
+pub use health::{Ill, health_strategy, ill};
 pub use links::{behind, carried, links, selected};
 pub use requests::{ledger_number, upgrade_requests};
 pub use serving::{has_arrived, is_serving, is_up};

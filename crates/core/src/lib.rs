@@ -22,6 +22,7 @@ pub mod derive;
 mod discovery;
 pub mod doctor;
 mod follow;
+mod health;
 mod host;
 mod id;
 pub mod label;
@@ -51,16 +52,14 @@ pub use balancer::{
 pub use certificate::Certificate;
 pub use change::{Change, LoggedChange, Refused, Scope};
 pub use cipher::{CipherConfig, CipherLink, CipherPeer, CipherStatus};
-pub use container::{
-    BadPort, BlkioDevice, ContainerSpec, DockerHealth, HealthCheck, HealthStrategy, NetworkMode,
-    PortSpec, Protocol, Ulimit,
-};
+pub use container::{BadPort, BlkioDevice, ContainerSpec, NetworkMode, PortSpec, Protocol, Ulimit};
 pub use credential::{Credential, Grant, Login, Registry, Secret};
 pub use discovery::{
     DiscoveredContainer, DiscoveredHost, DiscoveredMember, DiscoveredProject, DiscoveredService,
     DiscoveredStack, Discovery, DiscoveryStatus, DiscoveryUpdate,
 };
 pub use follow::{Counts, Failure, Followed, Ledger};
+pub use health::{Checked, DockerHealth, HealthCheck, HealthStrategy};
 pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use id::{
     BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId,

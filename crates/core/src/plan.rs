@@ -7,15 +7,18 @@
 //! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
 //! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
-//! time · `evacuate` has them leave hosts · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
+//! time · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
+//! healthy by it · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
 //! anything moves.
 
 mod admit;
 mod draft;
 mod evacuate;
+mod heal;
 mod hosts;
 mod notes;
 mod reap;
+mod replace;
 mod restart;
 mod roll;
 mod service;

@@ -23,6 +23,10 @@ pub struct Unit {
     /// The rolling restart it has been through, see [`crate::Restart`].
     #[serde(default)]
     pub run: u64,
+    /// How many before it in a row were replaced because they were not healthy: the more, the longer it is waited before
+    /// it is itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replacements: u32,
     /// Number of its primary container; the sidekicks follow in order. Container numbers order by age.
     pub serial: u64,
     /// When it was planned.
@@ -147,4 +151,9 @@ impl Observed {
     pub fn clock(&self) -> (u64, u64) {
         (self.generation, self.tick)
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

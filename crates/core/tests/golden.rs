@@ -130,6 +130,7 @@ fn rows() {
             generation: 4,
             drain_until: None,
             run: 0,
+            replacements: 0,
             serial: 20,
             created_at: at,
         },

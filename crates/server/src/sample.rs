@@ -94,6 +94,7 @@ pub(crate) fn unit(service: ServiceId, slot: u32, host: u64, serial: u64) -> Cha
         generation: 0,
         drain_until: None,
         run: 0,
+        replacements: 0,
         serial,
         created_at: Time(0),
     })

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use drover_agent::{
-    Attempts, ContainerState, DockerOp, DockerView, SeenContainer, UnitOps, VolumeCleanup,
+    Attempts, Checkup, ContainerState, DockerOp, DockerView, SeenContainer, UnitOps, VolumeCleanup,
     reconcile_host,
 };
 use drover_core::check::Violation;
@@ -220,10 +220,15 @@ impl Node {
         let mut view = DockerView { busy: self.busy.clone(), ..DockerView::default() };
         for container in self.engine.containers.values() {
             if let Some((key, member)) = owner(container) {
-                if member.is_empty() && container.is_ready(now) {
-                    view.accepting.insert(key);
+                let seen = seen(container, member.clone(), now);
+                let is_ready = container.is_ready(now);
+                if member.is_empty() && is_ready {
+                    view.accepting.insert(key, seen.run());
                 }
-                view.put(key, seen(container, member, now));
+                let down = (!is_ready).then(|| "its health check fails".to_owned());
+                let checkup = Checkup { run: seen.run(), passed: is_ready, down };
+                view.checked.insert((key, member), checkup);
+                view.put(key, seen);
             }
         }
         view

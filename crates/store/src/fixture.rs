@@ -72,6 +72,7 @@ pub(crate) fn unit(slot: u32, serial: u64) -> Unit {
         generation: 0,
         drain_until: None,
         run: 0,
+        replacements: 0,
         serial,
         created_at: NOW,
     }

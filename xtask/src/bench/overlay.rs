@@ -1,7 +1,7 @@
 //! `bench overlay`: bytes between containers on two hosts, through the overlay, in the clear and then encrypted, beside
 //! VXLAN tunnels made by hand between the same hosts, without and with what containers have around them, and beside no
-//! tunnel at all, taking turns. The hosts share one machine and one kernel: what is compared is the work for each
-//! byte, not wires.
+//! tunnel at all, taking turns; then once more with bridged frames kept from the hosts' firewalls, which tells what those
+//! cost. The hosts share one machine and one kernel: what is compared is the work for each byte, not wires.
 
 mod bridged;
 
@@ -30,6 +30,9 @@ const PORT: u16 = 5_201;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Of the tunnel made by hand: its name, number and UDP port are nobody else's.
 const PLAIN: [&str; 3] = ["plain0", "4711", "4711"];
+
+/// Whether a host's firewall sees what its bridges carry, as Docker has it, besides what is routed.
+const FILTER: &str = "net.bridge.bridge-nf-call-iptables";
 
 /// What is told of each way.
 const HEAD: [&str; 3] = ["container to container", "× plain VXLAN", "Gbit/s"];
@@ -77,9 +80,14 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
         vec![by_hand(bed)?, bridged(bed)?, overlay(&cluster, "in the clear")?, no_tunnel(bed)?];
     rows.extend(measure(arguments, &ways)?);
     ways.truncate(1);
+    ways.push(overlay(&cluster, "in the clear, bridged frames not filtered")?);
+    filter(bed, false)?;
+    // The first is what all are compared with, and is in the table already.
+    rows.extend(measure(arguments, &ways)?.into_iter().skip(1));
+    filter(bed, true)?;
+    ways.truncate(1);
     encrypt(&cluster)?;
     ways.push(overlay(&cluster, "encrypted")?);
-    // The first is what both are compared with, and is in the table already.
     rows.extend(measure(arguments, &ways)?.into_iter().skip(1));
     println!("\nLeast / middle / greatest of {}:\n\n{}", arguments.rounds, table(&rows));
     drop(ways);
@@ -101,6 +109,15 @@ fn measure(arguments: &Arguments, ways: &[Way]) -> Result<Vec<Vec<String>>, Benc
         vec![way.name.clone(), beside, Spread::of(own.iter().copied()).to_string()]
     });
     Ok(rows.collect())
+}
+
+/// Whether both hosts' firewalls see bridged frames. The setting is of each host's network and ends with the testbed.
+fn filter(bed: &Testbed, on: bool) -> Result<(), BenchError> {
+    for host in ENDS {
+        let mut sysctl = bed.command(host, Path::new("sysctl"))?;
+        command::output(sysctl.args(["-w", &format!("{FILTER}={}", u8::from(on))]))?;
+    }
+    Ok(())
 }
 
 /// Have what goes between hosts encrypted, and wait until all of it is.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::TestbedError;
+use super::cgroup;
 use super::layout::Layout;
 use super::process::{self, Namespace};
 use crate::command;
@@ -27,6 +28,7 @@ pub(super) fn start(layout: Layout, host: u8, init: i32) -> Result<(), TestbedEr
     }
     let log = layout.host_folder(host).join("dockerd.log");
     let line = format!("{} >>{} 2>&1 &", arguments(layout, host).join(" "), log.display());
+    let line = format!("{} {line}", cgroup::join(layout, host, cgroup::Part::Engine));
     let mut shell = Command::new("nsenter");
     shell.args(["--target", &init.to_string(), "--mount", "--uts", "--net", "--pid"]);
     shell.args(["--", "sh", "-c", &line]).process_group(0);
@@ -103,7 +105,7 @@ fn arguments(layout: Layout, host: u8) -> Vec<String> {
         format!("--data-root {}", folder.join("docker").display()),
         "--exec-root /run/docker --pidfile /run/docker.pid".to_owned(),
         format!("--host unix://{} --host unix:///run/docker.sock", layout.socket(host).display()),
-        format!("--cgroup-parent /{}/{}", layout.cgroup(), layout.host_name(host)),
+        format!("--cgroup-parent /{}", layout.host_cgroup(host)),
         "--exec-opt native.cgroupdriver=cgroupfs".to_owned(),
         format!("--bip {} --ip-masq=false", layout.engine_address(host)),
         format!("--insecure-registry {}", layout.hosts_network()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::layout::Layout;
 use super::process::{self, Namespace};
-use super::{TestbedError, engine, network};
+use super::{TestbedError, cgroup, engine, network};
 use crate::command;
 use crate::wait::wait;
 
@@ -33,6 +33,7 @@ pub(super) fn boot(layout: Layout, host: u8, hosts: u8) -> Result<(), TestbedErr
     command::run(&format!("nsenter --target {init} --mount mkdir -p /run/lock"))?;
     command::run(&format!("nsenter --target {init} --uts hostname {name}"))?;
     network::connect(layout, host, hosts, init)?;
+    cgroup::make(layout, host, hosts);
     engine::start(layout, host, init)
 }
 
@@ -50,25 +51,20 @@ pub(super) fn kill(layout: Layout, host: u8) -> Result<(), TestbedError> {
         }
     }
     network::remove_cable(layout, host)?;
-    let cgroup = format!("{}/{}", layout.cgroup(), layout.host_name(host));
-    if !wait(Duration::from_secs(20), || remove_cgroup(&cgroup)) {
-        return Err(TestbedError::Stuck { host, what: format!("its cgroup {cgroup} is busy") });
+    let of_host = layout.host_cgroup(host);
+    if !wait(Duration::from_secs(20), || cgroup::remove(&of_host)) {
+        return Err(TestbedError::Stuck { host, what: format!("its cgroup {of_host} is busy") });
     }
     Ok(())
 }
 
-/// Remove a cgroup with all below it from every hierarchy; whether it is gone.
-pub(super) fn remove_cgroup(cgroup: &str) -> bool {
-    let root = Path::new("/sys/fs/cgroup");
-    let hierarchies =
-        std::fs::read_dir(root).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
-    hierarchies.chain([root.to_owned()]).all(|hierarchy| remove_folders(&hierarchy.join(cgroup)))
-}
-
-/// A command that runs on a host: in its network and under its name, with the machine's files.
-pub(super) fn command_on(init: i32, program: &Path) -> Command {
-    let mut command = Command::new("nsenter");
-    command.args(["--target", &init.to_string(), "--net", "--uts", "--"]).arg(program);
+/// A command that runs on a host: in its network, under its name and from its share of the processors, with the
+/// machine's files.
+pub(super) fn command_on(layout: Layout, host: u8, init: i32, program: &Path) -> Command {
+    let join = cgroup::join(layout, host, cgroup::Part::Programs);
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{join} exec \"$@\""), "sh"]);
+    command.args(["nsenter", "--target", &init.to_string(), "--net", "--uts", "--"]).arg(program);
     command
 }
 
@@ -87,14 +83,4 @@ fn start_init(layout: Layout, host: u8) -> Result<i32, TestbedError> {
         init.is_some()
     });
     init.ok_or(TestbedError::Stuck { host, what: "its namespaces were not made".to_owned() })
-}
-
-/// Remove a folder tree that holds only folders, as cgroups do; whether it is gone.
-fn remove_folders(folder: &Path) -> bool {
-    let below = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    for entry in below.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
-        remove_folders(&entry.path());
-    }
-    let _ = std::fs::remove_dir(folder);
-    !folder.exists()
 }

@@ -96,6 +96,11 @@ impl Layout {
     pub fn cgroup(self) -> String {
         format!("drover-testbed-{}", self.bed)
     }
+
+    /// A host's, likewise; its containers' are in it.
+    pub fn host_cgroup(self, host: u8) -> String {
+        format!("{}/{}", self.cgroup(), self.host_name(host))
+    }
 }
 
 #[cfg(test)]

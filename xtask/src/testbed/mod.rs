@@ -5,6 +5,7 @@
 //! again by name, never by a record alone, so that a bed whose maker crashed can be used or removed. It works
 //! beside a Docker service of the machine's own and doesn't touch it.
 
+mod cgroup;
 pub mod cli;
 mod engine;
 mod error;
@@ -77,7 +78,7 @@ impl Testbed {
             host::kill(layout, host)?;
         }
         network::remove_bridge(layout)?;
-        host::remove_cgroup(&layout.cgroup());
+        cgroup::remove(&layout.cgroup());
         let folder = layout.folder();
         unmount_below(&folder)?;
         match std::fs::remove_dir_all(&folder) {
@@ -114,7 +115,7 @@ impl Testbed {
         let rules = command::run("iptables --wait -S").unwrap_or_default();
         let bridge = layout.bridge();
         traces.extend(rules.lines().filter(|l| l.contains(&bridge)).map(|l| format!("rule {l}")));
-        if !host::remove_cgroup(&layout.cgroup()) {
+        if !cgroup::remove(&layout.cgroup()) {
             traces.push(format!("cgroup {}", layout.cgroup()));
         }
         traces
@@ -188,7 +189,7 @@ impl Testbed {
     /// A command that runs on a host: in its network and under its name, with the machine's files. The process
     /// that comes of it is the program itself, so that signals reach it.
     pub fn command(&self, host: u8, program: &Path) -> Result<Command, TestbedError> {
-        Ok(host::command_on(self.running(host)?, program))
+        Ok(host::command_on(self.layout(), host, self.running(host)?, program))
     }
 
     /// The same in the network of one of the host's containers, by the path that its engine has it at

@@ -87,6 +87,9 @@ struct Look {
     seen: Seen,
 }
 
+/// The most that the kernel prefers a thread, as `nice` counts.
+const PREFERRED: i32 = -20;
+
 impl Mix {
     /// Start, `per_second` requests to `places` in turn; `ear` is an address of this machine that containers reach.
     pub fn start(
@@ -109,6 +112,9 @@ impl Mix {
         shared.tally().begin(phase);
         let own = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
+            // Who asks stands for other machines: that this one is busy must not keep it from asking, or from looking
+            // at its clock. Without the right to be preferred it asks all the same.
+            let _ = rustix::process::setpriority_process(None, PREFERRED);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(pour(own, socket))
         });

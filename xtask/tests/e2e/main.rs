@@ -16,6 +16,7 @@ mod evacuate;
 mod fixed_port;
 mod full_disk;
 mod healing;
+mod health;
 mod inside;
 mod interrupted;
 mod prometheus;

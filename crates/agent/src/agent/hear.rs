@@ -41,6 +41,7 @@ impl Agent {
             LinkEvent::Up { sender, tick } => {
                 tracing::info!("connected to the server");
                 self.link = Some(sender);
+                self.linked_until = None;
                 self.count_above(tick)?;
                 self.reports.say_everything();
             }
@@ -52,6 +53,7 @@ impl Agent {
                 };
                 tracing::warn!("not connected to the server: {reason}{what}");
                 self.link = None;
+                self.linked_until.get_or_insert_with(tokio::time::Instant::now);
                 self.asks.cancel_all();
             }
             LinkEvent::Stream { ask, data } => self.asks.input(ask, data),
@@ -85,7 +87,7 @@ impl Agent {
             AgentResult::Done(done) => self.done(done),
             AgentResult::Looked(looked) => self.looked(looked),
             AgentResult::Swept(sweep) => self.swept(sweep),
-            AgentResult::Probed(probed) => self.probes.take(&probed),
+            AgentResult::Probed(probed) => self.probes.take(probed),
             AgentResult::System(done) => self.system_done(done),
             AgentResult::Said(said) => self.said(said),
             AgentResult::Network(kept) => self.network_kept(kept),

@@ -30,6 +30,9 @@ pub struct Attempt {
     pub ended_at: Time,
     /// Since when the unit has been ready in this run; 0 if it isn't.
     pub ready_since: Time,
+    /// The start of the last run in which it passed its service's health check: another agent process believes it to be
+    /// well until it finds out otherwise.
+    pub well_in: Time,
     /// The agent itself asked it to end.
     pub stopping: bool,
     /// The agent itself asked for its removal.
@@ -63,6 +66,8 @@ pub(super) struct Reading {
     pub(super) shall_run: bool,
     /// Its unit is ready.
     pub(super) ready: bool,
+    /// It was found healthy in this run.
+    pub(super) well: bool,
     /// The moment.
     pub(super) now: Time,
 }
@@ -190,6 +195,9 @@ impl Attempt {
             (true, Time(0)) => self.ready_since = reading.now,
             (true, _) => {}
             (false, _) => self.ready_since = Time(0),
+        }
+        if reading.well {
+            self.well_in = self.started_at;
         }
         if self.stable_at().is_some_and(|at| reading.now >= at) {
             self.forgive();

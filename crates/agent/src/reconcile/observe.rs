@@ -1,11 +1,10 @@
 //! What to say of a unit: its phase, whether it can take requests, and if it isn't where it shall be, why.
 
-use drover_core::{
-    AssignedUnit, Desired, Health, NetworkMode, Observed, ObservedContainer, Phase, Time,
-};
+use drover_core::{AssignedUnit, Desired, Health, Observed, ObservedContainer, Phase, Time};
 
+use super::members::Member;
 use super::unit::Life;
-use super::{Probe, words};
+use super::{Probe, Question, health, words};
 use crate::op::DockerOp;
 use crate::view::{ContainerState, SeenContainer};
 
@@ -24,7 +23,8 @@ pub(super) fn observe(life: &Life<'_>, ops: &[DockerOp], now: Time) -> Observed 
             .iter()
             .filter_map(|(member, seen)| {
                 let starts = life.attempt(member.name).map_or(0, |a| a.starts);
-                seen.map(|c| (member.name.to_owned(), container(c, starts)))
+                let held = |c| container(c, starts, health::health(life, member, c, now).0);
+                seen.map(|c| (member.name.to_owned(), held(c)))
             })
             .collect(),
         since: Time(0),
@@ -50,19 +50,19 @@ pub(super) fn without_template(assigned: &AssignedUnit) -> Observed {
 
 /// Whether a unit can take requests: all members up, none frozen, none failing its check, ports answering.
 pub(super) fn is_ready(life: &Life<'_>) -> bool {
-    let good = |seen: &SeenContainer| {
-        seen.state == ContainerState::Running
-            && matches!(seen.health, Health::None | Health::Healthy)
+    let good = |member: &Member<'_>, seen: &SeenContainer| {
+        seen.state == ContainerState::Running && health::is_well(life, member, seen)
     };
     let done = |seen: &SeenContainer| seen.has_ended();
     let all = life.members.iter().all(|(member, seen)| {
-        seen.is_some_and(|c| good(c) || member.spec.is_start_once() && done(c))
+        seen.is_some_and(|c| good(member, c) || member.spec.is_start_once() && done(c))
     });
-    let primary_runs = life.members.iter().any(|(m, c)| m.name.is_empty() && c.is_some_and(good));
+    let primary_runs =
+        life.members.iter().any(|(m, c)| m.name.is_empty() && c.is_some_and(|c| good(m, c)));
     all && primary_runs && (life.assigned.ready_ports.is_empty() || life.accepting)
 }
 
-/// The ports to ask, once everything else says that the unit could be ready.
+/// The ready ports to ask.
 pub(super) fn probe(life: &Life<'_>) -> Option<Probe> {
     let (_, seen) = life.members.iter().find(|(m, _)| m.name.is_empty())?;
     let seen = seen.filter(|c| c.state == ContainerState::Running)?;
@@ -71,25 +71,12 @@ pub(super) fn probe(life: &Life<'_>) -> Option<Probe> {
     }
     Some(Probe {
         unit: life.key,
-        run: (seen.id.clone(), seen.started_at),
-        address: reached_at(life)?,
-        ports: life.assigned.ready_ports.clone(),
+        member: String::new(),
+        run: seen.run(),
+        address: life.reached_at("")?,
+        question: Question::Ports(life.assigned.ready_ports.clone()),
+        was_well: false,
     })
-}
-
-/// Where this host reaches the primary.
-fn reached_at(life: &Life<'_>) -> Option<String> {
-    let mut name = "";
-    // No unit has so long a chain of shared networks that this would not be its end.
-    for _ in 0..=life.members.len() {
-        let (member, seen) = life.members.iter().find(|(m, _)| m.name == name)?;
-        match (&member.spec.network, member.network) {
-            (NetworkMode::Host, _) => return Some("127.0.0.1".to_owned()),
-            (_, Some(provider)) => name = provider,
-            _ => return seen.map(|c| c.address.clone()).filter(|address| !address.is_empty()),
-        }
-    }
-    None
 }
 
 fn phase(life: &Life<'_>, ops: &[DockerOp], now: Time) -> Phase {
@@ -162,7 +149,7 @@ fn message(life: &Life<'_>, phase: Phase, now: Time) -> String {
             })
             .unwrap_or_default()
         }
-        Phase::Running if life.shall_run() => not_ready(life),
+        Phase::Running if life.shall_run() => not_ready(life, now),
         Phase::Pending
         | Phase::Pulling
         | Phase::Starting
@@ -173,17 +160,16 @@ fn message(life: &Life<'_>, phase: Phase, now: Time) -> String {
 }
 
 /// Why a unit whose members all run is not ready; empty if it is.
-fn not_ready(life: &Life<'_>) -> String {
+fn not_ready(life: &Life<'_>, now: Time) -> String {
     for (member, seen) in &life.members {
         let Some(seen) = seen else { continue };
         let who = words::who(member.name);
         if seen.state == ContainerState::Paused {
             return format!("{who}paused by hand; docker unpause lets it go on");
         }
-        match seen.health {
-            Health::Starting => return format!("{who}its health check has not passed yet"),
-            Health::Unhealthy => return format!("{who}its health check fails"),
-            Health::None | Health::Healthy => {}
+        let (_, why) = health::health(life, member, seen, now);
+        if !why.is_empty() {
+            return format!("{who}{why}");
         }
     }
     if life.assigned.ready_ports.is_empty() || life.accepting {
@@ -191,20 +177,20 @@ fn not_ready(life: &Life<'_>) -> String {
     }
     let ports: Vec<String> = life.assigned.ready_ports.iter().map(u16::to_string).collect();
     let ports = ports.join(", ");
-    match reached_at(life) {
+    match life.reached_at("") {
         Some(address) => format!("waiting for it to accept connections at {address} port {ports}"),
         None => format!("it has no network of its own, so its port {ports} can't be reached"),
     }
 }
 
-fn container(seen: &SeenContainer, starts: u32) -> ObservedContainer {
+fn container(seen: &SeenContainer, starts: u32, health: Health) -> ObservedContainer {
     ObservedContainer {
         docker_id: seen.id.clone(),
         running: seen.is_up(),
         exit_code: seen.has_ended().then_some(seen.exit_code),
         oom_killed: seen.oom_killed && seen.has_ended(),
         starts,
-        health: if seen.is_up() { seen.health } else { Health::None },
+        health,
         address: seen.address.clone(),
         digest: seen.digest.clone(),
         image_id: seen.image_id.clone(),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::Time;
 
-use super::Reconciled;
 use super::members::Member;
 use super::unit::Life;
+use super::{Reconciled, health};
 use crate::op::DockerOp;
 use crate::view::{ContainerState, SeenContainer};
 
@@ -19,7 +19,7 @@ enum Need {
     Patience,
     /// It is there and down.
     Start,
-    /// It runs, but in the network of a run that is over.
+    /// It runs, but in the network of a run that is over, or not well and with nobody to ask.
     Restart,
     /// It isn't there, or what is there is of no use.
     Make,
@@ -44,7 +44,15 @@ pub(super) fn run(life: &Life<'_>, now: Time, result: &mut Reconciled) -> Vec<Do
     let mut rise = Rise::default();
     rise.ops.extend(life.surplus.iter().flat_map(|c| removal(&c.member, c)));
     for (member, seen) in &life.members {
-        let need = need(life, member, *seen, &rise);
+        let mut need = need(life, member, *seen, &rise);
+        if matches!(need, Need::Nothing)
+            && let Some(why) = seen.and_then(|seen| health::is_left_to_us(life, member, seen, now))
+        {
+            let name = life.assigned.display_name(member.name);
+            let text = format!("{name}: {why}, and there is no server to ask; started again");
+            result.events.push((life.key, text));
+            need = Need::Restart;
+        }
         if matches!(need, Need::Nothing) {
             continue;
         }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drover_core::{AssignedTemplate, AssignedUnit, Desired, HostAssignment, Phase, Time, UnitKey};
+use drover_core::{
+    AssignedTemplate, AssignedUnit, Desired, HostAssignment, NetworkMode, Phase, Time, UnitKey,
+};
 
 use super::attempt::{Attempt, Attempts, Happened, Reading};
 use super::members::{Member, in_start_order};
-use super::{Reconciled, observe, steps, words};
+use super::{Reconciled, health, observe, steps, words};
 use crate::op::{DockerOp, UnitOps};
-use crate::view::{DockerView, SeenContainer};
+use crate::view::{Checkup, DockerView, SeenContainer};
 
 /// One unit, looked at.
 pub(super) struct Life<'a> {
@@ -22,6 +24,10 @@ pub(super) struct Life<'a> {
     pub(super) memory: BTreeMap<String, Attempt>,
     /// Its ready ports accept.
     pub(super) accepting: bool,
+    /// How its members do on their health checks, as far as that is known.
+    pub(super) checked: Vec<(&'a str, &'a Checkup)>,
+    /// There is no server to ask.
+    pub(super) alone: bool,
     /// What is being done to it.
     pub(super) busy: Option<Phase>,
 }
@@ -52,6 +58,10 @@ pub(super) fn reconcile(
     life.mark(&ops);
     result.observed.insert(key, observe::observe(&life, &ops, now));
     result.probes.extend(observe::probe(&life));
+    result.probes.extend(health::probes(&life));
+    for at in health::deadlines(&life).filter(|at| *at > now) {
+        result.wake(at);
+    }
     if attempts.of(key) != Some(&life.memory) {
         result.remember.insert(key, life.memory);
     }
@@ -109,14 +119,19 @@ impl<'a> Life<'a> {
             .collect();
         let taken: BTreeSet<&str> =
             members.iter().filter_map(|(_, seen)| seen.map(|c| c.id.as_str())).collect();
+        let all = (key, String::new())..;
+        let checked = view.checked.range(all).take_while(|((unit, _), _)| *unit == key);
         Self {
             key,
             assigned,
-
             surplus: held.iter().filter(|c| !taken.contains(c.id.as_str())).collect(),
             members,
             memory: attempts.of(key).cloned().unwrap_or_default(),
-            accepting: view.accepting.contains(&key),
+            accepting: view.accepting.get(&key).is_some_and(|run| {
+                best("").is_some_and(|c| run.0 == c.id && run.1 == c.started_at)
+            }),
+            checked: checked.map(|((_, name), checkup)| (name.as_str(), checkup)).collect(),
+            alone: view.alone,
             busy: view.busy.get(&key).copied(),
         }
     }
@@ -124,6 +139,21 @@ impl<'a> Life<'a> {
     /// Whether its members are to be up.
     pub(super) fn shall_run(&self) -> bool {
         matches!(self.assigned.desired, Desired::Running | Desired::Draining)
+    }
+
+    /// Where this host reaches a member.
+    pub(super) fn reached_at(&self, member: &str) -> Option<String> {
+        let mut name = member;
+        // No unit has so long a chain of shared networks that this would not be its end.
+        for _ in 0..=self.members.len() {
+            let (member, seen) = self.members.iter().find(|(m, _)| m.name == name)?;
+            match (&member.spec.network, member.network) {
+                (NetworkMode::Host, _) => return Some("127.0.0.1".to_owned()),
+                (_, Some(provider)) => name = provider,
+                _ => return seen.map(|c| c.address.clone()).filter(|address| !address.is_empty()),
+            }
+        }
+        None
     }
 
     /// The container of a member.
@@ -144,6 +174,7 @@ impl<'a> Life<'a> {
                 generation: self.assigned.generation,
                 shall_run: shall_run && !member.spec.is_start_once(),
                 ready,
+                well: seen.is_some_and(|seen| health::was_found_well(self, member, seen)),
                 now,
             };
             let attempt = self.memory.entry(member.name.to_owned()).or_default();

@@ -21,7 +21,6 @@ fn a_killed_container_is_back_at_once() {
 #[test]
 fn a_crash_loop_slows_down() {
     let mut host = Host::plain();
-    host.view.accepting.clear();
     host.unit_mut().ready_ports = vec![80]; // it never gets ready
     host.seen();
     let mut waits = Vec::new();
@@ -66,7 +65,7 @@ fn a_stable_run_is_forgiven() {
     host.end("", 1);
     assert_eq!(host.seen().phase, Phase::Running, "so that it is back at once");
 
-    host.view.accepting.insert(key(1));
+    host.accept();
     assert_eq!(host.seen().attempt, 1);
     assert_eq!(host.after(9_000).attempt, 1);
     assert_eq!(host.after(2_000).attempt, 0, "ten seconds of being ready");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use drover_agent::{
-    Attempts, ContainerState, DockerOp, DockerView, Reconciled, SeenContainer, UnitOps,
+    Attempts, Checkup, ContainerState, DockerOp, DockerView, Reconciled, SeenContainer, UnitOps,
     VolumeCleanup, reconcile_host,
 };
 use drover_core::{
@@ -150,6 +150,19 @@ impl Host {
     pub(crate) fn container(&mut self, member: &str) -> &mut SeenContainer {
         let held = self.view.containers.get_mut(&key(1)).unwrap();
         held.iter_mut().find(|c| c.member == member).unwrap()
+    }
+
+    /// The primary's ready ports accept connections.
+    pub(crate) fn accept(&mut self) {
+        let run = self.container("").run();
+        self.view.accepting.insert(key(1), run);
+    }
+
+    /// What the primary's health check says.
+    pub(crate) fn check(&mut self, passed: bool, down: Option<&str>) {
+        let run = self.container("").run();
+        let checkup = Checkup { run, passed, down: down.map(str::to_owned) };
+        self.view.checked.insert((key(1), String::new()), checkup);
     }
 
     /// A member's process ends.

@@ -100,6 +100,7 @@ mod tests {
             generation: 2,
             drain_until: None,
             run: 0,
+            replacements: 0,
             serial: 7,
             created_at: Time(0),
         };

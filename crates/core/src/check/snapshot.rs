@@ -19,7 +19,6 @@ pub fn check(world: &World) -> Vec<Violation> {
         references(world, unit, &mut fail);
     }
     one_per_slot(world, &mut fail);
-    moving(world, &mut fail);
     ports(world, &mut fail);
     serials(world, &mut fail);
     volumes(world, &mut fail);
@@ -51,8 +50,8 @@ fn references(world: &World, unit: &Unit, fail: Fail) {
     }
 }
 
-/// One running unit per slot and revision, and a second one on another host while it takes the first one's place (that
-/// it may is a rule of steps); and per slot one revision, but for the two sides of an upgrade.
+/// One running unit per slot and revision, and a second one while it takes the first one's place (that it may is a rule of
+/// steps); and per slot one revision, but for the two sides of an upgrade.
 fn one_per_slot(world: &World, fail: Fail) {
     let mut running: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
     // One that drains is on its way out, whatever takes its place.
@@ -64,32 +63,13 @@ fn one_per_slot(world: &World, fail: Fail) {
         let revisions: BTreeSet<_> = units.iter().map(|u| u.key.revision).collect();
         for revision in &revisions {
             let same: Vec<_> = units.iter().filter(|u| u.key.revision == *revision).collect();
-            let hosts: BTreeSet<_> = same.iter().map(|u| u.host).collect();
-            if same.len() > 2 || hosts.len() < same.len() {
+            if same.len() > 2 {
                 let keys: Vec<_> = same.iter().map(|u| u.key).collect();
                 fail("double", format!("slot {slot} of service {service} runs twice: {keys:?}"));
             }
         }
         if revisions.len() > 1 && world.upgrade(service).is_none() {
             fail("mixed", format!("slot {slot} of service {service} runs two revisions at rest"));
-        }
-    }
-}
-
-/// Slots that run twice while they leave a host: at most a batch of a service.
-fn moving(world: &World, fail: Fail) {
-    for service in world.services.values() {
-        let running = world.units_of(service.id).filter(|u| u.desired == Desired::Running);
-        let mut count: BTreeMap<_, usize> = BTreeMap::new();
-        for unit in running {
-            *count.entry((unit.key.slot, unit.key.revision)).or_default() += 1;
-        }
-        let twice = count.iter().filter(|(_, units)| **units > 1);
-        let twice: BTreeSet<Slot> = twice.map(|((slot, _), _)| *slot).collect();
-        let batch = service.upgrade_defaults.batch_size.unwrap_or(1).max(1);
-        if twice.len() > batch as usize {
-            let name = &service.name;
-            fail("moving", format!("{name} moves slots {twice:?} at once, in a batch of {batch}"));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{Violation, shift};
 use crate::derive::DRAIN_TIMEOUT_MS;
 use crate::plan::LOST_AFTER_MS;
 use crate::{
-    Course, Desired, Phase, RevisionNo, ServiceId, Slot, Time, Unit, UnitKey, Upgrade,
+    Course, Desired, Health, Phase, RevisionNo, ServiceId, Slot, Time, Unit, UnitKey, Upgrade,
     UpgradePhase, World,
 };
 
@@ -115,22 +115,44 @@ fn drained((before, after): (&World, &World), old: &Unit, new: &Unit, now: Time,
     }
 }
 
-/// A slot runs a second unit of one revision only to have the first leave a host that is to be emptied.
+/// A slot runs a second unit of one revision only to have the first leave a host that is to be emptied, or because the
+/// first is not healthy. At most a batch of a service leaves hosts at a time.
 fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
     let runs = |world: &World, key| world.unit(key).is_some_and(|u| u.desired == Desired::Running);
     if !runs(after, unit.key) || runs(before, unit.key) {
         return;
     }
-    let other = after.units_of(unit.key.service).find(|other| {
-        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
-            && other.key != unit.key
-            && other.desired == Desired::Running
-    });
-    let Some(other) = other else { return };
+    let beside = |unit: &Unit| {
+        let (key, units) = (unit.key, after.units_of(unit.key.service));
+        let same = move |u: &&Unit| (u.key.slot, u.key.revision) == (key.slot, key.revision);
+        units.filter(same).find(|u| u.key != key && u.desired == Desired::Running).cloned()
+    };
+    let Some(other) = beside(unit) else { return };
     let leaves = |u: &Unit| after.host(u.host).is_some_and(|h| h.evacuation.is_some() && !h.active);
-    if !leaves(unit) && !leaves(other) {
-        let what = format!("{} was begun beside {}, which leaves no host", unit.key, other.key);
-        fail("double", what);
+    let is_ill = |u: &Unit| {
+        let seen = before.observed(u.key).filter(|seen| seen.generation == u.generation);
+        seen.is_some_and(|seen| {
+            seen.phase == Phase::Running
+                && seen.containers.values().any(|c| c.health == Health::Unhealthy)
+        })
+    };
+    let fine = [unit, &other].into_iter().any(|u| leaves(u) || is_ill(u));
+    if !fine {
+        let what =
+            format!("{} was begun beside {}, which is well where it is", unit.key, other.key);
+        return fail("double", what);
+    }
+    if !leaves(&other) || is_ill(&other) {
+        return;
+    }
+    let Some(service) = after.service(unit.key.service) else { return };
+    let moving = after.units_of(service.id).filter(|u| u.desired == Desired::Running && leaves(u));
+    let moving = moving.filter(|u| !is_ill(u) && beside(u).is_some());
+    let moving: BTreeSet<Slot> = moving.map(|u| u.key.slot).collect();
+    let batch = service.upgrade_defaults.batch_size.unwrap_or(1).max(1);
+    if moving.len() > batch as usize {
+        let name = &service.name;
+        fail("moving", format!("{name} moves slots {moving:?} at once, in a batch of {batch}"));
     }
 }
 

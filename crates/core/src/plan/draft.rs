@@ -58,6 +58,19 @@ impl Draft {
         }
     }
 
+    /// Remove a unit that is replaced. One that isn't ready for requests gets none that it could finish: it doesn't drain.
+    pub(super) fn give_up(&mut self, unit: UnitKey) {
+        // Also as what it was a moment ago: it may still be sent to as that.
+        let is_ready = |u: &Unit| self.world.observed(u.key).is_some_and(|seen| seen.ready);
+        let drains =
+            self.world.unit(unit).is_none_or(|u| is_ready(u) || u.desired != Desired::Running);
+        if drains {
+            return self.set(unit, Desired::Removed);
+        }
+        let desired = Desired::Removed;
+        self.change(Change::SetDesired { unit, desired, run: None, until: None });
+    }
+
     /// Whether a unit still drains; then it is said whom it waits for, and looked at again in time.
     fn is_draining(&mut self, key: UnitKey) -> bool {
         let Some(unit) = self.world.unit(key).filter(|u| u.desired == Desired::Draining) else {

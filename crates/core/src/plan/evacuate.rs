@@ -1,69 +1,18 @@
 //! Emptying hosts: a slot whose unit is on a host that users want emptied belongs elsewhere.
 //!
-//! A unit never moves. Its replacement is the next incarnation of the same slot and revision, and the old one is
-//! withdrawn when that one serves: always start-first, since the two are on different hosts. At most a batch of a
-//! service moves at a time, and nothing that serves is touched while as many of its slots are down for whatever reason.
-//! What is kept stopped goes too: whoever needs it again gets one made elsewhere.
+//! Its unit is replaced (see [`super::replace`]), always start-first, since the two are on different hosts. At most a
+//! batch of a service moves at a time, and nothing that serves is touched while as many of its slots are down for whatever
+//! reason. What is kept stopped goes too: whoever needs it again gets one made elsewhere.
 //!
-//! Progress is read from the units. That a host is no longer to be emptied ends what was begun: where the new unit does
-//! not serve yet, it goes and the old one stays.
+//! That a host is no longer to be emptied ends what was begun.
 
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::slot::{find_host, in_slot, leaves, make};
+use super::slot::{New, find_host, in_slot, leaves, make};
 use crate::derive::has_arrived;
 use crate::schedule::container_name;
 use crate::{Desired, Host, Service, Slot, Unit, UnitKey, derive};
-
-/// One step of every move under way; the slots that are still moving. Before anything else is decided of them, so that
-/// what follows finds one unit to a slot and revision that counts.
-pub(super) fn go_on(draft: &mut Draft, service: &Service, slots: &[Slot]) -> BTreeSet<Slot> {
-    let mut moving = BTreeSet::new();
-    for &slot in slots {
-        for (new, old) in pairs(draft, service, slot) {
-            step(draft, &new, &old);
-            if draft.world.unit(old.key).is_some_and(|old| old.desired != Desired::Removed) {
-                moving.insert(slot);
-            }
-        }
-    }
-    moving
-}
-
-/// The newest unit of a slot and revision, with each older one that is still there.
-fn pairs(draft: &Draft, service: &Service, slot: Slot) -> Vec<(Unit, Unit)> {
-    let units: Vec<&Unit> = in_slot(&draft.world, service.id, slot).collect();
-    let newest = |old: &Unit| {
-        let same = units.iter().rfind(|unit| unit.key.revision == old.key.revision)?;
-        (same.key != old.key).then(|| ((*same).clone(), old.clone()))
-    };
-    units.iter().filter_map(|old| newest(old)).collect()
-}
-
-fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
-    let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
-    let host = draft.world.host(old.host);
-    let called_off = !host.is_some_and(Host::is_evacuating);
-    match old.desired {
-        Desired::Stopped | Desired::Staged | Desired::Removed => {
-            draft.set(old.key, Desired::Removed);
-        }
-        Desired::Running | Desired::Draining if serves || draft.world.is_lost(old.host) => {
-            draft.set(old.key, Desired::Removed);
-        }
-        Desired::Running if called_off => draft.set(new.key, Desired::Removed),
-        Desired::Running if new.desired == Desired::Draining => draft.start(new.key, new.run),
-        // The new one did serve, and does no longer: the old one still can.
-        Desired::Draining if new.desired == Desired::Running => {
-            if called_off {
-                draft.set(new.key, Desired::Removed);
-            }
-            draft.start(old.key, old.run);
-        }
-        Desired::Running | Desired::Draining => {}
-    }
-}
 
 /// What is kept stopped on a host that is to be emptied goes once nothing needs it any more.
 pub(super) fn leave_nothing_behind(draft: &mut Draft, service: &Service) {
@@ -140,7 +89,7 @@ fn step_aside(draft: &mut Draft, service: &Service, unit: &Unit) -> bool {
     let (slot, revision) = (unit.key.slot, unit.key.revision);
     match find_host(draft, service, slot, revision, &[]) {
         Ok(host) => {
-            make(draft, service, slot, revision, host, Desired::Running);
+            make(draft, service, New::first(slot, revision, host, Desired::Running));
             true
         }
         Err(why) => {

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::evacuate;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, is_arrived, live};
-use super::{notes, reap, restart, shift};
+use super::{evacuate, heal, notes, reap, replace, restart, shift};
 use crate::schedule::{Need, is_down};
 use crate::{
     Change, Course, Desired, HostId, RevisionNo, Service, ServiceId, Slot, UnitKey, Upgrade,
@@ -40,12 +39,13 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
         Some(held) => held.iter().copied().collect(),
         None => wanted_slots(draft, service),
     };
-    let moving = evacuate::go_on(draft, service, &slots);
+    let mut moving = replace::go_on(draft, service, &slots);
     match held {
         Some(held) => shift::hold(draft, service, &held),
         None => run_at_scale(draft, service, &slots, &moving),
     }
     evacuate::leave_nothing_behind(draft, service);
+    heal::begin(draft, service, &slots, &mut moving);
     evacuate::begin(draft, service, &slots, moving);
     if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
         settle(draft, service);
@@ -187,7 +187,7 @@ fn stop(draft: &mut Draft, service: &Service) {
     }
     let slots: BTreeSet<Slot> = draft.world.units_of(service.id).map(|u| u.key.slot).collect();
     let slots: Vec<Slot> = slots.into_iter().collect();
-    evacuate::go_on(draft, service, &slots);
+    replace::go_on(draft, service, &slots);
     evacuate::leave_nothing_behind(draft, service);
     if service.restart.is_some() {
         draft.change(Change::EndRestart(service.id));

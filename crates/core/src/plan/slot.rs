@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The unit of a slot at a revision: the newest incarnation that is not to be removed. One that drains is on its way out
-/// if there is another.
+/// if there is another, and one that is only being made does not count while another runs.
 pub(super) fn live(
     world: &World,
     service: ServiceId,
@@ -19,8 +19,9 @@ pub(super) fn live(
     let at = |incarnation| UnitKey { service, slot, revision, incarnation };
     let units = || world.units.range(at(0)..=at(u32::MAX)).map(|(_, u)| u.as_ref());
     let not = |gone: &'static [Desired]| move |unit: &&Unit| !gone.contains(&unit.desired);
-    let stays = units().rfind(not(&[Desired::Removed, Desired::Draining]));
-    stays.or_else(|| units().rfind(not(&[Desired::Removed])))
+    let runs = units().rfind(|unit| unit.desired == Desired::Running);
+    let stays = || units().rfind(not(&[Desired::Removed, Desired::Draining]));
+    runs.or_else(stays).or_else(|| units().rfind(not(&[Desired::Removed])))
 }
 
 /// All units of a slot that are not to be removed, of any revision.
@@ -83,7 +84,9 @@ pub(super) fn stage(
 ) -> bool {
     let Some(unit) = live(&draft.world, service.id, slot, revision).cloned() else {
         match find_host(draft, service, slot, revision, replaces) {
-            Ok(host) => make(draft, service, slot, revision, host, Desired::Staged),
+            Ok(host) => {
+                make(draft, service, New::first(slot, revision, host, Desired::Staged));
+            }
             Err(why) => {
                 let held = replaces.first().copied();
                 let name = held.map_or(String::new(), |key| container_name(&draft.world, key, ""));
@@ -160,18 +163,31 @@ fn create(
     if let Some(old) = replaces {
         draft.set(old, Desired::Removed);
     }
-    make(draft, service, slot, revision, host, Desired::Running);
+    make(draft, service, New::first(slot, revision, host, Desired::Running));
     true
 }
 
-pub(super) fn make(
-    draft: &mut Draft,
-    service: &Service,
-    slot: Slot,
-    revision: RevisionNo,
-    host: HostId,
-    desired: Desired,
-) {
+/// A unit to be made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct New {
+    pub(super) slot: Slot,
+    pub(super) revision: RevisionNo,
+    pub(super) host: HostId,
+    pub(super) desired: Desired,
+    /// See [`Unit::replacements`].
+    pub(super) replacements: u32,
+}
+
+impl New {
+    /// One that does not follow one that was not well.
+    pub(super) fn first(slot: Slot, revision: RevisionNo, host: HostId, desired: Desired) -> Self {
+        Self { slot, revision, host, desired, replacements: 0 }
+    }
+}
+
+/// Make a unit: the next incarnation of its slot and revision.
+pub(super) fn make(draft: &mut Draft, service: &Service, new: New) {
+    let New { slot, revision, host, desired, replacements } = new;
     place_volumes(draft, service, slot, revision, host);
     let all = UnitKey { service: service.id, slot, revision, incarnation: 0 };
     let last = draft.world.units.range(all..=UnitKey { incarnation: u32::MAX, ..all }).next_back();
@@ -183,6 +199,7 @@ pub(super) fn make(
         generation: 0, // set when it is applied
         drain_until: None,
         run: service.restart.map_or(0, |restart| restart.run),
+        replacements,
         serial: draft.world.next_id,
         created_at: draft.now,
     });

@@ -74,6 +74,7 @@ fn with_web(known: &str) -> (Ward, UnitKey) {
         generation: 1,
         drain_until: None,
         run: 0,
+        replacements: 0,
         serial: 0, // the next one
         created_at: Time(0),
     };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
 use drover_core::{
-    BalancerSpec, Change, ContainerSpec, Course, Desired, Followed, Host, HostFacts, HostId,
-    HostSeen, Observed, ObservedContainer, Phase, PortRule, Project, ProjectId, Revision,
+    BalancerSpec, Change, ContainerSpec, Course, Desired, Followed, Health, Host, HostFacts,
+    HostId, HostSeen, Observed, ObservedContainer, Phase, PortRule, Project, ProjectId, Revision,
     RevisionNo, Scope, Service, ServiceId, ServiceKind, Shift, Stack, StackId, Template, Time,
     Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, Wanted, World,
 };
@@ -19,6 +19,8 @@ pub struct Lab {
     pub notes: BTreeMap<ServiceId, Vec<Note>>,
     /// Images whose containers never become ready.
     pub broken: BTreeSet<String>,
+    /// Units that run and whose health check fails.
+    pub sick: BTreeSet<UnitKey>,
     /// Images that can't be pulled.
     pub missing: BTreeSet<String>,
     /// Hosts whose agents don't answer.
@@ -37,6 +39,7 @@ impl Lab {
             now: Time(1_000_000),
             notes: BTreeMap::new(),
             broken: BTreeSet::new(),
+            sick: BTreeSet::new(),
             missing: BTreeSet::new(),
             mute: BTreeSet::new(),
             tick: 0,
@@ -255,8 +258,11 @@ impl Lab {
                 Desired::Stopped | Desired::Staged => Phase::Stopped,
                 Desired::Removed => Phase::Gone,
             };
-            let ready = ready && phase == Phase::Running;
-            changed |= self.see(unit.key, phase, ready, ObservedContainer::default());
+            let is_sick = phase == Phase::Running && self.sick.contains(&unit.key);
+            let health = if is_sick { Health::Unhealthy } else { Health::None };
+            let ready = ready && phase == Phase::Running && !is_sick;
+            let container = ObservedContainer { health, ..ObservedContainer::default() };
+            changed |= self.see(unit.key, phase, ready, container);
         }
         changed
     }

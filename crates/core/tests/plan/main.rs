@@ -6,6 +6,7 @@
 
 mod drain;
 mod evacuate;
+mod heal;
 mod hosts;
 mod lab;
 mod refuse;

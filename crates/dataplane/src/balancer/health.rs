@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use drover_core::{Checked, HealthCheck};
+
 use super::clock::{millis, now_ms};
 /// What is known of one target.
 #[derive(Debug, Default)]
@@ -23,15 +25,6 @@ pub(super) struct Health {
     is_down: AtomicBool,
     /// The last thing known is that it could not be connected to.
     is_unreachable: AtomicBool,
-}
-
-/// What a row of checks comes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Checked {
-    /// Why it is down, if it is.
-    pub(super) down: Option<String>,
-    /// Results in a row that speak against what holds now.
-    pub(super) against: u32,
 }
 
 /// The first rest; each further failure doubles it.
@@ -101,10 +94,10 @@ impl Health {
     }
 
     /// A check's result. Returns whether that changed anything.
-    pub(super) fn checked(&self, result: Result<(), String>, rise: u32, fall: u32) -> bool {
+    pub(super) fn checked(&self, result: Result<(), String>, check: &HealthCheck) -> bool {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         let before = checked.down.is_some();
-        *checked = checked.clone().after(result, rise, fall);
+        *checked = checked.clone().after(result, check);
         let is_down = checked.down.is_some();
         self.is_down.store(is_down, Relaxed);
         before != is_down
@@ -136,45 +129,9 @@ impl Health {
     }
 }
 
-impl Checked {
-    /// With one more result: `rise` passes in a row bring a target back, `fall` failures take it out.
-    pub(super) fn after(mut self, result: Result<(), String>, rise: u32, fall: u32) -> Self {
-        let speaks_against = result.is_ok() == self.down.is_some();
-        self.against = if speaks_against { self.against + 1 } else { 0 };
-        match result {
-            Ok(()) if self.down.is_some() && self.against >= rise => Self::default(),
-            Err(why) if self.down.is_some() || self.against >= fall => {
-                Self { down: Some(why), against: 0 }
-            }
-            _ => self,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn checks_take_out_and_bring_back() {
-        // `.` is a pass, `x` a failure; then whether it is in rotation after each: `u`p or `d`own.
-        for (results, want) in [
-            ("....", "uuuu"),
-            ("xx.xx.", "uuuuuu"),
-            ("xxx", "uud"),
-            ("xxxx.x..", "uudddddu"),
-            ("xxx..xx.xxx", "uudduuuuuud"),
-        ] {
-            let mut checked = Checked::default();
-            let mut seen = String::new();
-            for result in results.chars() {
-                let result = if result == '.' { Ok(()) } else { Err("no".to_owned()) };
-                checked = checked.after(result, 2, 3);
-                seen.push(if checked.down.is_some() { 'd' } else { 'u' });
-            }
-            assert_eq!(seen, want, "{results}");
-        }
-    }
 
     #[test]
     fn a_rest_grows_and_ends_with_one_try() {

@@ -1,0 +1,74 @@
+//! Replacing units: because their host is to be emptied, or because they are not healthy.
+//!
+//! A unit never moves, and is never made well again. Its replacement is the next incarnation of the same slot and
+//! revision, and the old one goes when that one serves. Where both can't be side by side, for a port or for what they
+//! would share, the new one is made without being started, and starts when the old one is gone.
+//!
+//! Progress is read from the units. Where the reason is gone before the new unit serves, that one goes and the old one
+//! stays.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::slot::in_slot;
+use crate::derive::{has_arrived, ill};
+use crate::schedule::is_down;
+use crate::{Desired, Host, Service, Slot, Unit};
+
+/// One step of every replacement under way; the slots where one still is. Before anything else is decided of them, so
+/// that what follows finds one unit to a slot and revision that counts.
+pub(super) fn go_on(draft: &mut Draft, service: &Service, slots: &[Slot]) -> BTreeSet<Slot> {
+    let mut moving = BTreeSet::new();
+    for &slot in slots {
+        for (new, old) in pairs(draft, service, slot) {
+            step(draft, &new, &old);
+            if draft.world.unit(old.key).is_some_and(|old| old.desired != Desired::Removed) {
+                moving.insert(slot);
+            }
+        }
+    }
+    moving
+}
+
+/// The newest unit of a slot and revision, with each older one that is still there.
+fn pairs(draft: &Draft, service: &Service, slot: Slot) -> Vec<(Unit, Unit)> {
+    let units: Vec<&Unit> = in_slot(&draft.world, service.id, slot).collect();
+    let newest = |old: &Unit| {
+        let same = units.iter().rfind(|unit| unit.key.revision == old.key.revision)?;
+        (same.key != old.key).then(|| ((*same).clone(), old.clone()))
+    };
+    units.iter().filter_map(|old| newest(old)).collect()
+}
+
+fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
+    let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
+    let is_ill = ill(&draft.world, old).is_some();
+    let called_off = !draft.world.host(old.host).is_some_and(Host::is_evacuating) && !is_ill;
+    match old.desired {
+        Desired::Stopped | Desired::Staged | Desired::Removed => {
+            draft.set(old.key, Desired::Removed);
+        }
+        Desired::Running | Desired::Draining if serves || draft.world.is_lost(old.host) => {
+            draft.give_up(old.key);
+        }
+        Desired::Running if called_off => draft.set(new.key, Desired::Removed),
+        // There is room for one only, or the newer one is no better: whichever is tried next, it is not this one.
+        Desired::Running if is_ill && (is_made(draft, new) || ill(&draft.world, new).is_some()) => {
+            draft.give_up(old.key);
+        }
+        Desired::Running if new.desired == Desired::Draining => draft.start(new.key, new.run),
+        // The new one did serve, and does no longer: the old one still can.
+        Desired::Draining if new.desired == Desired::Running => {
+            if called_off {
+                draft.set(new.key, Desired::Removed);
+            }
+            draft.start(old.key, old.run);
+        }
+        Desired::Running | Desired::Draining => {}
+    }
+}
+
+/// All that it needs to start is there, but for the place the old one takes.
+fn is_made(draft: &Draft, new: &Unit) -> bool {
+    new.desired == Desired::Staged && is_down(&draft.world, new)
+}

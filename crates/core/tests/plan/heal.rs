@@ -1,0 +1,169 @@
+//! Units that run and aren't healthy: what is put in their place, when, and what is left alone.
+
+use drover_core::{
+    Change, ContainerSpec, Desired, HealthCheck, HealthStrategy, Host, HostId, ServiceId, UnitKey,
+};
+
+use crate::lab::{Lab, image, with_port};
+
+const H1: HostId = HostId(101);
+
+/// The newest unit of the first slot gets sick.
+fn sicken(lab: &mut Lab, service: ServiceId) -> UnitKey {
+    let units = lab.world.units_of(service).filter(|u| u.desired != Desired::Removed);
+    let key = units.filter(|u| u.key.slot.to_string() == "1").last().unwrap().key;
+    lab.sick.insert(key);
+    lab.obey();
+    key
+}
+
+/// With a check whose strategy is this.
+fn checked(spec: ContainerSpec, strategy: HealthStrategy, quorum: Option<u32>) -> ContainerSpec {
+    let check = HealthCheck { port: 80, strategy, quorum, ..HealthCheck::default() };
+    ContainerSpec { health_check: Some(check), ..spec }
+}
+
+#[test]
+fn the_old_one_goes_when_the_new_one_serves() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let web = lab.service("web", 2, image("v1"));
+    lab.settle();
+    sicken(&mut lab, web);
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "1.1.2 h1 running", "2.1 h2 running"]);
+    assert!(!lab.plan(), "nothing more until it serves");
+    lab.obey();
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 removed", "1.1.2 h1 running", "2.1 h2 running"]);
+    lab.settle();
+    assert_eq!(lab.show(web), ["1.1.2 h1 running", "2.1 h2 running"]);
+}
+
+#[test]
+fn who_gets_well_meanwhile_stays() {
+    let mut lab = Lab::new(&[&[]]);
+    let web = lab.service("web", 1, image("v1"));
+    lab.settle();
+    let old = sicken(&mut lab, web);
+    lab.plan();
+    lab.sick.remove(&old);
+    lab.obey_for(web);
+    // Both serve: the new one was asked for.
+    lab.settle();
+    assert_eq!(lab.show(web), ["1.1.2 h1 running"]);
+    let old = sicken(&mut lab, web);
+    lab.now = lab.now + 20_000;
+    lab.broken.insert("v1".into());
+    lab.plan();
+    lab.sick.remove(&old);
+    lab.broken.clear();
+    // Only the old one has said anything yet.
+    let container = drover_core::ObservedContainer::default();
+    lab.see(old, drover_core::Phase::Running, true, container);
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1.2 h1 running", "1.1.3 h1 removed"]);
+}
+
+#[test]
+fn who_follows_and_is_no_better_waits_longer_each_time() {
+    let mut lab = Lab::new(&[&[]]);
+    let web = lab.service("web", 1, image("v1"));
+    lab.settle();
+    sicken(&mut lab, web);
+    lab.plan();
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        sicken(&mut lab, web);
+        while lab.plan() || lab.obey() {}
+        let said = lab.said(web).join("; ");
+        assert_eq!(lab.world.units_of(web).count(), 1, "{:?}", lab.show(web));
+        let wait = said.split("it is replaced in ").nth(1).unwrap_or_default();
+        waits.push(wait.split("; ").next().unwrap().to_owned());
+        let seconds: u64 = wait.split(' ').next().unwrap().parse().unwrap();
+        lab.now = lab.now + (seconds * 1000 - 1);
+        assert!(!lab.plan(), "not before");
+        lab.now = lab.now + 1;
+        assert!(lab.plan(), "then it is");
+    }
+    assert_eq!(
+        waits,
+        [
+            "10 s, for the 2nd time in a row",
+            "20 s, for the 3rd time in a row",
+            "40 s, for the 4th time in a row",
+            "80 s, for the 5th time in a row"
+        ]
+    );
+    // One that was well for long begins anew.
+    lab.obey();
+    lab.now = lab.now + 600_000;
+    sicken(&mut lab, web);
+    assert!(lab.plan(), "at once");
+}
+
+#[test]
+fn where_there_is_room_for_one_the_new_one_is_made_first_and_started_after() {
+    let mut lab = Lab::new(&[&[]]);
+    let web = lab.service("web", 1, with_port("v1", "80:80"));
+    lab.settle();
+    sicken(&mut lab, web);
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "1.1.2 h1 staged"]);
+    lab.missing.insert("v1".into());
+    let new = lab.world.units_of(web).last().unwrap().key;
+    let container = drover_core::ObservedContainer::default();
+    lab.see(new, drover_core::Phase::BackOff, false, container);
+    assert!(!lab.plan(), "it can't be made: the old one stays, sick as it is");
+    lab.missing.clear();
+    lab.obey();
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 removed", "1.1.2 h1 staged"]);
+    assert!(lab.said(web).join("; ").contains("port 80/tcp of its host is taken"));
+    lab.settle();
+    assert_eq!(lab.show(web), ["1.1.2 h1 running"]);
+}
+
+#[test]
+fn a_service_that_wants_to_keep_them_keeps_them() {
+    let mut lab = Lab::new(&[&[]]);
+    let web = lab.service("web", 1, checked(image("v1"), HealthStrategy::None, None));
+    lab.settle();
+    sicken(&mut lab, web);
+    assert!(!lab.plan());
+    let kept = "! blog-web-1 is not healthy: its health check fails; it stays, as its health check's strategy \
+                is none";
+    assert!(lab.said(web).contains(&kept.to_owned()), "{:?}", lab.said(web));
+}
+
+#[test]
+fn a_quorum_of_others_has_to_be_healthy() {
+    let mut lab = Lab::new(&[&[]]);
+    let spec = checked(image("v1"), HealthStrategy::RecreateOnQuorum, Some(2));
+    let web = lab.service("web", 3, spec);
+    lab.settle();
+    let second = lab.world.units_of(web).nth(1).unwrap().key;
+    lab.sick.insert(second);
+    sicken(&mut lab, web);
+    assert!(!lab.plan());
+    let said = lab.said(web).join("; ");
+    assert!(said.contains("it is replaced when 2 others are healthy; 1 are now"), "{said}");
+    lab.sick.remove(&second);
+    lab.obey();
+    lab.settle();
+    assert_eq!(lab.show(web), ["1.1.2 h1 running", "2.1 h1 running", "3.1 h1 running"]);
+}
+
+#[test]
+fn on_a_host_that_is_to_be_emptied_it_leaves_as_any_other() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let web = lab.service("web", 2, image("v1"));
+    lab.settle();
+    let host: &Host = lab.world.host(H1).unwrap();
+    let wanted = drover_core::plan::admit_evacuation(&lab.world, host, lab.now).unwrap();
+    lab.commit(vec![Change::PutHost(wanted)]);
+    sicken(&mut lab, web);
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "1.1.2 h2 running", "2.1 h2 running"]);
+    lab.settle();
+    assert_eq!(lab.show(web), ["1.1.2 h2 running", "2.1 h2 running"]);
+}
