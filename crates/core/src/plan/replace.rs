@@ -45,6 +45,8 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
     let is_ill = ill(&draft.world, old).is_some();
     let called_off = !draft.world.host(old.host).is_some_and(Host::is_evacuating) && !is_ill;
     match old.desired {
+        // Nobody wants it to run any more, the one nor the other: what was there before is kept.
+        Desired::Stopped if new.desired == Desired::Staged => draft.set(new.key, Desired::Removed),
         Desired::Stopped | Desired::Staged | Desired::Removed => {
             draft.set(old.key, Desired::Removed);
         }

@@ -8,8 +8,8 @@ use super::slot::{ensure, is_arrived, live};
 use super::{evacuate, heal, notes, reap, replace, restart, shift};
 use crate::schedule::{Need, is_down};
 use crate::{
-    Change, Course, Desired, HostId, RevisionNo, Service, ServiceId, Slot, UnitKey, Upgrade,
-    UpgradePhase, Wanted, derive,
+    Change, Course, Desired, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, Upgrade,
+    UpgradePhase, Wanted, World, derive,
 };
 
 /// Plan one service.
@@ -179,7 +179,7 @@ fn stop(draft: &mut Draft, service: &Service) {
     let units: Vec<UnitKey> = draft
         .world
         .units_of(service.id)
-        .filter(|u| u.desired < Desired::Stopped)
+        .filter(|u| u.desired < Desired::Stopped || is_left_staged(&draft.world, u))
         .map(|u| u.key)
         .collect();
     for key in units {
@@ -199,6 +199,17 @@ fn stop(draft: &mut Draft, service: &Service) {
     if down {
         settle(draft, service);
     }
+}
+
+/// It was made to take the place of one that is gone by now. What an upgrade stages goes on waiting to be made: only then
+/// it is known to be possible.
+fn is_left_staged(world: &World, unit: &Unit) -> bool {
+    let same =
+        |other: &Unit| (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision);
+    let mut others = world.units_of(unit.key.service).filter(|other| other.key != unit.key);
+    unit.desired == Desired::Staged
+        && !world.upgrades.contains_key(&unit.key.service)
+        && !others.any(|other| same(other) && other.desired != Desired::Removed)
 }
 
 fn remove(draft: &mut Draft, service: &Service) {

@@ -124,6 +124,25 @@ fn where_there_is_room_for_one_the_new_one_is_made_first_and_started_after() {
 }
 
 #[test]
+fn a_service_that_is_stopped_meanwhile_keeps_one_of_them() {
+    for obeys in [false, true] {
+        let mut lab = Lab::new(&[&[]]);
+        let web = lab.service("web", 1, with_port("v1", "80:80"));
+        lab.settle();
+        sicken(&mut lab, web);
+        lab.plan();
+        if obeys {
+            lab.obey(); // the new one is made, so that the old one goes
+            lab.plan();
+        }
+        lab.edit(web, |service| service.wanted = drover_core::Wanted::Inactive);
+        lab.settle();
+        let kept = if obeys { "1.1.2 h1 stopped" } else { "1.1 h1 stopped" };
+        assert_eq!(lab.show(web), [kept]);
+    }
+}
+
+#[test]
 fn a_service_that_wants_to_keep_them_keeps_them() {
     let mut lab = Lab::new(&[&[]]);
     let web = lab.service("web", 1, checked(image("v1"), HealthStrategy::None, None));
