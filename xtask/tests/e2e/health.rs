@@ -50,14 +50,20 @@ fn a_sick_container_is_replaced_and_loses_no_request() {
     let before = began();
     let is_back = || began().is_some_and(|at| Some(at) != before);
     assert!(wait(RESTARTED_WITHIN, is_back), "nobody started it again");
-    assert!(get(&stage, host, &sick.id, "/health").starts_with("well"));
+    // It runs, and listens a moment later.
+    let is_well = || {
+        let inside = Inside::of(&stage, host, &sick.id);
+        let asked = inside.command("curl", "-s --max-time 5 http://127.0.0.1/health").output();
+        asked.is_ok_and(|answer| answer.stdout.starts_with(b"well"))
+    };
+    assert!(wait(REPLACED_WITHIN, is_well));
     let counts = load.take();
     eprintln!("one was sick, without a server: {counts}");
     assert_eq!(counts.failed(), 0, "{counts}");
 }
 
-/// Ask a container's web service from inside; its answer.
-fn get(stage: &Stage, host: u8, container: &str, path: &str) -> String {
-    Inside::of(stage, host, container)
-        .ask("curl", &format!("-s --max-time 5 http://127.0.0.1{path}"))
+/// Ask a container's web service from inside.
+fn get(stage: &Stage, host: u8, container: &str, path: &str) {
+    let inside = Inside::of(stage, host, container);
+    inside.ask("curl", &format!("-s --max-time 5 http://127.0.0.1{path}"));
 }
