@@ -43,7 +43,18 @@ fn say(world: &World, unit: &Unit) -> Option<(bool, String)> {
         | Phase::Stopped
         | Phase::Gone => false,
     };
-    Some((failed, format!("{name} on {host}: {why}")))
+    let then = if is_replaced(world, unit) { "; it is being replaced" } else { "" };
+    Some((failed, format!("{name} on {host}: {why}{then}")))
+}
+
+/// Another unit is there to take its place.
+fn is_replaced(world: &World, unit: &Unit) -> bool {
+    let takes_over = |other: &Unit| {
+        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
+            && other.key.incarnation > unit.key.incarnation
+            && other.desired != Desired::Removed
+    };
+    unit.desired == Desired::Running && world.units_of(unit.key.service).any(takes_over)
 }
 
 fn arrived(world: &World, unit: &Unit) -> bool {

@@ -32,6 +32,9 @@ fn the_old_one_goes_when_the_new_one_serves() {
     lab.plan();
     assert_eq!(lab.show(web), ["1.1 h1 running", "1.1.2 h1 running", "2.1 h2 running"]);
     assert!(!lab.plan(), "nothing more until it serves");
+    let said = lab.said(web).join("; ");
+    let both = "blog-web-1 on h1: running, not ready yet; it is being replaced; blog-web-1: waiting for h1";
+    assert_eq!(said, both);
     lab.obey();
     lab.plan();
     assert_eq!(lab.show(web), ["1.1 h1 removed", "1.1.2 h1 running", "2.1 h2 running"]);
