@@ -65,17 +65,17 @@ fn replace(draft: &mut Draft, service: &Service, slots: &[Slot], unit: &Unit, il
     let (slot, revision) = (unit.key.slot, unit.key.revision);
     let replacements = replacements + 1;
     let beside = find_host(draft, service, slot, revision, &[]);
-    let (host, desired) = match &beside {
-        Ok(host) => (*host, Desired::Running),
-        Err(why) => match find_host(draft, service, slot, revision, &[unit.key]) {
-            Ok(host) => (host, Desired::Staged),
-            Err(_) => {
-                let text =
-                    format!("{name} is not healthy: {}; it has no place elsewhere: {why}", ill.why);
-                draft.stuck(service.id, Some(unit.key), text);
-                return false;
-            }
-        },
+    let place = if let Ok(host) = beside {
+        Some((host, Desired::Running))
+    } else {
+        let instead = find_host(draft, service, slot, revision, &[unit.key]);
+        instead.ok().map(|host| (host, Desired::Staged))
+    };
+    let Some((host, desired)) = place else {
+        let why = beside.err().unwrap_or_default();
+        let text = format!("{name} is not healthy: {}; it has no place elsewhere: {why}", ill.why);
+        draft.stuck(service.id, Some(unit.key), text);
+        return false;
     };
     make(draft, service, New { slot, revision, host, desired, replacements });
     true
