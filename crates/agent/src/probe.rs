@@ -164,15 +164,16 @@ async fn ask_health(
     let every = Duration::from_millis(check.interval_ms());
     let mut checked = if was_well { Checked::default() } else { Checked::not_yet() };
     let (mut passed, mut pause) = (was_well, FIRST_PAUSE);
-    let mut told = None;
+    let (mut told, mut failures) = (None, 0);
     loop {
         let result = once(ip, check).await;
         let passes = result.is_ok();
         checked = checked.after(result, check);
         passed |= checked.down.is_none();
         let answer = Answer::Health { passed, down: checked.down.clone() };
-        // A first pass that is not enough yet is no news.
-        let is_news = passed || !passes || told.is_some();
+        failures = if passes { 0 } else { failures + 1 };
+        // A first pass that is not enough is no news yet, nor a first failure: it may have run well for days.
+        let is_news = passed || failures >= check.fall() || told.is_some();
         if is_news && told.as_ref() != Some(&answer) {
             told = Some(answer.clone());
             if !tell(answer) {

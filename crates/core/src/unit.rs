@@ -73,7 +73,7 @@ pub struct Observed {
     /// Its containers by member; the primary under the empty name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub containers: BTreeMap<String, ObservedContainer>,
-    /// When phase or readiness last changed, by the server's clock; set on arrival.
+    /// When phase, readiness or health last changed, by the server's clock; set on arrival.
     #[serde(default)]
     pub since: Time,
 }
@@ -147,6 +147,11 @@ pub enum Health {
 }
 
 impl Observed {
+    /// Whether a container's health check fails.
+    pub fn is_unhealthy(&self) -> bool {
+        self.containers.values().any(|held| held.health == Health::Unhealthy)
+    }
+
     /// The clock that orders observations.
     pub fn clock(&self) -> (u64, u64) {
         (self.generation, self.tick)

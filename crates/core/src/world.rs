@@ -221,7 +221,8 @@ impl World {
                 continue;
             }
             let same_state = held.filter(|held| {
-                (held.generation, held.phase, held.ready) == (new.generation, new.phase, new.ready)
+                (held.generation, held.phase, held.ready, held.is_unhealthy())
+                    == (new.generation, new.phase, new.ready, new.is_unhealthy())
             });
             let since = same_state.map_or(now, |held| held.since);
             self.observed.insert(key, Arc::new(Observed { since, ..new.clone() }));

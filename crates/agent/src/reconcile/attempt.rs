@@ -154,6 +154,11 @@ impl Attempt {
         (self.failures > 0).then(|| if ready { by_run.min(by_ready) } else { by_run })
     }
 
+    /// It is started again because it is not healthy, which counts as a failure.
+    pub(super) fn not_well(&mut self, why: String, now: Time) {
+        self.fail(why, now, backoff::restart_delay_ms);
+    }
+
     /// Failures of an earlier wish don't count against a new one.
     fn renew(&mut self, generation: u64) {
         if self.generation != generation {

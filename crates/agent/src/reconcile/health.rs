@@ -86,10 +86,21 @@ pub(super) fn was_found_well(life: &Life<'_>, member: &Member<'_>, seen: &SeenCo
 
 /// Whether a member was healthy at some time in its run, as far as this agent process or one before it knows.
 fn has_passed(life: &Life<'_>, member: &Member<'_>, seen: &SeenContainer) -> bool {
-    let remembered = life
-        .attempt(member.name)
-        .is_some_and(|attempt| attempt.docker_id == seen.id && attempt.well_in == seen.started_at);
+    let remembered = life.attempt(member.name).is_some_and(|attempt| {
+        let same = attempt.docker_id == seen.id && attempt.started_at == seen.started_at;
+        // What was ready passed, or was found ready by an agent that did not check.
+        same && (attempt.well_in == seen.started_at || attempt.ready_since != Time(0))
+    });
     remembered || was_found_well(life, member, seen)
+}
+
+/// The members for which that is so, and why.
+pub(super) fn left_to_us(life: &Life<'_>, now: Time) -> Vec<(String, String)> {
+    let members = life.members.iter().filter_map(|(member, seen)| {
+        let why = is_left_to_us(life, member, (*seen)?, now)?;
+        Some((member.name.to_owned(), why))
+    });
+    members.collect()
 }
 
 fn checked(

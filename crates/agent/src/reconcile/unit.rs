@@ -55,7 +55,7 @@ pub(super) fn reconcile(
         (None, Desired::Stopped) => steps::stop(&life, now, result),
         (None, Desired::Removed) => steps::remove(&life, now, result),
     };
-    life.mark(&ops);
+    life.mark(&ops, now);
     result.observed.insert(key, observe::observe(&life, &ops, now));
     result.probes.extend(observe::probe(&life));
     result.probes.extend(health::probes(&life));
@@ -202,7 +202,13 @@ impl<'a> Life<'a> {
     }
 
     /// Remember which ends and removals are the agent's own doing.
-    fn mark(&mut self, ops: &[DockerOp]) {
+    fn mark(&mut self, ops: &[DockerOp], now: Time) {
+        for (name, why) in health::left_to_us(self, now) {
+            let stops = |op: &DockerOp| matches!(op, DockerOp::Stop { .. }) && op.member() == name;
+            if let Some(attempt) = self.memory.get_mut(&name).filter(|_| ops.iter().any(stops)) {
+                attempt.not_well(why, now);
+            }
+        }
         for op in ops {
             let Some(attempt) = self.memory.get_mut(op.member()) else { continue };
             match op {

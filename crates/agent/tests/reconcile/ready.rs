@@ -164,6 +164,7 @@ fn without_a_server_who_is_not_healthy_is_started_again() {
         let told = "app-web-1: answered 503, and there is no server to ask; started again";
         assert_eq!(host.told().iter().any(|text| text == told), again);
         assert_eq!(health(&mut host).0 == Health::Starting, again);
+        assert_eq!(host.seen().attempt, u32::from(again), "so that it is tried ever more slowly");
     }
 }
 

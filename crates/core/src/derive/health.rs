@@ -1,7 +1,7 @@
 //! Which units are to be replaced because they are not healthy. Who checks them is the agents' doing; what their service
 //! wants done is read here too.
 
-use crate::{Desired, Health, HealthStrategy, Phase, Time, Unit, World};
+use crate::{Desired, HealthStrategy, Phase, Time, Unit, World};
 
 /// A unit that runs and isn't healthy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +16,8 @@ pub struct Ill {
 /// yet to pass for the first time is not, until the time it has for that is over.
 pub fn ill(world: &World, unit: &Unit) -> Option<Ill> {
     let seen = world.observed(unit.key).filter(|seen| seen.generation == unit.generation)?;
-    let fails = seen.containers.values().any(|held| held.health == Health::Unhealthy);
     let runs = unit.desired == Desired::Running && seen.phase == Phase::Running;
-    if !fails || !runs || world.is_lost(unit.host) {
+    if !seen.is_unhealthy() || !runs || world.is_lost(unit.host) {
         return None;
     }
     let why = if seen.message.is_empty() { "its health check fails" } else { &seen.message };

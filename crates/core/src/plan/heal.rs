@@ -10,12 +10,15 @@ use super::draft::Draft;
 use super::slot::{New, find_host, in_slot, leaves, make};
 use crate::derive::{Ill, has_arrived, ill};
 use crate::schedule::container_name;
-use crate::{Desired, HealthStrategy, Service, Slot, Time, Unit, derive};
+use crate::{
+    Course, Desired, HealthStrategy, NetworkMode, Service, Slot, Time, Unit, UpgradePhase, World,
+    derive,
+};
 
 /// The wait after the first replacement that was no better, in milliseconds; each further one doubles it.
 const FIRST_WAIT_MS: u64 = 10_000;
 const LONGEST_WAIT_MS: u64 = 300_000;
-/// One that was well for so long begins anew.
+/// One that was not found sick for so long after it was made begins anew.
 const LONG_LIFE_MS: u64 = 600_000;
 
 /// Begin what is due in slots where nothing is being replaced; they join those.
@@ -27,7 +30,8 @@ pub(super) fn begin(
 ) {
     for &slot in slots.iter().filter(|slot| !moving.contains(slot)).collect::<Vec<_>>() {
         let world = &draft.world;
-        let sick = in_slot(world, service.id, slot).filter(|unit| !leaves(world, unit));
+        let sick = in_slot(world, service.id, slot)
+            .filter(|unit| !leaves(world, unit) && stays(world, service, unit));
         let sick: Vec<(Unit, Ill)> =
             sick.filter_map(|unit| Some((unit.clone(), ill(world, unit)?))).collect();
         for (unit, ill) in sick {
@@ -35,6 +39,18 @@ pub(super) fn begin(
                 moving.insert(slot);
             }
         }
+    }
+}
+
+/// Whether a unit is of the revision its service goes to: what an upgrade or a rollback leaves, that replaces.
+fn stays(world: &World, service: &Service, unit: &Unit) -> bool {
+    let upgrade = world.upgrade(service.id);
+    match upgrade.map(|upgrade| (&upgrade.course, upgrade.phase)) {
+        Some((Course::InService { to, .. }, UpgradePhase::Upgrading)) => unit.key.revision == *to,
+        Some((Course::InService { from, .. }, UpgradePhase::RollingBack)) => {
+            unit.key.revision == *from
+        }
+        Some(_) | None => true,
     }
 }
 
@@ -65,8 +81,10 @@ fn replace(draft: &mut Draft, service: &Service, slots: &[Slot], unit: &Unit, il
     let (slot, revision) = (unit.key.slot, unit.key.revision);
     let replacements = replacements + 1;
     let beside = find_host(draft, service, slot, revision, &[]);
-    let place = if let Ok(host) = beside {
-        Some((host, Desired::Running))
+    let shares = shares(draft, unit);
+    let side_by_side = beside.as_ref().ok().filter(|host| **host != unit.host || !shares);
+    let place = if let Some(host) = side_by_side {
+        Some((*host, Desired::Running))
     } else {
         let instead = find_host(draft, service, slot, revision, &[unit.key]);
         instead.ok().map(|host| (host, Desired::Staged))
@@ -79,6 +97,17 @@ fn replace(draft: &mut Draft, service: &Service, slots: &[Slot], unit: &Unit, il
     };
     make(draft, service, New { slot, revision, host, desired, replacements });
     true
+}
+
+/// Whether another one of it on the same host would use what this one uses: files, or the host's own ports.
+fn shares(draft: &Draft, unit: &Unit) -> bool {
+    let template = draft.world.template(unit.key.service, unit.key.revision);
+    let writes = |mount: &String| mount.contains(':') && !mount.ends_with(":ro");
+    template.is_some_and(|template| {
+        template
+            .members()
+            .any(|(_, spec)| spec.network == NetworkMode::Host || spec.volumes.iter().any(writes))
+    })
 }
 
 /// What its service's strategy has against replacing it now, in words.

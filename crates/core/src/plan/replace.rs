@@ -44,7 +44,15 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
     let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
     let is_ill = ill(&draft.world, old).is_some();
     let called_off = !draft.world.host(old.host).is_some_and(Host::is_evacuating) && !is_ill;
+    let stays_put = !draft.world.host(old.host).is_some_and(Host::is_evacuating);
     match old.desired {
+        // It was to wait for the old one's place, and that one is on its way elsewhere: they begin anew.
+        Desired::Draining if stays_put && new.desired >= Desired::Stopped => {
+            draft.set(new.key, Desired::Removed);
+        }
+        Desired::Running if is_ill && new.desired == Desired::Stopped => {
+            draft.set(new.key, Desired::Removed);
+        }
         // Nobody wants it to run any more, the one nor the other: what was there before is kept.
         Desired::Stopped if new.desired == Desired::Staged => draft.set(new.key, Desired::Removed),
         Desired::Stopped | Desired::Staged | Desired::Removed => {
@@ -58,6 +66,8 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
         Desired::Running if is_ill && (is_made(draft, new) || ill(&draft.world, new).is_some()) => {
             draft.give_up(old.key);
         }
+        // The new one is no good: another one is tried.
+        Desired::Running if ill(&draft.world, new).is_some() => draft.give_up(new.key),
         Desired::Running if new.desired == Desired::Draining => draft.start(new.key, new.run),
         // The new one did serve, and does no longer: the old one still can.
         Desired::Draining if new.desired == Desired::Running => {

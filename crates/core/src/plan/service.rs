@@ -39,13 +39,17 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
         Some(held) => held.iter().copied().collect(),
         None => wanted_slots(draft, service),
     };
+    let is_held = held.is_some();
     let mut moving = replace::go_on(draft, service, &slots);
     match held {
         Some(held) => shift::hold(draft, service, &held),
         None => run_at_scale(draft, service, &slots, &moving),
     }
     evacuate::leave_nothing_behind(draft, service);
-    heal::begin(draft, service, &slots, &mut moving);
+    // While it moves to another service, or from one, its slots are those that run.
+    if !is_held {
+        heal::begin(draft, service, &slots, &mut moving);
+    }
     evacuate::begin(draft, service, &slots, moving);
     if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
         settle(draft, service);

@@ -67,10 +67,28 @@ pub(super) fn ensure(
             draft.start(unit.key, unit.run);
             true
         }
+        Desired::Staged if waits_for_predecessor(draft, &unit) => false,
         Desired::Staged | Desired::Stopped | Desired::Removed => {
             resume(draft, service, &unit, unit.run)
         }
     }
+}
+
+/// Whether the unit that a staged one replaces is still there: they may share what only one can have.
+fn waits_for_predecessor(draft: &mut Draft, unit: &Unit) -> bool {
+    let world = &draft.world;
+    let same = |other: &Unit| {
+        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
+            && other.key.incarnation < unit.key.incarnation
+    };
+    let is_there = |other: &Unit| !is_down(world, other) && !world.is_lost(other.host);
+    let is_there = world.units_of(unit.key.service).any(|other| same(other) && is_there(other));
+    if is_there {
+        let name = container_name(&draft.world, unit.key, "");
+        let text = format!("{name}: starts when the one before it is gone");
+        draft.note(unit.key.service, Some(unit.key), text);
+    }
+    is_there
 }
 
 /// Make everything a slot's new unit needs, on a host where it fits once `replaces` are down, but don't start it.

@@ -1,7 +1,8 @@
 //! Units that run and aren't healthy: what is put in their place, when, and what is left alone.
 
 use drover_core::{
-    Change, ContainerSpec, Desired, HealthCheck, HealthStrategy, Host, HostId, ServiceId, UnitKey,
+    Change, ContainerSpec, Desired, HealthCheck, HealthStrategy, Host, HostId, NetworkMode,
+    ServiceId, UnitKey, UpgradePhase,
 };
 
 use crate::lab::{Lab, image, with_port};
@@ -11,7 +12,7 @@ const H1: HostId = HostId(101);
 /// The newest unit of the first slot gets sick.
 fn sicken(lab: &mut Lab, service: ServiceId) -> UnitKey {
     let units = lab.world.units_of(service).filter(|u| u.desired != Desired::Removed);
-    let key = units.filter(|u| u.key.slot.to_string() == "1").last().unwrap().key;
+    let key = units.filter(|u| u.key.slot.to_string() == "1").next_back().unwrap().key;
     lab.sick.insert(key);
     lab.obey();
     key
@@ -121,9 +122,44 @@ fn where_there_is_room_for_one_the_new_one_is_made_first_and_started_after() {
     lab.obey();
     lab.plan();
     assert_eq!(lab.show(web), ["1.1 h1 removed", "1.1.2 h1 staged"]);
-    assert!(lab.said(web).join("; ").contains("port 80/tcp of its host is taken"));
+    assert!(lab.said(web).join("; ").contains("blog-web-1: starts when the one before it is gone"));
     lab.settle();
     assert_eq!(lab.show(web), ["1.1.2 h1 running"]);
+}
+
+#[test]
+fn two_never_share_a_host_s_network_or_files() {
+    let on_host = ContainerSpec { network: NetworkMode::Host, ..image("v1") };
+    let bind = ContainerSpec { volumes: vec!["/srv:/data".into()], ..image("v1") };
+    let read =
+        ContainerSpec { volumes: vec!["/etc/localtime:/etc/localtime:ro".into()], ..image("v1") };
+    for (spec, desired) in [(on_host, "staged"), (bind, "staged"), (read, "running")] {
+        let mut lab = Lab::new(&[&[]]);
+        let web = lab.service("web", 1, spec);
+        lab.settle();
+        sicken(&mut lab, web);
+        lab.plan();
+        assert_eq!(lab.show(web)[1], format!("1.1.2 h1 {desired}"));
+        lab.settle();
+        assert_eq!(lab.show(web), ["1.1.2 h1 running"]);
+    }
+}
+
+#[test]
+fn an_upgrade_replaces_what_it_leaves_by_itself() {
+    let mut lab = Lab::new(&[&[]]);
+    let web = lab.service("web", 1, with_port("v1", "80:80"));
+    lab.settle();
+    sicken(&mut lab, web);
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "1.1.2 h1 staged"]);
+    lab.upgrade(web, with_port("v2", "80:80"), 1, false);
+    lab.missing.insert("v2".into());
+    lab.settle();
+    lab.phase(web, UpgradePhase::RollingBack);
+    lab.settle();
+    assert_eq!(lab.serving(web), 1, "{:?} {:?}", lab.show(web), lab.said(web));
+    assert!(lab.world.upgrades.is_empty());
 }
 
 #[test]
