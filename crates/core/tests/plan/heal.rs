@@ -11,8 +11,10 @@ const H1: HostId = HostId(101);
 
 /// The newest unit of the first slot gets sick.
 fn sicken(lab: &mut Lab, service: ServiceId) -> UnitKey {
-    let units = lab.world.units_of(service).filter(|u| u.desired != Desired::Removed);
-    let key = units.filter(|u| u.key.slot.to_string() == "1").next_back().unwrap().key;
+    let in_first = |u: &&drover_core::Unit| {
+        u.desired != Desired::Removed && u.key.slot == drover_core::Slot::Number(1)
+    };
+    let key = lab.world.units_of(service).rfind(in_first).unwrap().key;
     lab.sick.insert(key);
     lab.obey();
     key
