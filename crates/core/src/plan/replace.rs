@@ -43,8 +43,8 @@ fn pairs(draft: &Draft, service: &Service, slot: Slot) -> Vec<(Unit, Unit)> {
 fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
     let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
     let is_ill = ill(&draft.world, old).is_some();
-    let called_off = !draft.world.host(old.host).is_some_and(Host::is_evacuating) && !is_ill;
     let stays_put = !draft.world.host(old.host).is_some_and(Host::is_evacuating);
+    let called_off = stays_put && !is_ill;
     match old.desired {
         // It was to wait for the old one's place, and that one is on its way elsewhere: they begin anew.
         Desired::Draining if stays_put && new.desired >= Desired::Stopped => {
