@@ -12,7 +12,7 @@ const H1: HostId = HostId(101);
 /// The newest unit of the first slot gets sick.
 fn sicken(lab: &mut Lab, service: ServiceId) -> UnitKey {
     let in_first = |u: &&drover_core::Unit| {
-        u.desired != Desired::Removed && u.key.slot == drover_core::Slot::Number(1)
+        u.desired == Desired::Running && u.key.slot == drover_core::Slot::Number(1)
     };
     let key = lab.world.units_of(service).rfind(in_first).unwrap().key;
     lab.sick.insert(key);
@@ -142,6 +142,10 @@ fn two_never_share_a_host_s_network_or_files() {
         sicken(&mut lab, web);
         lab.plan();
         assert_eq!(lab.show(web)[1], format!("1.1.2 h1 {desired}"));
+        lab.obey();
+        lab.plan();
+        while lab.plan() {} // the old one goes, and its agent has not said yet that it is gone
+        assert_eq!(lab.show(web), ["1.1 h1 removed", &format!("1.1.2 h1 {desired}")]);
         lab.settle();
         assert_eq!(lab.show(web), ["1.1.2 h1 running"]);
     }
@@ -158,10 +162,24 @@ fn an_upgrade_replaces_what_it_leaves_by_itself() {
     lab.upgrade(web, with_port("v2", "80:80"), 1, false);
     lab.missing.insert("v2".into());
     lab.settle();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "1.2 h1 staged"]);
     lab.phase(web, UpgradePhase::RollingBack);
     lab.settle();
     assert_eq!(lab.serving(web), 1, "{:?} {:?}", lab.show(web), lab.said(web));
     assert!(lab.world.upgrades.is_empty());
+}
+
+#[test]
+fn nothing_is_healed_of_the_version_an_upgrade_leaves() {
+    let mut lab = Lab::new(&[&[]]);
+    let web = lab.service("web", 1, image("v1"));
+    lab.settle();
+    lab.missing.insert("v2".into());
+    lab.upgrade(web, image("v2"), 1, false);
+    lab.settle();
+    sicken(&mut lab, web);
+    lab.settle();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "1.2 h1 staged"]);
 }
 
 #[test]
