@@ -3,6 +3,8 @@
 //! What is heard between turns is taken in by the files beside; nothing in here waits.
 
 mod hear;
+mod hearing;
+mod lease;
 mod looks;
 mod naming;
 mod overlay;
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ask::Asks;
 use crate::docker::{Done, Engine, Looked, SystemDone};
 use crate::follow::Said;
+use crate::hearing::Heard;
 use crate::ledger::{Journal, Ledger, LedgerError};
 use crate::link::{Introduction, LinkSender};
 use crate::op::UnitOps;
@@ -30,6 +33,8 @@ use crate::reconcile::{Attempts, Reconciled, reconcile_host};
 use crate::view::DockerView;
 use crate::{balancer_files, clock, discovery, facts};
 
+use hearing::Hearing;
+use lease::Term;
 use looks::Looks;
 use naming::Naming;
 use overlay::Overlay;
@@ -69,12 +74,14 @@ pub(crate) struct Agent {
     overlay: Overlay,
     seal: Seal,
     naming: Naming,
+    hearing: Hearing,
     asks: Asks,
     reports: tell::Reports,
     introduce: watch::Sender<Introduction>,
     link: Option<LinkSender>,
     /// Since when there is no link, if there is none.
     linked_until: Option<Instant>,
+    lease: Term,
     results: mpsc::UnboundedSender<AgentResult>,
     wake_at: Option<Instant>,
 }
@@ -97,6 +104,8 @@ pub(crate) enum AgentResult {
     System(SystemDone),
     /// A process of the data plane said something.
     Said(Said),
+    /// Another host went silent or answers again.
+    Heard(Heard),
     /// An ask is over.
     Answered(u64),
 }
@@ -134,15 +143,18 @@ impl Agent {
             overlay: Overlay::begin(results.clone()),
             seal,
             naming: Naming::begin(discovery::Facts::open(&folder), results.clone()),
+            hearing: Hearing::begin(results.clone()),
             asks: Asks::default(),
             reports: tell::Reports::default(),
             introduce,
             link: None,
             linked_until: Some(Instant::now()),
+            lease: Term::begin(Instant::now()),
             results,
             wake_at: None,
         };
         agent.read_host_names();
+        agent.listen_to_others();
         // Whatever is said of this host from now on, its key is said with it.
         agent.keep_keys()?;
         Ok(agent)
@@ -156,7 +168,11 @@ impl Agent {
         let awaited = self.names_awaited_until();
         let seal = self.seal.due_at(Instant::now());
         let alone = self.alone_at().filter(|at| *at > Instant::now());
-        [self.wake_at, alone, saves, reports, names, awaited, seal].into_iter().flatten().min()
+        let lease = self.lease_ends_at();
+        [self.wake_at, alone, lease, saves, reports, names, awaited, seal]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// One turn.
@@ -212,12 +228,9 @@ impl Agent {
             }
         }
         self.rejected.clear();
-        let assignment = self.ledger.assignment().clone();
-        if let Err(error) = balancer_files::write(self.ledger.folder(), &assignment) {
-            // The balancers go on with what they have; the next assignment tries again.
-            tracing::error!("can't write the balancers' configuration: {error}");
-        }
-        self.assignment = Arc::new(assignment);
+        self.assignment = Arc::new(self.ledger.assignment().clone());
+        self.write_balancers();
+        self.listen_to_others();
         // What is in the way depends on what is asked for.
         self.know_host();
         self.clean_names();
@@ -229,6 +242,14 @@ impl Agent {
         self.introduce.send_modify(|introduction| introduction.assigned = generation);
         self.reports.assigned_changed();
         Ok(())
+    }
+
+    fn write_balancers(&self) {
+        let (folder, silent) = (self.ledger.folder(), self.hearing.silent());
+        if let Err(error) = balancer_files::write(folder, &self.assignment, &silent) {
+            // The balancers go on with what they have; the next assignment tries again.
+            tracing::error!("can't write the balancers' configuration: {error}");
+        }
     }
 
     /// Break off pulls for units that are no longer to run: they may take for ever.
@@ -250,6 +271,7 @@ impl Agent {
         self.view.accepting = self.probes.accepting();
         self.view.checked = self.probes.checked();
         self.view.alone = self.alone_at().is_some_and(|at| at <= Instant::now());
+        self.view.lease = self.lease.now(Instant::now());
         let seen = reconcile_host(&self.assignment, &self.view, &self.attempts, now);
         let Reconciled { ops, observed, remember, events, probes, wake_at } = seen;
         let wait = |at| Instant::now() + Duration::from_millis(at - now);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use drover_core::{HostAssignment, UnitKey};
+use drover_core::{BalancerConfig, HostAssignment, HostId, UnitKey};
 
 use crate::ledger::replace;
 
@@ -14,13 +14,18 @@ pub(crate) fn folder(state: &Path, unit: UnitKey) -> PathBuf {
 }
 
 /// Bring the files in line with an assignment: every configuration that changed is replaced, and folders of
-/// units that are no longer assigned go.
-pub(crate) fn write(state: &Path, assignment: &HostAssignment) -> std::io::Result<()> {
+/// units that are no longer assigned go. Who is silent is this host's own to know.
+pub(crate) fn write(
+    state: &Path,
+    assignment: &HostAssignment,
+    silent: &BTreeSet<HostId>,
+) -> std::io::Result<()> {
     let mut wanted = BTreeSet::new();
     for (&unit, config) in &assignment.balancers {
         let folder = folder(state, unit);
         std::fs::create_dir_all(&folder)?;
-        let text = serde_json::to_vec_pretty(config)?;
+        let config = BalancerConfig { silent: silent.clone(), ..config.clone() };
+        let text = serde_json::to_vec_pretty(&config)?;
         let file = folder.join("config.json");
         if std::fs::read(&file).is_ok_and(|there| there == text) {
             wanted.insert(folder);

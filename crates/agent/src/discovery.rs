@@ -3,10 +3,11 @@
 //!
 //! What of them answers which question is the name service's business.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drover_core::{Discovery, DiscoveryUpdate};
+use drover_core::{Discovery, DiscoveryUpdate, HostId};
 use tokio::time::Instant;
 
 use crate::docker::folder;
@@ -46,6 +47,12 @@ impl Facts {
             (self.held.host, self.held.recursers) = (host, recursers);
             self.changed = true;
         }
+    }
+
+    /// Take in which hosts don't answer this one.
+    pub(crate) fn avoid(&mut self, silent: BTreeSet<HostId>) {
+        self.changed |= self.held.silent != silent;
+        self.held.silent = silent;
     }
 
     /// When the file is to be written.

@@ -1,11 +1,9 @@
 //! The agent's part of the network doctor: looking at its own host, and probing the ways to others. It measures; what
 //! that means is decided by [`drover_core::doctor`], from all hosts' findings at once.
 
-mod echo;
 mod endpoints;
 mod names;
 mod pings;
-mod socket;
 mod ways;
 
 use std::collections::BTreeMap;

@@ -148,6 +148,7 @@ mod tests {
         let target = Target {
             unit: unit("1/1/2/1"),
             address: "10.42.1.2:80".into(),
+            host: None,
             weight: 1,
             check: None,
         };

@@ -23,10 +23,10 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use crate::dial::{ServerUrl, Stream, dial, reachable_address};
 use crate::{backoff, register};
 
-/// Between pings.
-const PING_EVERY: Duration = Duration::from_secs(10);
+/// Between pings. Each is answered by a server that still counts on this host, which units may depend on.
+const PING_EVERY: Duration = Duration::from_secs(1);
 /// A server from which nothing comes for so long is gone.
-const SILENCE: Duration = Duration::from_secs(35);
+const SILENCE: Duration = Duration::from_secs(10);
 /// How long a step of getting acquainted, or one write, may take.
 const STEP: Duration = Duration::from_secs(30);
 /// The longest pause before the next try, ms.
@@ -45,6 +45,8 @@ pub(crate) enum LinkEvent {
         /// The observation counter goes on above this.
         tick: u64,
     },
+    /// The server answered what was sent at that moment.
+    Acknowledged(Instant),
     /// A message came.
     Heard(Box<FromServer>),
     /// Bytes of a stream came.
@@ -211,15 +213,20 @@ async fn talk(welcome: Welcome, events: &mpsc::Sender<LinkEvent>) -> Ended {
         // A failure shows in the first read.
         let _ = events.send(event).await;
     }
+    let began = Instant::now();
     // Two halves, so that a full buffer one way doesn't stop the other.
     let reason = tokio::select! {
-        reason = listen(stream, events) => reason,
-        reason = speak(sink, outgoing, frames) => reason,
+        reason = listen(stream, events, began) => reason,
+        reason = speak(sink, outgoing, frames, began) => reason,
     };
     Ended { reason, unknown: false, was_up: true }
 }
 
-async fn listen(mut stream: SplitStream<Socket>, events: &mpsc::Sender<LinkEvent>) -> String {
+async fn listen(
+    mut stream: SplitStream<Socket>,
+    events: &mpsc::Sender<LinkEvent>,
+    began: Instant,
+) -> String {
     loop {
         let event = match timeout(SILENCE, stream.next()).await {
             Err(_) => return format!("nothing came from the server for {} s", SILENCE.as_secs()),
@@ -238,7 +245,13 @@ async fn listen(mut stream: SplitStream<Socket>, events: &mpsc::Sender<LinkEvent
             Ok(Some(Ok(Message::Close(_)))) => {
                 return "the server closed the connection".to_owned();
             }
-            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => continue,
+            Ok(Some(Ok(Message::Pong(data)))) => match data.first_chunk::<8>() {
+                Some(ms) => {
+                    LinkEvent::Acknowledged(began + Duration::from_millis(u64::from_be_bytes(*ms)))
+                }
+                None => continue,
+            },
+            Ok(Some(Ok(Message::Ping(_) | Message::Frame(_)))) => continue,
         };
         if events.send(event).await.is_err() {
             return "the agent stops".to_owned();
@@ -250,11 +263,12 @@ async fn speak<S>(
     mut sink: S,
     mut messages: mpsc::UnboundedReceiver<FromAgent>,
     mut frames: mpsc::Receiver<Frame>,
+    began: Instant,
 ) -> String
 where
     S: Sink<Message, Error = SocketError> + Unpin,
 {
-    let mut ping_at = Instant::now() + PING_EVERY;
+    let mut ping_at = began;
     loop {
         let message = tokio::select! {
             biased;
@@ -264,7 +278,9 @@ where
             },
             () = sleep_until(ping_at) => {
                 ping_at = Instant::now() + PING_EVERY;
-                Ok(Message::Ping(Bytes::new()))
+                // When it was sent, which comes back with the answer.
+                let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                Ok(Message::Ping(Bytes::copy_from_slice(&ms.to_be_bytes())))
             }
             Some(frame) = frames.recv() => match frame {
                 Frame::Data { ask, data } => Ok(binary(ask, &data)),
@@ -365,7 +381,8 @@ mod tests {
             said.push(message);
             if said.len() < 4 { Ok(said) } else { Err(SocketError::ConnectionClosed) }
         });
-        speak(Box::pin(sink), outgoing, frames).await;
+        // No ping is due before the last of it is said.
+        speak(Box::pin(sink), outgoing, frames, Instant::now() + PING_EVERY).await;
         let done = |ask, error: &str| text(&FromAgent::Done { ask, error: error.to_owned() });
         let want = [
             done(8, "there is no such container").unwrap(),

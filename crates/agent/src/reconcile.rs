@@ -18,6 +18,7 @@ use drover_core::{HealthCheck, HostAssignment, Observed, Time, UnitKey};
 
 pub use attempt::{Attempt, Attempts};
 pub(crate) use members::named;
+pub(crate) use unit::is_leased;
 pub use words::failure_event;
 
 use crate::op::UnitOps;

@@ -18,8 +18,22 @@ pub struct DockerView {
     pub checked: BTreeMap<(UnitKey, String), Checkup>,
     /// There is no server to ask, and has not been for a while.
     pub alone: bool,
+    /// Whether it may run what must never run twice.
+    pub lease: Lease,
     /// Units something is being done to, and what. Nothing else is begun for them meanwhile.
     pub busy: BTreeMap<UnitKey, Phase>,
+}
+
+/// Whether a host may run what must never run twice: another may run it once this one has been silent for long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lease {
+    /// A server acknowledged the host a short while ago.
+    #[default]
+    Held,
+    /// Its agent has just started and knows of no server yet: what runs may go on for a moment, nothing is started.
+    Unproven,
+    /// What runs must end.
+    Over,
 }
 
 /// How a member does on its service's health check.

@@ -167,6 +167,7 @@ fn full() -> ContainerSpec {
             start_period_ms: Some(2_000),
         }),
         drain_timeout_ms: Some(1),
+        on_host_loss: None,
         requested_host: Some(HostId(3)),
     }
 }

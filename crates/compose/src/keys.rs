@@ -176,6 +176,7 @@ pub const SERVICE: &[Key] = &[
     honoured("external_ips"),
     honoured("scale_policy"),
     honoured("drain_timeout_ms"),
+    honoured("on_host_loss"),
     honoured("lb_config"),
     honoured("load_balancer_config"),
     honoured("default_cert"),

@@ -3,11 +3,11 @@
 //! [`BalancerSpec`] is the users' (Rancher's `lb_config`); [`BalancerConfig`] is derived from the snapshot for
 //! one balancer unit and is the whole contract between agent and balancer process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HealthCheck, Ledger, Secret, ServiceId, Tuning, UnitKey};
+use crate::{HealthCheck, HostId, Ledger, Secret, ServiceId, Tuning, UnitKey};
 
 /// Rules of a balancer, or the target side of selector rules on any other service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -118,6 +118,10 @@ pub struct BalancerConfig {
     pub ledgers: BTreeMap<ServiceId, u64>,
     /// What users' custom text says.
     pub tuning: Tuning,
+    /// Hosts that don't answer the balancer's just now, filled in by its agent: their targets get requests only if there
+    /// is no other.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub silent: BTreeSet<HostId>,
 }
 
 /// A certificate with its key, ready to be served.
@@ -190,6 +194,9 @@ pub struct Target {
     pub unit: UnitKey,
     /// `address:port`; the address of an external service may be a host name.
     pub address: String,
+    /// The host it is on; none for what is not ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// Relative share.
     pub weight: u16,
     /// The balancer's own check of it, from the health check of what runs there.

@@ -143,6 +143,8 @@ pub struct ContainerSpec {
     pub docker_health: Option<DockerHealth>,
     /// Milliseconds a stop may wait for requests in flight.
     pub drain_timeout_ms: Option<u64>,
+    /// What becomes of the unit when its host is lost; the primary's counts.
+    pub on_host_loss: Option<crate::OnHostLoss>,
     /// Pin to this host, whatever the scheduler would prefer.
     pub requested_host: Option<crate::HostId>,
 }

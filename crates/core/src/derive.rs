@@ -8,6 +8,7 @@ mod drain;
 mod endpoint;
 mod evacuation;
 mod health;
+mod host_loss;
 mod links;
 mod requests;
 mod serving;
@@ -27,6 +28,7 @@ pub use drain::{
 pub use endpoint::{Endpoint, endpoints, published_ports};
 pub use evacuation::{Evacuating, Left, busy, evacuation, kept_for, only_global_left, stays};
 pub use health::{Ill, health_strategy, ill};
+pub use host_loss::{given_up_at, is_given_up, is_single, on_host_loss};
 pub use links::{behind, carried, links, selected};
 pub use requests::{ledger_number, upgrade_requests};
 pub use serving::{has_arrived, is_serving, is_up};

@@ -31,6 +31,10 @@ pub struct Discovery {
     pub services: BTreeMap<ServiceId, Arc<DiscoveredService>>,
     /// Servers that other names are asked of; the agent fills in its host's.
     pub recursers: Vec<String>,
+    /// Hosts that don't answer this one just now, as its agent knows: what runs there is named only if there is nothing
+    /// else.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub silent: BTreeSet<HostId>,
 }
 
 /// What changed since the last update, or everything.

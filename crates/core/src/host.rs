@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HostId, ProjectId, Time};
+use crate::{Hearing, HostId, ProjectId, Time};
 
 /// A host as users configured it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,7 +83,9 @@ impl Host {
 pub struct HostSeen {
     /// Its agent is connected to a server.
     pub connected: bool,
-    /// Since when that is so.
+    /// It has told what all its units are since it connected: what was seen before may be long over.
+    pub caught_up: bool,
+    /// Since when it is connected or not; if it isn't, when it was last heard.
     pub since: Time,
     /// The greatest observation counter seen from it; an agent that lost its ledger starts above it.
     pub tick: u64,
@@ -91,6 +93,9 @@ pub struct HostSeen {
     pub assigned: u64,
     /// What the agent says of the machine.
     pub facts: HostFacts,
+    /// What it hears of the other hosts.
+    #[serde(skip_serializing_if = "Hearing::is_empty")]
+    pub hearing: Hearing,
 }
 
 /// What an agent says of its machine.

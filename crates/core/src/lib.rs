@@ -23,7 +23,9 @@ mod discovery;
 pub mod doctor;
 mod follow;
 mod health;
+mod hearing;
 mod host;
+mod host_loss;
 mod id;
 pub mod label;
 pub mod name;
@@ -60,7 +62,9 @@ pub use discovery::{
 };
 pub use follow::{Counts, Failure, Followed, Ledger};
 pub use health::{Checked, DockerHealth, HealthCheck, HealthStrategy};
+pub use hearing::{Hearing, HearingNow, Word};
 pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
+pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
     BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId,
     Slot, StackId, UnitKey, VolumeTemplateId,

@@ -31,8 +31,16 @@ pub use admit::{Refusal, admit_evacuation, admit_shift, admit_upgrade, in_the_wa
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 
-/// How long a host may be away before its units are replaced elsewhere, in milliseconds.
+/// How long a host may be silent to the server and to all others that heard it before its units are replaced elsewhere,
+/// in milliseconds. Longer than a cable that is pulled and put back, or a switch that starts anew.
+pub const SILENT_LOST_AFTER_MS: u64 = 6_500;
+
+/// How long a host may be away of which no other can say anything, in milliseconds.
 pub const LOST_AFTER_MS: u64 = 60_000;
+
+/// How long an agent may be away whose host others hear: its containers run, most likely, and only nobody looks after
+/// them. In milliseconds.
+pub const UNATTENDED_LOST_AFTER_MS: u64 = 180_000;
 
 /// What to do next, and what it waits for.
 #[derive(Clone, Debug, Default, PartialEq)]

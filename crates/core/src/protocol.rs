@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::doctor::ProbeTarget;
 use crate::{
-    DiscoveryUpdate, Followed, HostAssignment, HostFacts, HostId, Observed, Secret, Time, UnitKey,
+    DiscoveryUpdate, Followed, HearingNow, HostAssignment, HostFacts, HostId, Observed, Secret,
+    Time, UnitKey,
 };
 
 /// Version of this protocol; a server refuses an agent of another one, in words.
@@ -86,6 +87,8 @@ pub enum FromAgent {
 pub struct Report {
     /// Generation of the assignment on the agent's disk.
     pub assigned: u64,
+    /// It has all units in it.
+    pub whole: bool,
     /// Units, by key.
     pub units: BTreeMap<UnitKey, Observed>,
     /// What balancers here acknowledged and counted, by unit: all of them whenever one differs.
@@ -96,6 +99,8 @@ pub struct Report {
     pub events: Vec<HostEvent>,
     /// What the machine is, if that changed.
     pub facts: Option<HostFacts>,
+    /// What it hears of the other hosts, if that changed.
+    pub hearing: Option<HearingNow>,
 }
 
 /// Something that happened on a host and that people will ask about, kept by the agent until acknowledged.

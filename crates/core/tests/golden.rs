@@ -202,11 +202,16 @@ fn protocol() {
     let event = HostEvent { number: 3, at: Time(5), unit: key(), text: "web-1 exited".into() };
     let report = Report {
         assigned: 8,
+        whole: true,
         units: BTreeMap::from([(key(), observed())]),
         balancers: BTreeMap::from([(key(), followed())]),
         names: Some(Followed { routing: 31, ..Followed::default() }),
         events: vec![event],
         facts: None,
+        hearing: Some(HearingNow {
+            heard: [HostId(8)].into(),
+            silent_ms: [(HostId(9), 1_250)].into(),
+        }),
     };
     pinned(
         "from_agent",
@@ -321,7 +326,8 @@ fn assignment() -> HostAssignment {
         ports: BTreeMap::from([(String::new(), vec!["8080:80".parse().unwrap()])]),
         pins: BTreeMap::new(),
     };
-    let target = Target { unit: key(), address: "10.42.1.2:80".into(), weight: 1, check: None };
+    let target =
+        Target { unit: key(), address: "10.42.1.2:80".into(), host: None, weight: 1, check: None };
     let route = Route {
         hostname: Some("*.example".into()),
         backend: "443___example_".into(),

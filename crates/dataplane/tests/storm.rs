@@ -81,6 +81,7 @@ fn config(port: u16, routing: u64, units: &[Unit], leaving: &[UnitKey]) -> Balan
     let target = |unit: &Unit| Target {
         unit: unit.key,
         address: unit.address.clone(),
+        host: None,
         weight: 1,
         check: None,
     };

@@ -43,7 +43,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             sweep_ms: 15_000,
-            silence_ms: 15_000,
+            silence_ms: 5_000,
             reconnect_ms: 10_000,
             ping_ms: 5_000,
             purge_ms: 60_000,

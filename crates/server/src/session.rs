@@ -11,7 +11,9 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
 use drover_core::protocol::{FromAgent, FromServer, Report};
-use drover_core::{Change, Host, HostAssignment, HostFacts, HostId, HostSeen, World, derive};
+use drover_core::{
+    Change, HearingNow, Host, HostAssignment, HostFacts, HostId, HostSeen, Time, World, derive,
+};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
@@ -34,7 +36,14 @@ pub(crate) async fn run(server: Arc<Server>, mut socket: WebSocket, host: HostId
     server.hub.enter(&link);
     let (sink, stream) = socket.split();
     let writer = tokio::spawn(write(sink, frames, link.clone(), silence));
-    let mut session = Session { server: server.clone(), link: link.clone(), sent: None };
+    let heard_at = Instant::now();
+    let mut session = Session {
+        server: server.clone(),
+        link: link.clone(),
+        sent: None,
+        heard_at,
+        caught_up: false,
+    };
     let why = match session.begin(hello).await {
         Ok(()) => {
             tokio::spawn(directory::tell(server.clone(), link.clone()));
@@ -61,7 +70,8 @@ pub(crate) async fn mark_absent(server: &Server) {
             .iter()
             .filter(|(host, seen)| seen.connected && server.hub.link(**host).is_none());
         let changes = seen.map(|(host, seen)| {
-            let seen = HostSeen { connected: false, since: now, ..(**seen).clone() };
+            let seen =
+                HostSeen { connected: false, caught_up: false, since: now, ..(**seen).clone() };
             Change::SeeHost { host: *host, seen: Box::new(seen) }
         });
         Ok::<_, Infallible>((changes.collect(), ()))
@@ -71,11 +81,22 @@ pub(crate) async fn mark_absent(server: &Server) {
     }
 }
 
+/// What an agent says of its host.
+#[derive(Default)]
+struct Told<'a> {
+    facts: Option<&'a HostFacts>,
+    hearing: Option<&'a HearingNow>,
+}
+
 struct Session {
     server: Arc<Server>,
     link: Arc<Link>,
     /// The assignment sent last over this connection.
     sent: Option<HostAssignment>,
+    /// When anything came from the agent last.
+    heard_at: Instant,
+    /// It has said what all its units are.
+    caught_up: bool,
 }
 
 impl Session {
@@ -83,7 +104,8 @@ impl Session {
     async fn begin(&mut self, hello: Hello) -> Result<(), String> {
         let host = self.link.host;
         self.link.assigned.store(hello.assigned, Ordering::Relaxed);
-        let seen = self.see(true, Some(&hello.facts), Some(&hello.address)).await?;
+        let told = Told { facts: Some(&hello.facts), hearing: None };
+        let seen = self.see(true, &told, Some(&hello.address)).await?;
         tracing::info!(%host, address = hello.address, "an agent connected");
         self.send(&FromServer::Welcome { tick: seen.tick }).await?;
         self.assign().await
@@ -91,13 +113,12 @@ impl Session {
 
     /// Read until the connection ends; why it did.
     async fn read(&mut self, mut stream: SplitStream<WebSocket>, silence: Duration) -> String {
-        let mut heard_at = Instant::now();
-        let mut ping_at = heard_at + silence / 3;
+        let mut ping_at = self.heard_at + silence / 3;
         loop {
             let done = tokio::select! {
                 () = self.link.end.cancelled() => Err("a newer one took its place, or the server stops".into()),
                 () = self.link.stale.notified() => self.assign().await,
-                () = sleep_until(heard_at + silence) => {
+                () = sleep_until(self.heard_at + silence) => {
                     Err(format!("nothing was heard from it for {} ms", silence.as_millis()))
                 }
                 () = sleep_until(ping_at) => {
@@ -114,7 +135,7 @@ impl Session {
                         None => Err("the agent closed it".to_owned()),
                     };
                     // Only now: what took long was this side's doing.
-                    heard_at = Instant::now();
+                    self.heard_at = Instant::now();
                     taken
                 }
             };
@@ -155,19 +176,23 @@ impl Session {
     async fn report(&mut self, report: Report) -> Result<(), String> {
         let (store, host) = (&self.server.store, self.link.host);
         let failed = |error| format!("a report could not be stored: {error}");
-        self.link.assigned.store(report.assigned, Ordering::Relaxed);
-        if !report.units.is_empty() {
-            store.report(host, report.units, crate::clock::now()).await.map_err(failed)?;
+        let Report { assigned, whole, units, balancers, names, events, facts, hearing } = report;
+        self.link.assigned.store(assigned, Ordering::Relaxed);
+        if !units.is_empty() {
+            store.report(host, units, crate::clock::now()).await.map_err(failed)?;
         }
-        if !report.balancers.is_empty() || report.names.is_some() {
-            store.follow(host, report.balancers, report.names).await.map_err(failed)?;
+        if !balancers.is_empty() || names.is_some() {
+            store.follow(host, balancers, names).await.map_err(failed)?;
         }
-        if let Some(last) = report.events.last().map(|event| event.number) {
-            store.add_events(host, &report.events).await.map_err(failed)?;
+        if let Some(last) = events.last().map(|event| event.number) {
+            store.add_events(host, &events).await.map_err(failed)?;
             self.send(&FromServer::EventsStored { number: last }).await?;
         }
-        if report.facts.is_some() {
-            self.see(true, report.facts.as_ref(), None).await?;
+        let catches_up = whole && !self.caught_up;
+        self.caught_up |= whole;
+        if facts.is_some() || hearing.is_some() || catches_up {
+            let told = Told { facts: facts.as_ref(), hearing: hearing.as_ref() };
+            self.see(true, &told, None).await?;
         }
         Ok(())
     }
@@ -204,7 +229,7 @@ impl Session {
     }
 
     async fn part(&self) {
-        if let Err(error) = self.see(false, None, None).await {
+        if let Err(error) = self.see(false, &Told::default(), None).await {
             tracing::error!(host = %self.link.host, "a host could not be marked as disconnected: {error}");
         }
     }
@@ -213,10 +238,14 @@ impl Session {
     async fn see(
         &self,
         connected: bool,
-        facts: Option<&HostFacts>,
+        told: &Told<'_>,
         address: Option<&str>,
     ) -> Result<HostSeen, String> {
         let (hub, host) = (&self.server.hub, self.link.host);
+        // It is away since it was heard last, however long it took to find out.
+        let ago_ms = if connected { 0 } else { self.heard_at.elapsed().as_millis() };
+        let ago_ms = u64::try_from(ago_ms).unwrap_or(u64::MAX);
+        let since = |now: Time| Time(now.0.saturating_sub(ago_ms));
         let decision = self.server.decide(HUB, |world, now| {
             let held = world.seen.get(&host).map(|seen| (**seen).clone()).unwrap_or_default();
             let has_say = match hub.link(host) {
@@ -228,10 +257,12 @@ impl Session {
             }
             let seen = HostSeen {
                 connected,
-                since: if held.connected == connected { held.since } else { now },
+                caught_up: connected && self.caught_up,
+                since: if held.connected == connected { held.since } else { since(now) },
                 tick: last_tick(world, host).max(held.tick),
                 assigned: self.link.assigned.load(Ordering::Relaxed),
-                facts: facts.unwrap_or(&held.facts).clone(),
+                facts: told.facts.unwrap_or(&held.facts).clone(),
+                hearing: told.hearing.map_or_else(|| held.hearing.clone(), |heard| heard.at(now)),
             };
             let mut changes = moved(world, host, address);
             if seen != held && world.host(host).is_some() {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use drover_core::check::Violation;
 use drover_core::derive::Left;
 use drover_core::{
-    ContainerSpec, Desired, Host, HostId, Service, ServiceId, ServiceKind, Template, Unit, UnitKey,
-    UpgradePhase, Wanted,
+    ContainerSpec, Desired, Host, HostId, OnHostLoss, Service, ServiceId, ServiceKind, Template,
+    Unit, UnitKey, UpgradePhase, Wanted,
 };
 
 use crate::cluster::{Cluster, Weather};
@@ -116,7 +116,7 @@ impl Chaos {
             let node = self.cluster.nodes.get(&host);
             match node.map(|n| (n.powered, n.cut)) {
                 Some((false, _)) => self.cluster.power(host, true),
-                Some((true, true)) => self.cluster.cut(host, false),
+                Some((true, true)) => self.cluster.heal(host),
                 Some((true, false)) | None => {}
             }
         }
@@ -246,8 +246,9 @@ impl Chaos {
             0 => self.cluster.crash_server(server),
             1 | 2 => self.cluster.start_server(server),
             3 => self.cluster.restart_agent(host),
-            4 => self.cluster.cut(host, true),
-            5 => self.cluster.cut(host, false),
+            4 if self.cluster.rng.chance(50) => self.cluster.pull(host),
+            4 => self.cluster.cut(host),
+            5 => self.cluster.heal(host),
             6 => {
                 let on = self.cluster.rng.chance(60);
                 self.cluster.power(host, on);
@@ -284,10 +285,14 @@ impl Chaos {
             2 => "crashes",
             3 => "job",
             4 => "slow",
+            5 | 6 => "single",
             _ => "app",
         };
         let mut primary =
             ContainerSpec { image: format!("{kind}:v{}", self.versions), ..Default::default() };
+        if kind == "single" {
+            primary.on_host_loss = Some(OnHostLoss::Fence);
+        }
         let mut label = |key: &str, value: &str| {
             primary.labels.insert(key.to_owned(), value.to_owned());
         };

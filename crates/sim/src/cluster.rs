@@ -6,8 +6,9 @@ mod requests;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use drover_core::check::Violation;
 use drover_core::protocol::Report;
-use drover_core::{Change, HostAssignment, HostFacts, HostId, HostSeen, Time, UnitKey};
+use drover_core::{Change, Hearing, HostAssignment, HostFacts, HostId, HostSeen, Time, UnitKey};
 
 use crate::database::Database;
 use crate::mutation::Mutation;
@@ -89,8 +90,9 @@ enum Event {
     Done(HostId, u64, Box<Op>),
     Connect(HostId),
     Silence(HostId, usize, u64),
+    Hear(HostId),
     Assign(HostId, u64, Box<HostAssignment>),
-    Report(HostId, usize, Box<Report>),
+    Report(HostId, usize, u64, Box<Report>),
     Follow(HostId, UnitKey),
     Request(HostId, UnitKey),
     Answer(HostId, UnitKey, u64),
@@ -115,7 +117,9 @@ impl Ord for Event {
 }
 
 /// How long a server goes without a word before it takes a host for disconnected, in milliseconds.
-const SILENCE_MS: u64 = 15_000;
+const SILENCE_MS: u64 = 5_000;
+/// Longest until a host tells that another one went silent or answers again, in milliseconds.
+const HEARD_MS: u64 = 1_500;
 /// How often a server looks for work even if nobody nudged it, in milliseconds.
 const SERVER_TICK_MS: u64 = 400;
 
@@ -172,12 +176,13 @@ impl Cluster {
 
     /// The server's process ends; its agents notice and go elsewhere.
     pub fn crash_server(&mut self, server: usize) {
+        let now = self.now;
         let Some(crashed) = self.servers.get_mut(server) else { return };
         let orphans: Vec<HostId> = crashed.sessions.keys().copied().collect();
         crashed.crash();
         for host in orphans {
             if let Some(node) = self.nodes.get_mut(&host) {
-                node.disconnect();
+                node.disconnect(now);
             }
             let delay = self.rng.between(50, 3_000);
             self.after(delay, Event::Connect(host));
@@ -194,28 +199,45 @@ impl Cluster {
 
     /// The agent's process ends and is started again; its ledger stays.
     pub fn restart_agent(&mut self, host: HostId) {
+        let now = self.now;
         self.drop_session(host);
         if let Some(node) = self.nodes.get_mut(&host) {
-            node.restart_agent();
+            node.restart_agent(now);
         }
         let delay = self.rng.between(10, 2_000);
         self.after(delay, Event::Connect(host));
         self.after(0, Event::Agent(host));
     }
 
-    /// The host is cut off from the servers, or reaches them again. It goes on by itself meanwhile.
-    pub fn cut(&mut self, host: HostId, cut: bool) {
+    /// The host is cut off from the servers. It goes on by itself meanwhile.
+    pub fn cut(&mut self, host: HostId) {
+        self.reach(host, false);
+    }
+
+    /// The same, and other hosts don't hear it either.
+    pub fn pull(&mut self, host: HostId) {
+        self.unheard(host, true);
+        self.reach(host, false);
+    }
+
+    /// It reaches all of them again.
+    pub fn heal(&mut self, host: HostId) {
+        self.unheard(host, false);
+        self.reach(host, true);
+    }
+
+    fn reach(&mut self, host: HostId, reaches: bool) {
+        let now = self.now;
         let Some(node) = self.nodes.get_mut(&host) else { return };
-        node.cut = cut;
-        if cut {
-            // The servers' side stays open until the silence is noticed.
-            let (server, session) = (node.server, node.session);
-            node.disconnect();
-            if let Some(server) = server {
-                self.after(SILENCE_MS, Event::Silence(host, server, session));
-            }
-        } else {
-            self.after(0, Event::Connect(host));
+        node.cut = !reaches;
+        if reaches {
+            return self.after(0, Event::Connect(host));
+        }
+        // The servers' side stays open until the silence is noticed.
+        let (server, session) = (node.server, node.session);
+        node.disconnect(now);
+        if let Some(server) = server {
+            self.after(SILENCE_MS, Event::Silence(host, server, session));
         }
     }
 
@@ -226,10 +248,49 @@ impl Cluster {
         node.powered = on;
         if on {
             self.restart_agent(host);
-            self.cut(host, false);
+            self.heal(host);
         } else {
             node.engine.restart(now);
-            self.cut(host, true);
+            self.pull(host);
+        }
+    }
+
+    fn unheard(&mut self, host: HostId, is_unheard: bool) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(&host) else { return };
+        node.unheard_since = is_unheard.then_some(node.unheard_since.unwrap_or(now));
+        let witnesses: Vec<HostId> = self.nodes.keys().copied().filter(|w| *w != host).collect();
+        for witness in witnesses {
+            let delay = self.rng.between(50, HEARD_MS);
+            self.after(delay, Event::Hear(witness));
+        }
+    }
+
+    /// A host tells which others it hears, if it can.
+    fn hear(&mut self, host: HostId) {
+        let told = self.nodes.get(&host).is_some_and(|node| node.server.is_some());
+        let Some(seen) = self.database.world.seen.get(&host).filter(|s| told && s.connected) else {
+            return;
+        };
+        let mut hearing = Hearing::default();
+        for (other, node) in self.nodes.iter().filter(|(other, _)| **other != host) {
+            match node.unheard_since {
+                None => drop(hearing.heard.insert(*other)),
+                Some(since) => drop(hearing.silent.insert(*other, since)),
+            }
+        }
+        if seen.hearing != hearing {
+            let seen = Box::new(HostSeen { hearing, ..(**seen).clone() });
+            self.database.commit(None, &[Change::SeeHost { host, seen }], self.now);
+            self.nudge();
+        }
+    }
+
+    fn caught_up(&mut self, host: HostId) {
+        let Some(seen) = self.database.world.seen.get(&host) else { return };
+        if seen.connected && !seen.caught_up {
+            let seen = Box::new(HostSeen { caught_up: true, ..(**seen).clone() });
+            self.database.commit(None, &[Change::SeeHost { host, seen }], self.now);
         }
     }
 
@@ -247,8 +308,11 @@ impl Cluster {
             Event::Done(host, epoch, op) => self.done(host, epoch, &op),
             Event::Connect(host) => self.connect(host),
             Event::Silence(host, server, session) => self.silence(host, server, session),
+            Event::Hear(host) => self.hear(host),
             Event::Assign(host, session, assignment) => self.assign(host, session, *assignment),
-            Event::Report(host, server, report) => self.report(host, server, &report),
+            Event::Report(host, server, session, report) => {
+                self.report(host, server, session, &report);
+            }
             Event::Follow(host, balancer) => self.follow(host, balancer),
             Event::Request(host, balancer) => self.request(host, balancer),
             Event::Answer(host, balancer, number) => self.answer(host, balancer, number),
@@ -318,7 +382,7 @@ impl Cluster {
     fn agent(&mut self, host: HostId) {
         let Some(node) = self.nodes.get_mut(&host).filter(|n| n.powered) else { return };
         let mut step = node.step(self.now);
-        let (epoch, server) = (node.epoch, node.server);
+        let (epoch, server, session) = (node.epoch, node.server, node.session);
         self.look_at_routers(host);
         self.tell_followed(host, &mut step.report);
         for op in step.ops {
@@ -333,7 +397,7 @@ impl Cluster {
         let times = if lost { 0 } else { 1 + u64::from(self.rng.chance(self.weather.twice)) };
         for _ in 0..times {
             let delay = self.rng.between(1, self.weather.delay_ms);
-            self.after(delay, Event::Report(host, server, Box::new(report.clone())));
+            self.after(delay, Event::Report(host, server, session, Box::new(report.clone())));
         }
     }
 
@@ -354,12 +418,33 @@ impl Cluster {
             self.after(delay, Event::Done(host, epoch, Box::new(next)));
         }
         self.touch(host);
+        self.look_for_doubles();
     }
 
-    fn report(&mut self, host: HostId, server: usize, report: &Report) {
+    /// Of what must never run twice, two run: on whatever hosts, cut off or not.
+    fn look_for_doubles(&mut self) {
+        let mut running = BTreeMap::new();
+        for (host, node) in &self.nodes {
+            for key in node.singles() {
+                let Some((other, there)) = running.insert((key.service, key.slot), (key, *host))
+                else {
+                    continue;
+                };
+                let what = format!("{other} on {there} and {key} on {host} run at once");
+                let violation = Violation { rule: "overlap", what };
+                self.database.violations.push((self.now, violation));
+            }
+        }
+    }
+
+    fn report(&mut self, host: HostId, server: usize, session: u64, report: &Report) {
         if self.servers.get(server).is_some_and(|s| s.up) {
             self.database.observe(host, &report.units, self.now);
             self.database.follow(host, &report.balancers, self.now);
+            // One of a connection that is over says nothing of what is now.
+            if report.whole && self.nodes.get(&host).is_some_and(|n| n.session == session) {
+                self.caught_up(host);
+            }
         }
     }
 
@@ -386,6 +471,8 @@ impl Cluster {
         self.see(host, true);
         self.send_assignments(index);
         self.touch(host);
+        let delay = self.rng.between(50, HEARD_MS);
+        self.after(delay, Event::Hear(host));
     }
 
     fn silence(&mut self, host: HostId, server: usize, session: u64) {
@@ -397,9 +484,10 @@ impl Cluster {
     }
 
     fn drop_session(&mut self, host: HostId) {
+        let now = self.now;
         let Some(server) = self.nodes.get_mut(&host).and_then(|n| n.server) else { return };
         if let Some(node) = self.nodes.get_mut(&host) {
-            node.disconnect();
+            node.disconnect(now);
         }
         let had = self.servers.get_mut(server).and_then(|s| s.sessions.remove(&host));
         if had.is_some() {
@@ -408,10 +496,14 @@ impl Cluster {
     }
 
     fn see(&mut self, host: HostId, connected: bool) {
-        let before = self.database.world.seen.get(&host);
-        let since = before.filter(|s| s.connected == connected).map_or(self.now, |s| s.since);
+        let before = self.database.world.seen.get(&host).cloned();
+        let same = before.as_ref().filter(|s| s.connected == connected);
+        let left_at = self.nodes.get(&host).map(|node| node.left_at).filter(|_| !connected);
+        let since = same.map_or(left_at.unwrap_or(self.now), |s| s.since);
         let facts = HostFacts { cpus: 4, memory: 8 << 30, ..HostFacts::default() };
-        let seen = HostSeen { connected, since, facts, ..HostSeen::default() };
+        let caught_up = connected && same.is_some_and(|seen| seen.caught_up);
+        let hearing = before.map(|seen| seen.hearing.clone()).unwrap_or_default();
+        let seen = HostSeen { connected, caught_up, since, facts, hearing, ..HostSeen::default() };
         self.database.commit(None, &[Change::SeeHost { host, seen: Box::new(seen) }], self.now);
     }
 

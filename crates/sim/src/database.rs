@@ -56,7 +56,7 @@ impl Database {
             self.mark(&change.dirties());
         }
         for change in changes {
-            self.excuse(change, now);
+            self.excuse(change, &next, now);
         }
         // Reports don't make a plan stale, so a plan is judged by what its planner could have seen.
         let mut judged = self.world.clone();
@@ -113,19 +113,22 @@ impl Database {
     }
 
     /// A unit is to stop: whoever has not let go of it is one that was not to be waited for.
-    fn excuse(&mut self, change: &Change, now: Time) {
+    fn excuse(&mut self, change: &Change, next: &World, now: Time) {
         let Change::SetDesired { unit: key, desired, .. } = change else { return };
         let Some(unit) = self.world.unit(*key).filter(|_| *desired >= Desired::Stopped) else {
             return;
         };
         let time_is_over = unit.drain_until.is_some_and(|until| now >= until);
         let patience_is_over = now >= let_go_until(&self.world, unit);
-        let gone = self.world.is_lost(unit.host);
+        // A host may be given up, and what it ran with it, by one plan.
+        let gone = self.world.is_lost(unit.host) || next.is_lost(unit.host);
         let balancers = self.world.services.values().filter(|s| s.kind == ServiceKind::Balancer);
         for balancer in balancers.flat_map(|service| self.world.units_of(service.id)) {
             let followed = self.world.balancers_followed.get(&balancer.key);
-            let lets_go = followed.is_some_and(|f| f.routing >= unit.generation);
-            let away = !self.world.is_connected(balancer.host) || self.world.is_lost(balancer.host);
+            // Of one that never drained nobody was asked to let go: whoever can't be asked knows it still.
+            let lets_go = unit.desired == Desired::Draining
+                && followed.is_some_and(|f| f.routing >= unit.generation);
+            let away = !self.world.is_connected(balancer.host) || next.is_lost(balancer.host);
             if time_is_over || gone || !lets_go && (away || patience_is_over) {
                 self.excused.insert((balancer.key, *key));
             }

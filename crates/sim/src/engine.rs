@@ -50,10 +50,13 @@ pub struct Behaviour {
     pub ends_after: Option<(u64, i64)>,
     /// Never becomes ready.
     pub sick: bool,
+    /// Must never run twice at a time.
+    pub single: bool,
 }
 
 impl Behaviour {
-    /// `app:v2` is well-behaved; `missing`, `sick`, `crashes`, `job`, `failing-job` in the name say what they are.
+    /// `app:v2` is well-behaved; `missing`, `sick`, `crashes`, `job`, `failing-job`, `single` in the
+    /// name say what they are.
     pub fn of(image: &str) -> Self {
         let says = |word| image.contains(word);
         let ends_after = match () {
@@ -67,6 +70,7 @@ impl Behaviour {
             ready_after_ms: if says("slow") { 4_000 } else { 300 },
             ends_after,
             sick: says("sick"),
+            single: says("single"),
         }
     }
 

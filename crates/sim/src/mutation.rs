@@ -53,6 +53,8 @@ pub enum Mutation {
     Unacknowledged,
     /// The planner thinks that no request is in flight.
     NothingInFlight,
+    /// What must never run twice is replaced like anything else.
+    NoFence,
 }
 
 impl Mutation {
@@ -125,6 +127,7 @@ impl Mutation {
             Self::NothingInFlight => {
                 each_followed(&mut world, |followed| followed.in_flight.clear());
             }
+            Self::NoFence => each_template(&mut world, |t| t.primary.on_host_loss = None),
             Self::NoCompareAndSet
             | Self::ReportsWithoutClock
             | Self::OldAssignments

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use drover_agent::{
-    Attempts, Checkup, ContainerState, DockerOp, DockerView, SeenContainer, UnitOps, VolumeCleanup,
-    reconcile_host,
+    Attempts, Checkup, ContainerState, DockerOp, DockerView, Lease, SeenContainer, UnitOps,
+    VolumeCleanup, reconcile_host,
 };
 use drover_core::check::Violation;
 use drover_core::protocol::Report;
 use drover_core::{
     AssignedTemplate, AssignedUnit, BalancerConfig, Desired, Health, HostAssignment, HostId,
-    Observed, Phase, Time, UnitKey, World, label,
+    LEASE_MS, Observed, Phase, Time, UnitKey, World, label,
 };
 
 use crate::engine::{Container, Engine};
@@ -19,6 +19,9 @@ use crate::mutation::Mutation;
 
 /// How often an agent tells everything again, in milliseconds.
 const FULL_REPORT_MS: u64 = 15_000;
+
+/// What an agent that just started waits for its server, in milliseconds.
+const FIRST_LEASE_MS: u64 = 2_000;
 
 /// One host.
 #[derive(Debug)]
@@ -29,6 +32,12 @@ pub struct Node {
     pub powered: bool,
     /// The way to the servers is cut.
     pub cut: bool,
+    /// Since when it does not answer other hosts, if it doesn't.
+    pub unheard_since: Option<Time>,
+    /// Until when it may run what must never run twice.
+    pub lease_until: Time,
+    /// When the servers heard it last, while they don't.
+    pub left_at: Time,
     /// The server it is connected to.
     pub server: Option<usize>,
     /// Counts connections, so that messages of an old one are not taken for the new one's.
@@ -44,6 +53,10 @@ pub struct Node {
     busy: BTreeMap<UnitKey, Phase>,
     told: BTreeMap<UnitKey, Observed>,
     told_all_at: Option<Time>,
+    /// An assignment came over this connection.
+    has_orders: bool,
+    /// A server acknowledged this process.
+    is_proven: bool,
 }
 
 /// What survives the agent's process.
@@ -80,6 +93,11 @@ impl Node {
             engine: Engine::default(),
             powered: true,
             cut: false,
+            unheard_since: None,
+            lease_until: Time(0),
+            left_at: Time(0),
+            has_orders: false,
+            is_proven: false,
             server: None,
             session: 0,
             epoch: 0,
@@ -106,18 +124,32 @@ impl Node {
     pub fn connect(&mut self, server: usize, tick: u64) {
         self.server = Some(server);
         self.session += 1;
+        self.has_orders = false;
         self.disk.tick = self.disk.tick.max(tick);
         self.told_all_at = None;
     }
 
     /// The connection ends.
-    pub fn disconnect(&mut self) {
-        self.server = None;
+    pub fn disconnect(&mut self, now: Time) {
+        if self.server.take().is_some() {
+            self.acknowledged(now);
+            self.left_at = now;
+        }
+    }
+
+    /// A server answers it.
+    fn acknowledged(&mut self, now: Time) {
+        if self.has_orders {
+            self.lease_until = self.lease_until.max(now + LEASE_MS);
+            self.is_proven = true;
+        }
     }
 
     /// The agent's process is replaced: what only it knew is gone, the ledger stays.
-    pub fn restart_agent(&mut self) {
+    pub fn restart_agent(&mut self, now: Time) {
         self.epoch += 1;
+        self.lease_until = now + FIRST_LEASE_MS;
+        (self.has_orders, self.is_proven) = (false, false);
         self.busy.clear();
         self.told.clear();
         self.told_all_at = None;
@@ -129,6 +161,7 @@ impl Node {
         if newer || mutation == Some(Mutation::OldAssignments) {
             self.disk.assignment = assignment;
         }
+        self.has_orders = true;
     }
 
     /// The balancers assigned to it.
@@ -149,13 +182,17 @@ impl Node {
     /// Look, decide, begin, tell.
     pub fn step(&mut self, now: Time) -> Step {
         let engine_at = self.engine.pass(now);
+        if self.server.is_some() {
+            self.acknowledged(now);
+        }
         let view = self.view(now);
+        let lease_ends_at = Some(self.lease_until).filter(|at| *at > now);
         let done = reconcile_host(&self.disk.assignment, &view, &self.disk.attempts, now);
         self.disk.attempts.take(done.remember);
         let report = self.tell(done.observed, now);
         let ops = done.ops.into_iter().map(|ops| self.begin(ops)).collect();
         let full_at = self.told_all_at.map(|at| at + FULL_REPORT_MS);
-        let wakes = [engine_at, done.wake_at, full_at].into_iter().flatten();
+        let wakes = [engine_at, done.wake_at, full_at, lease_ends_at].into_iter().flatten();
         self.wake_at = wakes.min().map(|at| at.max(now + 1));
         Step { ops, report, wake_at: self.wake_at }
     }
@@ -178,6 +215,13 @@ impl Node {
             return None;
         }
         Some(op)
+    }
+
+    /// Units whose primary runs and must never run twice at a time.
+    pub fn singles(&self) -> impl Iterator<Item = UnitKey> {
+        let running = self.engine.containers.values().filter(|c| c.running_since.is_some());
+        let singles = running.filter(|c| c.behaviour.single).filter_map(owner);
+        singles.filter(|(_, member)| member.is_empty()).map(|(key, _)| key)
     }
 
     /// What at rest differs from the plan.
@@ -217,7 +261,12 @@ impl Node {
     }
 
     fn view(&self, now: Time) -> DockerView {
-        let mut view = DockerView { busy: self.busy.clone(), ..DockerView::default() };
+        let lease = match (now >= self.lease_until, self.is_proven) {
+            (true, _) => Lease::Over,
+            (false, true) => Lease::Held,
+            (false, false) => Lease::Unproven,
+        };
+        let mut view = DockerView { busy: self.busy.clone(), lease, ..DockerView::default() };
         for container in self.engine.containers.values() {
             if let Some((key, member)) = owner(container) {
                 let seen = seen(container, member.clone(), now);
@@ -257,7 +306,8 @@ impl Node {
             self.told_all_at = Some(now);
         }
         let assigned = self.disk.assignment.generation;
-        (!units.is_empty()).then(|| Report { assigned, units, ..Report::default() })
+        let whole = all;
+        (whole || !units.is_empty()).then(|| Report { assigned, whole, units, ..Report::default() })
     }
 
     fn begin(&mut self, ops: UnitOps) -> Op {

@@ -95,8 +95,9 @@ impl Stage {
                 self.hurt(container, |engine, name, now| engine.end(name, 137, now))
             }
             ["remove", container] => self.hurt(container, |engine, name, _| engine.remove(name)),
-            ["cut", host] => self.with_host(host, |c, id| c.cut(id, true)),
-            ["heal", host] => self.with_host(host, |c, id| c.cut(id, false)),
+            ["cut", host] => self.with_host(host, Cluster::cut),
+            ["pull", host] => self.with_host(host, Cluster::pull),
+            ["heal", host] => self.with_host(host, Cluster::heal),
             ["kill", host] => self.with_host(host, |c, id| c.power(id, false)),
             ["boot", host] => self.with_host(host, |c, id| c.power(id, true)),
             ["activate", host] => self.switch_host(host, true),

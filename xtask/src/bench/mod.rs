@@ -7,6 +7,7 @@ mod contender;
 mod deploy;
 mod dns;
 mod floor;
+mod host_loss;
 mod iperf;
 mod lb;
 mod memory;
@@ -44,6 +45,8 @@ pub enum Bench {
     UpgradeTraffic(traffic::Arguments),
     /// How soon a change of configuration holds, and that none costs a request.
     Changes(changes::Arguments),
+    /// How soon what a lost host ran serves elsewhere, beside Docker Swarm.
+    HostLoss(host_loss::Arguments),
 }
 
 /// Why a benchmark did not reach its end.
@@ -105,6 +108,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::Overlay(arguments) => overlay::run(arguments),
         Bench::UpgradeTraffic(arguments) => traffic::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
+        Bench::HostLoss(arguments) => host_loss::run(arguments),
     }
 }
 

@@ -44,6 +44,15 @@ impl Swarm {
     }
 }
 
+impl Swarm {
+    /// Whether so many nodes are ready.
+    pub(super) fn is_whole(&self, nodes: usize) -> bool {
+        let all = self.manager.ask("GET", "/nodes", "", &[]).map(|answer| answer.json());
+        let all = all.ok().and_then(|all| all.as_array().cloned()).unwrap_or_default();
+        all.iter().filter(|node| node["Status"]["State"] == "ready").count() == nodes
+    }
+}
+
 impl Contender for Swarm {
     fn name(&self) -> &'static str {
         "Docker Swarm"

@@ -144,6 +144,18 @@ impl Testbed {
         Ok(())
     }
 
+    /// Pull a host's cable: nobody hears it and it hears nobody; its engine and containers go on.
+    pub fn pull_cable(&self, host: u8) -> Result<(), TestbedError> {
+        self.running(host)?;
+        Ok(network::pull_cable(self.layout(), host)?)
+    }
+
+    /// Undo [`Self::pull_cable`].
+    pub fn plug_cable(&self, host: u8) -> Result<(), TestbedError> {
+        self.running(host)?;
+        Ok(network::plug_cable(self.layout(), host)?)
+    }
+
     /// Cut a host's power: engine, containers and agents end at once, and nobody hears of it.
     pub fn kill(&self, host: u8) -> Result<(), TestbedError> {
         self.host(host)?;

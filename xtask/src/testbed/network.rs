@@ -77,6 +77,11 @@ pub(super) fn pull_cable(layout: Layout, host: u8) -> Result<(), CommandError> {
     command::run(&format!("ip link set {} down", layout.cable(host))).map(drop)
 }
 
+/// Put it back in.
+pub(super) fn plug_cable(layout: Layout, host: u8) -> Result<(), CommandError> {
+    command::run(&format!("ip link set {} up", layout.cable(host))).map(drop)
+}
+
 /// Remove a host's cable. Its network goes away by itself, but not always at once: the kernel keeps it while a
 /// connection of the dead waits for a peer that can't hear it.
 pub(super) fn remove_cable(layout: Layout, host: u8) -> Result<(), CommandError> {

@@ -1,5 +1,5 @@
 //! The compose files of the shop: a service whose containers die the moment they are told to end, another one like it,
-//! an alias, and two balancers. Nothing checks health: what is lost, is lost by order.
+//! one that nobody asks anything, an alias, and two balancers. Nothing checks health: what is lost, is lost by order.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub(super) struct Shop {
     start_first: bool,
     target: &'static str,
     front: &'static [&'static str],
+    /// The version of `aside`, as of `web`.
+    aside_second: bool,
 }
 
 impl Default for Shop {
@@ -29,6 +31,7 @@ impl Default for Shop {
             start_first: true,
             target: "web",
             front: &["web"],
+            aside_second: false,
         }
     }
 }
@@ -37,6 +40,11 @@ impl Shop {
     /// The other version of `web`, by an upgrade of this kind.
     pub(super) fn turn(&mut self, start_first: bool) {
         (self.second, self.start_first) = (!self.second, start_first);
+    }
+
+    /// The other version of `aside`, which no request goes to.
+    pub(super) fn turn_aside(&mut self) {
+        self.aside_second = !self.aside_second;
     }
 
     /// How many containers `web` has.
@@ -73,14 +81,10 @@ impl Shop {
     pub(super) fn answering(&self) -> BTreeMap<String, usize> {
         let services = if self.target == "front" { self.front } else { &[self.target] };
         let one = |service: &&str| match *service {
-            "web" => (format!("web {}", self.version()), self.scale),
+            "web" => (format!("web {}", version(self.second)), self.scale),
             other => (format!("{other} {NEXT}"), self.next_scale),
         };
         services.iter().map(one).collect()
-    }
-
-    fn version(&self) -> &'static str {
-        if self.second { "v2" } else { "v1" }
     }
 
     pub(super) fn docker_compose(&self) -> String {
@@ -91,10 +95,11 @@ impl Shop {
             )
         };
         format!(
-            "version: '2'\nservices:\n{}{}  front:\n    image: rancher/dns-service\n    links: [{}]\n  \
+            "version: '2'\nservices:\n{}{}{}  front:\n    image: rancher/dns-service\n    links: [{}]\n  \
              balancer:\n    image: rancher/lb-service-haproxy\n    ports:\n      - 80:80/tcp\n",
-            app("web", self.version()),
+            app("web", version(self.second)),
             app("next", NEXT),
+            app("aside", version(self.aside_second)),
             self.front.join(", "),
         )
     }
@@ -102,11 +107,15 @@ impl Shop {
     pub(super) fn rancher_compose(&self) -> String {
         format!(
             "version: '2'\nservices:\n  web:\n    scale: {}\n    upgrade_strategy:\n      start_first: {}\n  \
-             next:\n    scale: {}\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        \
+             next:\n    scale: {}\n  aside:\n    scale: 6\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        \
              - protocol: http\n          source_port: 80\n          target_port: 80\n          service: {}\n",
             self.scale, self.start_first, self.next_scale, self.target,
         )
     }
+}
+
+fn version(second: bool) -> &'static str {
+    if second { "v2" } else { "v1" }
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 /// Nothing changes: the measure of the others.
 pub const QUIET: &str = "quiet";
+/// As many containers as the others have come and go on the same hosts, but no request has to do with them: what the
+/// machine and its engines cost whoever asks, and not the change of what is asked.
+pub const ASIDE: &str = "upgrade of a service that nobody asks, and back";
 /// Half of the new containers, then half of the old ones go, and so on.
 pub const START_FIRST: &str = "upgrade, start first";
 /// Half of the old containers go, then half of the new ones come.

@@ -23,7 +23,7 @@ pub(super) struct Step {
     pub(super) runs: Runs,
 }
 
-/// `up --upgrade` of `web`, half of its containers at a time.
+/// `up --upgrade` of what differs, half of its containers at a time.
 const TURN: &str = "up -d --upgrade --batch-size 3";
 /// `up --upgrade` of what can be changed in place.
 const UPGRADE: &str = "up -d --upgrade";
@@ -52,6 +52,15 @@ pub(super) fn cycle(delays_s: &[u64]) -> Vec<Phase> {
 fn changes() -> Vec<Phase> {
     vec![
         doing(phase::QUIET, [step(|_| (), "", Runs::Any)]),
+        doing(
+            phase::ASIDE,
+            [
+                step(Shop::turn_aside, TURN, Runs::Same),
+                FINISH,
+                step(Shop::turn_aside, TURN, Runs::Same),
+                FINISH,
+            ],
+        ),
         doing(phase::START_FIRST, [step(|s| s.turn(true), TURN, Runs::New)]),
         doing("finish", [FINISH]),
         doing(phase::STOP_FIRST, [step(|s| s.turn(false), TURN, Runs::New)]),

@@ -17,6 +17,7 @@ mod fixed_port;
 mod full_disk;
 mod healing;
 mod health;
+mod host_loss;
 mod inside;
 mod interrupted;
 mod prometheus;

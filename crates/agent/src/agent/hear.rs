@@ -24,6 +24,7 @@ impl Agent {
                 for looked in containers {
                     self.looked(looked);
                 }
+                self.reports.say_everything();
             }
             EngineEvent::Touched { id, at_ns } => self.touched(id, at_ns),
             EngineEvent::Down { trouble } => {
@@ -42,6 +43,7 @@ impl Agent {
                 tracing::info!("connected to the server");
                 self.link = Some(sender);
                 self.linked_until = None;
+                self.lease.connected();
                 self.count_above(tick)?;
                 self.reports.say_everything();
             }
@@ -56,6 +58,7 @@ impl Agent {
                 self.linked_until.get_or_insert_with(tokio::time::Instant::now);
                 self.asks.cancel_all();
             }
+            LinkEvent::Acknowledged(sent_at) => self.lease.acknowledged(sent_at),
             LinkEvent::Stream { ask, data } => self.asks.input(ask, data),
             LinkEvent::Heard(message) => self.hear_server(*message),
         }
@@ -66,7 +69,10 @@ impl Agent {
         match message {
             FromServer::Welcome { .. } => {}
             FromServer::Refused { reason } => tracing::error!("the server refuses: {reason}"),
-            FromServer::Assign(assignment) => self.heard = Some(assignment),
+            FromServer::Assign(assignment) => {
+                self.heard = Some(assignment);
+                self.lease.ordered();
+            }
             FromServer::Discover(update) => self.naming.facts.take(*update),
             FromServer::EventsStored { number } => {
                 self.journal_changed |= self.journal.stored(number);
@@ -90,6 +96,7 @@ impl Agent {
             AgentResult::Probed(probed) => self.probes.take(probed),
             AgentResult::System(done) => self.system_done(done),
             AgentResult::Said(said) => self.said(said),
+            AgentResult::Heard(heard) => self.heard_of_others(heard),
             AgentResult::Network(kept) => self.network_kept(kept),
             AgentResult::Answered(ask) => self.asks.over(ask),
         }

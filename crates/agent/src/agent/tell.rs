@@ -24,6 +24,7 @@ pub(super) struct Reports {
     everything: bool,
     assigned: bool,
     facts: bool,
+    hearing: bool,
     names: bool,
     balancers: bool,
     /// When counters that changed are to be told.
@@ -48,6 +49,11 @@ impl Reports {
         self.facts = true;
     }
 
+    /// Another host went silent, or answers again.
+    pub(super) fn hearing_changed(&mut self) {
+        self.hearing = true;
+    }
+
     /// Balancers acknowledge something else, or count on.
     pub(super) fn balancers_changed(&mut self, at_once: bool) {
         self.balancers |= at_once;
@@ -70,6 +76,7 @@ impl Reports {
         let something = self.everything
             || self.assigned
             || self.facts
+            || self.hearing
             || self.names
             || self.balancers
             || !self.units.is_empty();
@@ -86,6 +93,7 @@ impl Agent {
             self.reports.units.clear();
             (self.reports.assigned, self.reports.facts) = (false, false);
             (self.reports.names, self.reports.balancers) = (false, false);
+            self.reports.hearing = false;
             self.reports.counters_at = None;
             return;
         };
@@ -109,6 +117,7 @@ impl Agent {
         reports.last_at = Some(now);
         reports.assigned = false;
         let facts = std::mem::take(&mut reports.facts).then(|| self.facts.clone());
+        let heard = std::mem::take(&mut reports.hearing) || everything;
         let assigned = self.assignment.generation;
         let named = std::mem::take(&mut reports.names) || everything;
         let counted = reports.counters_at.is_some_and(|at| at <= now);
@@ -118,11 +127,14 @@ impl Agent {
         }
         link.send(FromAgent::Report(Report {
             assigned,
+            // Without its engine an agent knows nothing of its units.
+            whole: everything && self.engine.is_some(),
             units,
             balancers: if told { self.naming.followed.clone() } else { BTreeMap::new() },
             names: self.naming.named.clone().filter(|_| named),
             events,
             facts,
+            hearing: heard.then(|| self.hearing.now()),
         }));
     }
 }

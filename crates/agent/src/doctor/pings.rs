@@ -7,8 +7,7 @@ use std::time::Duration;
 use drover_core::doctor::Heard;
 use tokio::time::{Instant, sleep_until};
 
-use super::echo::{Came, Level, Mark, identifier, read, request};
-use super::socket::EchoSocket;
+use crate::echo::{Came, EchoSocket, Level, Mark, identifier, read, request};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(250);
@@ -97,7 +96,7 @@ impl Pings {
                 match mark.level {
                     Level::Underlay => heard.underlay = heard.underlay.max(bytes),
                     Level::Overlay => heard.overlay = heard.overlay.max(bytes),
-                    Level::Container => {}
+                    Level::Container | Level::Presence => {}
                 }
             }
             Some(Came::Reply(run, number)) if run == self.run => {

@@ -10,9 +10,9 @@ use futures_util::future::join_all;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::echo::{Level, SMALLEST};
 use super::endpoints::Given;
 use super::pings::{Ping, Pings};
+use crate::echo::{Level, SMALLEST};
 
 /// After this, what was not answered is looked at closer.
 const FIRST: Duration = Duration::from_millis(1_200);

@@ -6,7 +6,7 @@ use super::members::Member;
 use super::unit::Life;
 use super::{Probe, Question, health, words};
 use crate::op::DockerOp;
-use crate::view::{ContainerState, SeenContainer};
+use crate::view::{ContainerState, Lease, SeenContainer};
 
 /// What is seen of a unit for which `ops` were just decided.
 pub(super) fn observe(life: &Life<'_>, ops: &[DockerOp], now: Time) -> Observed {
@@ -131,6 +131,9 @@ fn running_phase(life: &Life<'_>, now: Time) -> Phase {
 
 fn message(life: &Life<'_>, phase: Phase, now: Time) -> String {
     let mut members = life.members.iter();
+    if life.lease == Lease::Over && life.shall_run() {
+        return words::LEASE_OVER.to_owned();
+    }
     match phase {
         Phase::BackOff => {
             let waiting = members.filter_map(|(m, _)| Some((m.name, life.attempt(m.name)?)));

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drover_core::Time;
+use drover_core::{LEASE_GRACE_S, Time};
 
 use super::members::Member;
 use super::unit::Life;
-use super::{Reconciled, health};
+use super::{Reconciled, health, words};
 use crate::op::DockerOp;
 use crate::view::{ContainerState, SeenContainer};
 
@@ -86,6 +86,23 @@ pub(super) fn stop(life: &Life<'_>, now: Time, result: &mut Reconciled) -> Vec<D
     }
     let up = in_stop_order(life).filter(|(_, seen)| seen.is_up());
     up.map(|(name, seen)| stop_one(name, seen)).collect()
+}
+
+/// The steps after which no member runs, whatever was refused before: nothing waits for its turn here.
+pub(super) fn halt(life: &Life<'_>, result: &mut Reconciled) -> Vec<DockerOp> {
+    let up = in_stop_order(life).filter(|(_, seen)| seen.is_up());
+    let stop = |(name, seen): (&str, &SeenContainer)| match stop_one(name, seen) {
+        DockerOp::Stop { member, container, grace_s, paused } => {
+            DockerOp::Stop { member, container, grace_s: grace_s.min(LEASE_GRACE_S), paused }
+        }
+        other => other,
+    };
+    let ops: Vec<DockerOp> = up.map(stop).collect();
+    if !ops.is_empty() {
+        let text = format!("{}: {}", life.assigned.display_name(""), words::LEASE_OVER);
+        result.events.push((life.key, text));
+    }
+    ops
 }
 
 /// The steps after which no container is left.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::{
-    AssignedTemplate, AssignedUnit, Desired, HostAssignment, NetworkMode, Phase, Time, UnitKey,
+    AssignedTemplate, AssignedUnit, Desired, HostAssignment, NetworkMode, OnHostLoss, Phase,
+    Template, Time, UnitKey,
 };
 
 use super::attempt::{Attempt, Attempts, Happened, Reading};
 use super::members::{Member, in_start_order};
 use super::{Reconciled, health, observe, steps, words};
 use crate::op::{DockerOp, UnitOps};
-use crate::view::{Checkup, DockerView, SeenContainer};
+use crate::view::{Checkup, DockerView, Lease, SeenContainer};
 
 /// One unit, looked at.
 pub(super) struct Life<'a> {
@@ -28,6 +29,8 @@ pub(super) struct Life<'a> {
     pub(super) checked: Vec<(&'a str, &'a Checkup)>,
     /// There is no server to ask.
     pub(super) alone: bool,
+    /// Whether it may run, if it must never run twice.
+    pub(super) lease: Lease,
     /// What is being done to it.
     pub(super) busy: Option<Phase>,
 }
@@ -50,7 +53,11 @@ pub(super) fn reconcile(
     life.remember(now, result);
     let ops = match (life.busy, assigned.desired) {
         (Some(_), _) => Vec::new(),
-        (None, Desired::Running | Desired::Draining) => steps::run(&life, now, result),
+        (None, Desired::Running | Desired::Draining) => match life.lease {
+            Lease::Held => steps::run(&life, now, result),
+            Lease::Unproven => Vec::new(),
+            Lease::Over => steps::halt(&life, result),
+        },
         (None, Desired::Staged) => steps::stage(&life, now, result),
         (None, Desired::Stopped) => steps::stop(&life, now, result),
         (None, Desired::Removed) => steps::remove(&life, now, result),
@@ -66,6 +73,11 @@ pub(super) fn reconcile(
         result.remember.insert(key, life.memory);
     }
     push(result, key, ops);
+}
+
+/// Whether it runs only while a server acknowledges its host.
+pub(crate) fn is_leased(template: &Template) -> bool {
+    template.primary.on_host_loss == Some(OnHostLoss::Fence)
 }
 
 /// Remove the containers of a unit that is not assigned to this host.
@@ -132,6 +144,7 @@ impl<'a> Life<'a> {
             }),
             checked: checked.map(|((_, name), checkup)| (name.as_str(), checkup)).collect(),
             alone: view.alone,
+            lease: if is_leased(&template.template) { view.lease } else { Lease::Held },
             busy: view.busy.get(&key).copied(),
         }
     }

@@ -5,6 +5,10 @@ use drover_core::ContainerSpec;
 use super::attempt::Attempt;
 use crate::view::SeenContainer;
 
+/// Why a unit that must never run twice does not run.
+pub(super) const LEASE_OVER: &str =
+    "stopped, for no server acknowledges this host, and another may run it instead";
+
 /// Why a container ended: "exited with code 137 (killed by SIGKILL)".
 pub(super) fn why_ended(seen: &SeenContainer, spec: &ContainerSpec) -> String {
     let code = seen.exit_code;

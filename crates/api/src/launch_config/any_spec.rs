@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use drover_core::{
     BlkioDevice, ContainerSpec, DockerHealth, HealthCheck, HealthStrategy, HostId, NetworkMode,
-    PortSpec, Protocol, Ulimit,
+    OnHostLoss, PortSpec, Protocol, Ulimit,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -36,6 +36,7 @@ pub(super) fn any_spec() -> impl Strategy<Value = ContainerSpec> {
             log_driver: process.log_driver,
             log_options: process.log_options,
             drain_timeout_ms: process.drain_timeout_ms,
+            on_host_loss: process.on_host_loss,
             requested_host: process.requested_host,
             network: network.network,
             ports: network.ports,
@@ -90,7 +91,9 @@ pub(super) fn any_spec() -> impl Strategy<Value = ContainerSpec> {
 
 fn process() -> impl Strategy<Value = ContainerSpec> {
     let texts = (word(), words(), words(), map(), map(), of(word()), of(word()));
-    let rest = (of(word()), of(any::<u32>()), of(word()), map(), of(millis()), of(any::<u64>()));
+    let loss = of(millis()).prop_map(|ms| ms.map(OnHostLoss::MoveAfter));
+    let rest =
+        (of(word()), of(any::<u32>()), of(word()), map(), of(millis()), of(any::<u64>()), loss);
     (texts, rest, any::<[bool; 3]>()).prop_map(|(texts, rest, flags)| ContainerSpec {
         image: texts.0,
         command: texts.1,
@@ -105,6 +108,7 @@ fn process() -> impl Strategy<Value = ContainerSpec> {
         log_options: rest.3,
         drain_timeout_ms: rest.4,
         requested_host: rest.5.map(|n| HostId(n.max(1))),
+        on_host_loss: rest.6,
         tty: flags[0],
         stdin_open: flags[1],
         init: flags[2],

@@ -1,6 +1,6 @@
 //! The image and its process, labels, and where it must run.
 
-use drover_core::{ContainerSpec, HostId};
+use drover_core::{BadOnHostLoss, ContainerSpec, HostId};
 use serde_json::{Map, Value};
 
 use super::{put, put_flag, put_list, put_map};
@@ -27,6 +27,12 @@ pub(super) fn read(from: &Body<'_>, spec: &mut ContainerSpec) -> Result<(), ApiE
     spec.stop_signal = from.word("stopSignal")?;
     spec.stop_grace_s = from.number("stopTimeout")?;
     spec.drain_timeout_ms = from.number("drainTimeoutMs")?;
+    spec.on_host_loss = match from.word("onHostLoss")? {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|why: BadOnHostLoss| {
+            from.refuse(Code::InvalidOption, "onHostLoss", &why.to_string())
+        })?),
+    };
     if let Some(log) = from.inner("logConfig")? {
         spec.log_driver = log.word("driver")?;
         spec.log_options = log.map("config")?.unwrap_or_default();
@@ -57,6 +63,7 @@ pub(super) fn write(spec: &ContainerSpec, out: &mut Map<String, Value>) {
     put(out, "stopSignal", spec.stop_signal.as_deref());
     put(out, "stopTimeout", spec.stop_grace_s);
     put(out, "drainTimeoutMs", spec.drain_timeout_ms);
+    put(out, "onHostLoss", spec.on_host_loss.map(|what| what.to_string()));
     if spec.log_driver.is_some() || !spec.log_options.is_empty() {
         let mut log = Map::new();
         log.insert("type".to_owned(), "logConfig".into());

@@ -44,6 +44,8 @@ pub(crate) fn of_host(world: &World, host: &Host) -> Standing {
     } else if let Some(problem) = problem {
         standing.transitioning = "error";
         standing.message = Some(problem.to_owned());
+    } else if host.removed_at.is_none() && !world.is_connected(host.id) {
+        standing.message = Some(format!("it is not connected{}", world.words_of(host.id)));
     }
     standing
 }

@@ -127,7 +127,7 @@ fn the_link_to_the_agent_is_told_beside_the_state() {
     let host = *bench.world.hosts.keys().next().unwrap();
     let mut check = |connected: bool, gone_ms: u64, problem: &str, want: Value| {
         let mut seen = (*bench.world.seen[&host]).clone();
-        seen.connected = connected;
+        (seen.connected, seen.caught_up) = (connected, connected);
         problem.clone_into(&mut seen.facts.problem);
         let see = Change::SeeHost { host, seen: Box::new(seen) };
         bench.commit(&[see]).unwrap();
@@ -138,8 +138,9 @@ fn the_link_to_the_agent_is_told_beside_the_state() {
         let got: Vec<Value> = names.iter().map(|name| shown[*name].clone()).collect();
         assert_eq!(Value::from(got), want);
     };
-    check(false, 1000, "", json!(["active", "reconnecting", "no", null]));
-    check(false, 3_600_000, "", json!(["active", "disconnected", "no", null]));
+    let away = "it is not connected";
+    check(false, 1000, "", json!(["active", "reconnecting", "no", away]));
+    check(false, 3_600_000, "", json!(["active", "disconnected", "no", away]));
     check(true, 0, "no Docker", json!(["active", "active", "error", "no Docker"]));
     check(true, 0, "", json!(["active", "active", "no", null]));
 }

@@ -75,6 +75,7 @@ pub(super) fn docker_keys(spec: &ContainerSpec, primary: &str) -> Map<String, Va
         health_check: _, // Rancher's, below.
         docker_health,
         drain_timeout_ms: _, // Rancher's, below.
+        on_host_loss: _,     // In the same file.
         requested_host: _,   // A label says it.
     } = spec;
     let mut keys = Map::new();
@@ -150,6 +151,7 @@ pub(super) fn rancher_keys(spec: &ContainerSpec) -> Map<String, Value> {
     let mut keys = Map::new();
     put(&mut keys, "milli_cpu_reservation", spec.milli_cpu_reservation);
     put(&mut keys, "drain_timeout_ms", spec.drain_timeout_ms);
+    put(&mut keys, "on_host_loss", spec.on_host_loss.map(|what| what.to_string()));
     put(
         &mut keys,
         "health_check",

@@ -16,6 +16,7 @@ pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Rep
         "start_on_create" => service.start_on_create = field.boolean(to).unwrap_or(true),
         "retain_ip" => service.retain_ip = field.boolean(to).unwrap_or_default(),
         "drain_timeout_ms" => draft.spec.drain_timeout_ms = field.whole(to),
+        "on_host_loss" => draft.spec.on_host_loss = parsed(field, to),
         "upgrade_strategy" => service.upgrade = upgrade(field, to).unwrap_or_default(),
         "scale_policy" => service.scale_policy = scale_policy(field, to),
         "metadata" => {
@@ -27,6 +28,21 @@ pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Rep
         _ => return false,
     }
     true
+}
+
+/// A text that means something in the model.
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    field: &Field<'_>,
+    to: &mut Report,
+) -> Option<T> {
+    let text = field.text(to)?;
+    match text.parse() {
+        Ok(read) => Some(read),
+        Err(why) => {
+            field.error(to, T::Err::to_string(&why));
+            None
+        }
+    }
 }
 
 fn scale(field: &Field<'_>, to: &mut Report) -> Option<u32> {

@@ -8,7 +8,8 @@ use drover_compose::{
 };
 use drover_core::{
     BlkioDevice, ContainerSpec, DockerHealth, External, HealthCheck, HealthStrategy, NetworkMode,
-    PortSpec, Protocol, RuleProtocol, Selector, ServiceKind, Template, Ulimit, UpgradeDefaults,
+    OnHostLoss, PortSpec, Protocol, RuleProtocol, Selector, ServiceKind, Template, Ulimit,
+    UpgradeDefaults,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -240,11 +241,12 @@ prop_compose! {
         (sysctls, log_options) in (texts(), texts()),
         (health_check, docker_health) in (of(health()), of(docker_health())),
         drain_timeout_ms in of(0..99_u64),
+        on_host_loss in of((0..99_000_u64).prop_map(OnHostLoss::MoveAfter)),
     ) -> ContainerSpec {
         ContainerSpec {
             privileged, cap_add, cap_drop, security_opt, group_add, devices, pid_mode, ipc_mode, uts_mode,
             userns_mode, cgroup_parent, isolation, log_driver, sysctls, log_options, health_check, docker_health,
-            drain_timeout_ms, ..base
+            drain_timeout_ms, on_host_loss, ..base
         }
     }
 }

@@ -209,6 +209,7 @@ const ROWS: &[Row] = &[
     row!("external_ips", "image: rancher/external-service\nexternal_ips: [10.0.0.1, 10.0.0.2]",
         "kind" => "external", "external" => {"addresses": ["10.0.0.1", "10.0.0.2"]}),
     row!("scale_policy", "scale_policy: {min: 1, max: 5, increment: 2}", "scale_policy" => {"min": 1, "max": 5, "increment": 2}),
+    row!("on_host_loss", "on_host_loss: 90s", "template.primary.on_host_loss" => "90s"),
     row!("drain_timeout_ms", "drain_timeout_ms: 10000", "template.primary.drain_timeout_ms" => 10_000),
     row!("lb_config", "lb_config: {port_rules: [{target_port: 80, hostname: a.example.com, path: /x}]}",
         "balancer" => {"rules": [{"source_port": 0, "protocol": "http", "hostname": "a.example.com", "path": "/x", "priority": null, "service": null, "selector": null, "target_port": 80, "backend_name": null, "weight": null}],

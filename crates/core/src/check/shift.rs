@@ -63,8 +63,7 @@ impl Step<'_> {
         let [source, target] = self.sides();
         let units = self.sides().into_iter().flat_map(|id| self.before.units_of(id));
         // A host that is given up in this very step takes its units down, not the upgrade.
-        let served: Vec<&Unit> =
-            units.filter(|u| serves(self.before, u) && !self.after.is_lost(u.host)).collect();
+        let served: Vec<&Unit> = units.filter(|u| serves(self.before, self.after, u)).collect();
         let slot = |unit: &&Unit| (unit.key.service, unit.key.slot);
         let remains = |old: &&&Unit| {
             let new = self.after.unit(old.key);
@@ -114,7 +113,7 @@ impl Step<'_> {
             | UpgradePhase::Canceling
             | UpgradePhase::Canceled => self.shift.to_service,
         };
-        let up = before.units_of(enters).filter(|unit| serves(before, unit));
+        let up = before.units_of(enters).filter(|unit| serves(before, before, unit));
         let last = up.filter_map(|unit| before.observed(unit.key)).map(|seen| seen.since).max();
         if let Some(last) = last.filter(|last| *now < *last + upgrade.interval_ms) {
             let late = *now - last;
@@ -131,10 +130,10 @@ fn running(world: &World, service: ServiceId) -> u64 {
     units.map(|unit| unit.key.slot).collect::<BTreeSet<Slot>>().len() as u64
 }
 
-/// It shall run, and was seen serving as what it is now; or it ran once and ended well.
-fn serves(world: &World, unit: &Unit) -> bool {
+/// It shall run, and was seen serving as what it is now, on a host that is counted on; or it ran once and ended well.
+fn serves(world: &World, counted_on: &World, unit: &Unit) -> bool {
     let Some(seen) = world.observed(unit.key) else { return false };
-    let runs = seen.phase == Phase::Running && seen.ready && !world.is_lost(unit.host);
+    let runs = seen.phase == Phase::Running && seen.ready && !counted_on.is_lost(unit.host);
     let ended_well = seen.phase == Phase::Completed
         && seen.containers.values().all(|c| c.exit_code.unwrap_or(0) == 0);
     unit.desired == Desired::Running && seen.generation == unit.generation && (runs || ended_well)

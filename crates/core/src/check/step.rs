@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::kept::kept;
 use super::{Violation, shift};
 use crate::derive::DRAIN_TIMEOUT_MS;
-use crate::plan::LOST_AFTER_MS;
+use crate::plan::{LOST_AFTER_MS, SILENT_LOST_AFTER_MS};
 use crate::{
-    Course, Desired, Health, Phase, RevisionNo, ServiceId, Slot, Time, Unit, UnitKey, Upgrade,
-    UpgradePhase, World,
+    Course, Desired, Health, HostId, HostSeen, OnHostLoss, Phase, RevisionNo, ServiceId, Slot,
+    Time, Unit, UnitKey, Upgrade, UpgradePhase, World,
 };
 
 /// Everything wrong with the step from `before` to `after`, taken at `now`.
@@ -53,11 +53,35 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
     }
     for host in after.lost.keys().filter(|host| !before.is_lost(**host)) {
         let away = before.seen.get(host).filter(|seen| !seen.connected);
-        if away.is_none_or(|seen| now < seen.since + LOST_AFTER_MS) {
+        let least = if may_be_gone(before, *host) { SILENT_LOST_AFTER_MS } else { LOST_AFTER_MS };
+        if away.is_none_or(|seen| now < seen.since + least) {
             fail("lost", format!("host {host} was given up before its time"));
         }
     }
+    taken_back(before, after, &mut fail);
     found
+}
+
+/// Nothing is built on what was seen before a host was lost: it speaks first.
+fn taken_back(before: &World, after: &World, fail: Fail) {
+    for host in before.lost.keys().filter(|host| !after.is_lost(**host)) {
+        let speaks = |seen: &HostSeen| seen.connected && seen.caught_up;
+        let is_gone = after.host(*host).is_none();
+        if !is_gone && !before.seen.get(host).is_some_and(|seen| speaks(seen)) {
+            fail("taken back", format!("host {host} counts again before it said what runs there"));
+        }
+    }
+}
+
+/// Somebody heard it who can still be asked, and nobody who can hears it now.
+fn may_be_gone(world: &World, host: HostId) -> bool {
+    let asked = world.seen.values().filter(|seen| seen.connected).map(|seen| &seen.hearing);
+    let (mut some, mut none) = (false, true);
+    for hearing in asked {
+        some |= hearing.silent.contains_key(&host);
+        none &= !hearing.heard.contains(&host);
+    }
+    some && none
 }
 
 type Fail<'a> = &'a mut dyn FnMut(&'static str, String);
@@ -83,7 +107,7 @@ fn one_way(old: &Unit, new: &Unit, fail: Fail) {
 /// up are not waited for.
 fn drained((before, after): (&World, &World), old: &Unit, new: &Unit, now: Time, fail: Fail) {
     // A host that is given up in this very step is gone already.
-    let is_lost = |host| before.is_lost(host) || after.is_lost(host);
+    let is_lost = |host| is_gone(before, host) || is_gone(after, host);
     let stops = old.desired <= Desired::Draining && new.desired >= Desired::Stopped;
     let drains = old.desired == Desired::Draining;
     let hurries = drains && new.desired == old.desired && new.drain_until < old.drain_until;
@@ -180,6 +204,16 @@ fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
     {
         return;
     }
+    // Of what must never run twice the next one is made, and waits.
+    let waits = |unit: &Unit| {
+        let made = before.observed(unit.key).is_some_and(|seen| seen.phase == Phase::Stopped);
+        unit.key.slot == key.slot && unit.desired >= Desired::Stopped && made
+    };
+    let template = before.template(key.service, key.revision);
+    let single = template.is_some_and(|t| t.primary.on_host_loss == Some(OnHostLoss::Fence));
+    if single && before.units_of(key.service).any(waits) {
+        return;
+    }
     if old.desired == Desired::Running && !serves(before, after, key.service, key.slot) {
         fail("evacuation", format!("{key} was taken down before another served in its slot"));
     }
@@ -210,8 +244,8 @@ fn floor(before: &World, after: &World, service: ServiceId, course: InService, f
     }
     let served_before: BTreeSet<Slot> =
         slots.iter().copied().filter(|slot| serves(before, before, service, *slot)).collect();
-    // A host that is given up in this very step takes its slots down, not the upgrade.
-    let given_up = |u: &Unit| after.is_lost(u.host) && !before.is_lost(u.host);
+    // A host that is given up or removed in this very step takes its slots down, not the upgrade.
+    let given_up = |u: &Unit| is_gone(after, u.host) && !before.is_lost(u.host);
     let excused: BTreeSet<Slot> =
         before.units_of(service).filter(|u| given_up(u)).map(|u| u.key.slot).collect();
     let served_before: BTreeSet<Slot> = served_before.difference(&excused).copied().collect();
@@ -226,7 +260,11 @@ fn floor(before: &World, after: &World, service: ServiceId, course: InService, f
     if start_first {
         fail("start-first", format!("service {service} lost slots {taken_down:?} to its upgrade"));
     }
-    let down = slots.len() - served_before.len() + taken_down.len();
+    // A host that is taken back in this very step brings its slots.
+    let back = slots
+        .iter()
+        .filter(|slot| !served_before.contains(slot) && serves(before, after, service, **slot));
+    let down = slots.len() - served_before.len() - back.count() + taken_down.len();
     if down > upgrade.batch_size as usize {
         let what = format!(
             "service {service} has {down} of {} slots down in a batch of {}",
@@ -235,6 +273,11 @@ fn floor(before: &World, after: &World, service: ServiceId, course: InService, f
         );
         fail("batch", what);
     }
+}
+
+/// Nobody counts on the host any more.
+fn is_gone(world: &World, host: HostId) -> bool {
+    world.is_lost(host) || world.host(host).is_none_or(|host| host.removed_at.is_some())
 }
 
 /// Slots that some unit fills or shall fill.
@@ -248,13 +291,13 @@ pub(super) fn slots(world: &World, service: ServiceId) -> BTreeSet<Slot> {
 }
 
 /// Whether a unit of the slot was seen serving in `seen_in` and shall still run, in the same generation, in
-/// `world`.
+/// `world`, which counts on its host.
 fn serves(seen_in: &World, world: &World, service: ServiceId, slot: Slot) -> bool {
     let was_up = |key: UnitKey| {
         let unit = seen_in.unit(key);
         let seen = seen_in.observed(key);
         unit.zip(seen).is_some_and(|(unit, seen)| {
-            let runs = seen.phase == Phase::Running && seen.ready && !seen_in.is_lost(unit.host);
+            let runs = seen.phase == Phase::Running && seen.ready && !world.is_lost(unit.host);
             // A start-once unit has served when it ended well.
             let ended_well = seen.phase == Phase::Completed
                 && seen.containers.values().all(|c| c.exit_code.unwrap_or(0) == 0);

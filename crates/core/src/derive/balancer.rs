@@ -261,7 +261,8 @@ fn collect(
     for unit in world.units_of(service.id).filter(|unit| is_serving(world, unit)) {
         let Some(address) = address(world, from, service, unit, port) else { continue };
         let check = check_of(world, unit.key);
-        let target = Target { unit: unit.key, address: address.clone(), weight, check };
+        let host = Some(unit.host);
+        let target = Target { unit: unit.key, address: address.clone(), host, weight, check };
         found.insert((unit.key, address), target);
     }
     let external = service.external.iter().filter(|_| service.kind == ServiceKind::External);
@@ -274,7 +275,8 @@ fn collect(
         let slot = Slot::Number(index);
         let unit = UnitKey { service: service.id, slot, revision: service.current, incarnation: 0 };
         let address = with_port(address, port);
-        let target = Target { unit, address: address.clone(), weight, check: check.cloned() };
+        let (check, address_) = (check.cloned(), address.clone());
+        let target = Target { unit, address: address_, host: None, weight, check };
         found.insert((unit, address), target);
     }
 }

@@ -34,6 +34,7 @@ pub fn discovery(world: &World, host: HostId) -> Discovery {
         stacks: all(stacks.map(|s| s.id), |id| discovered_stack(world, id)),
         services: all(services.map(|s| s.id), |id| discovered_service(world, id)),
         recursers: Vec::new(),
+        silent: BTreeSet::new(), // its agent's to say
     }
 }
 

@@ -28,6 +28,15 @@ pub fn admit_upgrade(
     let Some(service) = world.service(service) else {
         return Err(Refusal("the service does not exist".to_owned()));
     };
+    // Both ways: what it leaves has to start again in a rollback.
+    let held = world.current_template(service).is_some_and(|held| derive::is_single(held));
+    if start_first && (held || derive::is_single(to)) {
+        return Err(Refusal(format!(
+            "{} can't be upgraded start-first: with `on_host_loss: fence` no two of a container run at once. \
+             Upgrade it stop-first (start_first: false), and requests are held meanwhile by a balancer in front",
+            service.name
+        )));
+    }
     if !service.kind.has_units() || service.scale == 0 && !to.primary.is_global() {
         return Ok(());
     }

@@ -106,6 +106,11 @@ impl Draft {
         }
     }
 
+    /// Whether another unit may run in the place of this one, whose host is lost.
+    pub(super) fn is_given_up(&self, unit: &Unit) -> bool {
+        derive::is_given_up(&self.world, unit, self.now)
+    }
+
     /// Start a stopped unit again; see [`super::slot::resume`], which makes sure that it can be.
     pub(super) fn start(&mut self, unit: UnitKey, run: u64) {
         let desired = Desired::Running;

@@ -1,26 +1,26 @@
 //! Hosts that went away for too long, those that came back, and those that have no part of the network yet.
 
-use super::LOST_AFTER_MS;
 use super::draft::Draft;
+use super::{LOST_AFTER_MS, SILENT_LOST_AFTER_MS, UNATTENDED_LOST_AFTER_MS};
 use crate::network::free_subnet;
-use crate::{Change, HostId};
+use crate::{Change, HostId, HostSeen, Time, Word, World};
 
 /// Give up hosts that have been away too long, take back those that returned. True if any changed.
 pub(super) fn plan_hosts(draft: &mut Draft) -> bool {
     let mut verdicts: Vec<(HostId, bool)> = Vec::new();
-    let mut wake = None;
+    let mut wake: Option<Time> = None;
     for (&id, seen) in &draft.world.seen {
         match (seen.connected, draft.world.is_lost(id)) {
-            (true, true) => verdicts.push((id, false)),
+            (true, true) if seen.caught_up => verdicts.push((id, false)),
             (false, false) => {
-                let lost_at = seen.since + LOST_AFTER_MS;
+                let lost_at = lost_at(&draft.world, id, seen);
                 if draft.now >= lost_at {
                     verdicts.push((id, true));
                 } else {
-                    wake = Some(wake.map_or(lost_at, |sooner: crate::Time| sooner.min(lost_at)));
+                    wake = Some(wake.map_or(lost_at, |sooner| sooner.min(lost_at)));
                 }
             }
-            (true, false) | (false, true) => {}
+            (true, _) | (false, true) => {}
         }
     }
     give_subnets(draft);
@@ -31,6 +31,17 @@ pub(super) fn plan_hosts(draft: &mut Draft) -> bool {
         draft.change(Change::LoseHost { host, lost });
     }
     !verdicts.is_empty()
+}
+
+/// When a host that is away is given up, as things stand.
+pub(super) fn lost_at(world: &World, host: HostId, seen: &HostSeen) -> Time {
+    match world.word_of(host) {
+        Word::Silent { since, .. } if world.most_are_left(host) => {
+            since.max(seen.since) + SILENT_LOST_AFTER_MS
+        }
+        Word::Silent { .. } | Word::Nothing => seen.since + LOST_AFTER_MS,
+        Word::Heard(_) => seen.since + UNATTENDED_LOST_AFTER_MS,
+    }
 }
 
 /// A host gets the first subnet of the range that no other host of its project has. One that finds none goes without:

@@ -25,7 +25,9 @@ fn say(world: &World, unit: &Unit) -> Option<(bool, String)> {
     let name = container_name(world, unit.key, "");
     let host = world.host(unit.host).map_or("?", |h| h.shown_name());
     if !world.is_connected(unit.host) && !arrived(world, unit) {
-        return Some((true, format!("{name}: waiting for host {host}, which is not connected")));
+        let others = world.words_of(unit.host);
+        let text = format!("{name}: waiting for host {host}, which is not connected{others}");
+        return Some((true, text));
     }
     if arrived(world, unit) {
         return None;

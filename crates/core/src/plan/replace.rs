@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::slot::in_slot;
+use super::slot::{in_slot, is_single};
 use crate::derive::{has_arrived, ill};
 use crate::schedule::is_down;
 use crate::{Desired, Host, Service, Slot, Unit};
@@ -58,13 +58,19 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
         Desired::Stopped | Desired::Staged | Desired::Removed => {
             draft.set(old.key, Desired::Removed);
         }
-        Desired::Running | Desired::Draining if serves || draft.world.is_lost(old.host) => {
+        Desired::Running | Desired::Draining if serves || draft.is_given_up(old) => {
             draft.give_up(old.key);
         }
         Desired::Running if called_off => draft.set(new.key, Desired::Removed),
         // There is room for one only, or the newer one is no better: whichever is tried next, it is not this one.
         Desired::Running if is_ill && (is_made(draft, new) || ill(&draft.world, new).is_some()) => {
             draft.give_up(old.key);
+        }
+        // The two must never run at once: it is to leave, and all is there for the other.
+        Desired::Running | Desired::Draining
+            if !stays_put && is_made(draft, new) && is_single(draft, old.key) =>
+        {
+            draft.set(old.key, Desired::Removed);
         }
         // The new one is no good: another one is tried.
         Desired::Running if ill(&draft.world, new).is_some() => draft.give_up(new.key),

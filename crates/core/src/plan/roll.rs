@@ -51,7 +51,12 @@ pub(super) fn roll(draft: &mut Draft, service: &Service, slots: &[Slot], way: &R
         Progress::Settled(at) => Some(*at),
         Progress::InFlight | Progress::Waiting => None,
     });
-    let next_at = last.max().map_or(draft.now, |last| last + way.interval_ms);
+    // What has arrived counts also where the host of its old unit came back with that.
+    let arrived = slots.iter().filter_map(|slot| {
+        let new = live(&draft.world, service.id, *slot, way.to)?;
+        draft.world.observed(new.key).filter(|_| has_arrived(&draft.world, new)).map(|o| o.since)
+    });
+    let next_at = last.chain(arrived).max().map_or(draft.now, |last| last + way.interval_ms);
 
     let batch = usize::try_from(way.batch_size.max(1)).unwrap_or(usize::MAX);
     let down = slots.iter().filter(|slot| !serves(draft, service, **slot)).count();
@@ -116,7 +121,7 @@ fn old_units<'a>(
 
 /// Nobody can be asked whether it is down, and nobody counts on it.
 fn away(draft: &Draft, unit: &Unit) -> bool {
-    draft.world.is_lost(unit.host)
+    draft.is_given_up(unit)
 }
 
 /// One step of one slot.

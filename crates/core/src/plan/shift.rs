@@ -179,7 +179,7 @@ fn is_through(draft: &Draft, way: &Way) -> bool {
     let left = draft.world.units_of(way.leaves).filter(|unit| unit.desired != Desired::Running);
     let mut left = left.filter(|unit| unit.desired != Desired::Removed);
     arrived(draft, &entered) == slots(&entered)
-        && left.all(|unit| is_down(&draft.world, unit) || draft.world.is_lost(unit.host))
+        && left.all(|unit| is_down(&draft.world, unit) || draft.is_given_up(unit))
 }
 
 /// When it was.

@@ -57,9 +57,14 @@ pub(super) fn ensure(
     let Some(unit) = live(&draft.world, service.id, slot, revision).cloned() else {
         return create(draft, service, slot, revision, None);
     };
-    if draft.world.is_lost(unit.host) && bound(&draft.world, &unit).is_none() {
+    // What ran once and ended well has nothing to do elsewhere.
+    let is_missed = draft.world.is_lost(unit.host) && !has_arrived(&draft.world, &unit);
+    if is_missed && draft.is_given_up(&unit) && bound(&draft.world, &unit).is_none() {
         // The old one is dropped when its host returns and confirms, or is removed.
         return create(draft, service, slot, revision, Some(unit.key));
+    }
+    if is_missed && let Some(at) = derive::given_up_at(&draft.world, &unit) {
+        draft.wake(service.id, at);
     }
     match unit.desired {
         Desired::Running => true,
@@ -76,19 +81,25 @@ pub(super) fn ensure(
 
 /// Whether the unit that a staged one replaces is still there: they may share what only one can have.
 fn waits_for_predecessor(draft: &mut Draft, unit: &Unit) -> bool {
-    let world = &draft.world;
-    let same = |other: &Unit| {
-        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
-            && other.key.incarnation < unit.key.incarnation
+    let replaces = |other: &Unit| {
+        other.key.revision == unit.key.revision && other.key.incarnation < unit.key.incarnation
     };
-    let is_there = |other: &Unit| !is_down(world, other) && !world.is_lost(other.host);
-    let is_there = world.units_of(unit.key.service).any(|other| same(other) && is_there(other));
-    if is_there {
+    if runs_beside(draft, unit.key, replaces) {
         let name = container_name(&draft.world, unit.key, "");
         let text = format!("{name}: starts when the one before it is gone");
         draft.note(unit.key.service, Some(unit.key), text);
+        return true;
     }
-    is_there
+    false
+}
+
+/// Whether another unit of its slot may be running: one of those, or any if no two may run at a time.
+fn runs_beside(draft: &Draft, key: UnitKey, counts: impl Fn(&Unit) -> bool) -> bool {
+    let world = &draft.world;
+    let single = is_single(draft, key);
+    let others = world.units_of(key.service).filter(|u| u.key.slot == key.slot && u.key != key);
+    let mut others = others.filter(|other| single || counts(other));
+    others.any(|other| !is_down(world, other) && !draft.is_given_up(other))
 }
 
 /// Make everything a slot's new unit needs, on a host where it fits once `replaces` are down, but don't start it.
@@ -128,6 +139,12 @@ pub(super) fn stage(
 /// meanwhile. One whose host is to be emptied belongs elsewhere, if there is a place.
 pub(super) fn resume(draft: &mut Draft, service: &Service, unit: &Unit, run: u64) -> bool {
     let (slot, revision) = (unit.key.slot, unit.key.revision);
+    if runs_beside(draft, unit.key, |_| false) {
+        let name = container_name(&draft.world, unit.key, "");
+        let text = format!("{name}: starts when the other one of its place is down");
+        draft.note(service.id, Some(unit.key), text);
+        return false;
+    }
     if leaves(&draft.world, unit) && find_host(draft, service, slot, revision, &[unit.key]).is_ok()
     {
         return create(draft, service, slot, revision, Some(unit.key));
@@ -154,6 +171,12 @@ pub(super) fn resume(draft: &mut Draft, service: &Service, unit: &Unit, run: u64
     }
     draft.start(unit.key, run);
     true
+}
+
+/// Whether no other unit of its slot may run beside it.
+pub(super) fn is_single(draft: &Draft, unit: UnitKey) -> bool {
+    let template = draft.world.template(unit.service, unit.revision);
+    template.is_some_and(|template| derive::is_single(template))
 }
 
 /// Whether a unit is to leave its host, which users want emptied.
@@ -209,9 +232,12 @@ pub(super) fn make(draft: &mut Draft, service: &Service, new: New) {
     place_volumes(draft, service, slot, revision, host);
     let all = UnitKey { service: service.id, slot, revision, incarnation: 0 };
     let last = draft.world.units.range(all..=UnitKey { incarnation: u32::MAX, ..all }).next_back();
-    let incarnation = last.map_or(0, |(key, _)| key.incarnation) + 1;
+    let key = UnitKey { incarnation: last.map_or(0, |(key, _)| key.incarnation) + 1, ..all };
+    // What must not run twice is started when the other one is down.
+    let waits = desired == Desired::Running && runs_beside(draft, key, |_| false);
+    let desired = if waits { Desired::Staged } else { desired };
     draft.create(Unit {
-        key: UnitKey { incarnation, ..all },
+        key,
         host,
         desired,
         generation: 0, // set when it is applied

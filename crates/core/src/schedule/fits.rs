@@ -129,7 +129,7 @@ pub fn fits(world: &World, host: &Host, taken: &HostUse, need: &Need) -> Result<
         return Err(Misfit::Inactive);
     }
     let seen = world.seen.get(&host.id);
-    if !seen.is_some_and(|s| s.connected) {
+    if !seen.is_some_and(|s| s.connected) || world.is_lost(host.id) {
         return Err(Misfit::Disconnected);
     }
     if let Some(problem) = seen.map(|s| &s.facts.problem).filter(|p| !p.is_empty()) {

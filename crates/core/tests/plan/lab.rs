@@ -7,10 +7,10 @@ use std::sync::Arc;
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
 use drover_core::{
-    BalancerSpec, Change, ContainerSpec, Course, Desired, Followed, Health, Host, HostFacts,
-    HostId, HostSeen, Observed, ObservedContainer, Phase, PortRule, Project, ProjectId, Revision,
-    RevisionNo, Scope, Service, ServiceId, ServiceKind, Shift, Stack, StackId, Template, Time,
-    Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, Wanted, World,
+    BalancerSpec, Change, ContainerSpec, Course, Desired, Followed, Health, HearingNow, Host,
+    HostFacts, HostId, HostSeen, Observed, ObservedContainer, Phase, PortRule, Project, ProjectId,
+    Revision, RevisionNo, Scope, Service, ServiceId, ServiceKind, Shift, Stack, StackId, Template,
+    Time, Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, Wanted, World,
 };
 
 pub struct Lab {
@@ -96,13 +96,25 @@ impl Lab {
 
     pub fn connect(&mut self, host: HostId, connected: bool) {
         let facts = HostFacts { cpus: 4, memory: 8 << 30, ..HostFacts::default() };
-        let seen = HostSeen { connected, since: self.now, facts, ..HostSeen::default() };
+        let caught_up = connected;
+        let seen = HostSeen { connected, caught_up, since: self.now, facts, ..HostSeen::default() };
         self.commit(vec![Change::SeeHost { host, seen: Box::new(seen) }]);
         if connected {
             self.mute.remove(&host);
         } else {
             self.mute.insert(host);
         }
+    }
+
+    /// What a host hears of others: those that answer, and those that were heard last so many milliseconds ago.
+    pub fn hear(&mut self, host: HostId, heard: &[HostId], silent: &[(HostId, u64)]) {
+        let now = HearingNow {
+            heard: heard.iter().copied().collect(),
+            silent_ms: silent.iter().copied().collect(),
+        };
+        let seen = self.world.seen[&host].as_ref().clone();
+        let seen = HostSeen { hearing: now.at(self.now), ..seen };
+        self.commit(vec![Change::SeeHost { host, seen: Box::new(seen) }]);
     }
 
     /// A service that shall run, not planned yet.
@@ -311,6 +323,17 @@ impl Lab {
             match wake {
                 Some(at) if at > self.now && at - self.now < 30_000 => self.now = at,
                 _ => return,
+            }
+        }
+        panic!("it never came to rest");
+    }
+
+    /// Plans and agents come to rest, and no time passes.
+    pub fn settle_now(&mut self) {
+        for _ in 0..500 {
+            let planned = self.plan();
+            if !self.obey() && !planned {
+                return;
             }
         }
         panic!("it never came to rest");

@@ -36,6 +36,8 @@ pub(super) enum Trouble {
     Broken(hyper::Error),
     /// It was sent, and nothing came.
     TimedOut,
+    /// It was sent, and the target's host went silent.
+    HostSilent,
     /// The client broke its own body off.
     ClientGone,
     /// The client did not send its body.
@@ -50,10 +52,20 @@ pub(super) async fn exchange(asked: &mut Asked, picked: &Picked) -> Result<Begun
     let (route, target) = (&picked.route, picked.in_flight.target());
     let mut closing = 0;
     loop {
-        let mut line = line(asked, picked).await.map_err(Trouble::Unreachable)?;
+        let silent = || target.health.until_host_is_silent();
+        let mut line = tokio::select! {
+            biased;
+            line = line(asked, picked) => line.map_err(Trouble::Unreachable)?,
+            () = silent() => return Err(Trouble::Unreachable(ConnectError::HostSilent)),
+        };
         target.health.connected();
         let request = asked.request(&route.settings, route.sticky.as_ref());
-        let sent = within(send(&mut line, request), asked.pace(), route.settings.server).await;
+        let sent = within(send(&mut line, request), asked.pace(), route.settings.server);
+        let sent = tokio::select! {
+            biased;
+            sent = sent => sent,
+            () = silent() => return Err(Trouble::HostSilent),
+        };
         let mut error = match sent {
             None => return Err(Trouble::TimedOut),
             Some(Ok(response)) => {

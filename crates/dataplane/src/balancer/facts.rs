@@ -230,5 +230,5 @@ fn target(service: &str) -> Target {
         revision: RevisionNo(1),
         incarnation: 1,
     };
-    Target { unit, address: service.to_owned(), weight: 1, check: None }
+    Target { unit, address: service.to_owned(), host: None, weight: 1, check: None }
 }

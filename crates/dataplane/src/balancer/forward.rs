@@ -121,11 +121,13 @@ fn troubled(
     match trouble {
         Trouble::Unreachable(error) => {
             let is_silent = matches!(error, ConnectError::TimedOut(_));
-            target.health.unreachable(&format!("it {error}"), is_silent);
+            if !matches!(error, ConnectError::HostSilent) {
+                target.health.unreachable(&format!("it {error}"), is_silent);
+            }
             shared.board.renew();
             Ok(())
         }
-        Trouble::Broken(_) if asked.may_repeat() && !asked.was_sent => {
+        Trouble::Broken(_) | Trouble::HostSilent if asked.may_repeat() && !asked.was_sent => {
             asked.was_sent = true;
             Ok(())
         }
@@ -133,6 +135,8 @@ fn troubled(
             tracing::warn!(unit = %target.unit, address = %target.address, %error, "broken");
             Err(Refusal::Broken)
         }
+        // The agent says when it is back; no request has to find out.
+        Trouble::HostSilent => Err(Refusal::TimedOut),
         Trouble::TimedOut => {
             target.health.slow("it did not answer in time");
             Err(Refusal::TimedOut)

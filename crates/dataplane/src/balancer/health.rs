@@ -8,8 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use drover_core::{Checked, HealthCheck};
+use tokio::sync::Notify;
 
 use super::clock::{millis, now_ms};
+
 /// What is known of one target.
 #[derive(Debug, Default)]
 pub(super) struct Health {
@@ -25,6 +27,10 @@ pub(super) struct Health {
     is_down: AtomicBool,
     /// The last thing known is that it could not be connected to.
     is_unreachable: AtomicBool,
+    /// Its host answers nobody here, the agent says.
+    host_is_silent: AtomicBool,
+    /// That it just went so.
+    went_silent: Notify,
 }
 
 /// The first rest; each further failure doubles it.
@@ -48,7 +54,7 @@ impl Health {
     /// With a clock that is only asked when it matters.
     fn is_fit_at(&self, now_ms: impl Fn() -> u64, probation: Duration) -> bool {
         let until = self.rests_until_ms.load(Relaxed);
-        if self.is_down.load(Relaxed) {
+        if self.is_down.load(Relaxed) || self.host_is_silent.load(Relaxed) {
             return false;
         }
         if until == 0 {
@@ -57,6 +63,20 @@ impl Health {
         let now = now_ms();
         let next = now + millis(probation);
         until <= now && self.rests_until_ms.compare_exchange(until, next, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Its host went silent, or answers again.
+    pub(super) fn host_silent(&self, is_silent: bool) {
+        let before = self.host_is_silent.swap(is_silent, Relaxed);
+        if is_silent && !before {
+            self.went_silent.notify_waiters();
+        }
+    }
+
+    /// Until its host goes silent: what is on its way there waits in vain. One that is asked although its host is silent
+    /// already may take the time it takes.
+    pub(super) async fn until_host_is_silent(&self) {
+        self.went_silent.notified().await;
     }
 
     /// Whether it could not be connected to when that was last tried.
@@ -111,6 +131,9 @@ impl Health {
 
     /// Why it gets nothing for now; `None` while it does.
     pub(super) fn ejected(&self) -> Option<String> {
+        if self.host_is_silent.load(Relaxed) {
+            return Some("its host does not answer this one".to_owned());
+        }
         let down = self.checked.lock().unwrap_or_else(PoisonError::into_inner).down.clone();
         let rests = self.rests_until_ms.load(Relaxed) > now_ms();
         let reason = || self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -157,6 +180,17 @@ mod tests {
             health.failed(1, "refused", SILENT_MOST, 10_000);
         }
         assert!(!is_fit(39_999) && is_fit(40_000), "half a minute at most");
+    }
+
+    #[test]
+    fn a_target_on_a_silent_host_waits_for_its_host() {
+        let health = Health::default();
+        let is_fit = || health.is_fit(Duration::from_secs(5));
+        health.host_silent(true);
+        assert!(!is_fit());
+        assert_eq!(health.ejected().as_deref(), Some("its host does not answer this one"));
+        health.host_silent(false);
+        assert!(is_fit() && health.ejected().is_none());
     }
 
     #[test]

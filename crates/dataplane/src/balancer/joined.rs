@@ -75,7 +75,7 @@ mod tests {
     fn target(address: &str) -> Target {
         let slot = Slot::Number(address.parse().unwrap());
         let unit = UnitKey { service: ServiceId(1), slot, revision: RevisionNo(1), incarnation: 1 };
-        Target { unit, address: address.to_owned(), weight: 1, check: None }
+        Target { unit, address: address.to_owned(), host: None, weight: 1, check: None }
     }
 
     fn tell(route: &Route) -> String {

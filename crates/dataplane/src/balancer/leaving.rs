@@ -121,8 +121,13 @@ mod tests {
     }
 
     fn config(serving: &str, draining: &str) -> BalancerConfig {
-        let target =
-            |name| Target { unit: unit(name), address: String::new(), weight: 1, check: None };
+        let target = |name| Target {
+            unit: unit(name),
+            address: String::new(),
+            host: None,
+            weight: 1,
+            check: None,
+        };
         let targets = serving.split_whitespace().map(target).collect();
         let routes = vec![Route { targets, ..Route::default() }];
         let draining = draining.split_whitespace().map(|word| {

@@ -45,6 +45,9 @@ pub(super) enum ConnectError {
     /// Silence.
     #[error("did not take a connection within {0:?}")]
     TimedOut(Duration),
+    /// Its host answers nobody here any more.
+    #[error("is on a host that does not answer this one")]
+    HostSilent,
     /// It hung up at once.
     #[error("hung up at once: {0}")]
     HungUp(#[from] hyper::Error),
@@ -127,10 +130,13 @@ impl Pool {
 
     /// Close what is idle, now and from now on; what is in use ends with its last request.
     pub(super) fn close(&self) {
-        let mut shelf = self.shelf();
-        shelf.is_closed = true;
-        shelf.idle.clear();
-        drop(shelf);
+        self.shelf().is_closed = true;
+        self.forget();
+    }
+
+    /// Close what is idle now.
+    pub(super) fn forget(&self) {
+        self.shelf().idle.clear();
         if let Ok(mut held) = self.two.try_lock() {
             *held = None;
         }

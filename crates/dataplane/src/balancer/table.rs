@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use drover_core::{BalancerConfig, HealthCheck, Hold, Route, Tuning, UnitKey};
+use drover_core::{BalancerConfig, HealthCheck, Hold, Route, Target, Tuning, UnitKey};
 
 use super::board::Board;
 use super::choice::Rotation;
@@ -64,6 +64,15 @@ impl Table {
             next.ports.insert(port, Port { settings, routes });
         }
         next.targets.values().for_each(|target| target.renew(board));
+        let on_silent =
+            |target: &Target| target.host.is_some_and(|host| config.silent.contains(&host));
+        let routes = config.listeners.values().flat_map(|listener| &listener.routes);
+        for target in routes.flat_map(|route| &route.targets) {
+            let key = (target.unit, target.address.clone());
+            if let Some(upstream) = next.targets.get(&key) {
+                upstream.host_silent(on_silent(target));
+            }
+        }
         next
     }
 
@@ -149,7 +158,7 @@ impl Table {
 mod tests {
     use super::super::choice::Asker;
     use super::*;
-    use drover_core::{Listener, RevisionNo, ServiceId, Slot, Target};
+    use drover_core::{Listener, RevisionNo, ServiceId, Slot};
 
     const PORT: u16 = 80;
 
@@ -201,6 +210,7 @@ mod tests {
                 incarnation: 1,
             },
             address: (*address).to_owned(),
+            host: None,
             weight: *weight,
             check: None,
         };

@@ -54,6 +54,14 @@ impl Upstream {
         self.account.store(board.books.account(self.unit.service, self.unit.revision));
     }
 
+    /// Its host went silent, or answers again. What is idle to a silent one would only be found out to be dead.
+    pub(super) fn host_silent(&self, is_silent: bool) {
+        self.health.host_silent(is_silent);
+        if is_silent {
+            self.pool.forget();
+        }
+    }
+
     /// It could not be reached.
     pub(super) fn rest(&self) {
         self.health.unreachable("it could not be connected to", false);

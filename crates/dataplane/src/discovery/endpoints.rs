@@ -1,6 +1,6 @@
 //! Which containers and addresses stand behind a service: the one place that says who is answered with.
 //!
-//! Those that serve; and where none does, one that at least runs, for a client that tries is better off than one that
+//! Those that serve, but not on hosts that are silent just now; and where none does, one that at least runs, for a client that tries is better off than one that
 //! is told there is nobody. Never one that was withdrawn or is down: that would be a connection refused.
 
 use std::collections::BTreeSet;
@@ -80,7 +80,8 @@ impl<'a> Endpoints<'a> {
     fn add_containers(&mut self, facts: &Discovery, service: &'a DiscoveredService, member: &str) {
         let of_member = service.containers.iter().filter(|c| c.member == member);
         for container in of_member.filter(|c| can_answer(facts, service, c)) {
-            let list = if container.serving { &mut self.serving } else { &mut self.unready };
+            let serves = container.serving && !facts.silent.contains(&container.host);
+            let list = if serves { &mut self.serving } else { &mut self.unready };
             list.push((service, container));
         }
     }

@@ -257,6 +257,7 @@ pub fn route(hostname: &str, path: &str, targets: &[&Origin]) -> Route {
     let target = |origin: &&Origin| Target {
         unit: unit(origin),
         address: origin.address.clone(),
+        host: None,
         weight: 1,
         check: None,
     };

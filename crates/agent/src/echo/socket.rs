@@ -14,11 +14,11 @@ use tokio::net::UdpSocket;
 const WAITING: usize = 1 << 20;
 
 /// The socket. It is no UDP socket, but waiting, sending and receiving are the same calls for both.
-pub(super) struct EchoSocket(UdpSocket);
+pub(crate) struct EchoSocket(UdpSocket);
 
 impl EchoSocket {
     /// Open one.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let icmp = Some(ipproto::ICMP);
         let socket = socket_with(AddressFamily::INET, SocketType::RAW, flags, icmp)?;
@@ -29,12 +29,12 @@ impl EchoSocket {
     }
 
     /// Send.
-    pub(super) async fn send(&self, to: Ipv4Addr, message: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send(&self, to: Ipv4Addr, message: &[u8]) -> io::Result<()> {
         self.0.send_to(message, SocketAddrV4::new(to, 0)).await.map(drop)
     }
 
     /// The next packet, IP header and all; its length.
-    pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.recv(buffer).await
     }
 }

@@ -1,9 +1,13 @@
-//! ICMP echo as bytes: requests that say whose they are, and what comes in. Pure.
+//! ICMP echo as bytes: requests that say whose they are, and what comes in. Pure, but for the socket beside.
 //!
 //! A request carries the host it is from and the level it is meant to test, so that whoever hears it can say what arrived,
 //! whatever address it seems to come from.
 
+mod socket;
+
 use std::net::Ipv4Addr;
+
+pub(crate) use socket::EchoSocket;
 
 /// First bytes of every request's data.
 const MAGIC: [u8; 8] = *b"drover/1";
@@ -19,33 +23,35 @@ const TIME_EXCEEDED: u8 = 11;
 const DOES_NOT_FIT: u8 = 4;
 
 /// The smallest packet that is sent, bytes.
-pub(super) const SMALLEST: u32 = 100;
+pub(crate) const SMALLEST: u32 = 100;
 
 /// Which way a request tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
+pub(crate) enum Level {
     /// From host address to host address.
     Underlay,
     /// From gateway to gateway.
     Overlay,
     /// To a container.
     Container,
+    /// None: it asks whether the host is there, again and again.
+    Presence,
 }
 
 /// What a request says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// Which round of probing.
-    pub(super) run: u64,
+    pub(crate) run: u64,
     /// The host that asks.
-    pub(super) host: u64,
+    pub(crate) host: u64,
     /// What it tests.
-    pub(super) level: Level,
+    pub(crate) level: Level,
 }
 
 /// What came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Came {
+pub(crate) enum Came {
     /// Another host's request; bytes of the packet.
     Request(Mark, u32),
     /// The answer to the request with this number.
@@ -55,7 +61,7 @@ pub(super) enum Came {
 }
 
 /// An echo request that makes a packet of so many bytes.
-pub(super) fn request(mark: Mark, number: u16, bytes: u32) -> Vec<u8> {
+pub(crate) fn request(mark: Mark, number: u16, bytes: u32) -> Vec<u8> {
     let bytes = usize::try_from(bytes).unwrap_or_default();
     let mut message = vec![0; bytes.saturating_sub(IP_HEADER).max(ICMP_HEADER + DATA)];
     message[0] = ECHO_REQUEST;
@@ -68,6 +74,7 @@ pub(super) fn request(mark: Mark, number: u16, bytes: u32) -> Vec<u8> {
         Level::Underlay => 1,
         Level::Overlay => 2,
         Level::Container => 3,
+        Level::Presence => 4,
     };
     let sum = checksum(&message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -75,7 +82,7 @@ pub(super) fn request(mark: Mark, number: u16, bytes: u32) -> Vec<u8> {
 }
 
 /// What a packet, IP header and all, means to us; `None` if nothing.
-pub(super) fn read(packet: &[u8]) -> Option<Came> {
+pub(crate) fn read(packet: &[u8]) -> Option<Came> {
     let (source, icmp) = split(packet)?;
     let bytes = u32::try_from(packet.len()).ok()?;
     match *icmp.first()? {
@@ -92,7 +99,7 @@ pub(super) fn read(packet: &[u8]) -> Option<Came> {
 }
 
 /// By what refusals name a run: all that is certain to be quoted in them.
-pub(super) fn identifier(run: u64) -> u16 {
+pub(crate) fn identifier(run: u64) -> u16 {
     let [.., high, low] = run.to_be_bytes();
     u16::from_be_bytes([high, low])
 }
@@ -104,6 +111,7 @@ fn mark(icmp: &[u8]) -> Option<Mark> {
         1 => Level::Underlay,
         2 => Level::Overlay,
         3 => Level::Container,
+        4 => Level::Presence,
         _ => return None,
     };
     let ours = data[..8] == MAGIC;

@@ -1,0 +1,87 @@
+//! How long this host may run what must never run twice: until a while after a server has acknowledged it last, by words
+//! that were sent after its newest orders came.
+
+use std::time::Duration;
+
+use drover_core::LEASE_MS;
+use tokio::time::Instant;
+
+use super::Agent;
+use crate::reconcile::is_leased;
+use crate::view::Lease;
+
+/// What an agent that just started waits for its server: whoever ran before it may have been acknowledged until then.
+const AT_FIRST: Duration = Duration::from_secs(2);
+
+/// How long the lease lasts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term {
+    until: Instant,
+    /// Orders came over this connection: older ones may be about what others run by now.
+    has_orders: bool,
+    /// A server acknowledged this very process.
+    is_proven: bool,
+}
+
+impl Term {
+    pub(super) fn begin(now: Instant) -> Self {
+        Self { until: now + AT_FIRST, has_orders: false, is_proven: false }
+    }
+
+    /// A new connection.
+    pub(super) fn connected(&mut self) {
+        self.has_orders = false;
+    }
+
+    /// Orders came.
+    pub(super) fn ordered(&mut self) {
+        self.has_orders = true;
+    }
+
+    /// The server acknowledged what was sent then.
+    pub(super) fn acknowledged(&mut self, sent_at: Instant) {
+        if self.has_orders {
+            self.until = self.until.max(sent_at + Duration::from_millis(LEASE_MS));
+            self.is_proven = true;
+        }
+    }
+
+    /// What it allows now.
+    pub(super) fn now(self, now: Instant) -> Lease {
+        match (now >= self.until, self.is_proven) {
+            (true, _) => Lease::Over,
+            (false, true) => Lease::Held,
+            (false, false) => Lease::Unproven,
+        }
+    }
+}
+
+impl Agent {
+    /// When it ends, if anything here depends on it.
+    pub(super) fn lease_ends_at(&self) -> Option<Instant> {
+        let depends = self.assignment.templates.values().any(|held| is_leased(&held.template));
+        Some(self.lease.until).filter(|at| depends && *at > Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_lasts_from_what_was_sent_and_not_before_orders_came() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut lease = Term::begin(start);
+        assert_eq!([lease.now(at(1_999)), lease.now(at(2_000))], [Lease::Unproven, Lease::Over]);
+        lease.connected();
+        lease.acknowledged(at(1_000));
+        assert_eq!(lease.now(at(1_999)), Lease::Unproven, "what it is to run may be old");
+        lease.ordered();
+        lease.acknowledged(at(3_000));
+        let end = 3_000 + LEASE_MS;
+        assert_eq!([lease.now(at(end - 1)), lease.now(at(end))], [Lease::Held, Lease::Over]);
+        lease.acknowledged(at(2_000));
+        assert_eq!(lease.now(at(end - 1)), Lease::Held, "one that comes late takes nothing back");
+    }
+}

@@ -1,0 +1,275 @@
+//! `bench host-loss`: a host that loses its power or its cable under load: how soon requests avoid it, and how soon what
+//! it ran serves elsewhere, beside Docker Swarm.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::contender::Contender;
+use super::stage::{Measured, Stage};
+use super::swarm::Swarm;
+use super::table::{Spread, table};
+use super::{BenchError, io};
+use crate::cluster::Cluster;
+use crate::docker::Engine;
+use crate::images;
+use crate::testbed::Testbed;
+use crate::traffic::{Mix, Tally};
+use crate::wait::wait;
+
+/// Containers of the service.
+const SCALE: usize = 6;
+/// Requests for each second.
+const RATE: u32 = 100;
+/// What requests may fail in: the host is gone, and nobody knows yet.
+const BLIND: Duration = Duration::from_secs(2);
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+const COMPOSE: &str = "version: '2'\nservices:\n  web:\n    image: demo/web:v1\n  balancer:\n    image: rancher/lb-service-haproxy\n    ports:\n      - 80:80/tcp\n";
+const RANCHER: &str = "version: '2'\nservices:\n  web:\n    scale: 6\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        - protocol: http\n          source_port: 80\n          target_port: 80\n          service: web\n";
+
+/// Parts of a round.
+const QUIET: &str = "all hosts there";
+const AT_FIRST: &str = "the first 2 s";
+const AFTER: &str = "after that";
+
+/// The command line.
+#[derive(Args, Clone)]
+pub struct Arguments {
+    /// Hosts that are lost, half of them by power, half by cable.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// The same for Docker Swarm, by power; 0 leaves it out.
+    #[arg(long, default_value_t = 3)]
+    swarm_rounds: u32,
+    #[command(flatten)]
+    measured: Measured,
+}
+
+/// Run it.
+pub(super) fn run(arguments: &Arguments) -> Result<(), BenchError> {
+    let all = arguments.clone();
+    arguments.measured.on_hosts(move |stage| on_stage(&all, stage))
+}
+
+fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
+    let program = images::build_program()?;
+    for engine in &stage.engines {
+        images::import_all(engine, &program)?;
+    }
+    let swarm = swarm_rounds(&stage, arguments.swarm_rounds)?;
+    let cluster = stage.start_cluster()?;
+    let mut shop = Shop::open(cluster)?;
+    let mut rounds = Vec::new();
+    for number in 0..arguments.rounds {
+        rounds.push(shop.lose(Way::of(number))?);
+    }
+    print(&rounds, &swarm);
+    Ok(())
+}
+
+/// How a host is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Power,
+    Cable,
+}
+
+impl Way {
+    fn of(number: u32) -> Self {
+        if number.is_multiple_of(2) { Self::Power } else { Self::Cable }
+    }
+
+    fn lose(self, bed: &Testbed, host: u8) -> Result<(), BenchError> {
+        match self {
+            Self::Power => Ok(bed.kill(host)?),
+            Self::Cable => Ok(bed.pull_cable(host)?),
+        }
+    }
+}
+
+/// What one loss came to.
+struct Round {
+    way: Way,
+    /// Containers that the host had.
+    lost: usize,
+    /// Until as many run elsewhere, by Docker.
+    running: Duration,
+    /// Until all of them answer through a balancer.
+    serving: Duration,
+    tally: Tally,
+}
+
+struct Shop {
+    cluster: Cluster,
+    folder: tempfile::TempDir,
+}
+
+impl Shop {
+    fn open(cluster: Cluster) -> Result<Self, BenchError> {
+        let folder = tempfile::tempdir().map_err(io("make a folder for compose files"))?;
+        for (name, text) in [("docker-compose.yml", COMPOSE), ("rancher-compose.yml", RANCHER)] {
+            std::fs::write(folder.path().join(name), text).map_err(io(format!("write {name}")))?;
+        }
+        let done = cluster.run(folder.path(), &["--project-name", "shop", "up", "-d"])?;
+        if !done.status.success() {
+            return Err(stuck(String::from_utf8_lossy(&done.stderr).into_owned()));
+        }
+        Ok(Self { cluster, folder })
+    }
+
+    /// Lose a host that runs most, under load by way of another one, and have it back.
+    fn lose(&mut self, way: Way) -> Result<Round, BenchError> {
+        let front = self.front()?;
+        let hosts = self.cluster.host_numbers();
+        let count = |host: u8| self.on(&|h| h == host);
+        let victim = hosts.iter().copied().filter(|host| *host != front).max_by_key(|h| count(*h));
+        let Some(victim) = victim else { return Err(stuck("there is but one host".to_owned())) };
+        let lost = count(victim);
+        let place = self.cluster.port(front, 80);
+        let ear = SocketAddr::from((self.cluster.bed.server, 0));
+        let mix = Mix::start(vec![place], RATE, ear, QUIET).map_err(io("start the load"))?;
+        std::thread::sleep(BLIND);
+
+        let began = Instant::now();
+        way.lose(&self.cluster.bed, victim)?;
+        mix.begin(AT_FIRST);
+        std::thread::sleep(BLIND.saturating_sub(began.elapsed()));
+        mix.begin(AFTER);
+        mix.look();
+        let elsewhere = || self.on(&|host| host != victim) >= SCALE;
+        until("containers to run elsewhere", elsewhere)?;
+        let running = began.elapsed();
+        until("all to answer", || mix.seen().who().len() >= SCALE)?;
+        let serving = began.elapsed();
+        std::thread::sleep(BLIND);
+        let tally = mix.finish().map_err(io("carry the load to its end"))?;
+        self.bring_back(way, victim)?;
+        println!(
+            "{way:?}: {lost} containers run elsewhere after {:.2} s, serve after {:.2} s",
+            running.as_secs_f64(),
+            serving.as_secs_f64()
+        );
+        Ok(Round { way, lost, running, serving, tally })
+    }
+
+    fn bring_back(&mut self, way: Way, victim: u8) -> Result<(), BenchError> {
+        match way {
+            Way::Power => {
+                self.cluster.stop_agent(victim, crate::cluster::Ending::Crash).ok();
+                self.cluster.bed.boot(victim)?;
+                self.cluster.start_agent(victim)?;
+            }
+            Way::Cable => self.cluster.bed.plug_cable(victim)?,
+        }
+        self.cluster.wait_for_hosts()?;
+        until("what was replaced to be gone", || self.on(&|_| true) == SCALE)?;
+        // Spread again: half of what runs goes to the host that came back.
+        for scale in ["web=3", "web=6"] {
+            let words = ["--project-name", "shop", "scale", scale];
+            self.cluster.run(self.folder.path(), &words)?;
+        }
+        until("all to run again", || self.on(&|_| true) == SCALE)
+    }
+
+    /// A host whose balancer answers.
+    fn front(&self) -> Result<u8, BenchError> {
+        let mut found = None;
+        until("a balancer to answer", || {
+            let hosts = self.cluster.host_numbers().into_iter();
+            found = { hosts }.find(|host| crate::load::ask(self.cluster.port(*host, 80)).is_ok());
+            found.is_some()
+        })?;
+        found.ok_or_else(|| stuck("no balancer answers".to_owned()))
+    }
+
+    /// Containers of the service that run on hosts of a kind.
+    fn on(&self, is_meant: &dyn Fn(u8) -> bool) -> usize {
+        let hosts = self.cluster.host_numbers().into_iter().filter(|host| is_meant(*host));
+        hosts.map(|host| running(&self.cluster.engine(host), "demo/web")).sum()
+    }
+}
+
+/// Until as many containers run on the others, for each round.
+fn swarm_rounds(stage: &Stage, rounds: u32) -> Result<Vec<f64>, BenchError> {
+    let mut took = Vec::new();
+    if rounds == 0 {
+        return Ok(took);
+    }
+    let mut swarm = Swarm::new(&stage.bed, &stage.engines)?;
+    let run = |engines: &[Engine]| engines.iter().map(|e| running(e, "demo/sleep")).sum::<usize>();
+    let (victim, engine) = (stage.bed.hosts[2].number, &stage.engines[2]);
+    for _ in 0..rounds {
+        swarm.deploy(SCALE)?;
+        until("Swarm to run it", || run(&stage.engines) == SCALE && running(engine, "demo") > 0)?;
+        let began = Instant::now();
+        stage.bed.kill(victim)?;
+        until("Swarm to replace them", || run(&stage.engines[..2]) >= SCALE)?;
+        took.push(began.elapsed().as_secs_f64());
+        println!("Docker Swarm: run elsewhere after {:.2} s", began.elapsed().as_secs_f64());
+        stage.bed.boot(victim)?;
+        swarm.remove()?;
+        until("Swarm to remove it", || run(&stage.engines) == 0)?;
+        until("Swarm's node to be back", || swarm.is_whole(stage.engines.len()))?;
+    }
+    Swarm::leave(&stage.bed, &stage.engines)?;
+    Ok(took)
+}
+
+/// Running containers of an engine whose image's name has this in it; none where the engine is away.
+fn running(engine: &Engine, image: &str) -> usize {
+    let containers = engine.containers().unwrap_or_default();
+    containers.iter().filter(|c| c.state == "running" && c.image.contains(image)).count()
+}
+
+fn print(rounds: &[Round], swarm: &[f64]) {
+    let head = ["host lost by", "rounds", "run elsewhere, s", "serve elsewhere, s"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for way in [Way::Power, Way::Cable] {
+        let own: Vec<&Round> = rounds.iter().filter(|round| round.way == way).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let spread = |of: fn(&Round) -> Duration| {
+            Spread::of(own.iter().map(|round| of(round).as_secs_f64())).to_string()
+        };
+        let name = format!("{way:?}").to_lowercase();
+        let (ran, served) = (spread(|round| round.running), spread(|round| round.serving));
+        rows.push(vec![name, own.len().to_string(), ran, served]);
+    }
+    if !swarm.is_empty() {
+        let took = Spread::of(swarm.iter().copied()).to_string();
+        let who = "power, Docker Swarm".to_owned();
+        rows.push(vec![who, swarm.len().to_string(), took, "–".to_owned()]);
+    }
+    println!("\nLeast / middle / greatest:\n\n{}", table(&rows));
+    let head = ["requests begun in", "sent", "failed"].map(str::to_owned).to_vec();
+    let mut rows = vec![head];
+    for part in [QUIET, AT_FIRST, AFTER] {
+        let all = rounds.iter().flat_map(|round| &round.tally.phases).filter(|p| p.name == part);
+        let sums = all.fold((0, 0), |(sent, failed), p| (sent + p.requests(), failed + p.failed));
+        rows.push(vec![part.to_owned(), sums.0.to_string(), sums.1.to_string()]);
+    }
+    println!("{}", table(&rows));
+    let lost: usize = rounds.iter().map(|round| round.lost).sum();
+    println!("{lost} containers were lost with their hosts.");
+    let causes: std::collections::BTreeSet<_> =
+        rounds.iter().flat_map(|round| round.tally.causes()).collect();
+    for cause in causes {
+        println!("- {cause}");
+    }
+}
+
+fn until(what: &str, is_so: impl FnMut() -> bool) -> Result<(), BenchError> {
+    if wait(PATIENCE, is_so) {
+        Ok(())
+    } else {
+        Err(stuck(format!("in vain it was waited for {what}")))
+    }
+}
+
+fn stuck(what: String) -> BenchError {
+    BenchError::Stuck { who: "host-loss", what }
+}
