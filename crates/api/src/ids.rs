@@ -16,6 +16,7 @@ pub enum Kind {
     ServiceConsumeMap,
     ServiceExposeMap,
     ServiceLog,
+    ServiceRevision,
     Stack,
     VolumeTemplate,
 }
@@ -34,6 +35,7 @@ impl Kind {
             Self::ServiceConsumeMap => "scm",
             Self::ServiceExposeMap => "sem",
             Self::ServiceLog => "sl",
+            Self::ServiceRevision => "sr",
             Self::Stack => "st",
             Self::VolumeTemplate => "vt",
         }

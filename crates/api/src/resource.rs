@@ -24,6 +24,7 @@ pub(crate) mod service;
 pub(crate) mod service_consume_map;
 pub(crate) mod service_expose_map;
 pub(crate) mod service_log;
+pub(crate) mod service_revision;
 pub(crate) mod setting;
 pub(crate) mod stack;
 pub(crate) mod volume_template;

@@ -15,7 +15,7 @@ use crate::query::Query;
 use crate::resource::{
     Resource, api_key, certificate, container, empty, host, project, project_template, pull_task,
     registration_token, registry, registry_credential, service, service_consume_map,
-    service_expose_map, service_log, setting, stack, volume_template,
+    service_expose_map, service_log, service_revision, setting, stack, volume_template,
 };
 use crate::schema::{self, Schema};
 use crate::transform::transform;
@@ -29,6 +29,7 @@ static TABLE: &[&dyn Resource] = &[
     &service::EXTERNALS,
     &service_consume_map::ServiceConsumeMaps,
     &service_log::ServiceLogs,
+    &service_revision::ServiceRevisions,
     &service_expose_map::ServiceExposeMaps,
     &container::CONTAINERS,
     &container::INSTANCES,

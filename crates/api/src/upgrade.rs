@@ -35,7 +35,7 @@ pub(crate) fn start(
 ) -> Result<Vec<Change>, ApiError> {
     let in_service = body.inner("inServiceStrategy")?;
     match (in_service, body.inner("toServiceStrategy")?) {
-        (Some(strategy), _) => in_place(ctx, service, strategy),
+        (Some(strategy), _) => in_place(ctx, service, strategy, body.word("reason")?),
         (None, Some(strategy)) => between::start(ctx, service, strategy),
         (None, None) => Err(ApiError::missing("inServiceStrategy")),
     }
@@ -45,6 +45,7 @@ fn in_place(
     ctx: &Context<'_>,
     service: &Service,
     strategy: Body<'_>,
+    reason: Option<String>,
 ) -> Result<Vec<Change>, ApiError> {
     let mut begun = between::finish_others(ctx.world, &[service.id])?;
     // What that ends may have changed the service's links and rules.
@@ -53,19 +54,63 @@ fn in_place(
     let held = ctx.world.current_template(service).cloned().unwrap_or_default();
     let template = next::template(service, &held, strategy)?;
     next::check(ctx, service, &held, &template)?;
-    let defaults = service.upgrade_defaults;
-    let (from, to) = (service.current, newest(ctx.world, service).next());
-    let start_first = strategy.flag("startFirst")?.or(defaults.start_first).unwrap_or(false);
-    let upgrade = Upgrade {
-        ledger: 0, // counted from when it is applied
+    let to = newest(ctx.world, service).next();
+    let upgrade = course(ctx, service, strategy, to, &template)?;
+    begun.extend(restarted(ctx, service, &template));
+    begun.push(Change::AddRevision(Box::new(Revision {
         service: service.id,
-        course: Course::InService { from, to, start_first },
-        batch_size: strategy.count("batchSize", 1)?.or(defaults.batch_size).unwrap_or(1),
-        interval_ms: strategy.millis("intervalMillis", 0)?.or(defaults.interval_ms).unwrap_or(2000),
-        phase: UpgradePhase::Upgrading,
-        started_at: ctx.now,
+        number: to,
+        template: Arc::new(template),
+        pins: BTreeMap::new(),
         by: ctx.caller.access.clone(),
+        reason: reason.unwrap_or_default(),
+        created_at: ctx.now,
+    })));
+    begun.push(Change::StartUpgrade(upgrade));
+    Ok(begun)
+}
+
+/// Begin an upgrade to a revision that there was: the same configuration, and the very images it had.
+pub(crate) fn back_to(
+    ctx: &Context<'_>,
+    service: &Service,
+    to: RevisionNo,
+    strategy: Body<'_>,
+) -> Result<Vec<Change>, ApiError> {
+    let refuse = |why: String| ApiError::on(Code::InvalidOption, "toRevision", why);
+    let name = &service.name;
+    let Some(revision) = ctx.world.revision_of(service.id, to) else {
+        let (newest, now) = (newest(ctx.world, service), service.current);
+        return Err(refuse(format!(
+            "{name} has no revision {to}: it has 1 to {newest}, and runs {now}"
+        )));
     };
+    if ctx.world.upgrade(service.id).is_some() {
+        return Err(refuse(format!(
+            "an upgrade of {name} is in progress or waits for a decision: finishupgrade keeps the new version, \
+             rollback without a revision returns to the old one; then any revision can be gone to"
+        )));
+    }
+    if to == service.current {
+        return Err(refuse(format!("{name} runs revision {to} already")));
+    }
+    let mut begun = between::finish_others(ctx.world, &[service.id])?;
+    let upgrade = course(ctx, service, strategy, to, &revision.template)?;
+    begun.extend(restarted(ctx, service, &revision.template));
+    begun.push(Change::StartUpgrade(upgrade));
+    Ok(begun)
+}
+
+/// The upgrade to a revision, at the pace that was asked for or that the service has; refused if its first unit has no place.
+fn course(
+    ctx: &Context<'_>,
+    service: &Service,
+    strategy: Body<'_>,
+    to: RevisionNo,
+    template: &Template,
+) -> Result<Upgrade, ApiError> {
+    let defaults = service.upgrade_defaults;
+    let start_first = strategy.flag("startFirst")?.or(defaults.start_first).unwrap_or(false);
     if service.retain_ip && start_first {
         let why = format!(
             "{} keeps the addresses of its containers (retainIp), so that old and new can't run side by \
@@ -74,10 +119,18 @@ fn in_place(
         );
         return Err(ApiError::on(Code::InvalidOption, "startFirst", why));
     }
-    admit_upgrade(ctx.world, service.id, &template, start_first)
+    admit_upgrade(ctx.world, service.id, template, start_first)
         .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?;
-    begun.extend(changes(ctx, service, to, template, upgrade));
-    Ok(begun)
+    Ok(Upgrade {
+        ledger: 0, // counted from when it is applied
+        service: service.id,
+        course: Course::InService { from: service.current, to, start_first },
+        batch_size: strategy.count("batchSize", 1)?.or(defaults.batch_size).unwrap_or(1),
+        interval_ms: strategy.millis("intervalMillis", 0)?.or(defaults.interval_ms).unwrap_or(2000),
+        phase: UpgradePhase::Upgrading,
+        started_at: ctx.now,
+        by: ctx.caller.access.clone(),
+    })
 }
 
 /// `upgrade` as a service shows it: null without one, else what was asked for and what it was before.
@@ -144,30 +197,12 @@ fn newest(world: &World, service: &Service) -> RevisionNo {
     world.revisions(service.id).next_back().map_or(service.current, |revision| revision.number)
 }
 
-fn changes(
-    ctx: &Context<'_>,
-    service: &Service,
-    number: RevisionNo,
-    template: Template,
-    upgrade: Upgrade,
-) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let picked_ports = keep_and_pick(ctx.world, service, &template);
-    // An upgrade ends running, whatever it began from: clients wait for `upgraded`.
+/// The service as it is with an upgrade to this template: it ends running, whatever it began from, for clients wait for
+/// `upgraded`; and what is picked for it is picked.
+fn restarted(ctx: &Context<'_>, service: &Service, template: &Template) -> Option<Change> {
+    let picked_ports = keep_and_pick(ctx.world, service, template);
     let edited = Service { wanted: Wanted::Active, picked_ports, ..service.clone() };
-    if edited != *service {
-        changes.push(Change::PutService(Box::new(edited)));
-    }
-    changes.push(Change::AddRevision(Box::new(Revision {
-        service: service.id,
-        number,
-        template: Arc::new(template),
-        pins: BTreeMap::new(),
-        by: ctx.caller.access.clone(),
-        created_at: ctx.now,
-    })));
-    changes.push(Change::StartUpgrade(upgrade));
-    changes
+    (edited != *service).then(|| Change::PutService(Box::new(edited)))
 }
 
 /// Picks for the new template, and all older ones: a rollback needs them again.

@@ -17,7 +17,7 @@ pub use host::{Evacuate, HostCommand, Hosts};
 pub use network::{EncryptionCommand, NetworkCommand};
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
 pub(crate) use stack::parse_scale;
-pub use stack::{Logs, Pull, Restart, Rm, Scale, Selected, Up};
+pub use stack::{Diff, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up};
 pub use token::{KeyCommand, Named, TokenCommand};
 pub use upgrade::{Between, Upgrade, UpgradeCommand};
 
@@ -54,6 +54,16 @@ pub enum Command {
     Logs(Logs),
     /// Move the load from one service to another; with `status`, show how upgrades go
     Upgrade(Upgrade),
+    /// List the revisions of services: what they ran, since when, who made it and why
+    History(Selected),
+    /// Say what differs between two revisions of a service
+    #[command(
+        after_help = "Examples:\n  drover diff web 3      what runs now beside revision 3\n  drover diff web 3 4"
+    )]
+    Diff(Diff),
+    /// Go back to a revision of a service: the same configuration, the very images it had
+    #[command(after_help = ROLLBACK_EXAMPLES)]
+    Rollback(Rollback),
     /// Look at hosts and take them in or out of use
     #[command(subcommand)]
     Host(HostCommand),
@@ -81,6 +91,15 @@ const UP_EXAMPLES: &str = "Examples:
 
 Exit status: 0 done, 1 failed, 2 usage, 3 timed out waiting. Ctrl-C leaves the
 server working; the same command again goes on watching.";
+
+const ROLLBACK_EXAMPLES: &str = "Examples:
+  drover history web                     which revisions there are
+  drover rollback web --to 3             the containers it replaces are kept, stopped, until you decide
+  drover rollback web --to 3 -c          the same, and confirmed when it is done
+  drover rollback web                    undo the upgrade that was not confirmed yet
+
+A tag that moved since changes nothing: revisions keep the digests of their images. A host that has the image needs no
+registry.";
 
 impl Command {
     /// Take over what was written before the command, where nothing was written after it.
@@ -113,6 +132,9 @@ impl Command {
             Self::Pull(pull) => Some(&mut pull.selected.common),
             Self::Logs(logs) => Some(&mut logs.selected.common),
             Self::Upgrade(upgrade) => Some(upgrade.common_mut()),
+            Self::History(s) => Some(&mut s.common),
+            Self::Diff(diff) => Some(&mut diff.common),
+            Self::Rollback(rollback) => Some(&mut rollback.common),
             Self::Host(_)
             | Self::Network(_)
             | Self::Certificate(_)
@@ -139,7 +161,10 @@ impl Command {
             | Self::Pull(_)
             | Self::Ps(_)
             | Self::Logs(_)
-            | Self::Upgrade(_) => None,
+            | Self::Upgrade(_)
+            | Self::History(_)
+            | Self::Diff(_)
+            | Self::Rollback(_) => None,
         }
     }
 }

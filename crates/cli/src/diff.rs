@@ -37,6 +37,17 @@ pub(crate) enum Sidekick {
     Removed,
 }
 
+impl Sidekick {
+    /// In words.
+    pub(crate) fn words(&self, name: &str) -> String {
+        match self {
+            Self::Changed(what) => format!("sidekick {name}: {}", what.join(", ")),
+            Self::Added => format!("sidekick {name}: new"),
+            Self::Removed => format!("sidekick {name}: gone"),
+        }
+    }
+}
+
 impl Difference {
     /// Whether containers must be replaced to remove the difference.
     pub(crate) fn needs_upgrade(&self) -> bool {
@@ -51,12 +62,29 @@ impl Difference {
         }
         for (name, sidekick) in &self.sidekicks {
             parts.push(match sidekick {
-                Sidekick::Changed(what) => format!("sidekick {name}: {}", what.join(", ")),
-                Sidekick::Added => format!("sidekick {name}: new"),
                 Sidekick::Removed => format!("sidekick {name}: not in the files"),
+                Sidekick::Changed(_) | Sidekick::Added => sidekick.words(name),
             });
         }
         parts.join("; ")
+    }
+
+    /// Take in what differs between the containers of two units.
+    fn compare(&mut self, ours: &Template, theirs: &Template) {
+        let (ours, theirs) = (plain(ours), plain(theirs));
+        self.primary = members(&ours.primary, &theirs.primary);
+        let names: BTreeSet<&String> =
+            ours.sidekicks.keys().chain(theirs.sidekicks.keys()).collect();
+        for name in names {
+            let differs = match (ours.sidekicks.get(name), theirs.sidekicks.get(name)) {
+                (Some(ours), Some(theirs)) => {
+                    Some(members(ours, theirs)).filter(|w| !w.is_empty()).map(Sidekick::Changed)
+                }
+                (Some(_), None) => Some(Sidekick::Added),
+                (None, _) => Some(Sidekick::Removed),
+            };
+            self.sidekicks.extend(differs.map(|differs| (name.clone(), differs)));
+        }
     }
 
     /// What a PUT changes, in the words of the files.
@@ -77,20 +105,15 @@ pub(crate) fn compare(
         // An alias or an external service has nothing to replace.
         return Ok(difference);
     }
-    let (ours, theirs) = (plain(&normal(ours)?), plain(&theirs.template()?));
-    difference.primary = members(&ours.primary, &theirs.primary);
-    let names: BTreeSet<&String> = ours.sidekicks.keys().chain(theirs.sidekicks.keys()).collect();
-    for name in names {
-        let differs = match (ours.sidekicks.get(name), theirs.sidekicks.get(name)) {
-            (Some(ours), Some(theirs)) => {
-                Some(members(ours, theirs)).filter(|w| !w.is_empty()).map(Sidekick::Changed)
-            }
-            (Some(_), None) => Some(Sidekick::Added),
-            (None, _) => Some(Sidekick::Removed),
-        };
-        difference.sidekicks.extend(differs.map(|differs| (name.clone(), differs)));
-    }
+    difference.compare(&normal(ours)?, &theirs.template()?);
     Ok(difference)
+}
+
+/// Compare what two revisions of a service ran: what became different from `old` to `new`.
+pub(crate) fn between(old: &Template, new: &Template) -> Difference {
+    let mut difference = Difference::default();
+    difference.compare(new, old);
+    difference
 }
 
 /// The balancer's rules with targets by id. A target that isn't there (yet) gets an id that nothing has.

@@ -16,6 +16,7 @@ mod client;
 mod diff;
 mod evacuate;
 mod failure;
+mod history;
 mod lifecycle;
 mod logs;
 mod network;
@@ -102,6 +103,9 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
             // Without either there is nothing to parse.
             (None, None) => Ok(()),
         },
+        Command::History(options) => history::history(options, program, to).await,
+        Command::Diff(options) => history::diff(options, program, to).await,
+        Command::Rollback(options) => up::rollback_one(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
         Command::Network(command) => network::network(command, to).await,

@@ -10,7 +10,7 @@ use crate::args::Selected;
 use crate::failure::Failure;
 use crate::progress::Reporter;
 use crate::session::Session;
-use crate::table::{ago, print};
+use crate::table::{ago, now_ms, print};
 use crate::wire::{ServiceView, number, text};
 
 const COLUMNS: [&str; 8] =
@@ -32,9 +32,7 @@ pub(crate) async fn ps(
     if options.common.output.json {
         return print_json(&rows);
     }
-    let now_ms = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    let now_ms = now_ms();
     let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now_ms)).collect();
     print(&COLUMNS, &cells)
 }

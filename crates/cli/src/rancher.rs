@@ -310,6 +310,7 @@ impl From<RancherUp> for Up {
             force_upgrade: up.force_upgrade,
             confirm_upgrade: up.confirm_upgrade,
             rollback: up.rollback,
+            reason: None,
             pull: up.pull,
             batch_size: Some(up.batch_size),
             interval: Some(up.interval),

@@ -35,6 +35,12 @@ pub(crate) fn print(columns: &[&str], rows: &[Vec<String>]) -> Result<(), Failur
     }
 }
 
+/// Now, in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// How long ago, in the largest unit that is full.
 pub(crate) fn ago(now_ms: u64, at_ms: u64) -> String {
     let seconds = now_ms.saturating_sub(at_ms) / 1000;

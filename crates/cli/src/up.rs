@@ -26,6 +26,7 @@ use crate::session::{Session, list, members, view_of};
 use crate::wire::ServiceView;
 pub(crate) use apply::make_one;
 use decide::{Asked, Decision, decide};
+pub(crate) use rollback::rollback_one;
 use targets::Targets;
 
 /// Everything that is known before the first change.

@@ -187,6 +187,9 @@ pub struct Revision {
     pub pins: BTreeMap<String, String>,
     /// Who made it: an access key, or what of Drover.
     pub by: String,
+    /// Why, in the words of whoever did; empty if nothing was said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     /// When.
     pub created_at: Time,
 }

@@ -118,6 +118,7 @@ fn rows() {
             template: template(),
             pins: BTreeMap::from([("app:v2".into(), "sha256:1".into())]),
             by: "KEY".into(),
+            reason: "a fix".into(),
             created_at: at,
         },
     );

@@ -78,6 +78,7 @@ pub(crate) fn revision(service: ServiceId) -> Change {
         template: Arc::new(Template { primary, ..Template::default() }),
         pins: BTreeMap::new(),
         by: "test".into(),
+        reason: String::new(),
         created_at: Time(0),
     }))
 }

@@ -123,6 +123,7 @@ fn revision(service: ServiceId, number: RevisionNo, template: Template, now: Tim
         template: Arc::new(template),
         pins: BTreeMap::new(),
         by: "user".to_owned(),
+        reason: String::new(),
         created_at: now,
     }))
 }

@@ -161,6 +161,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         template: Arc::new(Template { primary, sidekicks: BTreeMap::new() }),
         pins: BTreeMap::new(),
         by: "k".into(),
+        reason: String::new(),
         created_at: NOW,
     };
     vec![

@@ -9,7 +9,9 @@ mod loops;
 mod render;
 
 pub(crate) use create::{check_names, check_placement};
-use drover_core::{Change, Restart, Service, ServiceId, ServiceKind, UpgradePhase, Wanted};
+use drover_core::{
+    Change, Restart, RevisionNo, Service, ServiceId, ServiceKind, UpgradePhase, Wanted,
+};
 pub(super) use render::health;
 use serde_json::Value;
 
@@ -60,7 +62,7 @@ pub(super) const ACTIONS: &[(&str, &str, &str)] = &[
     ("remove", "", "service"),
     ("removeservicelink", "addRemoveServiceLinkInput", "service"),
     ("restart", "serviceRestart", "service"),
-    ("rollback", "", "service"),
+    ("rollback", "serviceRollback", "service"),
     ("setservicelinks", "setServiceLinksInput", "service"),
     ("update", "", "service"),
     ("upgrade", "serviceUpgrade", "service"),
@@ -72,6 +74,7 @@ pub(super) const LINKS: &[Link] = &[
     Link::Children { name: "consumedbyservices", plural: "services", field: "linkedServices" },
     Link::Listed { name: "consumedservices", plural: "services", field: "linkedServices" },
     Link::Children { name: "instances", plural: "containers", field: "serviceIds" },
+    Link::Children { name: "revisions", plural: "serviceRevisions", field: "serviceId" },
     Link::Children { name: "serviceLogs", plural: "serviceLogs", field: "serviceId" },
     Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
 ];
@@ -176,8 +179,11 @@ impl Resource for Services {
             "continueupgrade" => to(UpgradePhase::Upgrading),
             "finishupgrade" => to(UpgradePhase::Finishing),
             // Listed on a plain active service too, where there is nothing to roll back: see the table of states.
-            "rollback" if ctx.world.upgrade(held.id).is_none() => Vec::new(),
-            "rollback" => to(UpgradePhase::RollingBack),
+            "rollback" => match (body.count("toRevision", 1)?, ctx.world.upgrade(held.id)) {
+                (Some(number), _) => upgrade::back_to(ctx, held, RevisionNo(number), body)?,
+                (None, None) => Vec::new(),
+                (None, Some(_)) => to(UpgradePhase::RollingBack),
+            },
             _ => Vec::new(),
         };
         Ok(Outcome::render(changes, plural(held.kind), Kind::Service.id(held.id.0), 202))

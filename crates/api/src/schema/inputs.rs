@@ -91,10 +91,20 @@ pub(crate) static ALL: &[Schema] = &[
     ),
     part("serviceRestart", &[&[Field::cr("rollingRestartStrategy", "rollingRestartStrategy")]]),
     part(
+        "serviceRollback",
+        &[&[
+            Field::cr("toRevision", "int").min(1),
+            Field::cr("batchSize", "int").min(1),
+            Field::cr("intervalMillis", "int"),
+            Field::cr("startFirst", "boolean"),
+        ]],
+    ),
+    part(
         "serviceUpgrade",
         &[&[
             Field::cr("inServiceStrategy", "inServiceUpgradeStrategy"),
             Field::cr("toServiceStrategy", "toServiceUpgradeStrategy"),
+            Field::cr("reason", "string"),
         ]],
     ),
     part("setProjectMembersInput", &[&[Field::cr("members", "array[projectMember]")]]),

@@ -33,6 +33,9 @@ pub struct Up {
     /// Pull images on every host before anything is replaced
     #[arg(long)]
     pub pull: bool,
+    /// Why, for `history`; said of every revision that this makes
+    #[arg(long, value_name = "TEXT", requires = "upgrade")]
+    pub reason: Option<String>,
     /// Units replaced at a time; 0 leaves it to the server [default: 2, or what the files say]
     #[arg(long, value_name = "UNITS")]
     pub batch_size: Option<u32>,
@@ -51,6 +54,43 @@ pub struct Up {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub selected: Selected,
+}
+
+/// `diff`.
+#[derive(Args, Clone, Debug)]
+pub struct Diff {
+    /// Service
+    pub service: String,
+    /// Revision, as `history` numbers them
+    pub from: u32,
+    /// Another one [default: the one that runs]
+    pub to: Option<u32>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+}
+
+/// `rollback`.
+#[derive(Args, Clone, Debug)]
+pub struct Rollback {
+    /// Service
+    pub service: String,
+    /// Revision to go back to, however long ago, as `history` numbers them; without it, the upgrade that was not confirmed
+    /// yet is undone
+    #[arg(long, value_name = "REVISION")]
+    pub to: Option<u32>,
+    /// Confirm it when it is done: remove the containers that it replaced
+    #[arg(short, long, requires = "to")]
+    pub confirm_upgrade: bool,
+    /// Units replaced at a time [default: what the service has, or 1]
+    #[arg(long, value_name = "UNITS", requires = "to", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_size: Option<u32>,
+    /// Milliseconds between batches [default: what the service has, or 2000]
+    #[arg(long, value_name = "MS", requires = "to")]
+    pub interval: Option<u64>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
 }
 
 /// `restart`.

@@ -1,13 +1,17 @@
-//! `up --rollback`: back to the containers from before the upgrade.
+//! `up --rollback` and `rollback`: back to the containers from before the upgrade, or to any revision there was.
 //!
 //! Rancher's client failed at the first service that had nothing to roll back, so that it could not be used on a
 //! whole stack. Here those are passed over, and only if there is none at all it is a failure.
 
+use crate::Program;
+use crate::args::Rollback;
 use crate::client::nothing;
 use crate::failure::Failure;
+use crate::history::rollback_body;
+use crate::progress::Reporter;
 use crate::session::Session;
 use crate::status::tell_requests;
-use crate::step::ROLLBACK;
+use crate::step::{FINISH, ROLLBACK};
 use crate::wait::{Goal, Wanted};
 use crate::wire::ServiceView;
 
@@ -41,6 +45,32 @@ pub(super) async fn rollback(session: &Session<'_>, names: &[String]) -> Result<
     let names: Vec<String> = wanted.iter().map(|wanted| wanted.name.clone()).collect();
     session.wait(wanted).await?;
     tell_requests(session, &names).await
+}
+
+/// `rollback SERVICE`: to a revision, or out of the upgrade that was not confirmed.
+pub(crate) async fn rollback_one(
+    options: &Rollback,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let session = Session::begin(&options.common, program, reporter).await?;
+    let names = std::slice::from_ref(&options.service);
+    let Some(to) = options.to else { return rollback(&session, names).await };
+    session.stack()?;
+    let views = session.selected(names).await?;
+    let Some(view) = views.first() else { return Ok(()) };
+    let is_on_its_way = view.whole["upgrade"]["toRevision"] == to
+        && matches!(view.state.as_str(), "upgrading" | "upgraded");
+    if !is_on_its_way {
+        let body = rollback_body(to, options.batch_size, options.interval);
+        ROLLBACK.take(&session, view, &format!("to revision {to}"), &body).await?;
+    }
+    session.wait(vec![Wanted::new(view, Goal::Upgraded)]).await?;
+    if options.confirm_upgrade {
+        FINISH.take(&session, view, "", &nothing()).await?;
+        session.wait(vec![Wanted::new(view, Goal::Finished)]).await?;
+    }
+    tell_requests(&session, names).await
 }
 
 fn way(view: &ServiceView) -> Way {

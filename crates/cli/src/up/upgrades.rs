@@ -63,7 +63,10 @@ impl Plan {
         for (spec, held) in self.held().filter(|(_, held)| is_in_wave(held)) {
             let Some(replace) = &held.decision.replace else { continue };
             let what = if replace.what.is_empty() { "as asked" } else { &replace.what };
-            let body = body::upgrade(spec, replace, options.batch_size, options.interval);
+            let mut body = body::upgrade(spec, replace, options.batch_size, options.interval);
+            if let Some(reason) = &options.reason {
+                body["reason"] = reason.as_str().into();
+            }
             if let Err(failure) = UPGRADE.take(session, &held.view, what, &body).await {
                 let begun: Vec<String> = wanted.into_iter().map(|wanted| wanted.name).collect();
                 return Err(also_say(failure, "Begun before that, and going on", &begun));

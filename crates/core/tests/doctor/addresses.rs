@@ -64,6 +64,7 @@ fn with_web(known: &str) -> (Ward, UnitKey) {
         template: Arc::default(),
         pins: BTreeMap::new(),
         by: String::new(),
+        reason: String::new(),
         created_at: Time(0),
     };
     let key: UnitKey = "12/1/1/1".parse().unwrap();

@@ -156,6 +156,7 @@ impl Lab {
             template: Arc::new(Template { primary, ..Template::default() }),
             pins: BTreeMap::new(),
             by: "test".into(),
+            reason: String::new(),
             created_at: self.now,
         }))
     }

@@ -138,6 +138,7 @@ impl Cluster {
             template: Arc::new(template),
             pins: BTreeMap::new(),
             by: "test".to_owned(),
+            reason: String::new(),
             created_at: drover_core::Time(0),
         };
         self.world.revisions.insert((service.id, RevisionNo(1)), Arc::new(revision));

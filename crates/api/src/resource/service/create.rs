@@ -43,6 +43,7 @@ pub(super) fn create(
         template: Arc::new(template),
         pins: BTreeMap::new(),
         by: ctx.caller.access.clone(),
+        reason: String::new(),
         created_at: ctx.now,
     };
     let id = Kind::Service.id(made.id.0);
