@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use crate::derive::has_arrived;
-use crate::schedule::{Need, bound, container_name, declared_volumes, is_down};
+use crate::schedule::{Need, bound, container_name, declared_volumes, is_down, port_taken};
 use crate::{
     Change, Desired, Host, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, World,
     derive,
@@ -77,12 +77,8 @@ pub(super) fn ensure(
 /// Whether the unit that a staged one replaces is still there: they may share what only one can have.
 fn waits_for_predecessor(draft: &mut Draft, unit: &Unit) -> bool {
     let world = &draft.world;
-    let same = |other: &Unit| {
-        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
-            && other.key.incarnation < unit.key.incarnation
-    };
-    let is_there = |other: &Unit| !is_down(world, other) && !world.is_lost(other.host);
-    let is_there = world.units_of(unit.key.service).any(|other| same(other) && is_there(other));
+    let mut before = world.units.range(UnitKey { incarnation: 0, ..unit.key }..unit.key);
+    let is_there = before.any(|(_, u)| !is_down(world, u) && !world.is_lost(u.host));
     if is_there {
         let name = container_name(&draft.world, unit.key, "");
         let text = format!("{name}: starts when the one before it is gone");
@@ -136,13 +132,8 @@ pub(super) fn resume(draft: &mut Draft, service: &Service, unit: &Unit, run: u64
         return false;
     };
     let Ok(need) = Need::of(&draft.world, service, unit.key.slot, &template) else { return false };
-    let taken = draft.usage().on(unit.host).cloned().unwrap_or_default();
-    let clash = taken
-        .ports
-        .iter()
-        .filter(|held| held.holder != unit.key)
-        .find(|held| need.ports.iter().any(|port| held.clashes(port)));
-    if let Some(held) = clash {
+    let own = |holder| holder == unit.key;
+    if let Some(held) = port_taken(&draft.world, unit.host, &need.ports, own) {
         let holder = container_name(&draft.world, held.holder, "");
         let name = container_name(&draft.world, unit.key, "");
         let (public, protocol) = (held.public, held.protocol);
