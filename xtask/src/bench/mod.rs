@@ -13,6 +13,7 @@ mod memory;
 mod overlay;
 mod pinned;
 mod product;
+mod schedule;
 mod stage;
 mod swarm;
 mod table;
@@ -44,6 +45,8 @@ pub enum Bench {
     UpgradeTraffic(traffic::Arguments),
     /// How soon a change of configuration holds, and that none costs a request.
     Changes(changes::Arguments),
+    /// Placements a second, and what planning one service costs, beside a plain scan.
+    Schedule(schedule::Arguments),
 }
 
 /// Why a benchmark did not reach its end.
@@ -105,6 +108,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::Overlay(arguments) => overlay::run(arguments),
         Bench::UpgradeTraffic(arguments) => traffic::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
+        Bench::Schedule(arguments) => schedule::run(arguments),
     }
 }
 
