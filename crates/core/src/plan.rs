@@ -96,7 +96,7 @@ pub fn plan(world: &World, scope: &Scope, now: Time) -> Plan {
 }
 
 /// Upgrades between services that have a side among these: source and target.
-fn shifts(world: &World, services: &BTreeSet<ServiceId>) -> Vec<(ServiceId, ServiceId)> {
-    let all = world.upgrades.values().filter_map(|up| Some((up.service, up.shift()?.to_service)));
-    all.filter(|(source, target)| services.contains(source) || services.contains(target)).collect()
+fn shifts(world: &World, services: &BTreeSet<ServiceId>) -> BTreeSet<(ServiceId, ServiceId)> {
+    let held = services.iter().filter_map(|service| world.shift(*service));
+    held.map(|(upgrade, shift, _)| (upgrade.service, shift.to_service)).collect()
 }

@@ -2,13 +2,22 @@
 //! quirks mended (items are trimmed, `=` may stand in a value, bad constraints are errors).
 //!
 //! A filter says *why* a host doesn't fit, so that an unmet need can be told in words.
+//!
+//! By file: `constraint` reads what users ask for · `fits` is the filter, `place` the rank · `search` finds the least rank
+//! without asking every host, in the order of `field`, and asks of containers only whom `bearers` names · `scheduler` keeps what they
+//! learnt from one placement to the next · `usage` has what units take · `explain` says why there is no place. That the host found is the one
+//! that a plain scan finds is tested (`tests/schedule`).
 
+mod bearers;
 mod bound;
 mod constraint;
 mod explain;
+mod field;
 mod fits;
 mod place;
 mod ports;
+mod scheduler;
+mod search;
 mod usage;
 
 pub(crate) use bound::{bound, data};
@@ -16,7 +25,9 @@ pub use constraint::{BadConstraint, Constraint, Subject, constraints};
 pub use explain::explain;
 pub use fits::{Misfit, Need, fits};
 pub(crate) use fits::{container_name, declared_volumes};
+pub(crate) use place::{Asks, Tail};
 pub use place::{Unplaceable, place};
 pub use ports::pick_ports;
-pub use usage::{HeldPort, HostUse, Usage};
-pub(crate) use usage::{is_down, resolve};
+pub(crate) use scheduler::Scheduler;
+pub use usage::HostUse;
+pub(crate) use usage::{is_down, port_taken, published, resolve};

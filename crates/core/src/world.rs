@@ -7,12 +7,15 @@
 
 mod apply;
 mod handover;
+mod index;
+mod lookup;
 mod row;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
+use index::Index;
 
 pub use row::{BadRow, Row, RowKey};
 
@@ -72,8 +75,8 @@ pub struct World {
     pub withdrawn: OrdMap<ProjectId, u64>,
     /// Settings by name.
     pub settings: OrdMap<String, String>,
-    /// Index of `units` by host; kept by `apply`, checked by [`crate::check`].
-    by_host: OrdSet<(HostId, UnitKey)>,
+    /// What is looked up otherwise than by key.
+    index: Index,
 }
 
 /// Name of the setting that holds the cluster's id.
@@ -119,11 +122,8 @@ impl World {
     pub fn shift(&self, service: ServiceId) -> Option<(&Upgrade, &Shift, Side)> {
         let own = self.upgrade(service).and_then(|up| Some((up, up.shift()?, Side::Source)));
         own.or_else(|| {
-            let mut all = self.upgrades.values();
-            all.find_map(|upgrade| {
-                let shift = upgrade.shift().filter(|shift| shift.to_service == service)?;
-                Some((upgrade.as_ref(), shift, Side::Target))
-            })
+            let upgrade = self.upgrade(self.shifted_from(service)?)?;
+            Some((upgrade, upgrade.shift()?, Side::Target))
         })
     }
 
@@ -152,12 +152,6 @@ impl World {
     pub fn units_of(&self, service: ServiceId) -> impl DoubleEndedIterator<Item = &Unit> {
         let (low, high) = whole_service(service);
         self.units.range(low..=high).map(|(_, u)| u.as_ref())
-    }
-
-    /// The units on a host.
-    pub fn units_on(&self, host: HostId) -> impl Iterator<Item = &Unit> {
-        let (low, high) = (whole_service(ServiceId(0)).0, whole_service(ServiceId(u64::MAX)).1);
-        self.by_host.range((host, low)..=(host, high)).filter_map(|(_, key)| self.unit(*key))
     }
 
     /// The services of a stack, removed ones included.
@@ -264,12 +258,6 @@ impl World {
             touched.insert(RowKey::Counters);
         }
         touched
-    }
-
-    /// Count one of `by_host`'s mistakes, for [`crate::check`].
-    pub(crate) fn host_index_is_right(&self) -> bool {
-        let rebuilt: OrdSet<_> = self.units.values().map(|u| (u.host, u.key)).collect();
-        rebuilt == self.by_host
     }
 }
 

@@ -14,6 +14,7 @@ mod memory;
 mod overlay;
 mod pinned;
 mod product;
+mod schedule;
 mod stage;
 mod swarm;
 mod table;
@@ -47,6 +48,8 @@ pub enum Bench {
     Changes(changes::Arguments),
     /// How soon what a lost host ran serves elsewhere, beside Docker Swarm.
     HostLoss(host_loss::Arguments),
+    /// Placements a second, and what planning one service costs, beside a plain scan.
+    Schedule(schedule::Arguments),
 }
 
 /// Why a benchmark did not reach its end.
@@ -109,6 +112,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::UpgradeTraffic(arguments) => traffic::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::HostLoss(arguments) => host_loss::run(arguments),
+        Bench::Schedule(arguments) => schedule::run(arguments),
     }
 }
 

@@ -12,8 +12,8 @@ use crate::{
 pub fn check(world: &World) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut fail = |rule, what: String| found.push(Violation { rule, what });
-    if !world.host_index_is_right() {
-        fail("index", "units by host differ from units".to_owned());
+    if !world.index_is_right() {
+        fail("index", "the index differs from one made anew".to_owned());
     }
     for unit in world.units.values() {
         references(world, unit, &mut fail);

@@ -6,7 +6,7 @@
 //! sends new ones until then.
 
 use crate::schedule::container_name;
-use crate::{Desired, Followed, HostId, Phase, Service, ServiceKind, Time, Unit, UnitKey, World};
+use crate::{Desired, Followed, HostId, Phase, Service, Time, Unit, UnitKey, World};
 
 /// How long requests in flight may take where users say nothing, in milliseconds.
 pub const DRAIN_TIMEOUT_MS: u64 = 30_000;
@@ -16,6 +16,9 @@ pub const LET_GO_TIMEOUT_MS: u64 = crate::plan::LOST_AFTER_MS;
 /// How long name services are waited for, in milliseconds: a name is withdrawn within milliseconds where it can
 /// be, and a host that can't be told has stale names whatever we do.
 pub const NAMES_TIMEOUT_MS: u64 = 2_000;
+
+/// How many hosts are named in one message: when a drain begins, it is all there are.
+const NAMED: usize = 3;
 
 /// Whom a draining unit waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,9 +55,13 @@ impl Undrained {
             let why = if problem.is_empty() { String::new() } else { format!(" ({problem})") };
             parts.push(format!("{} has not acknowledged that it goes{why}", name(*key)));
         }
-        for host in &self.named_by {
+        for host in self.named_by.iter().take(NAMED) {
             let host = world.host(*host).map_or("?", |host| host.shown_name());
             parts.push(format!("the name service of {host} has not withdrawn it"));
+        }
+        match self.named_by.len().saturating_sub(NAMED) {
+            0 => {}
+            more => parts.push(format!("nor have those of {more} more hosts")),
         }
         parts.join("; ")
     }
@@ -143,11 +150,7 @@ fn is_live(phase: Phase) -> bool {
 /// yet that it no longer does. For a process that does not run its agent acknowledges what it would begin with. One
 /// on a lost host is fenced out.
 fn balancers<'a>(world: &'a World, service: &Service) -> impl Iterator<Item = &'a Unit> {
-    let project = service.project;
-    let services = world.services.values();
-    let services =
-        services.filter(move |s| s.kind == ServiceKind::Balancer && s.project == project);
-    let units = services.flat_map(|service| world.units_of(service.id));
+    let units = world.balancers(service.project).flat_map(|service| world.units_of(service));
     units.filter(|unit| {
         let shall_run = matches!(unit.desired, Desired::Running | Desired::Draining);
         let seen_up = || world.observed(unit.key).is_some_and(|seen| is_live(seen.phase));

@@ -3,7 +3,7 @@
 //! The planner moves them, see `plan/evacuate.rs`; both read from here what stays.
 
 use super::has_arrived;
-use crate::schedule::{Need, Usage, bound, container_name, data, is_down, place};
+use crate::schedule::{Need, bound, container_name, data, is_down, place};
 use crate::{
     Desired, Host, HostId, Phase, Service, Side, Slot, Unit, UnitKey, UpgradePhase, Wanted, World,
 };
@@ -66,10 +66,9 @@ impl Evacuating {
 /// How far the emptying of a host is; `None` if nobody asked for it.
 pub fn evacuation(world: &World, host: HostId) -> Option<Evacuating> {
     let asked = world.host(host).filter(|host| host.is_evacuating())?.evacuation?;
-    let usage = Usage::of(world);
     let left = world.units_on(host).filter(|unit| !has_ended(world, unit));
     let (last, first): (Vec<&Unit>, Vec<&Unit>) = left.partition(|unit| goes_last(unit));
-    let mut left: Vec<Left> = first.iter().map(|unit| look(world, &usage, unit)).collect();
+    let mut left: Vec<Left> = first.iter().map(|unit| look(world, unit)).collect();
     let waits_for = left.first().map(|left| container_name(world, left.unit, ""));
     let held = !left.is_empty() && left.iter().all(|left| left.held);
     left.extend(last.iter().map(|unit| Left {
@@ -154,14 +153,14 @@ pub fn busy(world: &World, service: &Service) -> Option<String> {
     service.restart.map(|_| format!("{} is being restarted", service.name))
 }
 
-fn look(world: &World, usage: &Usage, unit: &Unit) -> Left {
+fn look(world: &World, unit: &Unit) -> Left {
     let left =
         |held, why: Option<String>| Left { unit: unit.key, held, why: why.unwrap_or_default() };
     match (unit.desired, stays(world, unit)) {
         // A job ends by itself.
         (Desired::Running, Some(why)) => left(bound(world, unit).is_some(), Some(why)),
         (Desired::Stopped, Some(why)) => left(true, Some(why)),
-        (Desired::Running, None) => moves(world, usage, unit),
+        (Desired::Running, None) => moves(world, unit),
         (Desired::Draining | Desired::Staged | Desired::Stopped | Desired::Removed, _)
             if !world.is_connected(unit.host) =>
         {
@@ -173,7 +172,7 @@ fn look(world: &World, usage: &Usage, unit: &Unit) -> Left {
 }
 
 /// How far one is that runs and may leave.
-fn moves(world: &World, usage: &Usage, unit: &Unit) -> Left {
+fn moves(world: &World, unit: &Unit) -> Left {
     let on_its_way = || Left { unit: unit.key, held: false, why: String::new() };
     let Some(service) = world.service(unit.key.service) else { return on_its_way() };
     if world.units_of(service.id).any(|other| replaces(other, unit)) {
@@ -186,7 +185,7 @@ fn moves(world: &World, usage: &Usage, unit: &Unit) -> Left {
     let Some(template) = world.template(service.id, unit.key.revision) else { return on_its_way() };
     let place = Need::of(world, service, unit.key.slot, template)
         .map_err(|bad| bad.to_string())
-        .and_then(|need| place(world, usage, &need, None).map_err(|none| none.to_string()));
+        .and_then(|need| place(world, &need, None).map_err(|none| none.to_string()));
     match place {
         Ok(_) => on_its_way(),
         Err(why) => Left { unit: unit.key, held: true, why },

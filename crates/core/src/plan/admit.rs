@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub use between::{admit_shift, in_the_way};
 
-use crate::schedule::{Misfit, Need, Usage, explain, fits, place};
+use crate::schedule::{Misfit, Need, explain, fits, place};
 use crate::{
     Desired, Evacuation, Host, Service, ServiceId, Slot, Template, Time, UnitKey, World, derive,
 };
@@ -45,11 +45,10 @@ pub fn admit_upgrade(
     if !start_first {
         need.replaces = own_units(world, service.id, slot);
     }
-    let usage = Usage::of(world);
-    if place(world, &usage, &need, None).is_ok() {
+    if place(world, &need, None).is_ok() {
         return Ok(());
     }
-    Err(Refusal(refuse(world, service, &usage, &need, start_first)))
+    Err(Refusal(refuse(world, service, &need, start_first)))
 }
 
 /// A host as users have it who want it emptied; refused if nothing on it could leave. Asked again, it stays what it was.
@@ -83,14 +82,8 @@ fn own_units(world: &World, service: ServiceId, slot: Slot) -> BTreeSet<UnitKey>
     world.units_of(service).map(|u| u.key).filter(|key| key.slot == slot).collect()
 }
 
-fn refuse(
-    world: &World,
-    service: &Service,
-    usage: &Usage,
-    need: &Need,
-    start_first: bool,
-) -> String {
-    let misfits = misfits(world, usage, need);
+fn refuse(world: &World, service: &Service, need: &Need, start_first: bool) -> String {
+    let misfits = misfits(world, need);
     let why = explain(&misfits);
     let name = &service.name;
     let port = misfits.iter().find_map(|(host, misfit)| match misfit {
@@ -117,11 +110,10 @@ fn refuse(
 }
 
 /// Why each host can't take it.
-fn misfits(world: &World, usage: &Usage, need: &Need) -> Vec<(String, Misfit)> {
+fn misfits(world: &World, need: &Need) -> Vec<(String, Misfit)> {
     let hosts = world.hosts.values().filter(|h| h.project == need.project);
     let misfits = hosts.filter(|h| h.removed_at.is_none()).filter_map(|h| {
-        let taken = usage.on(h.id).cloned().unwrap_or_default();
-        let misfit = fits(world, h, &taken, need).err()?;
+        let misfit = fits(world, h, need).err()?;
         Some((h.shown_name().to_owned(), misfit))
     });
     misfits.collect()

@@ -6,21 +6,28 @@
 use std::collections::BTreeSet;
 
 use crate::derive::{self, Undrained};
-use crate::schedule::{Need, Unplaceable, Usage, container_name, place};
+use crate::schedule::{Need, Scheduler, Unplaceable, container_name};
 use crate::{Change, Desired, HostId, ServiceId, Time, Unit, UnitKey, World};
 
 use super::{Note, Plan};
+
+/// Where a change could make another host the best one.
+enum Moves {
+    Nothing,
+    On(HostId),
+    Anything,
+}
 
 pub(super) struct Draft {
     pub(super) world: World,
     pub(super) now: Time,
     plan: Plan,
-    usage: Option<Usage>,
+    scheduler: Scheduler,
 }
 
 impl Draft {
     pub(super) fn new(world: &World, now: Time) -> Self {
-        Self { world: world.draft(), now, plan: Plan::default(), usage: None }
+        Self { world: world.draft(), now, plan: Plan::default(), scheduler: Scheduler::default() }
     }
 
     pub(super) fn finish(self) -> Plan {
@@ -38,10 +45,38 @@ impl Draft {
     /// Decide a change. One that can't be applied is a mistake of the planner's: it is left out, said aloud,
     /// and caught by every test.
     pub(super) fn change(&mut self, change: Change) {
+        let moves = self.moves(&change);
         match self.world.try_change(&change) {
             Ok(()) => self.plan.changes.push(change),
             Err(refused) => debug_assert!(false, "the planner made {change:?}: {refused}"),
         }
+        match moves {
+            Moves::Nothing => {}
+            Moves::On(host) => self.scheduler.touch(host),
+            Moves::Anything => self.scheduler.forget(),
+        }
+    }
+
+    /// Where a change could make another host the best one.
+    fn moves(&self, change: &Change) -> Moves {
+        let of = |unit| self.world.unit(unit).map_or(Moves::Nothing, |held| Moves::On(held.host));
+        if let Change::SetDesired { unit, .. } | Change::DropUnit(unit) = change {
+            return of(*unit);
+        }
+        if let Change::CreateUnit(unit) = change {
+            return Moves::On(unit.host);
+        }
+        // Where its data lies a service's need says itself.
+        let nothing = matches!(
+            change,
+            Change::Settle { .. }
+                | Change::EndRestart(_)
+                | Change::PinImage { .. }
+                | Change::GiveSubnet { .. }
+                | Change::LoseHost { .. }
+                | Change::PlaceVolume { .. }
+        );
+        if nothing { Moves::Nothing } else { Moves::Anything }
     }
 
     /// Stop or remove a unit, if it isn't to be that already. One that may be answering requests drains first: this
@@ -115,27 +150,19 @@ impl Draft {
     pub(super) fn start(&mut self, unit: UnitKey, run: u64) {
         let desired = Desired::Running;
         self.change(Change::SetDesired { unit, desired, run: Some(run), until: None });
-        self.usage = None; // it holds its ports again
     }
 
     pub(super) fn create(&mut self, unit: Unit) {
-        let key = unit.key;
         self.change(Change::CreateUnit(unit));
-        let (Some(usage), Some(unit)) = (&mut self.usage, self.world.unit(key)) else { return };
-        usage.add(&self.world, unit);
     }
 
+    /// The best host for a unit, see [`crate::schedule::place`].
     pub(super) fn place(
         &mut self,
         need: &Need,
         stay: Option<HostId>,
     ) -> Result<HostId, Unplaceable> {
-        let usage = self.usage.get_or_insert_with(|| Usage::of(&self.world));
-        place(&self.world, usage, need, stay)
-    }
-
-    pub(super) fn usage(&mut self) -> &Usage {
-        self.usage.get_or_insert_with(|| Usage::of(&self.world))
+        self.scheduler.place(&self.world, need, stay)
     }
 
     /// Progress that needs nobody.

@@ -1,6 +1,7 @@
 //! What is known of units that are not where they shall be, in words.
 
 use super::draft::Draft;
+use super::slot::in_slot;
 use crate::derive::has_arrived;
 use crate::schedule::{container_name, is_down};
 use crate::{Desired, Phase, ServiceId, Unit, World};
@@ -52,11 +53,10 @@ fn say(world: &World, unit: &Unit) -> Option<(bool, String)> {
 /// Another unit is there to take its place.
 fn is_replaced(world: &World, unit: &Unit) -> bool {
     let takes_over = |other: &Unit| {
-        (other.key.slot, other.key.revision) == (unit.key.slot, unit.key.revision)
-            && other.key.incarnation > unit.key.incarnation
-            && other.desired != Desired::Removed
+        other.key.revision == unit.key.revision && other.key.incarnation > unit.key.incarnation
     };
-    unit.desired == Desired::Running && world.units_of(unit.key.service).any(takes_over)
+    let mut in_slot = in_slot(world, unit.key.service, unit.key.slot);
+    unit.desired == Desired::Running && in_slot.any(takes_over)
 }
 
 fn arrived(world: &World, unit: &Unit) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::roll::{Roll, roll};
-use super::slot::{ensure, is_arrived, live};
+use super::slot::{ensure, in_slot, is_arrived, live};
 use super::{evacuate, heal, notes, reap, replace, restart, shift};
 use crate::schedule::{Need, is_down};
 use crate::{
@@ -275,11 +275,7 @@ fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
     if !template.primary.is_global() {
         return (1..=service.scale).map(Slot::Number).collect();
     }
-    let has_unit = |host: HostId| {
-        world
-            .units_of(service.id)
-            .any(|u| u.key.slot == Slot::Host(host) && u.desired != Desired::Removed)
-    };
+    let has_unit = |host: HostId| in_slot(world, service.id, Slot::Host(host)).next().is_some();
     let hosts = world.hosts.values().filter(|h| h.project == service.project);
     let hosts = hosts.filter(|h| h.removed_at.is_none());
     let covered = hosts.filter(|host| {
@@ -288,7 +284,7 @@ fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
             && has_unit(host.id);
         kept || Need::of(world, service, Slot::Host(host.id), template).is_ok_and(|need| {
             let need = Need { ports: Vec::new(), memory: 0, milli_cpu: 0, ..need };
-            crate::schedule::fits(world, host, &crate::schedule::HostUse::default(), &need).is_ok()
+            crate::schedule::fits(world, host, &need).is_ok()
         })
     });
     covered.map(|host| Slot::Host(host.id)).collect()

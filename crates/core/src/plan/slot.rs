@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use crate::derive::has_arrived;
-use crate::schedule::{Need, bound, container_name, declared_volumes, is_down};
+use crate::schedule::{Need, bound, container_name, declared_volumes, is_down, port_taken};
 use crate::{
     Change, Desired, Host, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, World,
     derive,
@@ -97,8 +97,10 @@ fn waits_for_predecessor(draft: &mut Draft, unit: &Unit) -> bool {
 fn runs_beside(draft: &Draft, key: UnitKey, counts: impl Fn(&Unit) -> bool) -> bool {
     let world = &draft.world;
     let single = is_single(draft, key);
-    let others = world.units_of(key.service).filter(|u| u.key.slot == key.slot && u.key != key);
-    let mut others = others.filter(|other| single || counts(other));
+    let low = UnitKey { revision: RevisionNo(0), incarnation: 0, ..key };
+    let high = UnitKey { revision: RevisionNo(u32::MAX), incarnation: u32::MAX, ..key };
+    let others = world.units.range(low..=high).map(|(_, unit)| unit.as_ref());
+    let mut others = others.filter(|other| other.key != key && (single || counts(other)));
     others.any(|other| !is_down(world, other) && !draft.is_given_up(other))
 }
 
@@ -153,13 +155,8 @@ pub(super) fn resume(draft: &mut Draft, service: &Service, unit: &Unit, run: u64
         return false;
     };
     let Ok(need) = Need::of(&draft.world, service, unit.key.slot, &template) else { return false };
-    let taken = draft.usage().on(unit.host).cloned().unwrap_or_default();
-    let clash = taken
-        .ports
-        .iter()
-        .filter(|held| held.holder != unit.key)
-        .find(|held| need.ports.iter().any(|port| held.clashes(port)));
-    if let Some(held) = clash {
+    let own = |holder| holder == unit.key;
+    if let Some(held) = port_taken(&draft.world, unit.host, &need.ports, own) {
         let holder = container_name(&draft.world, held.holder, "");
         let name = container_name(&draft.world, unit.key, "");
         let (public, protocol) = (held.public, held.protocol);

@@ -1,9 +1,11 @@
 //! Whether one host can take one unit, and if not, why.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use super::usage::{HostUse, published};
-use super::{BadConstraint, Constraint, Subject, constraints};
+use super::bearers::{Bearers, bearers};
+use super::usage::{port_taken, published};
+use super::{Asks, BadConstraint, Constraint, Subject, constraints};
 use crate::{
     Desired, Host, HostId, PortSpec, ProjectId, Protocol, Service, ServiceId, Slot, Template, Unit,
     UnitKey, VolumeKey, World, label,
@@ -35,6 +37,9 @@ pub struct Need {
     /// Labels of all members, for hosts that require some.
     pub labels: Vec<(String, String)>,
 }
+
+/// A slot that no service has: their numbers begin with 1.
+const NO_SLOT: Slot = Slot::Number(0);
 
 /// Why a host can't take a unit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +89,31 @@ impl Need {
                 .collect(),
         })
     }
+
+    /// The same for a slot that has no unit yet.
+    pub(super) fn of_no_slot(&self) -> Self {
+        Self { slot: NO_SLOT, replaces: BTreeSet::new(), ..self.clone() }
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_of_no_slot(&self) -> bool {
+        self.slot == NO_SLOT
+    }
+
+    /// Whether it asks for memory, and for CPU.
+    pub(super) fn asks(&self) -> Asks {
+        (self.memory > 0, self.milli_cpu > 0)
+    }
+
+    /// Whether another one asks the same but for its slot and what it replaces.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let Self { project, service, slot: _, pinned, data, ports, replaces: _, .. } = self;
+        let Self { memory, milli_cpu, constraints, labels, .. } = self;
+        (*project, *service, *pinned) == (other.project, other.service, other.pinned)
+            && (*memory, *milli_cpu) == (other.memory, other.milli_cpu)
+            && (data, ports) == (&other.data, &other.ports)
+            && (constraints, labels) == (&other.constraints, &other.labels)
+    }
 }
 
 /// Declared local volumes the unit mounts whose data lies somewhere already.
@@ -109,8 +139,7 @@ pub(crate) fn declared_volumes<'a>(
     let mounts = template.members().flat_map(|(_, spec)| &spec.volumes);
     let names: BTreeSet<&str> = mounts.filter_map(|m| volume_name(m)).collect();
     names.into_iter().filter_map(move |name| {
-        let declared = world.volume_templates.values();
-        let mut declared = declared.filter(|t| t.stack == service.stack && t.removed_at.is_none());
+        let mut declared = world.volumes_in(service.stack).filter(|t| t.removed_at.is_none());
         let found = declared.find(|t| t.name == name)?;
         let slot = found.per_container.then_some(slot);
         Some((VolumeKey { template: found.id, slot }, name.to_owned(), found.is_local()))
@@ -123,53 +152,78 @@ fn volume_name(mount: &str) -> Option<&str> {
     (!source.is_empty() && !source.starts_with(['/', '.', '~'])).then_some(source)
 }
 
-/// Whether `host` can take the unit; `taken` is what is taken there.
-pub fn fits(world: &World, host: &Host, taken: &HostUse, need: &Need) -> Result<(), Misfit> {
-    if !host.active {
-        return Err(Misfit::Inactive);
+/// Whether `host` can take the unit.
+pub fn fits(world: &World, host: &Host, need: &Need) -> Result<(), Misfit> {
+    let bearers = bearers(world, &need.constraints);
+    Asker { world, need, bearers: &bearers }.fits(host)
+}
+
+/// A need that is put to hosts.
+pub(super) struct Asker<'a> {
+    pub(super) world: &'a World,
+    pub(super) need: &'a Need,
+    /// Of each of its constraints.
+    pub(super) bearers: &'a [Rc<Bearers>],
+}
+
+impl Asker<'_> {
+    /// Whether a host can take the unit.
+    pub(super) fn fits(&self, host: &Host) -> Result<(), Misfit> {
+        let Self { world, need, .. } = self;
+        if !host.active {
+            return Err(Misfit::Inactive);
+        }
+        let seen = world.seen.get(&host.id);
+        if !seen.is_some_and(|s| s.connected) || world.is_lost(host.id) {
+            return Err(Misfit::Disconnected);
+        }
+        if let Some(problem) = seen.map(|s| &s.facts.problem).filter(|p| !p.is_empty()) {
+            return Err(Misfit::Impaired(problem.clone()));
+        }
+        if need.pinned.is_some_and(|pinned| pinned != host.id) {
+            return Err(Misfit::NotTheRequestedHost);
+        }
+        if let Some((_, volume)) = need.data.iter().find(|(at, _)| *at != host.id) {
+            return Err(Misfit::DataElsewhere { volume: volume.clone() });
+        }
+        fits_ports(world, host, need)?;
+        fits_resources(world, host, need)?;
+        fits_require_any(host, need)?;
+        let mut hard = self.constraints().filter(|(c, _)| c.hard);
+        match hard.find(|(c, bearers)| !holds(world, host, need, c, bearers)) {
+            Some((c, _)) if c.negated => Err(Misfit::Has(c.to_string())),
+            Some((c, _)) => Err(Misfit::Lacks(c.to_string())),
+            None => Ok(()),
+        }
     }
-    let seen = world.seen.get(&host.id);
-    if !seen.is_some_and(|s| s.connected) || world.is_lost(host.id) {
-        return Err(Misfit::Disconnected);
+
+    /// How many soft constraints a host breaks.
+    pub(super) fn soft_misfits(&self, host: &Host) -> usize {
+        let soft = self.constraints().filter(|(c, _)| !c.hard);
+        soft.filter(|(c, bearers)| !holds(self.world, host, self.need, c, bearers)).count()
     }
-    if let Some(problem) = seen.map(|s| &s.facts.problem).filter(|p| !p.is_empty()) {
-        return Err(Misfit::Impaired(problem.clone()));
+
+    fn constraints(&self) -> impl Iterator<Item = (&Constraint, &Bearers)> {
+        self.need.constraints.iter().zip(self.bearers.iter().map(AsRef::as_ref))
     }
-    if need.pinned.is_some_and(|pinned| pinned != host.id) {
-        return Err(Misfit::NotTheRequestedHost);
-    }
-    if let Some((_, volume)) = need.data.iter().find(|(at, _)| *at != host.id) {
-        return Err(Misfit::DataElsewhere { volume: volume.clone() });
-    }
-    fits_ports(world, taken, need)?;
-    fits_resources(world, host, taken, need)?;
-    fits_require_any(host, need)?;
-    let broken = need.constraints.iter().filter(|c| c.hard).find(|c| !holds(world, host, need, c));
-    match broken {
-        Some(c) if c.negated => Err(Misfit::Has(c.to_string())),
-        Some(c) => Err(Misfit::Lacks(c.to_string())),
+}
+
+fn fits_ports(world: &World, host: &Host, need: &Need) -> Result<(), Misfit> {
+    match port_taken(world, host.id, &need.ports, |holder| need.replaces.contains(&holder)) {
+        Some(held) => {
+            let (port, protocol) = (held.public, held.protocol);
+            Err(Misfit::PortTaken { port, protocol, holder: name_of(world, held.holder) })
+        }
         None => Ok(()),
     }
 }
 
-/// How many soft constraints a host breaks.
-pub(super) fn soft_misfits(world: &World, host: &Host, need: &Need) -> usize {
-    need.constraints.iter().filter(|c| !c.hard && !holds(world, host, need, c)).count()
-}
-
-fn fits_ports(world: &World, taken: &HostUse, need: &Need) -> Result<(), Misfit> {
-    for port in &need.ports {
-        let held = taken.ports.iter().filter(|held| !need.replaces.contains(&held.holder));
-        if let Some(held) = { held }.find(|held| held.clashes(port)) {
-            let (port, protocol) = (held.public, held.protocol);
-            return Err(Misfit::PortTaken { port, protocol, holder: name_of(world, held.holder) });
-        }
+fn fits_resources(world: &World, host: &Host, need: &Need) -> Result<(), Misfit> {
+    if need.memory <= 0 && need.milli_cpu <= 0 {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn fits_resources(world: &World, host: &Host, taken: &HostUse, need: &Need) -> Result<(), Misfit> {
-    let (memory, milli_cpu) = capacity(world, host);
+    let (memory, milli_cpu) = world.capacity(host);
+    let taken = world.taken(host.id);
     if need.memory > 0 && taken.memory + need.memory > memory {
         return Err(Misfit::Memory);
     }
@@ -177,13 +231,6 @@ fn fits_resources(world: &World, host: &Host, taken: &HostUse, need: &Need) -> R
         return Err(Misfit::Cpu);
     }
     Ok(())
-}
-
-/// Memory (bytes) and CPU (thousandths of a core) the scheduler may give away on a host.
-pub(super) fn capacity(world: &World, host: &Host) -> (i64, i64) {
-    let facts = world.seen.get(&host.id).map(|s| (s.facts.memory, i64::from(s.facts.cpus) * 1000));
-    let (memory, milli_cpu) = facts.unwrap_or_default();
-    (host.memory_limit.unwrap_or(memory), host.milli_cpu_limit.unwrap_or(milli_cpu))
 }
 
 /// A host may take only units that carry one of the labels it names.
@@ -204,47 +251,55 @@ fn host_label<'a>(host: &'a Host, key: &str) -> Option<&'a str> {
     found.map(|(_, v)| v.as_str())
 }
 
-fn holds(world: &World, host: &Host, need: &Need, constraint: &Constraint) -> bool {
+/// Whether a host has the label that a constraint looks for.
+pub(super) fn has_host_label(host: &Host, constraint: &Constraint) -> bool {
+    let Subject::HostLabel(key, value) = &constraint.subject else { return false };
+    host_label(host, key).is_some_and(|v| v.trim().eq_ignore_ascii_case(value))
+}
+
+fn holds(
+    world: &World,
+    host: &Host,
+    need: &Need,
+    constraint: &Constraint,
+    bearers: &Bearers,
+) -> bool {
+    let seen = |is_it: &dyn Fn(&Unit) -> bool| {
+        bearers.any_on(world, host.id, need, |unit| is_other(world, unit, need), is_it)
+    };
     let present = match &constraint.subject {
-        Subject::HostLabel(key, value) => {
-            host_label(host, key).is_some_and(|v| v.trim().eq_ignore_ascii_case(value))
-        }
-        Subject::ContainerLabel(key, value) => {
-            others(world, host, need).any(|unit| has_label(world, unit, key, value))
-        }
-        Subject::Container(name) => {
-            others(world, host, need).any(|unit| has_name(world, unit, name))
-        }
+        Subject::HostLabel(..) => has_host_label(host, constraint),
+        Subject::ContainerLabel(key, value) => seen(&|unit| has_label(world, unit, key, value)),
+        Subject::Container(name) => seen(&|unit| has_name(world, unit, name)),
     };
     present != constraint.negated
 }
 
-/// Units on the host that constraints see: not the slot's own, which are being replaced, nor those parked
-/// by an upgrade, nor those on their way out.
-fn others<'a>(world: &'a World, host: &Host, need: &'a Need) -> impl Iterator<Item = &'a Unit> {
-    world.units_on(host.id).filter(move |unit| {
-        let parked = unit.desired == Desired::Stopped && world.upgrade(unit.key.service).is_some();
-        let own_slot = unit.key.service == need.service && unit.key.slot == need.slot;
-        unit.desired != Desired::Removed && !parked && !own_slot
-    })
+/// Whether constraints see a unit: not one of the slot's own, which are being replaced, nor one that is parked
+/// by an upgrade, nor one on its way out.
+fn is_other(world: &World, unit: &Unit, need: &Need) -> bool {
+    let parked = || unit.desired == Desired::Stopped && world.upgrade(unit.key.service).is_some();
+    let own_slot = unit.key.service == need.service && unit.key.slot == need.slot;
+    unit.desired != Desired::Removed && !own_slot && !parked()
 }
 
 fn has_label(world: &World, unit: &Unit, key: &str, value: &str) -> bool {
-    let Some(service) = world.service(unit.key.service) else { return false };
-    let stack = world.stacks.get(&service.stack).map_or("", |s| s.name.as_str());
+    let names = || {
+        let service = world.service(unit.key.service)?;
+        Some((world.stacks.get(&service.stack).map_or("", |s| s.name.as_str()), service))
+    };
     match key {
-        label::STACK => return stack.eq_ignore_ascii_case(value),
-        label::STACK_SERVICE => {
-            return format!("{stack}/{}", service.name).eq_ignore_ascii_case(value);
-        }
-        _ => {}
+        label::STACK => names().is_some_and(|(stack, _)| stack.eq_ignore_ascii_case(value)),
+        label::STACK_SERVICE => names().is_some_and(|(stack, service)| {
+            format!("{stack}/{}", service.name).eq_ignore_ascii_case(value)
+        }),
+        _ => world.template(unit.key.service, unit.key.revision).is_some_and(|template| {
+            template.members().any(|(_, spec)| {
+                let mut labels = spec.labels.iter();
+                labels.any(|(k, v)| k.eq_ignore_ascii_case(key) && v.eq_ignore_ascii_case(value))
+            })
+        }),
     }
-    world.template(unit.key.service, unit.key.revision).is_some_and(|template| {
-        template.members().any(|(_, spec)| {
-            let mut labels = spec.labels.iter();
-            labels.any(|(k, v)| k.eq_ignore_ascii_case(key) && v.eq_ignore_ascii_case(value))
-        })
-    })
 }
 
 fn has_name(world: &World, unit: &Unit, name: &str) -> bool {

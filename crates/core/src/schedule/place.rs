@@ -1,10 +1,11 @@
 //! The best host for a unit: of those that fit, the one with the least rank.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
-use super::fits::{capacity, soft_misfits};
-use super::{HostUse, Misfit, Need, Usage, explain, fits};
+use super::Need;
+use super::bearers::Bearers;
+use super::fits::Asker;
+use super::scheduler::Scheduler;
 use crate::{Desired, Host, HostId, World};
 
 /// No host fits; in words, why.
@@ -14,70 +15,39 @@ pub struct Unplaceable(pub String);
 
 /// The best host for a unit. `stay` is where the slot was before: it is preferred, so that images, data and
 /// the spread stay as they were.
-pub fn place(
-    world: &World,
-    usage: &Usage,
-    need: &Need,
-    stay: Option<HostId>,
-) -> Result<HostId, Unplaceable> {
-    let nothing = HostUse::default();
-    let siblings = siblings_by_host(world, need);
-    let mut misfits: Vec<(String, Misfit)> = Vec::new();
-    let mut best: Option<(Rank, HostId)> = None;
-    for host in candidates(world, need) {
-        let taken = usage.on(host.id).unwrap_or(&nothing);
-        if let Err(misfit) = fits(world, host, taken, need) {
-            misfits.push((host.shown_name().to_owned(), misfit));
-            continue;
-        }
-        let siblings = siblings.get(&host.id).copied().unwrap_or(0);
-        let away = stay.is_some_and(|stay| stay != host.id);
-        let rank = rank(world, host, taken, need, (away, siblings));
-        if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-            best = Some((rank, host.id));
-        }
-    }
-    best.map(|(_, host)| host).ok_or_else(|| Unplaceable(explain(&misfits)))
+pub fn place(world: &World, need: &Need, stay: Option<HostId>) -> Result<HostId, Unplaceable> {
+    Scheduler::default().place(world, need, stay)
 }
 
-fn candidates<'a>(world: &'a World, need: &'a Need) -> impl Iterator<Item = &'a Host> {
+/// The hosts that are asked.
+pub(super) fn candidates<'a>(world: &'a World, need: &Need) -> impl Iterator<Item = &'a Host> {
     let hosts = world.hosts.values().map(AsRef::as_ref);
-    hosts.filter(|host: &&Host| host.project == need.project && host.removed_at.is_none())
+    hosts.filter(|host| is_candidate(host, need))
 }
 
-/// Units of the service's other slots that are to run, by host.
-fn siblings_by_host(world: &World, need: &Need) -> BTreeMap<HostId, usize> {
-    let mut siblings = BTreeMap::new();
-    for unit in world.units_of(need.service) {
-        if unit.key.slot != need.slot && unit.desired == Desired::Running {
-            *siblings.entry(unit.host).or_default() += 1;
-        }
-    }
-    siblings
+pub(super) fn is_candidate(host: &Host, need: &Need) -> bool {
+    host.project == need.project && host.removed_at.is_none()
 }
 
-/// Least is best: soft constraints broken; not where it was; units of the same service there; then the most
-/// free of the resources asked for, the fewest containers, and the host's number.
-type Rank = (usize, bool, usize, Reverse<i64>, Reverse<i64>, usize, HostId);
+/// Least is best: soft constraints broken; not where it was; units of the service's other slots that are to run there;
+/// then what has to do with the host alone.
+pub(super) type Rank = (usize, bool, usize, Tail);
 
-fn rank(
-    world: &World,
-    host: &Host,
-    taken: &HostUse,
-    need: &Need,
-    (away, siblings): (bool, usize),
-) -> Rank {
-    let (memory, milli_cpu) = capacity(world, host);
-    let free = |asked: i64, capacity: i64, taken: i64| {
-        Reverse(if asked > 0 { capacity - taken } else { 0 })
+/// The most free of the resources asked for, memory before CPU, the fewest containers, and the host's number.
+pub(crate) type Tail = (Reverse<i64>, Reverse<i64>, usize, HostId);
+
+/// Whether memory is asked for, and CPU.
+pub(crate) type Asks = (bool, bool);
+
+/// A host's rank, if it fits. `own` are the service's units.
+pub(super) fn rank(asker: &Asker, host: &Host, own: &Bearers, away: bool) -> Option<Rank> {
+    asker.fits(host).ok()?;
+    let need = asker.need;
+    let siblings = || {
+        let units = asker.world.units_of_on(need.service, host.id);
+        units.filter(|u| u.key.slot != need.slot && u.desired == Desired::Running).count()
     };
-    (
-        soft_misfits(world, host, need),
-        away,
-        siblings,
-        free(need.memory, memory, taken.memory),
-        free(need.milli_cpu, milli_cpu, taken.milli_cpu),
-        taken.containers,
-        host.id,
-    )
+    let siblings = if own.may_be_on(host.id) { siblings() } else { 0 };
+    let tail = asker.world.tail(host, need.asks());
+    Some((asker.soft_misfits(host), away, siblings, tail))
 }

@@ -1,20 +1,14 @@
-//! What is taken on each host: published ports, reservations, containers.
+//! What units take of their host: memory and CPU set aside, containers, published ports.
 //!
-//! Made once per plan from the snapshot and kept up as the plan goes on, so that units placed by one plan see
-//! each other.
+//! Sums are the world's to keep (`world/index.rs`); who holds a port is read from the units that publish it, since it
+//! hangs on what is seen of them.
 
-use std::collections::BTreeMap;
+use std::ops::{Add, Sub};
 
 use crate::{Desired, HostId, Phase, PortSpec, Protocol, Service, Template, Unit, UnitKey, World};
 
-/// What is taken on every host.
-#[derive(Clone, Debug, Default)]
-pub struct Usage {
-    hosts: BTreeMap<HostId, HostUse>,
-}
-
-/// What is taken on one host.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is taken on a host, or what a unit takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostUse {
     /// Containers, stopped ones included.
     pub containers: usize,
@@ -22,15 +16,11 @@ pub struct HostUse {
     pub memory: i64,
     /// CPU set aside, thousandths of a core.
     pub milli_cpu: i64,
-    /// Ports held.
-    pub ports: Vec<HeldPort>,
 }
 
 /// A published port and who holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldPort {
-    /// Address it is bound to; `None` is all.
-    pub ip: Option<String>,
     /// The port.
     pub public: u16,
     /// Transport protocol.
@@ -39,48 +29,69 @@ pub struct HeldPort {
     pub holder: UnitKey,
 }
 
-impl Usage {
-    /// What is taken in a snapshot.
-    pub fn of(world: &World) -> Self {
-        let mut usage = Self::default();
-        for unit in world.units.values() {
-            usage.add(world, unit);
+impl HostUse {
+    /// What a unit takes.
+    pub(crate) fn of(template: &Template) -> Self {
+        Self {
+            containers: template.len(),
+            memory: reserved(template, |c| c.memory_reservation),
+            milli_cpu: reserved(template, |c| c.milli_cpu_reservation),
         }
-        usage
-    }
-
-    /// Take what a unit needs.
-    pub fn add(&mut self, world: &World, unit: &Unit) {
-        let Some(service) = world.service(unit.key.service) else { return };
-        let Some(template) = world.template(unit.key.service, unit.key.revision) else { return };
-        let host = self.hosts.entry(unit.host).or_default();
-        host.containers += template.len();
-        host.memory += reserved(template, |c| c.memory_reservation);
-        host.milli_cpu += reserved(template, |c| c.milli_cpu_reservation);
-        if holds_ports(world, unit) {
-            let ports = published(service, template).into_iter().filter_map(|p| {
-                let PortSpec { ip, public, protocol, .. } = p;
-                public.map(|public| HeldPort { ip, public, protocol, holder: unit.key })
-            });
-            host.ports.extend(ports);
-        }
-    }
-
-    /// What is taken on a host.
-    pub fn on(&self, host: HostId) -> Option<&HostUse> {
-        self.hosts.get(&host)
     }
 }
 
-impl HeldPort {
-    /// Whether both can't be bound on one host.
-    pub fn clashes(&self, port: &PortSpec) -> bool {
-        let same_address = match (&self.ip, &port.ip) {
+impl Add for HostUse {
+    type Output = Self;
+
+    fn add(self, part: Self) -> Self {
+        Self {
+            containers: self.containers + part.containers,
+            memory: self.memory + part.memory,
+            milli_cpu: self.milli_cpu + part.milli_cpu,
+        }
+    }
+}
+
+impl Sub for HostUse {
+    type Output = Self;
+
+    fn sub(self, part: Self) -> Self {
+        Self {
+            containers: self.containers.saturating_sub(part.containers),
+            memory: self.memory - part.memory,
+            milli_cpu: self.milli_cpu - part.milli_cpu,
+        }
+    }
+}
+
+/// The first of these ports that another unit than `but` holds on a host.
+pub(crate) fn port_taken(
+    world: &World,
+    host: HostId,
+    ports: &[PortSpec],
+    but: impl Fn(UnitKey) -> bool,
+) -> Option<HeldPort> {
+    ports.iter().find_map(|port| {
+        let public = port.public?;
+        let mut units = world.publishing(host, public, port.protocol);
+        let holder = units.find(|unit| {
+            !but(unit.key) && holds_ports(world, unit) && publishes(world, unit, port)
+        })?;
+        Some(HeldPort { public, protocol: port.protocol, holder: holder.key })
+    })
+}
+
+/// Whether a unit and a port can't both be bound on one host.
+fn publishes(world: &World, unit: &Unit, port: &PortSpec) -> bool {
+    let Some(service) = world.service(unit.key.service) else { return false };
+    let Some(template) = world.template(unit.key.service, unit.key.revision) else { return false };
+    published(service, template).iter().any(|held| {
+        let same_address = match (&held.ip, &port.ip) {
             (Some(a), Some(b)) => a == b,
             (None, _) | (_, None) => true,
         };
-        port.public == Some(self.public) && port.protocol == self.protocol && same_address
-    }
+        (held.public, held.protocol) == (port.public, port.protocol) && same_address
+    })
 }
 
 /// The ports a unit publishes, with every public port filled in: the service's picks, and for a balancer

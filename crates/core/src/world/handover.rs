@@ -21,7 +21,7 @@ impl World {
         let Some(upgrade) = self.upgrades.get(&service).cloned() else { return Ok(()) };
         let shift = upgrade.shift().copied();
         let target_requests = shift.map(|s| derive::upgrade_requests(self, s.to_service));
-        self.upgrades.remove(&service);
+        self.remove_upgrade(service);
         if let Some(shift) = shift {
             self.hand_over(service, shift, upgrade.phase, touched)?;
         }

@@ -141,7 +141,7 @@ impl World {
         for row in rows {
             world.load_row(&row)?;
         }
-        world.by_host = world.units.values().map(|u| (u.host, u.key)).collect();
+        world.reindex();
         Ok(world)
     }
 

@@ -2,7 +2,7 @@
 //! must have a place beside the old ones.
 
 use super::{Refusal, misfits};
-use crate::schedule::{Need, Usage, explain, place};
+use crate::schedule::{Need, explain, place};
 use crate::{Service, ServiceId, Slot, Upgrade, UpgradePhase, Wanted, World};
 
 /// Whether an upgrade from `source` to `target` can be begun, and place its first new unit.
@@ -97,11 +97,10 @@ fn without_place(world: &World, from: &Service, to: &Service, final_scale: u32) 
         Ok(need) => need,
         Err(bad) => return Some(bad.to_string()),
     };
-    let usage = Usage::of(world);
-    if place(world, &usage, &need, None).is_ok() {
+    if place(world, &need, None).is_ok() {
         return None;
     }
-    let why = explain(&misfits(world, &usage, &need));
+    let why = explain(&misfits(world, &need));
     Some(format!(
         "its new containers start while old ones still run, and {why}. Give them another host, or no fixed host port \
          and a balancer in front"

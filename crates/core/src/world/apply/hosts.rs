@@ -13,7 +13,13 @@ impl World {
         let subnet = self.host(host.id).and_then(|held| held.subnet.clone());
         let host = Host { subnet: subnet.or_else(|| host.subnet.clone()), ..host.clone() };
         touched.insert(RowKey::Host(host.id));
-        self.hosts.insert(host.id, Arc::new(host));
+        if let Some(held) = self.hosts.get(&host.id) {
+            self.index.labels(held, false);
+        }
+        self.index.labels(&host, true);
+        self.moving(host.id, |world| {
+            world.hosts.insert(host.id, Arc::new(host));
+        });
         Ok(())
     }
 
@@ -21,8 +27,13 @@ impl World {
         if self.units_on(id).next().is_some() {
             return Err(step(format!("host {id}"), "units are left on it"));
         }
-        self.hosts.remove(&id);
-        self.seen.remove(&id);
+        if let Some(held) = self.hosts.get(&id) {
+            self.index.labels(held, false);
+        }
+        self.moving(id, |world| {
+            world.hosts.remove(&id);
+            world.seen.remove(&id);
+        });
         self.lost.remove(&id);
         self.names_followed.remove(&id);
         touched.extend([RowKey::Host(id), RowKey::Seen(id), RowKey::Lost(id)]);
@@ -69,7 +80,9 @@ impl World {
         touched: &mut Touched,
     ) -> Result<(), Refused> {
         need(self.hosts.contains_key(&host), "the host")?;
-        self.seen.insert(host, Arc::new(seen.clone()));
+        self.moving(host, |world| {
+            world.seen.insert(host, Arc::new(seen.clone()));
+        });
         touched.insert(RowKey::Seen(host));
         Ok(())
     }

@@ -16,8 +16,28 @@ impl World {
         let settled = self.service(service.id).and_then(|held| held.settled);
         let service = Service { settled, ..service.clone() };
         touched.insert(RowKey::Service(service.id));
-        self.services.insert(service.id, Arc::new(service));
+        self.write_service(service);
         Ok(())
+    }
+
+    /// Ports that were picked are the service's, and those that its units publish change with it.
+    fn write_service(&mut self, service: Service) {
+        let held = self.services.get(&service.id).cloned();
+        let ports = |of: &Service| (of.kind, of.picked_ports.clone());
+        let changed = held.as_ref().is_some_and(|held| ports(held) != ports(&service));
+        let units = changed.then(|| self.units_of(service.id).cloned().collect::<Vec<_>>());
+        let units = units.unwrap_or_default();
+        for unit in &units {
+            self.index_ports(unit, false);
+        }
+        if let Some(held) = held {
+            self.index.service(&held, false);
+        }
+        self.index.service(&service, true);
+        self.services.insert(service.id, Arc::new(service));
+        for unit in &units {
+            self.index_ports(unit, true);
+        }
     }
 
     pub(super) fn drop_service(
@@ -30,11 +50,15 @@ impl World {
         }
         let revisions: Vec<_> = self.revisions(id).map(|r| (id, r.number)).collect();
         for key in revisions {
-            self.revisions.remove(&key);
+            if let Some(revision) = self.revisions.remove(&key) {
+                self.index.revision(&revision, false);
+            }
             touched.insert(RowKey::Revision(key.0, key.1));
         }
-        self.services.remove(&id);
-        self.upgrades.remove(&id);
+        if let Some(service) = self.services.remove(&id) {
+            self.index.service(&service, false);
+        }
+        self.remove_upgrade(id);
         self.outcomes.remove(&id);
         touched.extend([RowKey::Service(id), RowKey::Upgrade(id), RowKey::Outcome(id)]);
         Ok(())
@@ -49,6 +73,7 @@ impl World {
         if self.revisions.contains_key(&key) {
             return Err(exists(format!("revision {} of service {}", key.1, key.0)));
         }
+        self.index.revision(revision, true);
         self.revisions.insert(key, Arc::new(revision.clone()));
         touched.insert(RowKey::Revision(key.0, key.1));
         Ok(())
@@ -89,7 +114,7 @@ impl World {
         let service = self.services.get(&id).ok_or_else(|| missing(format!("service {id}")))?;
         let mut service = (**service).clone();
         edit(&mut service);
-        self.services.insert(id, Arc::new(service));
+        self.write_service(service);
         touched.insert(RowKey::Service(id));
         Ok(())
     }

@@ -26,8 +26,9 @@ impl World {
         // The generation is the revision of the commit: it only rises, even when a key is used again, so
         // a report about an earlier unit of the same key can never pass for one about this.
         let unit = Unit { generation: self.revision, ..unit.clone() };
-        self.by_host.insert((unit.host, key));
-        self.units.insert(key, Arc::new(unit));
+        let unit = Arc::new(unit);
+        self.index_unit(&unit, true);
+        self.units.insert(key, unit);
         touched.insert(RowKey::Unit(key));
         Ok(())
     }
@@ -50,7 +51,7 @@ impl World {
             let withdrawn = unit.desired == Desired::Running;
             let generation = self.revision;
             let unit = Unit { desired, generation, drain_until, run, ..unit.clone() };
-            self.units.insert(key, Arc::new(unit));
+            self.write_unit(unit);
             touched.insert(RowKey::Unit(key));
             let project = self.service(key.service).map(|service| service.project);
             if let Some(project) = project.filter(|_| withdrawn) {
@@ -60,18 +61,18 @@ impl World {
         } else if drain_until.is_some() && drain_until != unit.drain_until {
             // Only its end moves: what has been acknowledged stays acknowledged.
             let unit = Unit { drain_until, ..unit.clone() };
-            self.units.insert(key, Arc::new(unit));
+            self.write_unit(unit);
             touched.insert(RowKey::Unit(key));
         }
         Ok(())
     }
 
     pub(super) fn drop_unit(&mut self, key: UnitKey, touched: &mut Touched) -> Result<(), Refused> {
-        let unit = self.unit(key).ok_or_else(|| missing(format!("unit {key}")))?;
+        let unit = self.units.get(&key).ok_or_else(|| missing(format!("unit {key}")))?;
         if unit.desired != Desired::Removed {
             return Err(step(format!("unit {key}"), "it is not to be removed"));
         }
-        self.by_host.remove(&(unit.host, key));
+        self.index_unit(&Arc::clone(unit), false);
         self.units.remove(&key);
         self.observed.remove(&key);
         self.balancers_followed.remove(&key);

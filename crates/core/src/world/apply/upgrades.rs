@@ -46,9 +46,16 @@ impl World {
                 })?;
             }
         }
+        self.index.upgrade(&upgrade, true);
         self.upgrades.insert(service, Arc::new(upgrade));
         touched.insert(RowKey::Upgrade(service));
         Ok(())
+    }
+
+    pub(in crate::world) fn remove_upgrade(&mut self, service: ServiceId) {
+        if let Some(upgrade) = self.upgrades.remove(&service) {
+            self.index.upgrade(&upgrade, false);
+        }
     }
 
     pub(super) fn set_upgrade_phase(

@@ -29,13 +29,18 @@ impl World {
     ) -> Result<(), Refused> {
         need(self.projects.contains_key(&stack.project), "the stack's project")?;
         self.count(stack.id.0);
-        self.stacks.insert(stack.id, Arc::new(stack.clone()));
+        if let Some(held) = self.stacks.insert(stack.id, Arc::new(stack.clone())) {
+            self.index.stack(&held, false);
+        }
+        self.index.stack(stack, true);
         touched.insert(RowKey::Stack(stack.id));
         Ok(())
     }
 
     pub(super) fn drop_stack(&mut self, id: StackId, touched: &mut Touched) {
-        self.stacks.remove(&id);
+        if let Some(held) = self.stacks.remove(&id) {
+            self.index.stack(&held, false);
+        }
         touched.insert(RowKey::Stack(id));
     }
 
@@ -46,13 +51,19 @@ impl World {
     ) -> Result<(), Refused> {
         need(self.stacks.contains_key(&template.stack), "the volume's stack")?;
         self.count(template.id.0);
-        self.volume_templates.insert(template.id, Arc::new(template.clone()));
+        let held = self.volume_templates.insert(template.id, Arc::new(template.clone()));
+        if let Some(held) = held {
+            self.index.volume(&held, false);
+        }
+        self.index.volume(template, true);
         touched.insert(RowKey::VolumeTemplate(template.id));
         Ok(())
     }
 
     pub(super) fn drop_volume_template(&mut self, id: VolumeTemplateId, touched: &mut Touched) {
-        self.volume_templates.remove(&id);
+        if let Some(held) = self.volume_templates.remove(&id) {
+            self.index.volume(&held, false);
+        }
         touched.insert(RowKey::VolumeTemplate(id));
         let placed = self.volumes.keys().filter(|key| key.template == id);
         for key in placed.copied().collect::<Vec<_>>() {
