@@ -17,6 +17,7 @@ pub mod images;
 pub mod interrupt;
 pub mod load;
 pub mod packages;
+pub mod registry;
 pub mod sim;
 pub mod steps;
 pub mod test;

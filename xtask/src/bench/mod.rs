@@ -14,6 +14,7 @@ mod memory;
 mod overlay;
 mod pinned;
 mod product;
+mod rollback;
 mod schedule;
 mod stage;
 mod swarm;
@@ -48,6 +49,8 @@ pub enum Bench {
     Changes(changes::Arguments),
     /// How soon what a lost host ran serves elsewhere, beside Docker Swarm.
     HostLoss(host_loss::Arguments),
+    /// Whether a rollback to any revision leads to the very images there were, and how long it takes.
+    Rollback(rollback::Arguments),
     /// Placements a second, and what planning one service costs, beside a plain scan.
     Schedule(schedule::Arguments),
 }
@@ -82,6 +85,9 @@ pub enum BenchError {
     /// Another program.
     #[error(transparent)]
     Command(#[from] crate::command::CommandError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] crate::registry::RegistryError),
     /// What is to be there beside the product.
     #[error(transparent)]
     Packages(#[from] crate::packages::PackagesError),
@@ -112,6 +118,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::UpgradeTraffic(arguments) => traffic::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::HostLoss(arguments) => host_loss::run(arguments),
+        Bench::Rollback(arguments) => rollback::run(arguments),
         Bench::Schedule(arguments) => schedule::run(arguments),
     }
 }

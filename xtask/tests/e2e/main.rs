@@ -23,6 +23,7 @@ mod interrupted;
 mod prometheus;
 mod proof;
 mod restarts;
+mod revisions;
 mod stage;
 mod traffic;
 mod up;

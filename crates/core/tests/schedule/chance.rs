@@ -281,6 +281,7 @@ impl Cluster {
             template: Arc::new(Template { primary, sidekicks }),
             pins: BTreeMap::new(),
             by: "test".into(),
+            reason: String::new(),
             created_at: Time(0),
         }));
         self.commit(change);
