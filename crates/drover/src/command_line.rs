@@ -205,8 +205,11 @@ Under that name (ln -s drover rancher-compose) it behaves as that program.";
 
 /// What people come for, in this order.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Stacks", &["up", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade"]),
-    ("Looking", &["ps", "logs"]),
+    (
+        "Stacks",
+        &["up", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade", "rollback"],
+    ),
+    ("Looking", &["ps", "logs", "history", "diff"]),
     ("Cluster", &["server", "agent", "host", "network", "token", "key", "certificate"]),
 ];
 

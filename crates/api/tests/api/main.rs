@@ -16,6 +16,7 @@ mod keys;
 mod one;
 mod projects;
 mod registries;
+mod revisions;
 mod secrets;
 mod services;
 mod shape;

@@ -73,6 +73,7 @@ fn a_new_service() {
         "consumedbyservices": "http://h/v2-beta/projects/1a1/services/1s3/consumedbyservices",
         "consumedservices": "http://h/v2-beta/projects/1a1/services/1s3/consumedservices",
         "instances": "http://h/v2-beta/projects/1a1/services/1s3/instances",
+        "revisions": "http://h/v2-beta/projects/1a1/services/1s3/revisions",
         "serviceLogs": "http://h/v2-beta/projects/1a1/services/1s3/servicelogs",
         "stack": "http://h/v2-beta/projects/1a1/services/1s3/stack"
       },
