@@ -17,7 +17,7 @@ pub use host::{Evacuate, HostCommand, Hosts};
 pub use network::{EncryptionCommand, NetworkCommand};
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
 pub(crate) use stack::parse_scale;
-pub use stack::{Diff, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up};
+pub use stack::{Diff, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Why};
 pub use token::{KeyCommand, Named, TokenCommand};
 pub use upgrade::{Between, Upgrade, UpgradeCommand};
 
@@ -61,6 +61,8 @@ pub enum Command {
         after_help = "Examples:\n  drover diff web 3      what runs now beside revision 3\n  drover diff web 3 4"
     )]
     Diff(Diff),
+    /// Say what a service, a container or a host waits for, what is behind that, and the ways out
+    Why(Why),
     /// Go back to a revision of a service: the same configuration, the very images it had
     #[command(after_help = ROLLBACK_EXAMPLES)]
     Rollback(Rollback),
@@ -134,6 +136,7 @@ impl Command {
             Self::Upgrade(upgrade) => Some(upgrade.common_mut()),
             Self::History(s) => Some(&mut s.common),
             Self::Diff(diff) => Some(&mut diff.common),
+            Self::Why(why) => Some(&mut why.common),
             Self::Rollback(rollback) => Some(&mut rollback.common),
             Self::Host(_)
             | Self::Network(_)
@@ -164,6 +167,7 @@ impl Command {
             | Self::Upgrade(_)
             | Self::History(_)
             | Self::Diff(_)
+            | Self::Why(_)
             | Self::Rollback(_) => None,
         }
     }

@@ -34,6 +34,7 @@ mod step;
 mod table;
 mod up;
 mod wait;
+mod why;
 mod wire;
 
 pub use args::{Before, Command};
@@ -105,6 +106,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         },
         Command::History(options) => history::history(options, program, to).await,
         Command::Diff(options) => history::diff(options, program, to).await,
+        Command::Why(options) => why::why(options, program, to).await,
         Command::Rollback(options) => up::rollback_one(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,

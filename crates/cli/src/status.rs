@@ -79,7 +79,7 @@ fn line(view: &ServiceView, ledger: Option<&Value>, target: Option<&str>) -> Str
 }
 
 /// How far its upgrade is, or how the last one ended.
-fn progress(view: &ServiceView, target: Option<&str>) -> String {
+pub(crate) fn progress(view: &ServiceView, target: Option<&str>) -> String {
     let (upgrade, last) = (&view.whole["upgrade"], &view.whole["lastUpgrade"]);
     if upgrade.is_object() {
         let waits =

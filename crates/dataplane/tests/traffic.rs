@@ -418,3 +418,48 @@ async fn a_target_that_does_not_answer_in_time_is_given_up() {
     counted(&bench, service, "timed out", |c| c.failed == [(Failure::TimedOut, 1)].into()).await;
     wait_for("nothing in flight", || bench.status().in_flight.is_empty()).await;
 }
+
+#[tokio::test]
+async fn what_is_on_a_silent_host_is_avoided_and_not_waited_for() {
+    let (gone, good) = (Origin::start("gone").await, Origin::start("good").await);
+    let bench = Bench::start();
+    let port = free_port();
+    let mut config = one(port, route("", "", &[&gone]));
+    let host = drover_core::HostId(3);
+    let targets = |config: &mut BalancerConfig, origins: &[&Origin]| {
+        let mut route = route("", "", origins);
+        route.targets[0].host = Some(host);
+        *config = BalancerConfig { silent: config.silent.clone(), ..one(port, route) };
+    };
+    targets(&mut config, &[&gone]);
+    bench.follow(&config).await;
+    let asked = tokio::spawn(async move { ask(port, "h", "/wait").await });
+    bench.status_is("a request in flight", |s| !s.in_flight.is_empty()).await;
+
+    // What may be sent again is, to another one, the moment the host is silent.
+    config.silent = [host].into();
+    targets(&mut config, &[&gone, &good]);
+    bench.follow(&config).await;
+    bench.status_is("it to be sent on", |s| s.in_flight.contains_key(&unit(&good))).await;
+    good.go_on();
+    let (status, body) = asked.await.unwrap();
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "good GET /wait"));
+    bench.status_is("why", |s| s.ejected.values().any(|why| why.contains("does not answer"))).await;
+    for _ in 0..4 {
+        assert_eq!(ask(port, "h", "/").await.1, "good GET /");
+    }
+
+    // Where there is no other it is better than nobody; and it is back with its host.
+    targets(&mut config, &[&gone]);
+    bench.follow(&config).await;
+    assert_eq!(ask(port, "h", "/").await.1, "gone GET /");
+    config.silent.clear();
+    targets(&mut config, &[&gone, &good]);
+    bench.follow(&config).await;
+    bench.status_is("nothing against it", |s| s.ejected.is_empty()).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..4 {
+        seen.insert(ask(port, "h", "/").await.1);
+    }
+    assert_eq!(seen.len(), 2);
+}

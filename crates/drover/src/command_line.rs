@@ -209,7 +209,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Stacks",
         &["up", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade", "rollback"],
     ),
-    ("Looking", &["ps", "logs", "history", "diff"]),
+    ("Looking", &["ps", "logs", "why", "history", "diff"]),
     ("Cluster", &["server", "agent", "host", "network", "token", "key", "certificate"]),
 ];
 

@@ -59,14 +59,16 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     for engine in &stage.engines {
         images::import_all(engine, &program)?;
     }
-    let swarm = swarm_rounds(&stage, arguments.swarm_rounds)?;
-    let cluster = stage.start_cluster()?;
-    let mut shop = Shop::open(cluster)?;
+    let engines = stage.engines.clone();
+    let mut shop = Shop::open(stage.start_cluster()?)?;
     let mut rounds = Vec::new();
     for number in 0..arguments.rounds {
         rounds.push(shop.lose(Way::of(number))?);
     }
-    print(&rounds, &swarm);
+    print_drover(&rounds);
+    let bed = shop.close()?;
+    // Last, for an engine that lost its swarm's manager by force is of no use to anybody afterwards.
+    print_swarm(&swarm_rounds(&bed, &engines, arguments.swarm_rounds)?);
     Ok(())
 }
 
@@ -118,6 +120,13 @@ impl Shop {
             return Err(stuck(String::from_utf8_lossy(&done.stderr).into_owned()));
         }
         Ok(Self { cluster, folder })
+    }
+
+    /// Remove it all.
+    fn close(self) -> Result<Testbed, BenchError> {
+        self.cluster.run(self.folder.path(), &["--project-name", "shop", "rm", "--force"])?;
+        until("the shop to be gone", || self.on(&|_| true) == 0)?;
+        Ok(self.cluster.bed.clone())
     }
 
     /// Lose a host that runs most, under load by way of another one, and have it back.
@@ -193,28 +202,27 @@ impl Shop {
 }
 
 /// Until as many containers run on the others, for each round.
-fn swarm_rounds(stage: &Stage, rounds: u32) -> Result<Vec<f64>, BenchError> {
+fn swarm_rounds(bed: &Testbed, engines: &[Engine], rounds: u32) -> Result<Vec<f64>, BenchError> {
     let mut took = Vec::new();
     if rounds == 0 {
         return Ok(took);
     }
-    let mut swarm = Swarm::new(&stage.bed, &stage.engines)?;
+    let mut swarm = Swarm::new(bed, engines)?;
     let run = |engines: &[Engine]| engines.iter().map(|e| running(e, "demo/sleep")).sum::<usize>();
-    let (victim, engine) = (stage.bed.hosts[2].number, &stage.engines[2]);
+    let (victim, engine) = (bed.hosts[2].number, &engines[2]);
     for _ in 0..rounds {
         swarm.deploy(SCALE)?;
-        until("Swarm to run it", || run(&stage.engines) == SCALE && running(engine, "demo") > 0)?;
+        until("Swarm to run it", || run(engines) == SCALE && running(engine, "demo") > 0)?;
         let began = Instant::now();
-        stage.bed.kill(victim)?;
-        until("Swarm to replace them", || run(&stage.engines[..2]) >= SCALE)?;
+        bed.kill(victim)?;
+        until("Swarm to replace them", || run(&engines[..2]) >= SCALE)?;
         took.push(began.elapsed().as_secs_f64());
         println!("Docker Swarm: run elsewhere after {:.2} s", began.elapsed().as_secs_f64());
-        stage.bed.boot(victim)?;
+        bed.boot(victim)?;
         swarm.remove()?;
-        until("Swarm to remove it", || run(&stage.engines) == 0)?;
-        until("Swarm's node to be back", || swarm.is_whole(stage.engines.len()))?;
+        until("Swarm to remove it", || run(engines) == 0)?;
+        until("Swarm's node to be back", || swarm.is_whole(engines.len()))?;
     }
-    Swarm::leave(&stage.bed, &stage.engines)?;
     Ok(took)
 }
 
@@ -224,7 +232,14 @@ fn running(engine: &Engine, image: &str) -> usize {
     containers.iter().filter(|c| c.state == "running" && c.image.contains(image)).count()
 }
 
-fn print(rounds: &[Round], swarm: &[f64]) {
+fn print_swarm(took: &[f64]) {
+    if !took.is_empty() {
+        let (rounds, took) = (took.len(), Spread::of(took.iter().copied()));
+        println!("Docker Swarm, power, {rounds} rounds: run elsewhere after {took} s");
+    }
+}
+
+fn print_drover(rounds: &[Round]) {
     let head = ["host lost by", "rounds", "run elsewhere, s", "serve elsewhere, s"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for way in [Way::Power, Way::Cable] {
@@ -238,11 +253,6 @@ fn print(rounds: &[Round], swarm: &[f64]) {
         let name = format!("{way:?}").to_lowercase();
         let (ran, served) = (spread(|round| round.running), spread(|round| round.serving));
         rows.push(vec![name, own.len().to_string(), ran, served]);
-    }
-    if !swarm.is_empty() {
-        let took = Spread::of(swarm.iter().copied()).to_string();
-        let who = "power, Docker Swarm".to_owned();
-        rows.push(vec![who, swarm.len().to_string(), took, "–".to_owned()]);
     }
     println!("\nLeast / middle / greatest:\n\n{}", table(&rows));
     let head = ["requests begun in", "sent", "failed"].map(str::to_owned).to_vec();

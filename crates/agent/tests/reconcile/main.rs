@@ -5,6 +5,7 @@
 mod back_off;
 mod fake;
 mod foreign;
+mod lease;
 mod life;
 mod ready;
 mod sidekicks;

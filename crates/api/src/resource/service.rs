@@ -35,6 +35,7 @@ pub(super) const SHARED: &[Field] = &[
     Field::r("upgrade", "serviceUpgrade"),
     Field::r("lastUpgrade", "json"),
     Field::r("healthState", "string"),
+    Field::r("causes", "array[json]"),
     Field::r("linkedServices", "map[reference[service]]"),
     Field::r("fqdn", "string"),
     Field::r("system", "boolean"),

@@ -78,7 +78,7 @@ fn any_of_them_can_be_gone_back_to() {
 #[test]
 fn what_can_t_be_gone_back_to() {
     let (mut one, id) = three();
-    let mut refused = |one: &mut One, to: i64, status: u16, want: &str| {
+    let refused = |one: &mut One, to: i64, status: u16, want: &str| {
         let error = one.act(&id, "rollback", json!({ "toRevision": to }), status);
         let message = error["message"].as_str().unwrap_or_default();
         assert!(message.contains(want), "{to}: {error}");

@@ -36,6 +36,7 @@ fn a_new_service() {
       "stackId": "1st2",
       "scale": 2,
       "currentScale": 0,
+      "causes": [],
       "instanceIds": [],
       "publicEndpoints": [],
       "linkedServices": null,

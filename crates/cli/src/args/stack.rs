@@ -70,6 +70,16 @@ pub struct Diff {
     pub common: Common,
 }
 
+/// `why`.
+#[derive(Args, Clone, Debug)]
+pub struct Why {
+    /// A service of the stack, a container, or a host
+    pub name: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+}
+
 /// `rollback`.
 #[derive(Args, Clone, Debug)]
 pub struct Rollback {

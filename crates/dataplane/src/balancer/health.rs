@@ -42,6 +42,9 @@ const REST_MOST: Duration = Duration::from_secs(2);
 /// The longest of one that is found out by waiting.
 const SILENT_MOST: Duration = Duration::from_secs(30);
 
+/// A host that is silent for so long does not come back in time for its connections.
+const GONE: Duration = Duration::from_secs(6);
+
 /// Answers that did not come in time before a target rests: one may be the request's own fault.
 const SLOW: u32 = 3;
 
@@ -77,6 +80,20 @@ impl Health {
     /// already may take the time it takes.
     pub(super) async fn until_host_is_silent(&self) {
         self.went_silent.notified().await;
+    }
+
+    /// Until its host has been silent for longer than what passes by itself: connections outlive a cable that is put back.
+    pub(super) async fn until_host_is_gone(&self) {
+        loop {
+            let told = self.went_silent.notified();
+            if !self.host_is_silent.load(Relaxed) {
+                told.await;
+            }
+            tokio::time::sleep(GONE).await;
+            if self.host_is_silent.load(Relaxed) {
+                return;
+            }
+        }
     }
 
     /// Whether it could not be connected to when that was last tried.
@@ -191,6 +208,22 @@ mod tests {
         assert_eq!(health.ejected().as_deref(), Some("its host does not answer this one"));
         health.host_silent(false);
         assert!(is_fit() && health.ejected().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_outlive_a_host_that_is_silent_for_a_moment() {
+        let health = Health::default();
+        let gone_within = |time| tokio::time::timeout(time, health.until_host_is_gone());
+        health.host_silent(true);
+        let blip = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            health.host_silent(false);
+        };
+        let (gone, ()) = tokio::join!(gone_within(Duration::from_secs(60)), blip);
+        assert!(gone.is_err(), "it came back");
+        health.host_silent(true);
+        assert!(gone_within(Duration::from_millis(5_999)).await.is_err());
+        assert!(gone_within(Duration::from_secs(7)).await.is_ok());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use drover_core::UnitKey;
 
+use super::Shared;
 use super::board::{Board, Tally};
 use super::health::Health;
 use super::ledger::Account;
@@ -59,6 +60,14 @@ impl Upstream {
         self.health.host_silent(is_silent);
         if is_silent {
             self.pool.forget();
+        }
+    }
+
+    /// Until what is joined to it is to be parted: its unit drains and the time for that is over, or its host is gone.
+    pub(super) async fn over(&self, shared: &Shared) {
+        tokio::select! {
+            () = shared.leaving.over(self.unit) => {}
+            () = self.health.until_host_is_gone() => {}
         }
     }
 

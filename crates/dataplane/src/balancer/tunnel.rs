@@ -27,7 +27,8 @@ pub(super) async fn tunnel(
         Err(error) => return tracing::debug!(%error, "a tunnel was not built"),
     };
     let unit = in_flight.target().unit;
-    let over = shared.leaving.over(unit);
+    let target = in_flight.target().clone();
+    let over = target.over(&shared);
     let (mut client, mut service) = (TokioIo::new(client), TokioIo::new(service));
     let joined = join(&mut client, &mut service, silence.unwrap_or(EVER), over).await;
     tracing::debug!(%unit, ?joined, "a tunnel ended");

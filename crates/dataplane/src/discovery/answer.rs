@@ -458,6 +458,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_on_a_silent_host_is_named_only_if_there_is_nothing_else() {
+        let mut facts =
+            facts(&["service foo/web 10.0.0.1@1 10.0.0.2@2", "service foo/db 10.0.0.3@2"]);
+        facts.silent = [drover_core::HostId(2)].into();
+        check(
+            &facts,
+            &[(STRANGER, "web.foo.{s}", "10.0.0.1"), (STRANGER, "db.foo.{s}", "10.0.0.3")],
+        );
+        facts.silent.clear();
+        check(&facts, &[(STRANGER, "web.foo.{s}", "10.0.0.1 10.0.0.2")]);
+    }
+
+    #[test]
     fn names_that_lead_in_a_circle_end() {
         let facts = facts(&[
             "external foo/a b.foo.rancher.internal",

@@ -33,6 +33,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "scale": derive::shown_scale(world, service),
         "currentScale": status.slots_up,
         "healthState": health,
+        "causes": causes(ctx, service),
         "instanceIds": instance_ids(world, service),
         "publicEndpoints": endpoints(world, service),
         "linkedServices": linked(world, service),
@@ -60,6 +61,24 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         fields["healthCheck"] = json!(external.health_check.as_ref().map(write_check));
     }
     finish(ctx, envelope, fields)
+}
+
+/// What it waits for or what is in its way, each by itself; what someone has to act on first.
+fn causes(ctx: &Context<'_>, service: &Service) -> Vec<Value> {
+    let notes = ctx.notes.get(&service.id).map_or(&[][..], Vec::as_slice);
+    let mut notes: Vec<_> = notes.iter().collect();
+    notes.sort_by_key(|note| !note.stuck);
+    notes.dedup_by_key(|note| &note.text);
+    let cause = |note: &&drover_core::plan::Note| {
+        let unit = note.unit.and_then(|key| ctx.world.unit(key));
+        json!({
+            "text": note.text,
+            "stuck": note.stuck,
+            "instanceId": unit.map(|unit| Kind::Container.id(unit.serial)),
+            "hostId": unit.map(|unit| Kind::Host.id(unit.host.0)),
+        })
+    };
+    notes.iter().map(cause).collect()
 }
 
 /// A word of core's as the wire spells it.

@@ -72,7 +72,7 @@ where
         return Err(format!("Broken: {error}"));
     }
     target.account().answered(millis(began.elapsed()), false);
-    let over = shared.leaving.over(target.unit);
+    let over = target.over(shared);
     let joined = join(client, &mut stream, way.idle, over).await;
     visit.bytes = joined.received;
     match joined.end {

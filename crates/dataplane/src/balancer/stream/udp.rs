@@ -155,7 +155,7 @@ impl Session {
         let mut until = began + self.way.idle;
         let mut is_open = true;
         let shared = self.shared.clone();
-        let over = shared.leaving.over(target.unit);
+        let over = target.over(&shared);
         tokio::pin!(over);
         let mut swaps = self.shared.swaps.subscribe();
         swaps.mark_changed();
