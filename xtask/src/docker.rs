@@ -151,7 +151,7 @@ impl Engine {
         let mut request = Request::new("POST", &path);
         // An empty login, in base64.
         request.headers.push("X-Registry-Auth: e30=".to_owned());
-        let answer = self.send(request)?;
+        let answer = self.send(&request)?;
         // Docker says 200 first and what went wrong afterwards.
         if answer.text().contains("\"error\"") {
             Err(self.refused("push", &answer))
@@ -173,10 +173,10 @@ impl Engine {
         if !kind.is_empty() {
             request.headers.push(format!("Content-Type: {kind}"));
         }
-        self.send(request)
+        self.send(&request)
     }
 
-    fn send(&self, request: Request<'_>) -> Result<Answer, EngineError> {
+    fn send(&self, request: &Request<'_>) -> Result<Answer, EngineError> {
         let what = format!("{} {}", request.method, request.path);
         let place = Place::Unix(self.socket.clone());
         let answer = (request.send(&place))

@@ -225,7 +225,7 @@ mod tests {
         let (mut ears, mut now) = (Ears::default(), Instant::now());
         rounds(&mut ears, &mut now, 3, &[ONE]);
         let due = now + ROUND;
-        now = due + Duration::from_secs(60);
+        now = due + Duration::from_mins(1);
         assert!(!ears.round(now, due));
         assert_eq!(rounds(&mut ears, &mut now, 4, &[]), [false, false, true, false]);
     }

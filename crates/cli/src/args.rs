@@ -127,14 +127,15 @@ impl Command {
     fn common_mut(&mut self) -> Option<&mut Common> {
         match self {
             Self::Up(up) => Some(&mut up.selected.common),
-            Self::Create(s) | Self::Start(s) | Self::Stop(s) | Self::Ps(s) => Some(&mut s.common),
+            Self::Create(s) | Self::Start(s) | Self::Stop(s) | Self::Ps(s) | Self::History(s) => {
+                Some(&mut s.common)
+            }
             Self::Restart(restart) => Some(&mut restart.selected.common),
             Self::Scale(scale) => Some(&mut scale.common),
             Self::Rm(rm) => Some(&mut rm.selected.common),
             Self::Pull(pull) => Some(&mut pull.selected.common),
             Self::Logs(logs) => Some(&mut logs.selected.common),
             Self::Upgrade(upgrade) => Some(upgrade.common_mut()),
-            Self::History(s) => Some(&mut s.common),
             Self::Diff(diff) => Some(&mut diff.common),
             Self::Why(why) => Some(&mut why.common),
             Self::Rollback(rollback) => Some(&mut rollback.common),

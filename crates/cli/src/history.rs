@@ -1,7 +1,5 @@
 //! `history` and `diff`: the revisions of services, and what differs between two of them.
 
-use std::io::Write as _;
-
 use drover_api::launch_config;
 use drover_core::Template;
 use serde_json::{Value, json};
@@ -11,6 +9,7 @@ use crate::args::{Diff, Selected};
 use crate::client::nothing;
 use crate::diff;
 use crate::failure::Failure;
+use crate::operator::say;
 use crate::progress::Reporter;
 use crate::session::Session;
 use crate::table::{ago, now_ms, print};
@@ -35,8 +34,7 @@ pub(crate) async fn history(
         rows.extend(revisions.iter().rev().map(|revision| row(view, revision)));
     }
     if options.common.output.json {
-        let text = serde_json::to_string_pretty(&rows).unwrap_or_default();
-        return writeln!(std::io::stdout(), "{text}").map_err(Failure::Output);
+        return say(&format!("{:#}", Value::from(rows)));
     }
     let now_ms = now_ms();
     print(&COLUMNS, &rows.iter().map(|row| cells(row, now_ms)).collect::<Vec<_>>())
@@ -64,12 +62,11 @@ pub(crate) async fn diff(
             "to": to["revision"],
             "differences": words,
         });
-        return writeln!(std::io::stdout(), "{told:#}").map_err(Failure::Output);
+        return say(&format!("{told:#}"));
     }
     let head = format!("{}, revision {} to {}", view.name, from["revision"], to["revision"]);
     let lines = if words.is_empty() { vec!["nothing differs".to_owned()] } else { words };
-    let text: String = lines.iter().map(|line| format!("  {line}\n")).collect();
-    write!(std::io::stdout(), "{head}:\n{text}").map_err(Failure::Output)
+    say(&format!("{head}:\n  {}", lines.join("\n  ")))
 }
 
 async fn revisions(session: &Session<'_>, view: &ServiceView) -> Result<Vec<Value>, Failure> {

@@ -83,7 +83,7 @@ impl Known {
         );
         if view.whole["upgrade"].is_object() {
             let quiet = ServiceView { message: String::new(), ..view.clone() };
-            subject += &format!("; {}", progress(&quiet, None));
+            subject = format!("{subject}; {}", progress(&quiet, None));
         }
         let causes = view.whole["causes"].as_array().into_iter().flatten();
         let causes = causes.map(|cause| (text(cause, "text"), self.behind(cause))).collect();
@@ -98,7 +98,7 @@ impl Known {
         if !said.is_empty() {
             causes.push((said, self.behind(container)));
         }
-        for cause in service.iter().flat_map(|view| view.whole["causes"].as_array()).flatten() {
+        for cause in service.iter().filter_map(|view| view.whole["causes"].as_array()).flatten() {
             let is_its = cause["instanceId"] == container["id"];
             if is_its {
                 causes.push((text(cause, "text"), Vec::new()));
@@ -137,7 +137,7 @@ impl Known {
                 .exits
                 .push(format!("call the evacuation off: {program} host activate {name}")),
             "inactive" => {
-                answer.exits.push(format!("let it take new units: {program} host activate {name}"))
+                answer.exits.push(format!("let it take new units: {program} host activate {name}"));
             }
             _ => {}
         }
