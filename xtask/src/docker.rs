@@ -129,10 +129,13 @@ impl Engine {
         self.ask("POST", &format!("/containers/{container}/start"), "", &[]).map(drop)
     }
 
-    /// Remove a container, running or not, with its anonymous volumes.
+    /// Remove a container, running or not, with its anonymous volumes. One that somebody else has just removed is gone, too.
     pub fn remove(&self, container: &str) -> Result<(), EngineError> {
         let path = format!("/containers/{container}?force=1&v=1");
-        self.ask("DELETE", &path, "", &[]).map(drop)
+        match self.ask("DELETE", &path, "", &[]) {
+            Err(EngineError::Refused { status: 404, .. }) => Ok(()),
+            removed => removed.map(drop),
+        }
     }
 
     /// Remove every volume that no container uses.

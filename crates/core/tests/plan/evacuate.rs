@@ -199,7 +199,7 @@ fn what_could_not_leave_at_all_is_refused() {
     );
 }
 
-fn data_volume(lab: &Lab) -> VolumeTemplate {
+pub(crate) fn data_volume(lab: &Lab) -> VolumeTemplate {
     VolumeTemplate {
         id: VolumeTemplateId(90),
         project: PROJECT,

@@ -3,6 +3,7 @@
 use drover_core::plan::{LOST_AFTER_MS, SILENT_LOST_AFTER_MS, UNATTENDED_LOST_AFTER_MS};
 use drover_core::{Change, FENCED_AFTER_MS, HostId, LEASE_MS, OnHostLoss, ServiceId};
 
+use crate::evacuate::data_volume;
 use crate::lab::{Lab, image};
 
 const H1: HostId = HostId(101);
@@ -137,6 +138,27 @@ fn what_waits_for_its_host_is_never_made_elsewhere() {
     lab.connect(H2, true);
     lab.settle();
     assert_eq!(lab.show(web), ["1.1 h2 running"]);
+}
+
+#[test]
+fn nobody_is_woken_again_and_again_for_what_has_to_stay() {
+    let mut lab = Lab::new(&[&[], &[], &[]]);
+    lab.commit(vec![Change::PutVolumeTemplate(data_volume(&lab))]);
+    let mut spec = image("v1");
+    spec.volumes = vec!["data:/data".into()];
+    let db = lab.service("db", 1, spec);
+    lab.settle();
+    let home = lab.world.units_of(db).next().unwrap().host;
+    let others: Vec<HostId> = [H1, H2, H3].into_iter().filter(|host| *host != home).collect();
+    lab.connect(home, false);
+    for other in others {
+        lab.hear(other, &[], &[(home, 0)]);
+    }
+    lab.now = lab.now + SILENT_LOST_AFTER_MS;
+    lab.settle_now();
+    assert!(lab.world.is_lost(home));
+    let again = drover_core::plan::plan(&lab.world, &drover_core::Scope::everything(), lab.now);
+    assert!(again.wake_at.is_none_or(|at| at > lab.now), "{:?} at {}", again.wake_at, lab.now);
 }
 
 #[test]
