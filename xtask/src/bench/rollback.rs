@@ -55,8 +55,9 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     for round in 0..arguments.rounds {
         let back = usize::from(!round.is_multiple_of(2));
         let began = Instant::now();
-        shop.run(&format!("rollback web --to {} -c --batch-size {SCALE} --interval 0", back + 1))?;
+        shop.run(&format!("rollback web --to {} --batch-size {SCALE} --interval 0", back + 1))?;
         seconds.push(began.elapsed().as_secs_f64());
+        shop.run("up --confirm-upgrade web")?;
         wrong += u32::from(shop.look()? != revisions[back]);
     }
     seconds.sort_by(f64::total_cmp);
@@ -120,8 +121,8 @@ impl Shop {
             count += 1;
             let whole = self.cluster.engine(host).inspect(&container.id)?;
             let text = |value: &Value| value.to_string();
-            let config =
-                ["Env", "Cmd", "Entrypoint", "Image"].map(|key| text(&whole["Config"][key]));
+            // Not the name it was made by: that is the tag the first time, and the digest later.
+            let config = ["Env", "Cmd", "Entrypoint"].map(|key| text(&whole["Config"][key]));
             let release = text(&whole["Config"]["Labels"]["release"]);
             seen.insert((text(&whole["Image"]), config.join(" ") + &release));
         }
