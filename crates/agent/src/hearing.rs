@@ -42,6 +42,12 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
+    /// Whom balancers and names avoid: the only other host, too. If it is this one that is cut off, what runs here is the
+    /// better choice, and avoiding only prefers.
+    pub(crate) fn avoided(&self) -> BTreeSet<HostId> {
+        self.silent.keys().copied().collect()
+    }
+
     /// As it is told the server.
     pub(crate) fn now(&self, now: Instant) -> HearingNow {
         let ms = |since: &Instant| {
@@ -210,6 +216,15 @@ mod tests {
         assert_eq!((told.heard.len(), told.silent_ms), (0, [(ONE, 1_250)].into()));
         assert_eq!(rounds(&mut ears, &mut now, 2, &[ONE]), [false, true]);
         assert_eq!(ears.heard().present, [ONE].into());
+    }
+
+    #[test]
+    fn of_two_hosts_the_other_one_is_avoided_when_it_is_silent() {
+        let (mut ears, mut now) = (Ears::default(), Instant::now());
+        rounds(&mut ears, &mut now, 3, &[ONE]);
+        assert_eq!(ears.heard().avoided(), BTreeSet::new());
+        rounds(&mut ears, &mut now, 5, &[]);
+        assert_eq!(ears.heard().avoided(), [ONE].into());
     }
 
     #[test]

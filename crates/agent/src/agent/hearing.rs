@@ -22,12 +22,9 @@ impl Hearing {
         Self { circle, heard: Heard::default() }
     }
 
-    /// Those that are to be avoided. Where all are silent it is this host that is cut off, and nobody is better than others.
+    /// Those that are to be avoided.
     pub(super) fn silent(&self) -> BTreeSet<HostId> {
-        if self.heard.present.is_empty() {
-            return BTreeSet::new();
-        }
-        self.heard.silent.keys().copied().collect()
+        self.heard.avoided()
     }
 
     /// As the server is told.

@@ -34,12 +34,12 @@ pub fn is_given_up(world: &World, unit: &Unit, now: Time) -> bool {
     given_up_at(world, unit).is_some_and(|at| at <= now)
 }
 
-/// Whether the agent of its host, cut off, has ended it: not if the agent was gone before the host was.
+/// Whether the agent of its host, cut off, has ended it: not if the agent was gone before the host was, and who can tell
+/// where nobody ever heard the host?
 fn ends_by_itself(world: &World, unit: &Unit) -> bool {
     let spoke_until = world.seen.get(&unit.host).map_or(Time::default(), |seen| seen.since);
     match world.word_of(unit.host) {
-        Word::Heard(_) => false,
+        Word::Heard(_) | Word::Nothing => false,
         Word::Silent { since, .. } => since <= spoke_until + LEASE_MS,
-        Word::Nothing => true,
     }
 }

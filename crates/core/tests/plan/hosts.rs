@@ -187,6 +187,12 @@ fn what_must_not_run_twice_waits_where_its_agent_was_gone_before_its_host() {
 }
 
 #[test]
+fn what_must_not_run_twice_waits_where_nobody_can_say_whether_its_host_lives() {
+    let (mut lab, web) = one_that(OnHostLoss::Fence);
+    assert!(!runs_elsewhere(&mut lab, web, 100 * LOST_AFTER_MS), "its agent alone may be gone");
+}
+
+#[test]
 fn what_must_not_run_twice_leaves_its_host_one_after_the_other() {
     let (mut lab, web) = one_that(OnHostLoss::Fence);
     lab.connect(H2, true);
