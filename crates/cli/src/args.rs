@@ -97,7 +97,7 @@ server working; the same command again goes on watching.";
 const ROLLBACK_EXAMPLES: &str = "Examples:
   drover history web                     which revisions there are
   drover rollback web --to 3             the containers it replaces are kept, stopped, until you decide
-  drover rollback web --to 3 -c          the same, and confirmed when it is done
+  drover rollback web --to 3 -c          the same, and confirmed when it is done; or confirm it later
   drover rollback web                    undo the upgrade that was not confirmed yet
 
 A tag that moved since changes nothing: revisions keep the digests of their images. A host that has the image needs no
