@@ -38,3 +38,4 @@ pub use purge::{KEPT_MS, purge};
 pub use query::Query;
 pub use route::{action, answer, create, delete, get, update};
 pub use transform::transform;
+pub use upgrade::write_policy;

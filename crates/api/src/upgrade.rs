@@ -5,7 +5,9 @@
 
 mod between;
 mod next;
+mod policy;
 mod requests;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use drover_core::plan::admit_upgrade;
 use drover_core::schedule::pick_ports;
 use drover_core::{
     Change, Course, PickedPort, Revision, RevisionNo, Service, ServiceKind, Template, Upgrade,
-    UpgradePhase, Wanted, World,
+    UpgradePolicy, Wanted, World,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +27,9 @@ use crate::error::{ApiError, Code};
 use crate::launch_config::template_to_wire;
 
 pub(crate) use between::check_scale;
+pub use policy::write_policy;
 pub(crate) use requests::last;
+pub(crate) use together::{check_finish, start as start_together};
 
 /// Begin an upgrade: refused, with nothing changed, if it could not place its first unit.
 pub(crate) fn start(
@@ -47,7 +51,7 @@ fn in_place(
     strategy: Body<'_>,
     reason: Option<String>,
 ) -> Result<Vec<Change>, ApiError> {
-    let mut begun = between::finish_others(ctx.world, &[service.id])?;
+    let mut begun = between::finish_others(ctx, &[service.id])?;
     // What that ends may have changed the service's links and rules.
     let after = ctx.world.commit(&begun).map_or_else(|_| ctx.world.clone(), |(after, _)| after);
     let service = after.service(service.id).unwrap_or(service);
@@ -56,7 +60,7 @@ fn in_place(
     next::check(ctx, service, &held, &template)?;
     let to = newest(ctx.world, service).next();
     let upgrade = course(ctx, service, strategy, to, &template)?;
-    begun.extend(restarted(ctx, service, &template));
+    begun.extend(restarted(ctx, service, &template, &upgrade.policy));
     begun.push(Change::AddRevision(Box::new(Revision {
         service: service.id,
         number: to,
@@ -94,9 +98,9 @@ pub(crate) fn back_to(
     if to == service.current {
         return Err(refuse(format!("{name} runs revision {to} already")));
     }
-    let mut begun = between::finish_others(ctx.world, &[service.id])?;
+    let mut begun = between::finish_others(ctx, &[service.id])?;
     let upgrade = course(ctx, service, strategy, to, &revision.template)?;
-    begun.extend(restarted(ctx, service, &revision.template));
+    begun.extend(restarted(ctx, service, &revision.template, &upgrade.policy));
     begun.push(Change::StartUpgrade(upgrade));
     Ok(begun)
 }
@@ -109,7 +113,7 @@ fn course(
     to: RevisionNo,
     template: &Template,
 ) -> Result<Upgrade, ApiError> {
-    let defaults = service.upgrade_defaults;
+    let defaults = &service.upgrade_defaults;
     let start_first = strategy.flag("startFirst")?.or(defaults.start_first).unwrap_or(false);
     if service.retain_ip && start_first {
         let why = format!(
@@ -121,25 +125,34 @@ fn course(
     }
     admit_upgrade(ctx.world, service.id, template, start_first)
         .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?;
+    let course = Course::InService { from: service.current, to, start_first };
     Ok(Upgrade {
-        ledger: 0, // counted from when it is applied
-        service: service.id,
-        course: Course::InService { from: service.current, to, start_first },
         batch_size: strategy.count("batchSize", 1)?.or(defaults.batch_size).unwrap_or(1),
         interval_ms: strategy.millis("intervalMillis", 0)?.or(defaults.interval_ms).unwrap_or(2000),
-        phase: UpgradePhase::Upgrading,
-        started_at: ctx.now,
-        by: ctx.caller.access.clone(),
+        policy: policy::read(strategy)?.unwrap_or_else(|| defaults.policy.clone()),
+        ..Upgrade::begin(service.id, course, ctx.now, &ctx.caller.access)
     })
 }
 
 /// `upgrade` as a service shows it: null without one, else what was asked for and what it was before.
-pub(crate) fn render(world: &World, service: &Service) -> Value {
-    let Some(upgrade) = world.upgrade(service.id) else { return Value::Null };
-    let (from, to, start_first) = match &upgrade.course {
-        Course::InService { from, to, start_first } => (*from, *to, *start_first),
-        Course::ToService(shift) => return between::render(world, service, upgrade, *shift),
+pub(crate) fn render(ctx: &Context<'_>, service: &Service) -> Value {
+    let Some(upgrade) = ctx.world.upgrade(service.id) else { return Value::Null };
+    let mut shown = match upgrade.course {
+        Course::InService { from, to, start_first } => {
+            in_service(ctx.world, service, upgrade, (from, to, start_first))
+        }
+        Course::ToService(shift) => between::render(ctx.world, service, upgrade, shift),
     };
+    policy::show(ctx, upgrade, &mut shown);
+    shown
+}
+
+fn in_service(
+    world: &World,
+    service: &Service,
+    upgrade: &Upgrade,
+    (from, to, start_first): (RevisionNo, RevisionNo, bool),
+) -> Value {
     let configs = |number| {
         let template = world.template(service.id, number).cloned().unwrap_or_default();
         template_to_wire(&service.name, &template)
@@ -198,10 +211,16 @@ fn newest(world: &World, service: &Service) -> RevisionNo {
 }
 
 /// The service as it is with an upgrade to this template: it ends running, whatever it began from, for clients wait for
-/// `upgraded`; and what is picked for it is picked.
-fn restarted(ctx: &Context<'_>, service: &Service, template: &Template) -> Option<Change> {
+/// `upgraded`; what is picked for it is picked, and what is decided of it without people holds for the next one too.
+fn restarted(
+    ctx: &Context<'_>,
+    service: &Service,
+    template: &Template,
+    policy: &UpgradePolicy,
+) -> Option<Change> {
     let picked_ports = keep_and_pick(ctx.world, service, template);
-    let edited = Service { wanted: Wanted::Active, picked_ports, ..service.clone() };
+    let mut edited = Service { wanted: Wanted::Active, picked_ports, ..service.clone() };
+    edited.upgrade_defaults.policy = policy.clone();
     (edited != *service).then(|| Change::PutService(Box::new(edited)))
 }
 

@@ -17,7 +17,7 @@ pub use host::{Evacuate, HostCommand, Hosts};
 pub use network::{EncryptionCommand, NetworkCommand};
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
 pub(crate) use stack::parse_scale;
-pub use stack::{Diff, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Why};
+pub use stack::{Diff, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Watch, Why};
 pub use token::{KeyCommand, Named, TokenCommand};
 pub use upgrade::{Between, Upgrade, UpgradeCommand};
 
@@ -61,6 +61,9 @@ pub enum Command {
         after_help = "Examples:\n  drover diff web 3      what runs now beside revision 3\n  drover diff web 3 4"
     )]
     Diff(Diff),
+    /// Go on watching what is under way, and end as the command that began it would have
+    #[command(after_help = WAIT_HELP)]
+    Wait(Watch),
     /// Say what a service, a container or a host waits for, what is behind that, and the ways out
     Why(Why),
     /// Go back to a revision of a service: the same configuration, the very images it had
@@ -91,8 +94,20 @@ const UP_EXAMPLES: &str = "Examples:
   drover up --upgrade --confirm-upgrade  both in one go
   drover up --upgrade --dry-run          say what would be done, change nothing
 
-Exit status: 0 done, 1 failed, 2 usage, 3 timed out waiting. Ctrl-C leaves the
-server working; the same command again goes on watching.";
+Ctrl-C leaves the server working; `drover wait` goes on watching.
+
+An upgrade that serves and waits for its confirmation ends with 10, also where
+the shell stops at anything but 0: say --waiting-ok there.
+
+Exit status:
+  0  done               4  refused by the server     10  upgraded, waits for its confirmation
+  1  failed             5  no server answers         20  rolled back
+  2  usage              6  the key is not accepted  130  interrupted
+  3  timed out waiting  7  blocked: someone has to decide, or to make room";
+
+const WAIT_HELP: &str = "A job that was ended, or lost its machine, comes back with this: it waits for upgrades, rollbacks, starts and stops that
+are under way, and says what came of the last upgrade of each service, with the status `drover up --upgrade` would have
+had: 0 confirmed or never upgraded, 10 waits for its confirmation, 20 rolled back, 7 blocked.";
 
 const ROLLBACK_EXAMPLES: &str = "Examples:
   drover history web                     which revisions there are
@@ -138,6 +153,7 @@ impl Command {
             Self::Upgrade(upgrade) => Some(upgrade.common_mut()),
             Self::Diff(diff) => Some(&mut diff.common),
             Self::Why(why) => Some(&mut why.common),
+            Self::Wait(watch) => Some(&mut watch.selected.common),
             Self::Rollback(rollback) => Some(&mut rollback.common),
             Self::Host(_)
             | Self::Network(_)
@@ -169,6 +185,7 @@ impl Command {
             | Self::History(_)
             | Self::Diff(_)
             | Self::Why(_)
+            | Self::Wait(_)
             | Self::Rollback(_) => None,
         }
     }

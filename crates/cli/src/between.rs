@@ -11,11 +11,12 @@ use crate::Program;
 use crate::args::{Between, Common};
 use crate::client::nothing;
 use crate::failure::Failure;
+use crate::outcome::{Ending, waits};
 use crate::progress::{Event, Reporter};
 use crate::pull;
 use crate::session::{Session, view_of};
 use crate::status::tell_requests;
-use crate::step::{ACTIVATE, CONTINUE, FINISH};
+use crate::step::{ACTIVATE, CONTINUE, confirm};
 use crate::up;
 use crate::wait::{Goal, Wanted};
 use crate::wire::ServiceView;
@@ -33,7 +34,7 @@ pub(crate) async fn upgrade(
     common: &Common,
     program: Program,
     reporter: &Reporter,
-) -> Result<(), Failure> {
+) -> Result<Ending, Failure> {
     let mut session = Session::begin(common, program, reporter).await?;
     let spec = session.project()?;
     let known = |name: &String| {
@@ -59,7 +60,8 @@ pub(crate) async fn upgrade(
         Stand::Confirmed if options.cleanup => {
             let text = format!("{} has been upgraded and confirmed already", from.name);
             reporter.tell(&Event::note(text));
-            return clean_up(&session, source).await;
+            clean_up(&session, source).await?;
+            return Ok(Ending::Done);
         }
         Stand::Apart | Stand::Confirmed => {
             let scale = final_scale(options.scale, source).map_err(Failure::Failed)?;
@@ -71,13 +73,16 @@ pub(crate) async fn upgrade(
         session.wait(vec![Wanted::new(source, Goal::Upgraded)]).await?;
     }
     if options.cleanup {
-        FINISH.take(&session, source, "", &nothing()).await?;
-        return clean_up(&session, source).await;
+        confirm(&session, std::slice::from_ref(source)).await?;
+        clean_up(&session, source).await?;
+        return Ok(Ending::Done);
     }
-    if options.wait {
-        tell_requests(&session, std::slice::from_ref(&source.name)).await?;
+    if !options.wait {
+        return Ok(Ending::Done);
     }
-    Ok(())
+    tell_requests(&session, std::slice::from_ref(&source.name)).await?;
+    let views = session.services().await?;
+    Ok(waits(views.iter().filter(|held| held.id == source.id), options.waiting_ok))
 }
 
 /// What the files say against it.
@@ -194,7 +199,7 @@ fn body(options: &Between, scale: u32, target: &str) -> Value {
     }})
 }
 
-/// Wait until what was confirmed is over; then remove the source, if nothing of it runs.
+/// Wait until what was confirmed is over, also by someone else; then remove the source, if nothing of it runs.
 async fn clean_up(session: &Session<'_>, source: &ServiceView) -> Result<(), Failure> {
     session.wait(vec![Wanted::new(source, Goal::Finished)]).await?;
     tell_requests(session, std::slice::from_ref(&source.name)).await?;

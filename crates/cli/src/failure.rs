@@ -1,4 +1,5 @@
-//! Why a command did not do what it was asked, in one sentence, and the exit status that says which kind it is.
+//! Why a command did not do what it was asked, in one sentence, and the exit status that says which kind it is: one for
+//! each thing that a job could want to do about it.
 
 use crate::client::CallError;
 use crate::project::ProjectError;
@@ -22,9 +23,18 @@ pub enum Failure {
     /// The server could not be asked, or refused.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// What the server would refuse; it was not even asked.
+    #[error("{0}")]
+    Refused(String),
     /// It was tried and did not work, or can't work.
     #[error("{0}")]
     Failed(String),
+    /// It stands still: something is in its way that someone has to take out of it, or a decision is to be made.
+    #[error("{0}")]
+    Blocked(String),
+    /// The new version was tried and taken back.
+    #[error("{0}")]
+    RolledBack(String),
     /// It did not end in the time given; the server goes on with it.
     #[error("{0}")]
     TimedOut(String),
@@ -37,11 +47,22 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit status: 1 failed, 2 usage, 3 timed out waiting, 130 interrupted. 0 is for success alone.
+    /// The exit status; `up --help` lists them. 0 is for success alone.
     pub fn status(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
-            Self::Project(_) | Self::Call(_) | Self::Failed(_) | Self::Output(_) => 1,
+            Self::Project(_) | Self::Failed(_) | Self::Output(_) => 1,
+            Self::Call(error) => match error {
+                CallError::BadUrl { .. } | CallError::Environment { .. } => 2,
+                CallError::Setup(_) => 1,
+                CallError::Refused { status, .. } if *status >= 500 => 1,
+                CallError::Refused { .. } => 4,
+                CallError::Unreachable { .. } | CallError::Garbled { .. } => 5,
+                CallError::Denied { .. } => 6,
+            },
+            Self::Refused(_) => 4,
+            Self::Blocked(_) => 7,
+            Self::RolledBack(_) => 20,
             Self::TimedOut(_) => 3,
             Self::Interrupted(_) => INTERRUPTED,
         }
@@ -58,6 +79,9 @@ mod tests {
             (Failure::Usage(String::new()), 2),
             (Failure::Failed(String::new()), 1),
             (Failure::TimedOut(String::new()), 3),
+            (Failure::Refused(String::new()), 4),
+            (Failure::Blocked(String::new()), 7),
+            (Failure::RolledBack(String::new()), 20),
             (Failure::Interrupted(String::new()), 130),
         ] {
             assert_eq!(failure.status(), status, "{failure:?}");

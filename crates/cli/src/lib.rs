@@ -21,6 +21,7 @@ mod lifecycle;
 mod logs;
 mod network;
 mod operator;
+mod outcome;
 mod progress;
 mod project;
 mod ps;
@@ -34,12 +35,14 @@ mod step;
 mod table;
 mod up;
 mod wait;
+mod watch;
 mod why;
 mod wire;
 
 pub use args::{Before, Command};
 pub use client::CallError;
 pub use failure::{Failure, INTERRUPTED};
+pub use outcome::{Ending, WAITS};
 pub use project::ProjectError;
 pub use settings::SettingsError;
 
@@ -66,7 +69,7 @@ impl Program {
 }
 
 /// Carry a command out. Ctrl-C ends it; the server goes on with what it was asked.
-pub async fn run(command: &Command, program: Program) -> Result<(), Failure> {
+pub async fn run(command: &Command, program: Program) -> Result<Ending, Failure> {
     let voice = match program {
         Program::RancherCompose => Voice::Rancher,
         Program::Drover if command.output().json => Voice::Json,
@@ -78,15 +81,16 @@ pub async fn run(command: &Command, program: Program) -> Result<(), Failure> {
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted(command.left_behind(program))),
     };
     match &outcome {
-        Ok(()) => reporter.ended(0, ""),
+        Ok(Ending::Done) => reporter.ended(0, ""),
+        Ok(ending @ Ending::Waits(sentence)) => reporter.ended(ending.status(program), sentence),
         Err(failure) => reporter.ended(failure.status(), &failure.to_string()),
     }
     outcome
 }
 
-async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<(), Failure> {
-    match command {
-        Command::Up(options) => up::up(options, program, to).await,
+async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<Ending, Failure> {
+    let done = match command {
+        Command::Up(options) => return up::up(options, program, to).await,
         Command::Create(options) => up::create(options, program, to).await,
         Command::Start(options) => lifecycle::start(options, program, to).await,
         Command::Stop(options) => lifecycle::stop(options, program, to).await,
@@ -100,20 +104,24 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
             (Some(UpgradeCommand::Status(options)), _) => {
                 status::status(options, program, to).await
             }
-            (None, Some(options)) => between::upgrade(options, &upgrade.common, program, to).await,
+            (None, Some(options)) => {
+                return between::upgrade(options, &upgrade.common, program, to).await;
+            }
             // Without either there is nothing to parse.
             (None, None) => Ok(()),
         },
         Command::History(options) => history::history(options, program, to).await,
         Command::Diff(options) => history::diff(options, program, to).await,
         Command::Why(options) => why::why(options, program, to).await,
-        Command::Rollback(options) => up::rollback_one(options, program, to).await,
+        Command::Rollback(options) => return up::rollback_one(options, program, to).await,
+        Command::Wait(options) => return watch::watch(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
         Command::Network(command) => network::network(command, to).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
-    }
+    };
+    done.map(|()| Ending::Done)
 }
 
 impl Command {

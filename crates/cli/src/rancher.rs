@@ -298,6 +298,7 @@ impl From<RancherUpgrade> for Between {
             update_links: upgrade.update_links,
             wait: upgrade.wait,
             pull: upgrade.pull,
+            waiting_ok: true,
             cleanup: upgrade.cleanup,
         }
     }
@@ -316,6 +317,7 @@ impl From<RancherUp> for Up {
             interval: Some(up.interval),
             prune: false,
             dry_run: false,
+            waiting_ok: true,
             detach: up.detach,
             selected: up.names.into(),
         }

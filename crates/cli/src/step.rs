@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use crate::client::nothing;
 use crate::failure::Failure;
 use crate::progress::Event;
 use crate::session::Session;
+use crate::wait::{Goal, Wanted};
 use crate::wire::ServiceView;
 
 /// One action.
@@ -33,7 +35,7 @@ pub(crate) const CONTINUE: Step = Step {
     says: "going on with its upgrade",
     does: "go on with the upgrade of",
 };
-pub(crate) const FINISH: Step = Step {
+const FINISH: Step = Step {
     action: "finishupgrade",
     event: "confirm",
     says: "confirming its upgrade",
@@ -51,12 +53,32 @@ impl Step {
         more: &str,
         body: &Value,
     ) -> Result<(), Failure> {
-        let says =
-            if more.is_empty() { self.says.to_owned() } else { format!("{}: {more}", self.says) };
-        session.reporter.tell(&Event::step(&view.name, self.event, says));
+        self.say(session, view, more);
         let (doing, path) =
             (format!("{} {}", self.does, view.name), format!("services/{}", view.id));
         session.client.act(&doing, &path, self.action, body).await?;
         Ok(())
     }
+
+    /// Say it only: it is asked for together with others.
+    pub(crate) fn say(&self, session: &Session<'_>, view: &ServiceView, more: &str) {
+        let says =
+            if more.is_empty() { self.says.to_owned() } else { format!("{}: {more}", self.says) };
+        session.reporter.tell(&Event::step(&view.name, self.event, says));
+    }
+}
+
+/// Confirm upgrades, and wait until that is done. Those that went as one are confirmed as one, and one whose policy says so
+/// was confirmed by itself: what is on its way or over is not asked again.
+pub(crate) async fn confirm(session: &Session<'_>, views: &[ServiceView]) -> Result<(), Failure> {
+    let mut wanted = Vec::new();
+    for view in views {
+        let now = session.services().await?;
+        let view = now.iter().find(|held| held.id == view.id).unwrap_or(view);
+        if view.state != "active" && view.state != "finishing-upgrade" {
+            FINISH.take(session, view, "", &nothing()).await?;
+        }
+        wanted.push(Wanted::new(view, Goal::Finished));
+    }
+    session.wait(wanted).await
 }

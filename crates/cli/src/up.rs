@@ -20,6 +20,7 @@ use crate::Program;
 use crate::args::{Selected, Up};
 use crate::diff::{Difference, compare};
 use crate::failure::Failure;
+use crate::outcome::{Ending, waits};
 use crate::progress::{Event, Reporter};
 use crate::pull;
 use crate::session::{Session, list, members, view_of};
@@ -53,10 +54,15 @@ struct Held {
 }
 
 /// `up`.
-pub(crate) async fn up(options: &Up, program: Program, reporter: &Reporter) -> Result<(), Failure> {
+pub(crate) async fn up(
+    options: &Up,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<Ending, Failure> {
     let mut session = Session::begin(&options.selected.common, program, reporter).await?;
     if options.rollback {
-        return rollback::rollback(&session, &options.selected.services).await;
+        rollback::rollback(&session, &options.selected.services).await?;
+        return Ok(Ending::Done);
     }
     let asked = Asked {
         upgrade: options.upgrade || options.force_upgrade,
@@ -69,7 +75,7 @@ pub(crate) async fn up(options: &Up, program: Program, reporter: &Reporter) -> R
     plan.say(&session, &asked, options.prune);
     if options.dry_run {
         plan.say_what_would_be_done(&session, options.prune);
-        return Ok(());
+        return Ok(Ending::Done);
     }
     if options.pull {
         pull::pull_specs(&session, plan.replaced(), false).await?;
@@ -77,9 +83,14 @@ pub(crate) async fn up(options: &Up, program: Program, reporter: &Reporter) -> R
     plan.carry_out(&mut session, options).await?;
     if program == Program::RancherCompose && !options.detach {
         // As Rancher's program does; only Ctrl-C ends it.
-        return crate::logs::follow_all(&session, &options.selected.services).await;
+        crate::logs::follow_all(&session, &options.selected.services).await?;
     }
-    Ok(())
+    if !asked.upgrade || asked.confirm {
+        return Ok(Ending::Done);
+    }
+    let views = session.services().await?;
+    let views = views.iter().filter(|view| plan.held().any(|(_, held)| held.view.id == view.id));
+    Ok(waits(views, options.waiting_ok))
 }
 
 /// `create`.
@@ -146,7 +157,7 @@ impl Held {
         let difference = compare(spec, view, &|name| targets.get(name)).map_err(|error| {
             Failure::Failed(format!("{} can't be compared with the server: {error}", spec.name))
         })?;
-        let decision = decide(spec, view, &difference, asked).map_err(Failure::Failed)?;
+        let decision = decide(spec, view, &difference, asked).map_err(Failure::Refused)?;
         Ok(Self { view: view.clone(), difference, decision })
     }
 }

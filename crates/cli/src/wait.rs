@@ -56,6 +56,7 @@ pub(crate) async fn wait(
     deadline: Instant,
 ) -> Result<(), Failure> {
     let mut pending: Vec<Pending> = wanted.into_iter().map(Pending::new).collect();
+    let mut back: Vec<String> = Vec::new();
     let mut pause = ASK_EVERY;
     let mut away = false;
     while !pending.is_empty() {
@@ -63,7 +64,7 @@ pub(crate) async fn wait(
             Ok(views) => {
                 away = false;
                 let before = pending.len();
-                let moved = settle(&mut pending, &views, reporter, Instant::now())?;
+                let moved = settle(&mut pending, &mut back, &views, reporter, Instant::now())?;
                 let quick = moved || pending.len() < before;
                 pause = if quick { ASK_EVERY } else { (pause * 5 / 4).min(ASK_EVERY_AT_MOST) };
             }
@@ -84,7 +85,7 @@ pub(crate) async fn wait(
         }
         tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
     }
-    Ok(())
+    if back.is_empty() { Ok(()) } else { Err(Failure::RolledBack(back.join("; "))) }
 }
 
 /// The services that are waited for. Removed ones leave the list at once, but can still be asked for.
@@ -107,15 +108,16 @@ async fn look(
     Ok(views)
 }
 
-/// Judge each; drop those that arrived. Whether anything moved.
+/// Judge each; drop those that arrived, or went back to where they were. Whether anything moved.
 fn settle(
     pending: &mut Vec<Pending>,
+    back: &mut Vec<String>,
     views: &BTreeMap<String, ServiceView>,
     reporter: &Reporter,
     now: Instant,
 ) -> Result<bool, Failure> {
     let mut moved = false;
-    let mut failed = Vec::new();
+    let (mut blocked, mut lost) = (Vec::new(), Vec::new());
     pending.retain_mut(|one| {
         let Some(view) = views.get(&one.wanted.id) else { return true };
         let verdict = judge(&one.wanted.goal, view);
@@ -126,14 +128,22 @@ fn settle(
             Verdict::Failing(why) => {
                 let since = *one.failing_since.get_or_insert(now);
                 if now.duration_since(since) >= FAILING_FOR {
-                    failed.push(one.failed(view, &why));
+                    blocked.push(one.failed(view, &why));
                 }
             }
-            Verdict::Lost(why) => failed.push(why),
+            Verdict::Lost(why) => lost.push(why),
+            Verdict::Blocked(why) => blocked.push(why),
+            Verdict::Back(why) => {
+                back.push(why);
+                return false;
+            }
         }
         true
     });
-    if failed.is_empty() { Ok(moved) } else { Err(Failure::Failed(failed.join("; "))) }
+    if !lost.is_empty() {
+        return Err(Failure::Failed([lost, blocked].concat().join("; ")));
+    }
+    if blocked.is_empty() { Ok(moved) } else { Err(Failure::Blocked(blocked.join("; "))) }
 }
 
 impl Pending {
@@ -145,13 +155,15 @@ impl Pending {
     fn tell(&mut self, view: &ServiceView, verdict: &Verdict, reporter: &Reporter) -> bool {
         let message = match verdict {
             Verdict::Going(message) | Verdict::Failing(message) => message.clone(),
-            Verdict::Done | Verdict::Lost(_) => String::new(),
+            Verdict::Done | Verdict::Lost(_) | Verdict::Blocked(_) | Verdict::Back(_) => {
+                String::new()
+            }
         };
         let told = (view.state.clone(), message.clone());
         let fresh = self.told != told;
         if *verdict == Verdict::Done {
             reporter.tell(&Event::done(&self.wanted.name, self.wanted.goal.reached(view)));
-        } else if fresh && !matches!(verdict, Verdict::Lost(_)) {
+        } else if fresh && matches!(verdict, Verdict::Going(_) | Verdict::Failing(_)) {
             reporter.tell(&Event::progress(&self.wanted.name, view, message));
         }
         self.told = told;
@@ -173,7 +185,7 @@ fn late(pending: &[Pending]) -> String {
     };
     let all = pending.iter().map(one).collect::<Vec<_>>().join(", ");
     format!(
-        "time is up, and still on the way: {all}. The server goes on; run the command again to watch it"
+        "time is up, and still on the way: {all}. The server goes on; `drover wait` watches it again"
     )
 }
 
@@ -201,7 +213,13 @@ mod tests {
         let reporter = Reporter::silent();
         let failing = seen("upgrading", "error", "web-1 on h1: no such image");
         let mut at = |seconds, views: &BTreeMap<String, ServiceView>| {
-            settle(&mut all, views, &reporter, start + Duration::from_secs(seconds))
+            settle(
+                &mut all,
+                &mut Vec::new(),
+                views,
+                &reporter,
+                start + Duration::from_secs(seconds),
+            )
         };
         assert!(at(0, &failing).unwrap());
         assert!(!at(9, &failing).unwrap());
@@ -209,7 +227,7 @@ mod tests {
         at(12, &failing).unwrap();
         at(21, &failing).unwrap();
         let error = at(22, &failing).unwrap_err();
-        assert_eq!(error.status(), 1);
+        assert_eq!(error.status(), 7);
         assert_eq!(
             error.to_string(),
             "web is stuck: web-1 on h1: no such image (state upgrading; the server keeps trying). To go \
@@ -220,15 +238,37 @@ mod tests {
     #[test]
     fn what_arrived_is_dropped() {
         let mut all = pending(Goal::Upgraded);
-        settle(&mut all, &seen("upgraded", "no", ""), &Reporter::silent(), Instant::now()).unwrap();
+        settle(
+            &mut all,
+            &mut Vec::new(),
+            &seen("upgraded", "no", ""),
+            &Reporter::silent(),
+            Instant::now(),
+        )
+        .unwrap();
         assert!(all.is_empty());
+    }
+
+    #[test]
+    fn who_went_back_is_waited_for_and_then_said() {
+        let (mut all, mut back) = (pending(Goal::Upgraded), Vec::new());
+        let mut at = |state: &str, last: serde_json::Value| {
+            let view = json!({ "id": "1s1", "name": "web", "state": state, "lastUpgrade": last });
+            let views = BTreeMap::from([("1s1".to_owned(), ServiceView::read(&view))]);
+            settle(&mut all, &mut back, &views, &Reporter::silent(), Instant::now()).unwrap();
+            (all.len(), back.join(" "))
+        };
+        assert_eq!(at("rolling-back", serde_json::Value::Null), (1, String::new()));
+        let last = json!({ "phase": "rolling-back", "fromRevision": 1, "verdict": "it crashes" });
+        let said = "web was rolled back to revision 1: it crashes".to_owned();
+        assert_eq!(at("active", last), (0, said));
     }
 
     #[test]
     fn lateness_says_what_was_missing() {
         let mut all = pending(Goal::Running);
         let views = seen("activating", "yes", "web-1: pulling its image");
-        settle(&mut all, &views, &Reporter::silent(), Instant::now()).unwrap();
+        settle(&mut all, &mut Vec::new(), &views, &Reporter::silent(), Instant::now()).unwrap();
         assert!(
             late(&all).contains("web (activating: web-1: pulling its image)"),
             "{}",

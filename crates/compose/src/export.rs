@@ -5,6 +5,7 @@
 
 mod container;
 mod emit;
+mod upgrade;
 
 use drover_core::{ContainerSpec, RuleProtocol, ServiceKind, label};
 use serde_json::{Map, Value, json};
@@ -122,13 +123,7 @@ fn rancher_service(service: &ServiceSpec) -> Map<String, Value> {
         let policy = json!({ "min": policy.min, "max": policy.max, "increment": policy.increment });
         put(&mut keys, "scale_policy", policy);
     }
-    let mut upgrade = Map::new();
-    if let Some(start_first) = service.upgrade.start_first {
-        upgrade.insert("start_first".into(), json!(start_first));
-    }
-    put(&mut upgrade, "batch_size", service.upgrade.batch_size);
-    put(&mut upgrade, "interval_millis", service.upgrade.interval_ms);
-    put(&mut keys, "upgrade_strategy", upgrade);
+    put(&mut keys, "upgrade_strategy", upgrade::strategy(&service.upgrade));
     if let Some(external) = &service.external {
         put(&mut keys, "external_ips", external.addresses.clone());
         put(&mut keys, "hostname", external.hostname.clone());

@@ -287,8 +287,35 @@ pub const MOUNT_BIND: &[Key] = &[
 pub const MOUNT_VOLUME: &[Key] = &[honoured("nocopy")];
 
 /// `upgrade_strategy`.
-pub const UPGRADE: &[Key] =
+pub const UPGRADE: &[Key] = &[
+    honoured("start_first"),
+    honoured("batch_size"),
+    honoured("interval_millis"),
+    honoured("on_failure"),
+    honoured("max_failures"),
+    honoured("deadline"),
+    honoured("verify"),
+    honoured("finish"),
+    honoured("rollback"),
+];
+
+/// Its `rollback`.
+pub const UPGRADE_BACK: &[Key] =
     &[honoured("start_first"), honoured("batch_size"), honoured("interval_millis")];
+
+/// Its `verify`.
+pub const VERIFY: &[Key] = &[
+    honoured("for"),
+    honoured("requests"),
+    honoured("request"),
+    honoured("command"),
+    honoured("failures"),
+    honoured("stop"),
+];
+
+/// The `requests` of that.
+pub const VERIFY_REQUESTS: &[Key] =
+    &[honoured("failed"), honoured("server_errors"), honoured("p99_factor"), honoured("at_least")];
 
 /// `scale_policy`.
 pub const SCALE_POLICY: &[Key] = &[honoured("min"), honoured("max"), honoured("increment")];
@@ -351,6 +378,7 @@ pub const DEPLOY: &[Key] = &[
     honoured("mode"),
     honoured("replicas"),
     honoured("update_config"),
+    honoured("rollback_config"),
     honoured("resources"),
     honoured("placement"),
     ignored("labels", "they are for the service, not for its containers"),
@@ -359,7 +387,6 @@ pub const DEPLOY: &[Key] = &[
         "services are kept running; see the label io.rancher.container.start_once",
     ),
     ignored("endpoint_mode", "names resolve to the containers' own addresses"),
-    refused("rollback_config", "a rollback goes the way of the upgrade; remove this"),
 ];
 
 /// `update_config` of `deploy`.
@@ -367,9 +394,19 @@ pub const UPDATE: &[Key] = &[
     honoured("parallelism"),
     honoured("delay"),
     honoured("order"),
-    ignored("failure_action", "an upgrade that fails stops and keeps the old containers"),
-    ignored("monitor", "an upgrade waits until each container serves"),
-    ignored("max_failure_ratio", "an upgrade waits until each container serves"),
+    honoured("failure_action"),
+    honoured("monitor"),
+    honoured("max_failure_ratio"),
+];
+
+/// `rollback_config` of `deploy`.
+pub const ROLLBACK: &[Key] = &[
+    honoured("parallelism"),
+    honoured("delay"),
+    honoured("order"),
+    ignored("failure_action", "a rollback that fails tries again, and keeps all that serves"),
+    ignored("monitor", "a rollback waits until each container serves"),
+    ignored("max_failure_ratio", "a rollback waits until each container serves"),
 ];
 
 /// `resources` of `deploy`.

@@ -14,6 +14,7 @@ mod process;
 mod rancher;
 mod resources;
 mod storage;
+mod upgrade;
 
 use std::collections::BTreeMap;
 

@@ -70,6 +70,12 @@ pub enum Change {
         service: ServiceId,
         /// The phase it goes to.
         phase: UpgradePhase,
+        /// When.
+        #[serde(default)]
+        at: Time,
+        /// Why, if its policy decided it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<String>,
     },
 
     // --- the planner ---
@@ -203,6 +209,11 @@ impl Scope {
 }
 
 impl Change {
+    /// An upgrade goes to another phase because someone wants it, or because it is through with one.
+    pub fn phase(service: ServiceId, phase: UpgradePhase, at: Time) -> Self {
+        Self::SetUpgradePhase { service, phase, at, verdict: None }
+    }
+
     /// Which services could plan differently after it.
     pub fn dirties(&self) -> Scope {
         match self {

@@ -22,6 +22,7 @@ pub mod derive;
 mod discovery;
 pub mod doctor;
 mod follow;
+pub mod forecast;
 mod health;
 mod hearing;
 mod host;
@@ -81,8 +82,12 @@ pub use service::{
 };
 pub use time::Time;
 pub use tuning::{BackendTuning, BadTuning, Balance, ListenerTuning, Tuning, TuningText, Unheeded};
-pub use unit::{Desired, Health, Observed, ObservedContainer, Phase, Unit};
-pub use upgrade::{Course, Outcome, Shift, Side, Upgrade, UpgradePhase};
+pub use unit::{Desired, Failed, Health, Observed, ObservedContainer, Phase, Tally, Unit};
+pub use upgrade::{
+    AT_LEAST, Course, DEADLINE_MS, FinishPolicy, MAX_FAILURES, OnFailure, Outcome, Pace,
+    RequestBounds, Shift, Side, Together, Upgrade, UpgradePhase, UpgradePolicy, VERIFY_FOR_MS,
+    Verify, VerifyAsk, VerifyProbe,
+};
 pub use uuid::uuid;
 pub use volume::{VolumeKey, VolumeTemplate};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

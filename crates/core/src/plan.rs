@@ -7,7 +7,8 @@
 //! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
 //! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
-//! time · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
+//! time · `policy` ends an upgrade that is judged, `rehearse` tries how a new container stops, `together` has several
+//! upgrades go as one · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
 //! healthy by it · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
 //! anything moves.
 
@@ -17,13 +18,16 @@ mod evacuate;
 mod heal;
 mod hosts;
 mod notes;
+mod policy;
 mod reap;
+mod rehearse;
 mod replace;
 mod restart;
 mod roll;
 mod service;
 mod shift;
 mod slot;
+mod together;
 
 use std::collections::BTreeSet;
 
@@ -84,6 +88,10 @@ pub fn plan(world: &World, scope: &Scope, now: Time) -> Plan {
     for (source, target) in shifts(world, &services) {
         // Each side's next step depends on the other.
         services.extend([source, target].into_iter().filter(|id| world.services.contains_key(id)));
+    }
+    services.extend(together::companions(world, &services));
+    policy::plan_policies(&mut draft, &services);
+    for (source, _) in shifts(&draft.world, &services) {
         shift::plan_shift(&mut draft, source);
     }
     for service in services {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BalancerSpec, ContainerSpec, HealthCheck, ProjectId, Protocol, RevisionNo, ServiceId, StackId,
-    Time,
+    Time, UpgradePolicy,
 };
 
 /// A service. `settled` is the planner's, everything else the users'; for them the planner ends a restart, and the end of an
@@ -150,7 +150,7 @@ pub struct PickedPort {
 }
 
 /// Upgrade settings a service carries for requests that leave them out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpgradeDefaults {
     /// Units per batch.
@@ -159,6 +159,9 @@ pub struct UpgradeDefaults {
     pub interval_ms: Option<u64>,
     /// Start the new unit before stopping the old.
     pub start_first: Option<bool>,
+    /// What is decided without people.
+    #[serde(skip_serializing_if = "UpgradePolicy::is_plain")]
+    pub policy: UpgradePolicy,
 }
 
 /// A rolling restart in progress.

@@ -53,7 +53,7 @@ pub enum Desired {
 
 /// What an agent saw of a unit. Of two, the one with the greater clock `(generation, tick)` is right, so
 /// late, repeated and reordered reports are harmless.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// The unit's generation that the agent followed.
     pub generation: u64,
@@ -67,6 +67,12 @@ pub struct Observed {
     /// Starts that failed or ended by themselves, since the last stable run.
     #[serde(default)]
     pub attempt: u32,
+    /// The same under this generation, stable runs or not.
+    #[serde(default, skip_serializing_if = "Failed::is_none")]
+    pub failed: Failed,
+    /// How it does at what its upgrade asks of it, see [`crate::VerifyProbe`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Tally>,
     /// Why it is not where it should be, in words; empty when it is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -78,11 +84,44 @@ pub struct Observed {
     pub since: Time,
 }
 
+/// Failures of a unit under one generation, of the member that failed most.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Failed {
+    /// Starts that failed or ended by themselves.
+    pub times: u32,
+    /// It was killed for want of memory once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
+    /// How it failed last, in words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub how: String,
+}
+
+impl Failed {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Passes and failures of what a unit was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Times it passed.
+    pub passed: u32,
+    /// Times it didn't.
+    pub failed: u32,
+    /// How it failed last, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
 /// Where a unit is, on its host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Known, nothing done yet.
+    #[default]
     Pending,
     /// Fetching an image.
     Pulling,

@@ -1,7 +1,14 @@
 //! An upgrade: a row, not a thread. Progress is read from the units. One life for both courses it can take: within a
 //! service, from revision to revision, or from one service to another.
 
+mod policy;
+
 use serde::{Deserialize, Serialize};
+
+pub use policy::{
+    AT_LEAST, DEADLINE_MS, FinishPolicy, MAX_FAILURES, OnFailure, Pace, RequestBounds,
+    UpgradePolicy, VERIFY_FOR_MS, Verify, VerifyAsk, VerifyProbe,
+};
 
 use crate::{Ledger, RevisionNo, ServiceId, Time};
 
@@ -26,6 +33,33 @@ pub struct Upgrade {
     pub started_at: Time,
     /// Who asked.
     pub by: String,
+    /// What is decided of it without people.
+    #[serde(default, skip_serializing_if = "UpgradePolicy::is_plain")]
+    pub policy: UpgradePolicy,
+    /// Since when it is in its phase; the moment it was asked for in rows from before this was kept.
+    #[serde(default)]
+    pub phase_at: Time,
+    /// Why its policy moved it to its phase; none if people did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    /// Failures of new containers from before someone said *continue*: they don't count again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgiven: u32,
+    /// The upgrade of several services that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
+}
+
+/// A part of an upgrade of several services: it moves when those it comes after have, is rolled back with them and
+/// confirmed with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Together {
+    /// Which one: the revision of the commit that began all of it. Filled in when it is applied.
+    #[serde(default)]
+    pub number: u64,
+    /// Services of it that have to be upgraded before this one begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<ServiceId>,
 }
 
 /// What an upgrade moves from and to.
@@ -73,6 +107,33 @@ pub enum Side {
 }
 
 impl Upgrade {
+    /// One that begins, at Rancher's pace: one at a time, two seconds between.
+    pub fn begin(service: ServiceId, course: Course, at: Time, by: &str) -> Self {
+        Self {
+            service,
+            course,
+            batch_size: 1,
+            interval_ms: 2_000,
+            phase: UpgradePhase::Upgrading,
+            ledger: 0, // counted from when it is applied
+            started_at: at,
+            by: by.to_owned(),
+            policy: UpgradePolicy::default(),
+            phase_at: at,
+            verdict: None,
+            forgiven: 0,
+            together: None,
+        }
+    }
+
+    /// The service whose containers come, and their revision if that is not simply the service's own.
+    pub fn leads_to(&self) -> (ServiceId, Option<RevisionNo>) {
+        match &self.course {
+            Course::InService { to, .. } => (self.service, Some(*to)),
+            Course::ToService(shift) => (shift.to_service, None),
+        }
+    }
+
     /// The shift, if it leads to another service.
     pub fn shift(&self) -> Option<&Shift> {
         match &self.course {
@@ -110,4 +171,9 @@ pub enum UpgradePhase {
     Canceled,
     /// Slots move back, a batch at a time; then new units are removed and it is over.
     RollingBack,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)] // serde hands a reference
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

@@ -57,6 +57,23 @@ fn template() -> Arc<Template> {
     Arc::new(Template { primary, sidekicks: BTreeMap::from([("helper".into(), helper)]) })
 }
 
+fn policy() -> UpgradePolicy {
+    let command = VerifyAsk::Command(vec!["check".into()]);
+    UpgradePolicy {
+        on_failure: OnFailure::Rollback,
+        max_failures: Some(1),
+        deadline_ms: Some(90_000),
+        verify: Verify {
+            for_ms: Some(5_000),
+            requests: Some(RequestBounds { p99_percent: Some(150), ..RequestBounds::default() }),
+            probe: Some(VerifyProbe { ask: command, failures: 2 }),
+            stop: true,
+        },
+        finish: FinishPolicy::Auto,
+        back: Pace { batch_size: Some(4), interval_ms: Some(0), start_first: Some(false) },
+    }
+}
+
 fn observed() -> Observed {
     let container = ObservedContainer {
         docker_id: "abc".into(),
@@ -73,7 +90,9 @@ fn observed() -> Observed {
         tick: 9,
         phase: Phase::Running,
         ready: true,
-        attempt: 0,
+        attempt: 1,
+        failed: Failed { times: 2, out_of_memory: true, how: "exited with code 137".into() },
+        verified: Some(Tally { passed: 3, failed: 1, why: "no answer".into() }),
         message: String::new(),
         containers: BTreeMap::from([(String::new(), container)]),
         since: Time(1_700_000_000_000),
@@ -148,25 +167,22 @@ fn rows() {
             ledger: 31,
             started_at: at,
             by: "KEY".into(),
+            policy: policy(),
+            phase_at: at,
+            verdict: Some("3 failures of new containers".into()),
+            forgiven: 1,
+            together: Some(Together { number: 31, after: vec![ServiceId(11)] }),
         },
     );
+    let between = Course::ToService(Shift {
+        to_service: ServiceId(13),
+        final_scale: 5,
+        to_scale: 1,
+        update_links: true,
+    });
     pinned(
         "upgrade_between",
-        &Upgrade {
-            service: ServiceId(12),
-            course: Course::ToService(Shift {
-                to_service: ServiceId(13),
-                final_scale: 5,
-                to_scale: 1,
-                update_links: true,
-            }),
-            batch_size: 2,
-            interval_ms: 2_000,
-            phase: UpgradePhase::Upgrading,
-            ledger: 31,
-            started_at: at,
-            by: "KEY".into(),
-        },
+        &Upgrade { batch_size: 2, ledger: 31, ..Upgrade::begin(ServiceId(12), between, at, "KEY") },
     );
     pinned(
         "change",

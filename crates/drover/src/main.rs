@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use clap::Parser as _;
 use drover_cli::rancher::Rancher;
-use drover_cli::{Failure, Program};
+use drover_cli::{Ending, Failure, Program};
 
 use command_line::{Drover, Role};
 use trace::Level;
@@ -63,7 +63,12 @@ fn drover(words: &[OsString]) -> ExitCode {
 
 fn commanded(command: &drover_cli::Command) -> ExitCode {
     match carry_out(command, Program::Drover) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ending) => {
+            if let Ending::Waits(sentence) = &ending {
+                eprintln!("drover: {sentence}");
+            }
+            ExitCode::from(ending.status(Program::Drover))
+        }
         Err(failure) => {
             eprintln!("drover: {failure}");
             ExitCode::from(failure.status())
@@ -79,7 +84,7 @@ fn rancher_compose(words: &[OsString], began: Instant) -> ExitCode {
     let loud = asked.debug || asked.verbose;
     trace::begin(None, if loud { Level::Loud } else { Level::Quiet });
     match carry_out(&asked.into_command(), Program::RancherCompose) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ending) => ExitCode::from(ending.status(Program::RancherCompose)),
         Err(failure) => {
             eprintln!("{}", name::fatal(&failure.to_string(), began.elapsed()));
             // Rancher's program knew no other status for what it lacked.
@@ -92,7 +97,7 @@ fn rancher_compose(words: &[OsString], began: Instant) -> ExitCode {
     }
 }
 
-fn carry_out(command: &drover_cli::Command, program: Program) -> Result<(), Failure> {
+fn carry_out(command: &drover_cli::Command, program: Program) -> Result<Ending, Failure> {
     let runtime = runtime::one_thread()
         .map_err(|error| Failure::Failed(format!("could not set up a runtime: {error}")))?;
     let outcome = runtime.block_on(drover_cli::run(command, program));

@@ -320,19 +320,19 @@ mod tests {
         let puts = [app, next].map(|service| Change::PutService(Box::new(service)));
         let before = world().commit(&puts).unwrap().0;
         let upgrade = drover_core::Upgrade {
-            service: WEB,
-            course: drover_core::Course::ToService(drover_core::Shift {
-                to_service: drover_core::ServiceId(61),
-                final_scale: 2,
-                to_scale: 0,
-                update_links: true,
-            }),
             batch_size: 1,
             interval_ms: 0,
-            phase: drover_core::UpgradePhase::Upgrading,
-            ledger: 0,
-            started_at: Time(1),
-            by: "test".into(),
+            ..drover_core::Upgrade::begin(
+                WEB,
+                drover_core::Course::ToService(drover_core::Shift {
+                    to_service: drover_core::ServiceId(61),
+                    final_scale: 2,
+                    to_scale: 0,
+                    update_links: true,
+                }),
+                Time(1),
+                "test",
+            )
         };
         let (during, rows) = before.commit(&[Change::StartUpgrade(upgrade)]).unwrap();
         let held = |world: &World| {

@@ -66,7 +66,7 @@ impl Names<'_> {
             metadata,
             retain_ip: service.retain_ip,
             start_on_create: true,
-            upgrade: service.upgrade_defaults,
+            upgrade: service.upgrade_defaults.clone(),
             selector_link: service.selector_link.clone(),
             selector_container: service.selector_container.clone(),
             ..ServiceSpec::default()

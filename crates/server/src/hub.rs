@@ -162,7 +162,7 @@ fn edited(before: &World, world: &World, service: ServiceId) -> bool {
 mod tests {
     use drover_core::{
         Change, Course, Desired, PickedPort, ProjectId, Protocol, Registry, RegistryId, RevisionNo,
-        Shift, Time, Upgrade, UpgradePhase, Wanted, derive,
+        Shift, Time, Upgrade, Wanted, derive,
     };
 
     use super::*;
@@ -243,14 +243,9 @@ mod tests {
         let before = world().commit(&made).unwrap().0;
         let shift = Shift { to_service: other, final_scale: 1, to_scale: 0, update_links: true };
         let upgrade = Upgrade {
-            service: WEB,
-            course: Course::ToService(shift),
             batch_size: 1,
             interval_ms: 0,
-            phase: UpgradePhase::Upgrading,
-            ledger: 0,
-            started_at: Time(0),
-            by: "test".into(),
+            ..Upgrade::begin(WEB, Course::ToService(shift), Time(0), "test")
         };
         let (after, rows) = before.commit(&[Change::StartUpgrade(upgrade)]).unwrap();
         check(&before, after, rows, &[11, 12], "another service takes over");

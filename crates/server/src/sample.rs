@@ -153,10 +153,9 @@ pub(crate) fn running(world: &World) -> BTreeMap<UnitKey, Observed> {
         tick: world.version,
         phase: Phase::Running,
         ready: true,
-        attempt: 0,
-        message: String::new(),
         containers: BTreeMap::from([(String::new(), container)]),
         since: Time(0),
+        ..Observed::default()
     };
     BTreeMap::from([(unit, observed)])
 }

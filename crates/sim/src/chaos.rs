@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use drover_core::check::Violation;
 use drover_core::derive::Left;
 use drover_core::{
-    ContainerSpec, Desired, Host, HostId, OnHostLoss, Service, ServiceId, ServiceKind, Template,
-    Unit, UnitKey, UpgradePhase, Wanted,
+    ContainerSpec, Desired, FinishPolicy, Host, HostId, OnFailure, OnHostLoss, Service, ServiceId,
+    ServiceKind, Template, Unit, UnitKey, UpgradePhase, UpgradePolicy, Verify, Wanted,
 };
 
 use crate::cluster::{Cluster, Weather};
 use crate::mutation::Mutation;
+use crate::rng::Rng;
 use crate::user::{self, Pace};
 
 /// How a seed ended.
@@ -136,7 +137,8 @@ impl Chaos {
             let world = &self.cluster.database.world;
             let phase = world.upgrade(service.id).map(|u| u.phase);
             if phase.is_some_and(|phase| phase != UpgradePhase::Finishing) {
-                let back = user::steer(world, service.id, UpgradePhase::RollingBack);
+                let back =
+                    user::steer(world, service.id, UpgradePhase::RollingBack, self.cluster.now);
                 self.cluster.ask(back.as_slice());
             }
         }
@@ -151,7 +153,8 @@ impl Chaos {
         let Some(service) = self.cluster.database.world.service(id).cloned() else { return };
         let what = self.cluster.rng.between(0, 19);
         let world = self.cluster.database.world.clone();
-        let steer = |phase| user::steer(&world, id, phase).into_iter().collect::<Vec<_>>();
+        let now = self.cluster.now;
+        let steer = |phase| user::steer(&world, id, phase, now).into_iter().collect::<Vec<_>>();
         let idle = world.upgrade(id).is_none();
         let changes = match what {
             0..=2 => self.shift(&service),
@@ -193,15 +196,25 @@ impl Chaos {
     }
 
     fn upgrade(&mut self, service: &Service) -> Vec<drover_core::Change> {
-        let template = self.template();
+        let mut members = vec![(service.clone(), self.template())];
+        if self.cluster.rng.chance(25) {
+            let others = self.targets_of_all_kinds();
+            let other = self.cluster.rng.pick(&others).filter(|other| *other != service.id);
+            let other = other.and_then(|id| self.cluster.database.world.service(id).cloned());
+            members.extend(other.map(|other| (other, self.template())));
+        }
         let rng = &mut self.cluster.rng;
         let pace = Pace {
             batch_size: u32::try_from(rng.between(1, 3)).unwrap_or(1),
             interval_ms: rng.between(0, 3_000),
             start_first: rng.chance(50),
+            policy: policy(rng),
         };
-        let world = &self.cluster.database.world;
-        let changes = user::upgrade(world, service, template, pace, self.cluster.now);
+        let (world, now) = (&self.cluster.database.world, self.cluster.now);
+        let changes = match members.as_slice() {
+            [(service, template)] => user::upgrade(world, service, template.clone(), pace, now),
+            members => user::upgrade_together(world, members, &pace, now),
+        };
         let changes = changes.unwrap_or_default();
         self.upgrades += u64::from(!changes.is_empty());
         changes
@@ -216,6 +229,7 @@ impl Chaos {
             batch_size: u32::try_from(rng.between(1, 3)).unwrap_or(1),
             interval_ms: rng.between(0, 3_000),
             start_first: false,
+            policy: policy(rng),
         };
         let goal = u32::try_from(rng.between(1, 4)).unwrap_or(1);
         let (world, now) = (&self.cluster.database.world, self.cluster.now);
@@ -405,4 +419,24 @@ fn unsettled(
         world.upgrade(service.id).map(|u| u.phase)
     );
     Some(Violation { rule: "liveness", what })
+}
+
+/// What an upgrade decides by itself: half of them nothing.
+fn policy(rng: &mut Rng) -> UpgradePolicy {
+    if rng.chance(50) {
+        return UpgradePolicy::default();
+    }
+    let on_failure = [OnFailure::Retry, OnFailure::Pause, OnFailure::Rollback];
+    UpgradePolicy {
+        on_failure: rng.pick(&on_failure).unwrap_or_default(),
+        max_failures: u32::try_from(rng.between(0, 3)).ok(),
+        deadline_ms: Some(rng.between(15_000, 90_000)),
+        verify: Verify {
+            for_ms: Some(rng.between(0, 10_000)),
+            stop: rng.chance(30),
+            ..Verify::default()
+        },
+        finish: if rng.chance(50) { FinishPolicy::Auto } else { FinishPolicy::Manual },
+        back: drover_core::Pace::default(),
+    }
 }

@@ -181,10 +181,8 @@ fn replaced_serve(world: &mut World) {
             tick: 0,
             phase: Phase::Running,
             ready: true,
-            attempt: 0,
-            message: String::new(),
-            containers: std::collections::BTreeMap::new(),
             since: Time(0),
+            ..Observed::default()
         };
         (unit.key, Arc::new(seen))
     });

@@ -4,7 +4,8 @@
 //! are what it prints. `#` begins a comment. Run with `UPDATE_SCENARIOS=1`, the files are written anew.
 //!
 //! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [port=…] [label=K=V] [volume=data:/path] [global]
-//! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first]` · `shift FROM TO [scale=N]
+//! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first] [on_failure=pause|rollback]
+//! [max_failures=N] [deadline=TIME] [verify=TIME] [try_stop] [finish=auto]` · `shift FROM TO [scale=N]
 //! [batch=N] [interval=MS]` · `balancer NAME TARGET… [scale=N]` · `rollback|finish|cancel|continue|
 //! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate|
 //! evacuate HOST` · `server crash|start N` · `run TIME` · `show`
@@ -14,8 +15,8 @@ use std::fmt::Write as _;
 
 use drover_core::plan::plan;
 use drover_core::{
-    Change, ContainerSpec, Desired, HostId, Scope, Service, Template, Unit, UpgradePhase, Wanted,
-    derive,
+    Change, ContainerSpec, Desired, FinishPolicy, HostId, OnFailure, Scope, Service, Template,
+    Unit, UpgradePhase, UpgradePolicy, Verify, Wanted, derive,
 };
 
 use crate::cluster::Cluster;
@@ -148,6 +149,7 @@ impl Stage {
             batch_size: option(&options, "batch", 1)?,
             interval_ms: option(&options, "interval", 2_000)?,
             start_first: options.contains_key("start_first"),
+            policy: policy(&options)?,
         };
         let service = self.service(name)?;
         let world = &self.cluster.database.world;
@@ -163,6 +165,7 @@ impl Stage {
             batch_size: option(&options, "batch", 1)?,
             interval_ms: option(&options, "interval", 2_000)?,
             start_first: false,
+            policy: policy(&options)?,
         };
         let (source, target) = (self.service(from)?, self.service(to)?);
         let goal = option(&options, "scale", source.scale)?;
@@ -187,7 +190,7 @@ impl Stage {
 
     fn steer(&mut self, name: &str, phase: UpgradePhase) -> Printed {
         let service = self.service(name)?;
-        match user::steer(&self.cluster.database.world, service.id, phase) {
+        match user::steer(&self.cluster.database.world, service.id, phase, self.cluster.now) {
             Some(change) => self.ask(&[change]),
             None => Ok("refused: its upgrade is not in a state for that\n".to_owned()),
         }
@@ -328,6 +331,30 @@ fn template(words: &[&str]) -> Result<(Template, BTreeMap<String, String>), Stri
         }
     }
     Ok((Template { primary, ..Template::default() }, options))
+}
+
+/// What an upgrade decides by itself.
+fn policy(options: &BTreeMap<String, String>) -> Result<UpgradePolicy, String> {
+    let time = |key: &str| options.get(key).map(|text| milliseconds(text)).transpose();
+    let is = |key: &str, word: &str| options.get(key).is_some_and(|said| said == word);
+    let on_failure = match options.get("on_failure").map(String::as_str) {
+        None | Some("retry") => OnFailure::Retry,
+        Some("pause") => OnFailure::Pause,
+        Some("rollback") => OnFailure::Rollback,
+        Some(other) => return Err(format!("on_failure is {other}, not retry, pause or rollback")),
+    };
+    Ok(UpgradePolicy {
+        on_failure,
+        max_failures: option(options, "max_failures", drover_core::MAX_FAILURES).map(Some)?,
+        deadline_ms: time("deadline")?,
+        verify: Verify {
+            for_ms: time("verify")?,
+            stop: options.contains_key("try_stop"),
+            ..Verify::default()
+        },
+        finish: if is("finish", "auto") { FinishPolicy::Auto } else { FinishPolicy::Manual },
+        ..UpgradePolicy::default()
+    })
 }
 
 fn option<T: std::str::FromStr>(

@@ -9,8 +9,8 @@ use drover_core::plan::{admit_evacuation, admit_shift, admit_upgrade};
 use drover_core::{
     BalancerSpec, Change, ContainerSpec, Course, Host, HostId, PortRule, Project, ProjectId,
     Restart, Revision, RevisionNo, Service, ServiceId, ServiceKind, Shift, Stack, StackId,
-    Template, Time, Upgrade, UpgradeDefaults, UpgradePhase, VolumeTemplate, VolumeTemplateId,
-    Wanted, World,
+    Template, Time, Together, Upgrade, UpgradeDefaults, UpgradePhase, UpgradePolicy,
+    VolumeTemplate, VolumeTemplateId, Wanted, World,
 };
 
 /// The one project of a simulation.
@@ -157,8 +157,8 @@ pub fn rules(targets: &[ServiceId]) -> BalancerSpec {
     BalancerSpec { rules: targets.iter().map(rule).collect(), ..BalancerSpec::default() }
 }
 
-/// Batches of an upgrade.
-#[derive(Clone, Copy, Debug)]
+/// Batches of an upgrade, and what is decided of it without people.
+#[derive(Clone, Debug)]
 pub struct Pace {
     /// Slots at a time.
     pub batch_size: u32,
@@ -166,6 +166,8 @@ pub struct Pace {
     pub interval_ms: u64,
     /// New before old.
     pub start_first: bool,
+    /// What is decided without people.
+    pub policy: UpgradePolicy,
 }
 
 /// Upgrade a service; the reason where the API refuses.
@@ -182,25 +184,39 @@ pub fn upgrade(
     }
     admit_upgrade(world, service.id, &template, pace.start_first).map_err(|r| r.to_string())?;
     let last = world.revisions(service.id).next_back().map_or(RevisionNo(0), |r| r.number);
+    let (from, to, start_first) = (service.current, last.next(), pace.start_first);
+    let course = Course::InService { from, to, start_first };
     let upgrade = Upgrade {
-        ledger: 0,
-        service: service.id,
-        course: Course::InService {
-            from: service.current,
-            to: last.next(),
-            start_first: pace.start_first,
-        },
         batch_size: pace.batch_size,
         interval_ms: pace.interval_ms,
-        phase: UpgradePhase::Upgrading,
-        started_at: now,
-        by: "user".to_owned(),
+        policy: pace.policy,
+        ..Upgrade::begin(service.id, course, now, "user")
     };
     let mut changes = vec![revision(service.id, last.next(), template, now)];
     if service.wanted != Wanted::Active {
         changes.push(edit(service, |s| s.wanted = Wanted::Active));
     }
     changes.push(Change::StartUpgrade(upgrade));
+    Ok(changes)
+}
+
+/// Upgrade several services as one, each after the one before it; the reason where the API refuses.
+pub fn upgrade_together(
+    world: &World,
+    members: &[(Service, Template)],
+    pace: &Pace,
+    now: Time,
+) -> Result<Vec<Change>, String> {
+    let mut changes = Vec::new();
+    let mut last = None;
+    for (service, template) in members {
+        changes.extend(upgrade(world, service, template.clone(), pace.clone(), now)?);
+        if let Some(Change::StartUpgrade(upgrade)) = changes.last_mut() {
+            let after = last.into_iter().collect();
+            upgrade.together = Some(Together { number: 0, after });
+        }
+        last = Some(service.id);
+    }
     Ok(changes)
 }
 
@@ -217,27 +233,19 @@ pub fn shift(
     let start = world.service(target).filter(|target| target.wanted != Wanted::Active);
     let mut changes: Vec<Change> =
         start.map(|target| edit(target, |s| s.wanted = Wanted::Active)).into_iter().collect();
+    let shift = Shift { to_service: target, final_scale, to_scale: 0, update_links: true };
     changes.push(Change::StartUpgrade(Upgrade {
-        ledger: 0,
-        service: source,
-        course: Course::ToService(Shift {
-            to_service: target,
-            final_scale,
-            to_scale: 0,
-            update_links: true,
-        }),
         batch_size: pace.batch_size,
         interval_ms: pace.interval_ms,
-        phase: UpgradePhase::Upgrading,
-        started_at: now,
-        by: "user".to_owned(),
+        policy: pace.policy,
+        ..Upgrade::begin(source, Course::ToService(shift), now, "user")
     }));
     Ok(changes)
 }
 
 /// Move an upgrade on, if its phase allows it.
-pub fn steer(world: &World, service: ServiceId, phase: UpgradePhase) -> Option<Change> {
-    let change = Change::SetUpgradePhase { service, phase };
+pub fn steer(world: &World, service: ServiceId, phase: UpgradePhase, now: Time) -> Option<Change> {
+    let change = Change::phase(service, phase, now);
     world.commit(std::slice::from_ref(&change)).is_ok().then_some(change)
 }
 

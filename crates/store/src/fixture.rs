@@ -79,16 +79,7 @@ pub(crate) fn unit(slot: u32, serial: u64) -> Unit {
 }
 
 pub(crate) fn seen(generation: u64, tick: u64, phase: Phase) -> Observed {
-    Observed {
-        generation,
-        tick,
-        phase,
-        ready: true,
-        attempt: 0,
-        message: String::new(),
-        containers: BTreeMap::new(),
-        since: Time(0),
-    }
+    Observed { generation, tick, phase, ready: true, since: Time(0), ..Observed::default() }
 }
 
 /// A project, a host, a stack and a service of two.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use drover_core::{Time, UnitKey};
+use drover_core::{Failed, Time, UnitKey};
 use serde::{Deserialize, Serialize};
 
 use crate::backoff;
@@ -39,6 +39,8 @@ pub struct Attempt {
     pub removing: bool,
     /// Failures since the last stable run.
     pub failures: u32,
+    /// The same under this generation, stable runs or not.
+    pub failed: Failed,
     /// How long it is left alone after the last of them, ms.
     pub delay_ms: u64,
     /// Until when that is.
@@ -139,6 +141,7 @@ impl Attempt {
                 // set back must not make it longer.
                 let since = seen.ended_at.min(reading.now);
                 self.fail(why_ended(seen), since, backoff::restart_delay_ms);
+                self.failed.out_of_memory |= seen.oom_killed;
                 happened = Some(Happened::Ended);
             }
             self.stopping = false;
@@ -163,6 +166,7 @@ impl Attempt {
     fn renew(&mut self, generation: u64) {
         if self.generation != generation {
             self.generation = generation;
+            self.failed = Failed::default();
             self.forgive();
         }
     }
@@ -174,6 +178,8 @@ impl Attempt {
 
     fn fail(&mut self, reason: String, since: Time, delay_ms: fn(u32) -> u64) {
         self.failures = self.failures.saturating_add(1);
+        self.failed.times = self.failed.times.saturating_add(1);
+        self.failed.how.clone_from(&reason);
         self.delay_ms = delay_ms(self.failures);
         self.not_before = since + self.delay_ms;
         self.reason = reason;

@@ -1,6 +1,8 @@
 //! What to say of a unit: its phase, whether it can take requests, and if it isn't where it shall be, why.
 
-use drover_core::{AssignedUnit, Desired, Health, Observed, ObservedContainer, Phase, Time};
+use drover_core::{
+    AssignedUnit, Desired, Failed, Health, Observed, ObservedContainer, Phase, Time,
+};
 
 use super::members::Member;
 use super::unit::Life;
@@ -17,6 +19,8 @@ pub(super) fn observe(life: &Life<'_>, ops: &[DockerOp], now: Time) -> Observed 
         phase,
         ready: phase == Phase::Running && is_ready(life),
         attempt: life.memory.values().map(|a| a.failures).max().unwrap_or_default(),
+        failed: failed(life),
+        verified: None,
         message: message(life, phase, now),
         containers: life
             .members
@@ -38,14 +42,19 @@ pub(super) fn without_template(assigned: &AssignedUnit) -> Observed {
         tick: 0,
         phase: Phase::Pending,
         ready: false,
-        attempt: 0,
         message: format!(
             "the assignment names the configuration {} but doesn't hold it; this is a mistake of the server's",
             assigned.template
         ),
-        containers: std::collections::BTreeMap::new(),
-        since: Time(0),
+        ..Observed::default()
     }
+}
+
+/// The failures of the member that failed most.
+fn failed(life: &Life<'_>) -> Failed {
+    let most =
+        life.memory.values().map(|attempt| &attempt.failed).max_by_key(|failed| failed.times);
+    most.cloned().unwrap_or_default()
 }
 
 /// Whether a unit can take requests: all members up, none frozen, none failing its check, ports answering.

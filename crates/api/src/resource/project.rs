@@ -1,5 +1,7 @@
 //! Projects: Rancher's environments.
 
+mod forecast;
+
 use drover_core::{Change, Grant, Project, ProjectId};
 use serde_json::{Value, json};
 
@@ -32,6 +34,7 @@ static SCHEMA: Schema = Schema {
         ],
     ],
     actions: &[
+        ("forecast", "forecastInput", "forecast"),
         ("networkdoctor", "", "networkDiagnosis"),
         ("remove", "", "project"),
         ("setmembers", "setProjectMembersInput", "projectMember"),
@@ -108,6 +111,10 @@ impl Resource for Projects {
         let project = living(ctx, id)?.id;
         if action == "networkdoctor" {
             return Ok(Outcome { changes: Vec::new(), then: Then::DiagnoseNetwork { project } });
+        }
+        if action == "forecast" {
+            let then = forecast::ask(ctx, project, body)?;
+            return Ok(Outcome { changes: Vec::new(), then });
         }
         if action == "setmembers" {
             refuse_members(body)?;

@@ -124,6 +124,16 @@ pub(crate) static ALIASES: Services =
 pub(crate) static EXTERNALS: Services =
     Services { schema: &external_service::SCHEMA, kind: ServiceKind::External, holds_all: false };
 
+/// The collection for a type's name; plain services for any other.
+pub(crate) fn of_type(name: &str) -> &'static Services {
+    match name {
+        "loadBalancerService" => &BALANCERS,
+        "dnsService" => &ALIASES,
+        "externalService" => &EXTERNALS,
+        _ => &ALL,
+    }
+}
+
 impl Resource for Services {
     fn schema(&self) -> &'static Schema {
         self.schema
@@ -167,7 +177,7 @@ impl Resource for Services {
         body: Body<'_>,
     ) -> Result<Outcome, ApiError> {
         let held = self.living(ctx, id)?;
-        let to = |phase| vec![Change::SetUpgradePhase { service: held.id, phase }];
+        let to = |phase| vec![Change::phase(held.id, phase, ctx.now)];
         let changes = match action {
             "activate" => return Ok(put(held, turned(held, Wanted::Active), 202)),
             "deactivate" => return Ok(put(held, turned(held, Wanted::Inactive), 202)),
@@ -178,7 +188,10 @@ impl Resource for Services {
             "upgrade" => upgrade::start(ctx, held, body)?,
             "cancelupgrade" => to(UpgradePhase::Canceling),
             "continueupgrade" => to(UpgradePhase::Upgrading),
-            "finishupgrade" => to(UpgradePhase::Finishing),
+            "finishupgrade" => {
+                upgrade::check_finish(ctx.world, held)?;
+                to(UpgradePhase::Finishing)
+            }
             // Listed on a plain active service too, where there is nothing to roll back: see the table of states.
             "rollback" => match (body.count("toRevision", 1)?, ctx.world.upgrade(held.id)) {
                 (Some(number), _) => upgrade::back_to(ctx, held, RevisionNo(number), body)?,

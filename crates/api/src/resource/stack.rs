@@ -11,7 +11,7 @@ use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
-use crate::state;
+use crate::{state, upgrade};
 
 static SCHEMA: Schema = Schema {
     name: "stack",
@@ -42,6 +42,7 @@ static SCHEMA: Schema = Schema {
         ("exportconfig", "composeConfigInput", "composeConfig"),
         ("remove", "", "stack"),
         ("update", "", "stack"),
+        ("upgradeservices", "upgradeServicesInput", "stack"),
     ],
     links: &[
         Link::Parent { name: "account", plural: "projects", field: "accountId" },
@@ -135,6 +136,7 @@ impl Resource for Stacks {
             "activateservices" => turn(ctx, stack, Wanted::Active)?,
             "deactivateservices" => turn(ctx, stack, Wanted::Inactive)?,
             "exportconfig" => return export(ctx, stack, body),
+            "upgradeservices" => upgrade::start_together(ctx, stack, body)?,
             _ => Vec::new(),
         };
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 202))

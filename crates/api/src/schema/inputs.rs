@@ -11,6 +11,25 @@ pub(crate) static ALL: &[Schema] = &[
     ),
     part("composeConfigInput", &[&[Field::cr("serviceIds", "array[reference[service]]")]]),
     part(
+        "forecast",
+        &[&[
+            Field::r("services", "array[json]"),
+            Field::r("pulls", "array[json]"),
+            Field::r("obstacles", "array[string]"),
+        ]],
+    ),
+    part(
+        "forecastInput",
+        &[&[
+            Field::cr("stackId", "reference[stack]"),
+            Field::cr("stackName", "string"),
+            Field::cr("create", "array[service]"),
+            Field::cr("update", "array[json]"),
+            Field::cr("upgrade", "array[serviceUpgradeMember]"),
+            Field::cr("remove", "array[reference[service]]"),
+        ]],
+    ),
+    part(
         "inServiceUpgradeStrategy",
         &[&[
             Field::cr("batchSize", "int").default("1").min(1),
@@ -18,6 +37,7 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("startFirst", "boolean").default("false"),
             Field::cr("launchConfig", "launchConfig"),
             Field::cr("secondaryLaunchConfigs", "array[secondaryLaunchConfig]"),
+            Field::cr("policy", "upgradePolicy"),
             Field::r("previousLaunchConfig", "launchConfig"),
             Field::r("previousSecondaryLaunchConfigs", "array[secondaryLaunchConfig]"),
         ]],
@@ -117,6 +137,63 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("updateLinks", "boolean").default("false"),
             Field::cr("batchSize", "int").default("1").min(1),
             Field::cr("intervalMillis", "int").default("2000").min(100),
+            Field::cr("policy", "upgradePolicy"),
+        ]],
+    ),
+    part(
+        "upgradePace",
+        &[&[
+            Field::cr("batchSize", "int").min(1),
+            Field::cr("intervalMillis", "int").min(0),
+            Field::cr("startFirst", "boolean"),
+        ]],
+    ),
+    part(
+        "upgradePolicy",
+        &[&[
+            Field::cr("onFailure", "enum")
+                .options(&["retry", "pause", "rollback"])
+                .default("\"retry\""),
+            Field::cr("maxFailures", "int").default("2").min(0),
+            Field::cr("deadlineMillis", "int").default("600000").min(1),
+            Field::cr("verify", "upgradeVerification"),
+            Field::cr("finish", "enum").options(&["manual", "auto"]).default("\"manual\""),
+            Field::cr("rollback", "upgradePace"),
+        ]],
+    ),
+    part(
+        "upgradeRequestBounds",
+        &[&[
+            Field::cr("failed", "int").default("0").min(0),
+            Field::cr("serverErrorsPerMille", "int").default("10").min(0),
+            Field::cr("p99Percent", "int").min(100),
+            Field::cr("atLeast", "int").default("100").min(1),
+        ]],
+    ),
+    part(
+        "upgradeServicesInput",
+        &[&[
+            Field::cr("services", "array[serviceUpgradeMember]").required(),
+            Field::cr("reason", "string"),
+        ]],
+    ),
+    part(
+        "serviceUpgradeMember",
+        &[&[
+            Field::cr("serviceId", "reference[service]").required(),
+            Field::cr("inServiceStrategy", "inServiceUpgradeStrategy").required(),
+            Field::cr("after", "array[reference[service]]"),
+        ]],
+    ),
+    part(
+        "upgradeVerification",
+        &[&[
+            Field::cr("forMillis", "int").min(0),
+            Field::cr("requests", "upgradeRequestBounds"),
+            Field::cr("request", "instanceHealthCheck"),
+            Field::cr("command", "array[string]"),
+            Field::cr("failures", "int").default("0").min(0),
+            Field::cr("stop", "boolean").default("false"),
         ]],
     ),
 ];

@@ -111,8 +111,6 @@ mod tests {
             tick: 1,
             phase,
             ready: false,
-            attempt: 0,
-            message: String::new(),
             containers: running
                 .map(|running| {
                     let held = ObservedContainer { running, ..ObservedContainer::default() };
@@ -121,6 +119,7 @@ mod tests {
                 .into_iter()
                 .collect::<BTreeMap<_, _>>(),
             since: Time(0),
+            ..Observed::default()
         });
         assert_eq!(name(&unit, seen.as_ref(), ""), want, "{desired:?} {phase:?} {running:?}");
         assert!(CONTAINER.iter().any(|row| row.name == want));

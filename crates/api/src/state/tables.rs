@@ -38,7 +38,17 @@ pub(crate) const SERVICE: Table = &[
 
 /// Stacks.
 pub(crate) const STACK: Table = &[
-    rest("active", &["update", "remove", "activateservices", "deactivateservices", "exportconfig"]),
+    rest(
+        "active",
+        &[
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
     pass("removing", &[]),
     rest("removed", &[]),
 ];
@@ -65,8 +75,10 @@ pub(crate) const HOST: Table = &[
 ];
 
 /// Projects.
-pub(crate) const PROJECT: Table =
-    &[rest("active", &["update", "remove", "setmembers", "networkdoctor"]), rest("removed", &[])];
+pub(crate) const PROJECT: Table = &[
+    rest("active", &["update", "remove", "setmembers", "networkdoctor", "forecast"]),
+    rest("removed", &[]),
+];
 
 /// API keys, registration tokens, registries and their logins.
 pub(crate) const CREDENTIAL: Table = &[

@@ -6,7 +6,7 @@ use drover_core::{
 };
 use serde_json::{Value, json};
 
-use super::requests;
+use super::{policy, requests};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -27,16 +27,12 @@ pub(super) fn start(
         update_links: strategy.flag("updateLinks")?.unwrap_or(false),
     };
     let upgrade = Upgrade {
-        ledger: 0, // counted from when it is applied
-        service: source.id,
-        course: Course::ToService(shift),
         batch_size: strategy.count("batchSize", 1)?.unwrap_or(1),
         interval_ms: strategy.millis("intervalMillis", 0)?.unwrap_or(2000),
-        phase: UpgradePhase::Upgrading,
-        started_at: ctx.now,
-        by: ctx.caller.access.clone(),
+        policy: policy::read(strategy)?.unwrap_or_default(),
+        ..Upgrade::begin(source.id, Course::ToService(shift), ctx.now, &ctx.caller.access)
     };
-    let mut changes = finish_others(ctx.world, &[source.id, target])?;
+    let mut changes = finish_others(ctx, &[source.id, target])?;
     let after = ctx.world.commit(&changes).map_or_else(|_| ctx.world.clone(), |(after, _)| after);
     admit_shift(&after, source.id, target, shift.final_scale)
         .map_err(|refusal| ApiError::on(Code::InvalidOption, "toServiceId", refusal.to_string()))?;
@@ -64,7 +60,11 @@ fn target(ctx: &Context<'_>, source: &Service, strategy: Body<'_>) -> Result<Ser
 
 /// Finish upgrades between services that wait for a decision and have one of these as a side. One that is still on its
 /// way stands against whatever was asked.
-pub(super) fn finish_others(world: &World, sides: &[ServiceId]) -> Result<Vec<Change>, ApiError> {
+pub(super) fn finish_others(
+    ctx: &Context<'_>,
+    sides: &[ServiceId],
+) -> Result<Vec<Change>, ApiError> {
+    let world = ctx.world;
     let mut changes = Vec::new();
     for &side in sides {
         let Some((upgrade, ..)) = world.shift(side) else { continue };
@@ -72,7 +72,7 @@ pub(super) fn finish_others(world: &World, sides: &[ServiceId]) -> Result<Vec<Ch
         if upgrade.phase != UpgradePhase::Upgraded {
             return Err(ApiError::new(Code::InvalidState, in_the_way(world, upgrade)));
         }
-        let finish = [Change::SetUpgradePhase { service, phase }, Change::EndUpgrade(service)];
+        let finish = [Change::phase(service, phase, ctx.now), Change::EndUpgrade(service)];
         if !changes.contains(&finish[0]) {
             changes.extend(finish);
         }

@@ -17,6 +17,9 @@ pub(crate) fn last(world: &World, service: &Service) -> Value {
         "type": "upgradeOutcome",
         "phase": phase(upgrade.phase),
         "startedTS": upgrade.started_at.0,
+        "endedTS": upgrade.phase_at.0,
+        "verdict": upgrade.verdict,
+        "by": upgrade.by,
         "requests": ledger(&outcome.requests),
     });
     match &upgrade.course {

@@ -262,10 +262,9 @@ impl Bench {
             tick: 0,
             phase,
             ready: running,
-            attempt: 0,
-            message: String::new(),
             containers: containers.collect(),
             since: self.now,
+            ..Observed::default()
         };
         Some((unit.key, seen))
     }

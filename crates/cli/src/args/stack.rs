@@ -48,6 +48,9 @@ pub struct Up {
     /// Say what would be done and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// End with 0, not 10, when an upgrade waits for its confirmation
+    #[arg(long)]
+    pub waiting_ok: bool,
     /// Accepted for compatibility: drover waits for the outcome and ends in any case
     #[arg(short, long = "detach")]
     pub detach: bool,
@@ -80,6 +83,17 @@ pub struct Why {
     pub common: Common,
 }
 
+/// `wait`.
+#[derive(Args, Clone, Debug)]
+pub struct Watch {
+    /// End with 0, not 10, when an upgrade waits for its confirmation
+    #[arg(long)]
+    pub waiting_ok: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
 /// `rollback`.
 #[derive(Args, Clone, Debug)]
 pub struct Rollback {
@@ -98,6 +112,9 @@ pub struct Rollback {
     /// Milliseconds between batches [default: what the service has, or 2000]
     #[arg(long, value_name = "MS", requires = "to")]
     pub interval: Option<u64>,
+    /// End with 0, not 10, when an upgrade waits for its confirmation
+    #[arg(long)]
+    pub waiting_ok: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub common: Common,

@@ -56,6 +56,9 @@ pub struct Between {
     /// Wait, confirm the upgrade, and remove FROM
     #[arg(short, long)]
     pub cleanup: bool,
+    /// End with 0, not 10, when an upgrade waits for its confirmation
+    #[arg(long)]
+    pub waiting_ok: bool,
 }
 
 impl Upgrade {

@@ -87,6 +87,9 @@ pub(super) fn upgrade(
     if let Some(start_first) = spec.upgrade.start_first {
         strategy.insert("startFirst".into(), start_first.into());
     }
+    if !spec.upgrade.policy.is_plain() {
+        strategy.insert("policy".into(), drover_api::write_policy(&spec.upgrade.policy));
+    }
     if replace.primary {
         strategy.insert("launchConfig".into(), launch);
     }
@@ -174,8 +177,12 @@ mod tests {
     #[test]
     fn options_beat_the_files_beat_the_defaults() {
         let mut spec = spec();
-        spec.upgrade =
-            UpgradeDefaults { batch_size: Some(5), interval_ms: Some(7), start_first: Some(true) };
+        spec.upgrade = UpgradeDefaults {
+            batch_size: Some(5),
+            interval_ms: Some(7),
+            start_first: Some(true),
+            ..UpgradeDefaults::default()
+        };
         let replace = Replace { primary: true, ..Replace::default() };
         let of = |batch, interval| {
             let body = upgrade(&spec, &replace, batch, interval);

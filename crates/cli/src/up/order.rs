@@ -1,7 +1,5 @@
-//! Which services are replaced together and which after others: those that depend on nothing being replaced go
-//! first, and the next begin when they are through. Pure.
-
-use std::collections::BTreeMap;
+//! Which services are replaced after others: those that depend on nothing being replaced go first, and the next begin when
+//! they are through. Pure.
 
 use drover_compose::{ServiceSpec, StackSpec};
 
@@ -14,21 +12,17 @@ pub(super) fn needs(spec: &ServiceSpec) -> impl Iterator<Item = &str> {
     links.chain(targets).chain(spec.depends_on.iter().map(String::as_str))
 }
 
-/// The chosen services in waves. Relies on the stack's order: those others need stand first.
-pub(super) fn waves(stack: &StackSpec, chosen: &[String]) -> Vec<Vec<String>> {
-    let mut wave_of: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut waves: Vec<Vec<String>> = Vec::new();
-    for spec in stack.services.iter().filter(|spec| chosen.contains(&spec.name)) {
-        // What is not replaced itself hands on what it waits for: nothing.
-        let wave = needs(spec).filter_map(|name| wave_of.get(name)).map(|wave| wave + 1).max();
-        let wave = wave.unwrap_or(0);
-        wave_of.insert(&spec.name, wave);
-        if waves.len() <= wave {
-            waves.resize(wave + 1, Vec::new());
-        }
-        waves[wave].push(spec.name.clone());
-    }
-    waves
+/// Of the chosen services, those that one of them needs: it begins when they are through. Only what stands before it in the
+/// stack's order counts, so that two that need each other don't wait for each other.
+pub(super) fn after(stack: &StackSpec, chosen: &[String], service: &str) -> Vec<String> {
+    let before = stack.services.iter().take_while(|spec| spec.name != service);
+    let before: Vec<&str> = before.map(|spec| spec.name.as_str()).collect();
+    let needed = stack.service(service).into_iter().flat_map(needs);
+    let is_before = |name: &&str| before.contains(name) && chosen.iter().any(|one| one == name);
+    let mut needed: Vec<String> = needed.filter(is_before).map(str::to_owned).collect();
+    needed.sort();
+    needed.dedup();
+    needed
 }
 
 /// The chosen services, and those they need that are not there yet, in the stack's order.
@@ -76,12 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn in_waves() {
-        let of = |chosen: &str| waves(&stack(), &names(chosen));
-        assert_eq!(of("lb web db cache"), [names("db cache"), names("web"), names("lb")]);
-        assert_eq!(of("web lb"), [names("web"), names("lb")]);
-        assert_eq!(of("lb db"), [names("db lb")]);
-        assert!(of("").is_empty());
+    fn who_comes_after_whom() {
+        let of = |service: &str, chosen: &str| after(&stack(), &names(chosen), service);
+        assert_eq!(of("web", "lb web db cache"), names("cache db"));
+        assert_eq!(of("lb", "lb web db cache"), names("web"));
+        assert_eq!(of("db", "lb web db cache"), names(""));
+        // What is not replaced itself is not waited for, nor what that needs.
+        assert_eq!(of("lb", "lb db"), names(""));
     }
 
     #[test]

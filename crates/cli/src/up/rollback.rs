@@ -8,10 +8,11 @@ use crate::args::Rollback;
 use crate::client::nothing;
 use crate::failure::Failure;
 use crate::history::rollback_body;
+use crate::outcome::{Ending, waits};
 use crate::progress::Reporter;
 use crate::session::Session;
 use crate::status::tell_requests;
-use crate::step::{FINISH, ROLLBACK};
+use crate::step::{ROLLBACK, confirm};
 use crate::wait::{Goal, Wanted};
 use crate::wire::ServiceView;
 
@@ -35,6 +36,9 @@ pub(super) async fn rollback(session: &Session<'_>, names: &[String]) -> Result<
     }
     let mut wanted = Vec::new();
     for view in &views {
+        // Those that were upgraded as one go back as one: the first that is asked takes the others along.
+        let now = session.services().await?;
+        let view = now.iter().find(|held| held.id == view.id).unwrap_or(view);
         match way(view) {
             Way::Nothing => continue,
             Way::Watch => {}
@@ -52,13 +56,16 @@ pub(crate) async fn rollback_one(
     options: &Rollback,
     program: Program,
     reporter: &Reporter,
-) -> Result<(), Failure> {
+) -> Result<Ending, Failure> {
     let session = Session::begin(&options.common, program, reporter).await?;
     let names = std::slice::from_ref(&options.service);
-    let Some(to) = options.to else { return rollback(&session, names).await };
+    let Some(to) = options.to else {
+        rollback(&session, names).await?;
+        return Ok(Ending::Done);
+    };
     session.stack()?;
     let views = session.selected(names).await?;
-    let Some(view) = views.first() else { return Ok(()) };
+    let Some(view) = views.first() else { return Ok(Ending::Done) };
     let is_on_its_way = view.whole["upgrade"]["toRevision"] == to
         && matches!(view.state.as_str(), "upgrading" | "upgraded");
     if !is_on_its_way {
@@ -67,10 +74,11 @@ pub(crate) async fn rollback_one(
     }
     session.wait(vec![Wanted::new(view, Goal::Upgraded)]).await?;
     if options.confirm_upgrade {
-        FINISH.take(&session, view, "", &nothing()).await?;
-        session.wait(vec![Wanted::new(view, Goal::Finished)]).await?;
+        confirm(&session, std::slice::from_ref(view)).await?;
     }
-    tell_requests(&session, names).await
+    tell_requests(&session, names).await?;
+    let views = session.services().await?;
+    Ok(waits(views.iter().filter(|held| held.id == view.id), options.waiting_ok))
 }
 
 fn way(view: &ServiceView) -> Way {

@@ -1,13 +1,18 @@
-//! Carrying out what replaces containers: going on with an upgrade, beginning others in waves, confirming them.
+//! Carrying out what replaces containers: going on with an upgrade, beginning others as one, confirming them.
 
+use drover_compose::ServiceSpec;
+use serde_json::json;
+
+use super::decide::Replace;
 use super::{Held, Plan, body, order};
 use crate::args::Up;
 use crate::client::nothing;
 use crate::failure::Failure;
 use crate::session::{Session, list};
 use crate::status::tell_requests;
-use crate::step::{CONTINUE, FINISH, UPGRADE};
+use crate::step::{CONTINUE, UPGRADE, confirm};
 use crate::wait::{Goal, Wanted};
+use crate::wire::ServiceView;
 
 impl Plan {
     /// Whether containers of any service are to be replaced.
@@ -15,26 +20,74 @@ impl Plan {
         self.held().any(|(_, held)| held.decision.replace.is_some())
     }
 
-    /// Services that others need first, and the others when those are through; at the end they are confirmed
-    /// together, so that until then all of them can go back.
+    /// All that is replaced goes as one: services that others need first, and the others when those are through. Whoever
+    /// watches may go meanwhile; what fails takes the others back with it, if its policy says so.
     pub(super) async fn upgrade(&self, session: &Session<'_>, options: &Up) -> Result<(), Failure> {
         self.watch(session).await?;
+        let first = self.held().filter(|(_, held)| held.decision.finish_first);
+        confirm(session, &views(first)).await?;
         let replaced = self.held().filter(|(_, held)| held.decision.replace.is_some());
-        let names: Vec<String> = replaced.map(|(spec, _)| spec.name.clone()).collect();
-        let mut through: Vec<String> = Vec::new();
-        for wave in order::waves(&self.spec, &names) {
-            if let Err(failure) = self.upgrade_wave(session, options, &wave).await {
-                return Err(also_say(failure, "Upgraded before that", &through));
-            }
-            through.extend(wave);
+        let replaced: Vec<(&ServiceSpec, &Held)> = replaced.collect();
+        match replaced.as_slice() {
+            [] => {}
+            [(spec, held)] => self.upgrade_one(session, options, spec, held).await?,
+            several => self.upgrade_together(session, options, several).await?,
         }
-        self.finish(session, &|held| held.decision.confirm).await?;
+        let upgraded = replaced.iter().map(|(_, held)| Wanted::new(&held.view, Goal::Upgraded));
+        session.wait(upgraded.collect()).await?;
+        let confirmed = self.held().filter(|(_, held)| held.decision.confirm);
+        confirm(session, &views(confirmed)).await?;
         let told = self.held().filter(|(_, held)| {
             let decision = &held.decision;
             decision.replace.is_some() || decision.confirm || decision.resume || decision.watch
         });
         let names: Vec<String> = told.map(|(spec, _)| spec.name.clone()).collect();
         tell_requests(session, &names).await
+    }
+
+    async fn upgrade_one(
+        &self,
+        session: &Session<'_>,
+        options: &Up,
+        spec: &ServiceSpec,
+        held: &Held,
+    ) -> Result<(), Failure> {
+        let Some(replace) = &held.decision.replace else { return Ok(()) };
+        let mut body = body::upgrade(spec, replace, options.batch_size, options.interval);
+        if let Some(reason) = &options.reason {
+            body["reason"] = reason.as_str().into();
+        }
+        UPGRADE.take(session, &held.view, what(replace), &body).await
+    }
+
+    /// One request for all of them: what one of them can't do, none does.
+    async fn upgrade_together(
+        &self,
+        session: &Session<'_>,
+        options: &Up,
+        replaced: &[(&ServiceSpec, &Held)],
+    ) -> Result<(), Failure> {
+        let names: Vec<String> = replaced.iter().map(|(spec, _)| spec.name.clone()).collect();
+        let id = |name: &str| {
+            let found = replaced.iter().find(|(spec, _)| spec.name == name);
+            found.map(|(_, held)| held.view.id.clone())
+        };
+        let mut services = Vec::new();
+        for (spec, held) in replaced {
+            let Some(replace) = &held.decision.replace else { continue };
+            UPGRADE.say(session, &held.view, what(replace));
+            let mut body = body::upgrade(spec, replace, options.batch_size, options.interval);
+            body["serviceId"] = held.view.id.as_str().into();
+            let after = order::after(&self.spec, &names, &spec.name);
+            body["after"] = after.iter().filter_map(|name| id(name)).collect();
+            services.push(body);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let doing = format!("upgrade {}", list(&names));
+        let path = format!("stacks/{}", session.stack()?.id);
+        let body = json!({ "services": services, "reason": options.reason });
+        session.client.act(&doing, &path, "upgradeservices", &body).await?;
+        Ok(())
     }
 
     /// Upgrades that are under way already, by an earlier run of this command.
@@ -50,68 +103,13 @@ impl Plan {
         }
         session.wait(wanted).await
     }
-
-    async fn upgrade_wave(
-        &self,
-        session: &Session<'_>,
-        options: &Up,
-        wave: &[String],
-    ) -> Result<(), Failure> {
-        let is_in_wave = |held: &Held| wave.contains(&held.view.name);
-        self.finish(session, &|held| held.decision.finish_first && is_in_wave(held)).await?;
-        let mut wanted: Vec<Wanted> = Vec::new();
-        for (spec, held) in self.held().filter(|(_, held)| is_in_wave(held)) {
-            let Some(replace) = &held.decision.replace else { continue };
-            let what = if replace.what.is_empty() { "as asked" } else { &replace.what };
-            let mut body = body::upgrade(spec, replace, options.batch_size, options.interval);
-            if let Some(reason) = &options.reason {
-                body["reason"] = reason.as_str().into();
-            }
-            if let Err(failure) = UPGRADE.take(session, &held.view, what, &body).await {
-                let begun: Vec<String> = wanted.into_iter().map(|wanted| wanted.name).collect();
-                return Err(also_say(failure, "Begun before that, and going on", &begun));
-            }
-            wanted.push(Wanted::new(&held.view, Goal::Upgraded));
-        }
-        session.wait(wanted).await
-    }
-
-    async fn finish(
-        &self,
-        session: &Session<'_>,
-        is_meant: &dyn Fn(&Held) -> bool,
-    ) -> Result<(), Failure> {
-        let mut wanted = Vec::new();
-        for (_, held) in self.held().filter(|(_, held)| is_meant(held)) {
-            FINISH.take(session, &held.view, "", &nothing()).await?;
-            wanted.push(Wanted::new(&held.view, Goal::Finished));
-        }
-        session.wait(wanted).await
-    }
 }
 
-/// A failure after others went well says so: nobody must guess what state the stack is in.
-fn also_say(failure: Failure, what: &str, names: &[String]) -> Failure {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    match failure {
-        failure if names.is_empty() => failure,
-        Failure::Failed(why) => Failure::Failed(format!("{why}. {what}: {}", list(&names))),
-        Failure::Call(error) => Failure::Failed(format!("{error}. {what}: {}", list(&names))),
-        other => other,
-    }
+/// What is replaced, in words.
+fn what(replace: &Replace) -> &str {
+    if replace.what.is_empty() { "as asked" } else { &replace.what }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_in_the_middle_says_what_went_before() {
-        let said = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            also_say(Failure::Failed("web: no".into()), "Upgraded before that", &names).to_string()
-        };
-        assert_eq!(said(&[]), "web: no");
-        assert_eq!(said(&["db", "cache"]), "web: no. Upgraded before that: db and cache");
-    }
+fn views<'a>(held: impl Iterator<Item = (&'a ServiceSpec, &'a Held)>) -> Vec<ServiceView> {
+    held.map(|(_, held)| held.view.clone()).collect()
 }

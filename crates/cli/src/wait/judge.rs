@@ -2,6 +2,7 @@
 
 use drover_core::ServiceKind;
 
+use crate::outcome::{Standing, standing};
 use crate::wire::ServiceView;
 
 /// Where a service shall arrive.
@@ -36,11 +37,18 @@ pub(crate) enum Verdict {
     Failing(String),
     /// It won't arrive any more: why, as a whole sentence.
     Lost(String),
+    /// It stands still until someone decides.
+    Blocked(String),
+    /// It was rolled back.
+    Back(String),
 }
 
 /// How far is it?
 pub(crate) fn judge(goal: &Goal, view: &ServiceView) -> Verdict {
     match step(goal, view) {
+        Step::Moving if *goal == Goal::Upgraded && decides_itself(view) => {
+            Verdict::Going(message(view))
+        }
         // Trouble counts whatever the state: an active service may have lost its containers.
         Step::Arrived | Step::Moving if view.transitioning == "error" && *goal != Goal::Removed => {
             Verdict::Failing(message(view))
@@ -49,7 +57,15 @@ pub(crate) fn judge(goal: &Goal, view: &ServiceView) -> Verdict {
         Step::Moving => Verdict::Going(message(view)),
         Step::Counting(n) => Verdict::Going(format!("{} of {n} running", view.current_scale)),
         Step::Elsewhere(why) => Verdict::Lost(format!("{} {why}", view.name)),
+        Step::Blocked(why) => Verdict::Blocked(why),
+        Step::Back(why) => Verdict::Back(why),
     }
+}
+
+/// Its policy says what becomes of trouble: nobody else has to.
+fn decides_itself(view: &ServiceView) -> bool {
+    let on_failure = view.whole["upgrade"]["policy"]["onFailure"].as_str();
+    view.state == "upgrading" && matches!(on_failure, Some("pause" | "rollback"))
 }
 
 impl Goal {
@@ -60,7 +76,13 @@ impl Goal {
             Self::Running => "running".to_owned(),
             Self::Scaled(n) => format!("running at scale {n}"),
             Self::Stopped => "stopped".to_owned(),
-            Self::Upgraded => "upgraded; the old containers are kept, stopped".to_owned(),
+            Self::Upgraded if view.state == "upgraded" => {
+                "upgraded; the old containers are kept, stopped".to_owned()
+            }
+            Self::Upgraded => match view.whole["lastUpgrade"]["verdict"].as_str() {
+                Some(why) => format!("upgraded, and confirmed by itself: {why}"),
+                None => "upgraded, and confirmed by someone meanwhile".to_owned(),
+            },
             Self::Finished => "upgrade confirmed; the old containers are removed".to_owned(),
             Self::RolledBack => "rolled back".to_owned(),
             Self::Restarted => "restarted".to_owned(),
@@ -87,6 +109,8 @@ enum Step {
     Moving,
     Counting(u32),
     Elsewhere(&'static str),
+    Blocked(String),
+    Back(String),
 }
 
 fn step(goal: &Goal, view: &ServiceView) -> Step {
@@ -115,20 +139,7 @@ fn step(goal: &Goal, view: &ServiceView) -> Step {
             "deactivating" => Step::Moving,
             _ => Step::Elsewhere("was started again meanwhile"),
         },
-        Goal::Upgraded => match state {
-            "upgraded" => Step::Arrived,
-            "upgrading" | "finishing-upgrade" => Step::Moving,
-            "rolling-back" => {
-                Step::Elsewhere("is being rolled back: someone asked for it meanwhile")
-            }
-            "canceling-upgrade" | "canceled-upgrade" => Step::Elsewhere(
-                "stays half-way: its upgrade was cancelled meanwhile; up --upgrade goes on with it, up \
-                 --rollback returns to the old version",
-            ),
-            _ => Step::Elsewhere(
-                "has no upgrade any more: someone confirmed it or rolled it back meanwhile",
-            ),
-        },
+        Goal::Upgraded => upgraded(view),
         Goal::Finished => match state {
             "active" => Step::Arrived,
             "finishing-upgrade" => Step::Moving,
@@ -149,6 +160,22 @@ fn step(goal: &Goal, view: &ServiceView) -> Step {
             _ => Step::Arrived,
         },
         Goal::Removed => Step::Moving,
+    }
+}
+
+/// An upgrade that is under way, to the end of what goes on by itself.
+fn upgraded(view: &ServiceView) -> Step {
+    match standing(view) {
+        Standing::Moves => Step::Moving,
+        Standing::Waits => Step::Arrived,
+        Standing::Blocked(why) => Step::Blocked(why),
+        Standing::Back(why) => Step::Back(why),
+        Standing::Done if view.whole["lastUpgrade"]["phase"] == "finishing-upgrade" => {
+            Step::Arrived
+        }
+        Standing::Done => {
+            Step::Elsewhere("has no upgrade any more: someone changed its course meanwhile")
+        }
     }
 }
 
@@ -186,6 +213,8 @@ mod tests {
             Verdict::Going(_) => "going",
             Verdict::Failing(_) => "failing",
             Verdict::Lost(_) => "lost",
+            Verdict::Blocked(_) => "blocked",
+            Verdict::Back(_) => "back",
         }
     }
 
@@ -207,13 +236,13 @@ mod tests {
             "removing",
             "removed",
         ];
-        let (d, g, l) = ("done", "going", "lost");
+        let (d, g, l, b) = ("done", "going", "lost", "blocked");
         for (goal, want) in [
             (Goal::Running, [g, l, g, d, g, l, g, d, g, g, d, g, l, l]),
             (Goal::Scaled(2), [g, d, g, d, g, d, d, d, d, d, d, d, l, l]),
             (Goal::Scaled(3), [g, d, g, g, g, d, g, g, g, g, g, g, l, l]),
             (Goal::Stopped, [l, d, l, l, l, g, l, l, l, l, l, l, l, l]),
-            (Goal::Upgraded, [l, l, l, l, l, l, g, d, g, l, l, l, l, l]),
+            (Goal::Upgraded, [l, l, l, l, l, l, g, d, g, g, b, g, l, l]),
             (Goal::Finished, [l, l, l, d, l, l, l, l, g, l, l, l, l, l]),
             (Goal::RolledBack, [l, d, l, d, l, l, l, l, l, l, l, g, l, l]),
             (Goal::Restarted, [d, l, d, d, g, l, d, d, d, d, d, d, l, l]),
@@ -241,7 +270,7 @@ mod tests {
             );
         }
         assert_eq!(word(&Goal::Removed, "removing", "error"), "going");
-        assert_eq!(word(&Goal::Upgraded, "rolling-back", "error"), "lost");
+        assert_eq!(word(&Goal::Upgraded, "rolling-back", "error"), "failing");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! `deploy` of version 3, as far as it says what a service here can do.
 
+use super::upgrade::one_of;
 use super::{Draft, resources};
 use crate::diagnostic::Report;
 use crate::field::Field;
 use crate::{keys, quantity};
-use drover_core::label;
+use drover_core::{OnFailure, Pace, label};
 
 /// Read it. Comes after the service's other keys, which win over it.
 pub(super) fn read(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
+    let mut update = None;
     for (key, field) in field.known(keys::DEPLOY, to).unwrap_or_default() {
         match key {
             "mode" => mode(&field, draft, to),
@@ -15,10 +17,15 @@ pub(super) fn read(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
                 let replicas = field.whole(to);
                 draft.service.scale = draft.service.scale.or(replicas);
             }
-            "update_config" => update(&field, draft, to),
+            "update_config" => update = Some(field),
+            "rollback_config" => rollback(&field, draft, to),
             "resources" => limits(&field, draft, to),
             _ => placement(&field, draft, to),
         }
+    }
+    // Shares in it are of the number of units.
+    if let Some(field) = update {
+        self::update(&field, draft, to);
     }
 }
 
@@ -32,29 +39,59 @@ fn mode(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
     }
 }
 
+/// The pace. What is looked at besides is only told of here, and judged as `upgrade_strategy` has it.
 fn update(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
     let upgrade = &mut draft.service.upgrade;
+    let (mut pace, mut ratio) = (Pace::default(), None);
     for (key, field) in field.known(keys::UPDATE, to).unwrap_or_default() {
+        let policy = &mut upgrade.policy;
         match key {
-            "parallelism" => {
-                let all_at_once = field.scalar().is_some_and(|s| s.text == "0");
-                let number =
-                    if all_at_once { Some(u32::MAX) } else { field.within(1, u32::MAX, to) };
-                upgrade.batch_size = upgrade.batch_size.or(number);
+            "failure_action" if policy.on_failure == OnFailure::Retry => {
+                let words = [
+                    ("continue", OnFailure::Retry),
+                    ("pause", OnFailure::Pause),
+                    ("rollback", OnFailure::Rollback),
+                ];
+                policy.on_failure = one_of(&field, &words, to).unwrap_or_default();
             }
-            "delay" => {
-                let span = field.duration_ms(to);
-                upgrade.interval_ms = upgrade.interval_ms.or(span);
+            "failure_action" => {}
+            "monitor" => policy.verify.for_ms = policy.verify.for_ms.or(field.duration_ms(to)),
+            "max_failure_ratio" => {
+                let share = field.scalar().and_then(|s| quantity::thousandths(&s.text));
+                let share = share.filter(|share| (0..=1000).contains(share));
+                ratio = share.or_else(|| field.expected("a share from 0 to 1", to));
             }
-            _ => {
-                let start_first = match field.scalar().map(|s| s.text.as_str()) {
-                    Some("start-first") => Some(true),
-                    Some("stop-first") => Some(false),
-                    _ => field.expected("start-first or stop-first", to),
-                };
-                upgrade.start_first = upgrade.start_first.or(start_first);
-            }
+            _ => self::pace(key, &field, &mut pace, to),
         }
+    }
+    upgrade.batch_size = upgrade.batch_size.or(pace.batch_size);
+    upgrade.interval_ms = upgrade.interval_ms.or(pace.interval_ms);
+    upgrade.start_first = upgrade.start_first.or(pace.start_first);
+    let units = i64::from(draft.service.scale.unwrap_or(1));
+    let tolerated = ratio.and_then(|ratio| u32::try_from(ratio * units / 1000).ok());
+    upgrade.policy.max_failures = upgrade.policy.max_failures.or(tolerated);
+}
+
+fn rollback(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
+    let mut back = Pace::default();
+    for (key, field) in field.known(keys::ROLLBACK, to).unwrap_or_default() {
+        pace(key, &field, &mut back, to);
+    }
+    let held = &mut draft.service.upgrade.policy.back;
+    held.batch_size = held.batch_size.or(back.batch_size);
+    held.interval_ms = held.interval_ms.or(back.interval_ms);
+    held.start_first = held.start_first.or(back.start_first);
+}
+
+fn pace(key: &str, field: &Field<'_>, pace: &mut Pace, to: &mut Report) {
+    match key {
+        "parallelism" => {
+            let all_at_once = field.scalar().is_some_and(|s| s.text == "0");
+            pace.batch_size =
+                if all_at_once { Some(u32::MAX) } else { field.within(1, u32::MAX, to) };
+        }
+        "delay" => pace.interval_ms = field.duration_ms(to),
+        _ => pace.start_first = one_of(field, &[("start-first", true), ("stop-first", false)], to),
     }
 }
 

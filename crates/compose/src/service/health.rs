@@ -22,7 +22,8 @@ pub(super) fn read(
     true
 }
 
-fn probed(field: &Field<'_>, to: &mut Report) -> Option<HealthCheck> {
+/// Rancher's, wherever it stands.
+pub(super) fn probed(field: &Field<'_>, to: &mut Report) -> Option<HealthCheck> {
     let mut check = HealthCheck::default();
     let keys = field.known(keys::HEALTH, to)?;
     if keys.is_empty() {

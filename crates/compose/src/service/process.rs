@@ -47,7 +47,7 @@ fn image(field: &Field<'_>, to: &mut Report) -> Option<String> {
 }
 
 /// A list of arguments, or one line split as a shell would.
-fn words(field: &Field<'_>, to: &mut Report) -> Option<Vec<String>> {
+pub(super) fn words(field: &Field<'_>, to: &mut Report) -> Option<Vec<String>> {
     if let Value::List(_) = field.node.value {
         return field.texts(to);
     }

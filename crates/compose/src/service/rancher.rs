@@ -1,8 +1,6 @@
 //! Rancher's own keys: scale, upgrades, metadata and the like.
 
-use drover_core::UpgradeDefaults;
-
-use super::{Draft, metadata};
+use super::{Draft, metadata, upgrade};
 use crate::diagnostic::Report;
 use crate::field::Field;
 use crate::keys;
@@ -17,7 +15,7 @@ pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Rep
         "retain_ip" => service.retain_ip = field.boolean(to).unwrap_or_default(),
         "drain_timeout_ms" => draft.spec.drain_timeout_ms = field.whole(to),
         "on_host_loss" => draft.spec.on_host_loss = parsed(field, to),
-        "upgrade_strategy" => service.upgrade = upgrade(field, to).unwrap_or_default(),
+        "upgrade_strategy" => service.upgrade = upgrade::read(field, to).unwrap_or_default(),
         "scale_policy" => service.scale_policy = scale_policy(field, to),
         "metadata" => {
             for (entry, field) in field.entries(to).unwrap_or_default() {
@@ -55,18 +53,6 @@ fn scale(field: &Field<'_>, to: &mut Report) -> Option<u32> {
         }
         scale => Some(scale),
     }
-}
-
-fn upgrade(field: &Field<'_>, to: &mut Report) -> Option<UpgradeDefaults> {
-    let mut upgrade = UpgradeDefaults::default();
-    for (key, field) in field.known(keys::UPGRADE, to)? {
-        match key {
-            "start_first" => upgrade.start_first = field.boolean(to),
-            "batch_size" => upgrade.batch_size = field.within(1, u32::MAX, to),
-            _ => upgrade.interval_ms = field.whole(to),
-        }
-    }
-    Some(upgrade)
 }
 
 fn scale_policy(field: &Field<'_>, to: &mut Report) -> Option<ScalePolicy> {

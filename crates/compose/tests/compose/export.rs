@@ -7,9 +7,10 @@ use drover_compose::{
     export,
 };
 use drover_core::{
-    BlkioDevice, ContainerSpec, DockerHealth, External, HealthCheck, HealthStrategy, NetworkMode,
-    OnHostLoss, PortSpec, Protocol, RuleProtocol, Selector, ServiceKind, Template, Ulimit,
-    UpgradeDefaults,
+    BlkioDevice, ContainerSpec, DockerHealth, External, FinishPolicy, HealthCheck, HealthStrategy,
+    NetworkMode, OnFailure, OnHostLoss, Pace, PortSpec, Protocol, RequestBounds, RuleProtocol,
+    Selector, ServiceKind, Template, Ulimit, UpgradeDefaults, UpgradePolicy, Verify, VerifyAsk,
+    VerifyProbe,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -315,18 +316,48 @@ fn balancer() -> impl Strategy<Value = NamedBalancer> {
 }
 
 prop_compose! {
+    /// What upgrades decide without people; as far as `upgrade_strategy` says it.
+    fn upgrade_policy()(
+        on_failure in of(any::<bool>()),
+        (max_failures, deadline_ms) in (of(0..9_u32), of(1..99_999_u64)),
+        (for_ms, stop, auto) in (of(0..99_999_u64), any::<bool>(), any::<bool>()),
+        bounds in of((0..9_u64, 0..999_u32, of(100..900_u32), 1..999_u64)),
+        command in of((vec(word(), 1..3), 0..9_u32)),
+        (batch_size, interval_ms, start_first) in (of(1_u32..), of(0..99_999_u64), of(any::<bool>())),
+    ) -> UpgradePolicy {
+        let on_failure = match on_failure {
+            None => OnFailure::Retry,
+            Some(true) => OnFailure::Pause,
+            Some(false) => OnFailure::Rollback,
+        };
+        let bounds = bounds.map(|(failed, server_errors_per_mille, p99_percent, at_least)| {
+            RequestBounds { failed, server_errors_per_mille, p99_percent, at_least }
+        });
+        let probe = command.map(|(command, failures)| {
+            VerifyProbe { ask: VerifyAsk::Command(command), failures }
+        });
+        UpgradePolicy {
+            on_failure, max_failures, deadline_ms,
+            verify: Verify { for_ms, requests: bounds, probe, stop },
+            finish: if auto { FinishPolicy::Auto } else { FinishPolicy::Manual },
+            back: Pace { batch_size, interval_ms, start_first },
+        }
+    }
+}
+
+prop_compose! {
     /// A service as the files would have it; its name and links come later.
     fn service()(
         (kind, balancer) in (0..8_u8, balancer()),
         (primary, mut sidekicks) in (container(), btree_map("k[a-z]{1,3}", container(), 0..2)),
         (scale, retain_ip, start_on_create) in (of(1_u32..), any::<bool>(), any::<bool>()),
         (batch_size, interval_ms, start_first) in (of(1_u32..), of(0..99_999_u64), of(any::<bool>())),
-        policy in of((1..5_u32, 5..9_u32, 1..3_u32)),
+        policy in of((1..5_u32, 5..9_u32, 1..3_u32)), upgrade_policy in upgrade_policy(),
         metadata in btree_map(text(), json(), 0..3),
     ) -> ServiceSpec {
         let mut service = ServiceSpec {
             scale, retain_ip, start_on_create,
-            upgrade: UpgradeDefaults { batch_size, interval_ms, start_first },
+            upgrade: UpgradeDefaults { batch_size, interval_ms, start_first, policy: upgrade_policy },
             scale_policy: policy.map(|(min, max, increment)| ScalePolicy { min, max, increment }),
             template: Template { primary, sidekicks: BTreeMap::new() },
             metadata: metadata.into_iter().collect(),

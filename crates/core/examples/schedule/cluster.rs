@@ -209,9 +209,7 @@ fn serves(unit: &Unit) -> Observed {
         tick: 1,
         phase: Phase::Running,
         ready: true,
-        attempt: 0,
-        message: String::new(),
-        containers: BTreeMap::new(),
         since: Time(0),
+        ..Observed::default()
     }
 }

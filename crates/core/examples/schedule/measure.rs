@@ -8,7 +8,7 @@ use drover_core::plan::plan;
 use drover_core::schedule::Need;
 use drover_core::{
     Change, ContainerSpec, Course, Desired, RevisionNo, Scope, Service, ServiceId, Slot, Time,
-    Unit, UnitKey, Upgrade, UpgradePhase, World,
+    Unit, UnitKey, Upgrade, World,
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -161,14 +161,14 @@ impl Step {
             Self::Upgrade => {
                 let (from, to) = (RevisionNo(1), RevisionNo(2));
                 let upgrade = Upgrade {
-                    service: id,
-                    course: Course::InService { from, to, start_first: false },
                     batch_size: 1,
                     interval_ms: 0,
-                    phase: UpgradePhase::Upgrading,
-                    ledger: 0,
-                    started_at: NOW,
-                    by: "bench".into(),
+                    ..Upgrade::begin(
+                        id,
+                        Course::InService { from, to, start_first: false },
+                        NOW,
+                        "bench",
+                    )
                 };
                 vec![revision(id, 2, spec(n)), Change::StartUpgrade(upgrade)]
             }

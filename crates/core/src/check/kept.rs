@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::step::slots;
-use crate::{Course, Desired, Slot, Unit, Upgrade, UpgradePhase, Wanted, World};
+use crate::derive::has_arrived;
+use crate::{Course, Desired, FinishPolicy, Slot, Unit, Upgrade, UpgradePhase, Wanted, World};
 
 /// Every slot that could go back still can after the step. By slot: a unit that leaves a host which is to be emptied may
 /// go once another of its revision is there.
@@ -15,7 +16,12 @@ pub(super) fn kept(
 ) {
     let service = upgrade.service;
     let removed = after.service(service).is_none_or(|s| s.wanted == Wanted::Removed);
-    if upgrade.phase == UpgradePhase::Finishing || removed {
+    // Its policy may confirm it and act on that in one step.
+    let ended = || after.outcomes.get(&service).map(|outcome| outcome.upgrade.phase);
+    let phase = after.upgrade(service).map(|held| held.phase).or_else(ended);
+    let is_confirmed = [Some(upgrade.phase), phase].contains(&Some(UpgradePhase::Finishing));
+    if is_confirmed || removed {
+        confirmed_by_itself(before, after, upgrade, fail);
         return;
     }
     let is_left = |unit: &Unit| match upgrade.course {
@@ -38,5 +44,39 @@ pub(super) fn kept(
     let wanted = slots(after, service);
     for slot in had.difference(&has).filter(|slot| wanted.contains(slot)) {
         fail("kept", format!("slot {slot} of {service} was to be kept until finish"));
+    }
+}
+
+/// Nothing is confirmed by itself that was not asked to be, nor while a slot of it is not served.
+fn confirmed_by_itself(
+    before: &World,
+    after: &World,
+    upgrade: &Upgrade,
+    fail: &mut dyn FnMut(&'static str, String),
+) {
+    let service = upgrade.service;
+    let now = after.upgrade(service);
+    let now = now.or_else(|| after.outcomes.get(&service).map(|outcome| &outcome.upgrade));
+    let is_new = upgrade.phase == UpgradePhase::Upgraded;
+    let Some(now) = now.filter(|now| is_new && now.verdict.is_some()) else { return };
+    if now.phase != UpgradePhase::Finishing {
+        return;
+    }
+    // One that goes with others is confirmed when one of those is.
+    let alone = upgrade.together.is_none();
+    if alone && upgrade.policy.finish != FinishPolicy::Auto {
+        fail("asked to be confirmed", format!("{service} was not to be confirmed by itself"));
+    }
+    let Course::InService { to, .. } = upgrade.course else { return };
+    let runs = before.service(service).is_some_and(|held| held.wanted == Wanted::Active);
+    let wanted = slots(before, service);
+    let served = |slot: &Slot| {
+        let mut units = before.units_of(service);
+        units.any(|unit| {
+            unit.key.slot == *slot && unit.key.revision == to && has_arrived(before, unit)
+        })
+    };
+    if let Some(slot) = wanted.iter().find(|slot| runs && alone && !served(slot)) {
+        fail("confirmed when served", format!("slot {slot} of {service} was not served"));
     }
 }

@@ -273,10 +273,9 @@ mod tests {
                 tick: 1,
                 phase: Phase::Running,
                 ready: true,
-                attempt: 0,
-                message: String::new(),
                 containers: containers.collect(),
                 since: crate::Time(0),
+                ..Observed::default()
             }
         };
         let check = |primary: NetworkMode, sidekick: NetworkMode, want: [&str; 2]| {

@@ -214,10 +214,9 @@ mod tests {
                 tick: 1,
                 phase: Phase::Running,
                 ready,
-                attempt: 0,
-                message: String::new(),
                 containers: [(String::new(), held)].into(),
                 since: crate::Time(0),
+                ..Observed::default()
             };
             assert_eq!(container(&seen, "", &spec), want);
         };

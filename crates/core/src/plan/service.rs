@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, in_slot, is_arrived, live};
-use super::{evacuate, heal, notes, reap, replace, restart, shift};
+use super::{evacuate, heal, notes, reap, rehearse, replace, restart, shift, together};
 use crate::schedule::{Need, is_down};
 use crate::{
-    Change, Course, Desired, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, Upgrade,
-    UpgradePhase, Wanted, World, derive,
+    Change, Course, Desired, HostId, Pace, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey,
+    Upgrade, UpgradePhase, Wanted, World, derive,
 };
 
 /// Plan one service.
@@ -79,22 +79,27 @@ fn follow(
     upgrade: &Upgrade,
     (from, to, start_first): (RevisionNo, RevisionNo, bool),
 ) {
-    let set = |phase| Change::SetUpgradePhase { service: service.id, phase };
-    let way = |from, to| Roll {
+    let now = draft.now;
+    let set = |phase| Change::phase(service.id, phase, now);
+    let way = |from, to, pace: Pace| Roll {
         from,
         to,
-        batch_size: upgrade.batch_size,
-        interval_ms: upgrade.interval_ms,
-        start_first,
+        batch_size: pace.batch_size.unwrap_or(upgrade.batch_size),
+        interval_ms: pace.interval_ms.unwrap_or(upgrade.interval_ms),
+        start_first: pace.start_first.unwrap_or(start_first),
     };
     match upgrade.phase {
+        UpgradePhase::Upgrading if together::waits(draft, upgrade) => {
+            hold(draft, service, slots, (from, to));
+        }
         UpgradePhase::Upgrading => {
-            if roll(draft, service, slots, &way(from, to)) {
+            if roll(draft, service, slots, &way(from, to, Pace::default())) {
                 draft.change(set(UpgradePhase::Upgraded));
             }
         }
         UpgradePhase::Upgraded => {
-            for &slot in slots {
+            let rehearses = rehearse::step(draft, service, upgrade);
+            for &slot in slots.iter().filter(|slot| rehearses != Some(**slot)) {
                 ensure(draft, service, slot, to);
             }
             park(draft, service.id, to);
@@ -110,8 +115,11 @@ fn follow(
             hold(draft, service, slots, (from, to));
         }
         UpgradePhase::Canceled => hold(draft, service, slots, (from, to)),
+        UpgradePhase::RollingBack if together::waits(draft, upgrade) => {
+            hold(draft, service, slots, (from, to));
+        }
         UpgradePhase::RollingBack => {
-            if roll(draft, service, slots, &way(to, from)) {
+            if roll(draft, service, slots, &way(to, from, upgrade.policy.back)) {
                 keep_only(draft, service, slots, from);
                 draft.change(Change::EndUpgrade(service.id));
             }
@@ -234,10 +242,10 @@ fn end_swap(draft: &mut Draft, service: ServiceId) {
     let phase = draft.world.upgrade(service).map(|u| u.phase);
     match phase {
         Some(UpgradePhase::Upgrading) => {
-            draft.change(Change::SetUpgradePhase { service, phase: UpgradePhase::Upgraded });
+            draft.change(Change::phase(service, UpgradePhase::Upgraded, draft.now));
         }
         Some(UpgradePhase::Canceling) => {
-            draft.change(Change::SetUpgradePhase { service, phase: UpgradePhase::Canceled });
+            draft.change(Change::phase(service, UpgradePhase::Canceled, draft.now));
         }
         Some(UpgradePhase::Finishing | UpgradePhase::RollingBack) => {
             draft.change(Change::EndUpgrade(service));

@@ -16,8 +16,8 @@ use super::slot::ensure;
 use crate::derive::has_arrived;
 use crate::schedule::is_down;
 use crate::{
-    Change, Desired, Service, ServiceId, Shift, Slot, Time, Unit, UnitKey, Upgrade, UpgradePhase,
-    Wanted, derive,
+    Change, Desired, Pace, Service, ServiceId, Shift, Slot, Time, Unit, UnitKey, Upgrade,
+    UpgradePhase, Wanted, derive,
 };
 
 /// Where units go.
@@ -37,7 +37,8 @@ pub(super) fn plan_shift(draft: &mut Draft, source: ServiceId) {
     if is_removed(draft, source) {
         return draft.change(Change::EndUpgrade(source));
     }
-    let set = |phase| Change::SetUpgradePhase { service: source, phase };
+    let now = draft.now;
+    let set = |phase| Change::phase(source, phase, now);
     let target_is_gone = is_removed(draft, shift.to_service);
     match upgrade.phase {
         UpgradePhase::Upgrading | UpgradePhase::Upgraded | UpgradePhase::Canceled
@@ -58,6 +59,12 @@ pub(super) fn plan_shift(draft: &mut Draft, source: ServiceId) {
         }
         UpgradePhase::Canceled => fill_up(draft, source, shift),
         UpgradePhase::RollingBack => {
+            let Pace { batch_size, interval_ms, .. } = upgrade.policy.back;
+            let upgrade = Upgrade {
+                batch_size: batch_size.unwrap_or(upgrade.batch_size),
+                interval_ms: interval_ms.unwrap_or(upgrade.interval_ms),
+                ..upgrade
+            };
             if advance(draft, &upgrade, &back(draft, source, shift)) {
                 draft.change(Change::EndUpgrade(source));
             }

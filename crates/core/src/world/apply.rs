@@ -43,8 +43,8 @@ impl World {
                 self.edit_service(*service, touched, |s| s.restart = None)?;
             }
             Change::StartUpgrade(upgrade) => self.start_upgrade(upgrade, touched)?,
-            Change::SetUpgradePhase { service, phase } => {
-                self.set_upgrade_phase(*service, *phase, touched)?;
+            Change::SetUpgradePhase { service, phase, at, verdict } => {
+                self.set_upgrade_phase(*service, *phase, *at, verdict.as_ref(), touched)?;
             }
             Change::EndUpgrade(service) => self.end_upgrade(*service, touched)?,
             Change::CreateUnit(unit) => self.create_unit(unit, touched)?,

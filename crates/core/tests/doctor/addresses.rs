@@ -99,10 +99,9 @@ fn with_web(known: &str) -> (Ward, UnitKey) {
         tick: 1,
         phase: Phase::Running,
         ready: true,
-        attempt: 0,
-        message: String::new(),
         containers: BTreeMap::from([(String::new(), container)]),
         since: Time(0),
+        ..Observed::default()
     };
     ward.world.observe(HostId(1), &BTreeMap::from([(key, seen)]), NOW);
     (ward, key)

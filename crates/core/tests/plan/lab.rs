@@ -10,7 +10,7 @@ use drover_core::{
     BalancerSpec, Change, ContainerSpec, Course, Desired, Followed, Health, HearingNow, Host,
     HostFacts, HostId, HostSeen, Observed, ObservedContainer, Phase, PortRule, Project, ProjectId,
     Revision, RevisionNo, Scope, Service, ServiceId, ServiceKind, Shift, Stack, StackId, Template,
-    Time, Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, Wanted, World,
+    Time, Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, UpgradePolicy, Wanted, World,
 };
 
 pub struct Lab {
@@ -25,6 +25,8 @@ pub struct Lab {
     pub missing: BTreeSet<String>,
     /// Hosts whose agents don't answer.
     pub mute: BTreeSet<HostId>,
+    /// What upgrades decide without people.
+    pub policy: UpgradePolicy,
     tick: u64,
 }
 
@@ -42,6 +44,7 @@ impl Lab {
             sick: BTreeSet::new(),
             missing: BTreeSet::new(),
             mute: BTreeSet::new(),
+            policy: UpgradePolicy::default(),
             tick: 0,
         };
         let project = Project {
@@ -149,7 +152,7 @@ impl Lab {
         id
     }
 
-    fn revision(&self, service: ServiceId, number: u32, primary: ContainerSpec) -> Change {
+    pub fn revision(&self, service: ServiceId, number: u32, primary: ContainerSpec) -> Change {
         Change::AddRevision(Box::new(Revision {
             service,
             number: RevisionNo(number),
@@ -171,15 +174,11 @@ impl Lab {
     ) {
         let from = self.world.service(service).unwrap().current;
         let last = self.world.revisions(service).next_back().unwrap().number;
+        let course = Course::InService { from, to: last.next(), start_first };
         let upgrade = Upgrade {
-            ledger: 0,
-            service,
-            course: Course::InService { from, to: last.next(), start_first },
             batch_size: batch,
-            interval_ms: 2_000,
-            phase: UpgradePhase::Upgrading,
-            started_at: self.now,
-            by: "test".into(),
+            policy: self.policy.clone(),
+            ..Upgrade::begin(service, course, self.now, "test")
         };
         let revision = self.revision(service, last.0 + 1, to);
         self.commit(vec![revision, Change::StartUpgrade(upgrade)]);
@@ -201,19 +200,14 @@ impl Lab {
     ) {
         let shift = Shift { to_service: target, final_scale: goal, to_scale: 0, update_links };
         self.commit(vec![Change::StartUpgrade(Upgrade {
-            ledger: 0,
-            service: source,
-            course: Course::ToService(shift),
             batch_size: batch,
-            interval_ms: 2_000,
-            phase: UpgradePhase::Upgrading,
-            started_at: self.now,
-            by: "test".into(),
+            policy: self.policy.clone(),
+            ..Upgrade::begin(source, Course::ToService(shift), self.now, "test")
         })]);
     }
 
     pub fn phase(&mut self, service: ServiceId, phase: UpgradePhase) {
-        self.commit(vec![Change::SetUpgradePhase { service, phase }]);
+        self.commit(vec![Change::phase(service, phase, self.now)]);
     }
 
     pub fn edit(&mut self, service: ServiceId, edit: impl FnOnce(&mut Service)) {
@@ -301,10 +295,8 @@ impl Lab {
             tick: self.tick,
             phase,
             ready,
-            attempt: 0,
-            message: String::new(),
             containers: BTreeMap::from([(String::new(), container)]),
-            since: Time::default(),
+            ..Observed::default()
         };
         let before = self.world.clone();
         self.world.observe(unit.host, &BTreeMap::from([(key, seen)]), self.now);

@@ -6,9 +6,11 @@
 
 mod drain;
 mod evacuate;
+mod forecast;
 mod heal;
 mod hosts;
 mod lab;
+mod policy;
 mod refuse;
 mod shift;
 mod staging;

@@ -9,7 +9,7 @@ use drover_core::{
     Change, ContainerSpec, Course, Desired, Host, HostFacts, HostId, HostSeen, Observed, Phase,
     PickedPort, Project, ProjectId, Protocol, Revision, RevisionNo, Service, ServiceId,
     ServiceKind, Shift, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade,
-    UpgradeDefaults, UpgradePhase, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted, World,
+    UpgradeDefaults, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted, World,
 };
 
 pub const HOSTS: u64 = 9;
@@ -374,10 +374,8 @@ impl Cluster {
             tick: self.tick,
             phase: self.chance.pick(&[Phase::Running, Phase::Stopped, Phase::Gone]),
             ready: false,
-            attempt: 0,
-            message: String::new(),
-            containers: BTreeMap::new(),
             since: Time(0),
+            ..Observed::default()
         };
         self.world.observe(unit.host, &BTreeMap::from([(unit.key, seen)]), Time(0));
     }
@@ -392,14 +390,8 @@ impl Cluster {
             Course::ToService(Shift { to_service, final_scale: 1, to_scale: 0, update_links: true })
         };
         let change = Change::StartUpgrade(Upgrade {
-            service,
-            course,
-            batch_size: 1,
             interval_ms: 0,
-            phase: UpgradePhase::Upgrading,
-            ledger: 0,
-            started_at: Time(0),
-            by: "test".into(),
+            ..Upgrade::begin(service, course, Time(0), "test")
         });
         self.commit(change);
     }

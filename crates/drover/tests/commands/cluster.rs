@@ -267,10 +267,10 @@ fn look(world: &World, unit: &Unit, tick: u64) -> Observed {
         tick,
         phase,
         ready: running,
-        attempt: 0,
         message,
         containers: template.members().map(|(name, _)| container(name)).collect(),
         since: Time(0),
+        ..Observed::default()
     }
 }
 

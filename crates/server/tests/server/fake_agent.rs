@@ -138,10 +138,9 @@ impl FakeAgent {
                 tick: self.tick,
                 phase: Phase::Running,
                 ready: true,
-                attempt: 0,
-                message: String::new(),
                 containers: BTreeMap::from([(String::new(), container)]),
                 since: Time(0),
+                ..Observed::default()
             };
             (*key, observed)
         });

@@ -40,7 +40,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "launchConfig": launch,
         "secondaryLaunchConfigs": secondaries,
         "metadata": service.metadata,
-        "upgrade": upgrade::render(world, service),
+        "upgrade": upgrade::render(ctx, service),
         "lastUpgrade": upgrade::last(world, service),
         "lbConfig": balancing(world, service),
         "selectorLink": service.selector_link,

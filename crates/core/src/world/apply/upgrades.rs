@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Touched, exists, missing, need, step};
-use crate::{Course, Refused, RevisionNo, RowKey, ServiceId, Upgrade, UpgradePhase, World};
+use crate::{
+    Course, Refused, RevisionNo, RowKey, ServiceId, Time, Upgrade, UpgradePhase, World, derive,
+};
 
 impl World {
     pub(super) fn start_upgrade(
@@ -19,6 +21,9 @@ impl World {
             return Err(exists(format!("an upgrade from {} to {service}", other.service)));
         }
         let mut upgrade = Upgrade { ledger: self.revision, ..upgrade.clone() };
+        if let Some(together) = &mut upgrade.together {
+            together.number = self.revision;
+        }
         match &mut upgrade.course {
             Course::InService { from, to, .. } => {
                 for number in [*from, *to] {
@@ -62,15 +67,28 @@ impl World {
         &mut self,
         service: ServiceId,
         phase: UpgradePhase,
+        at: Time,
+        verdict: Option<&String>,
         touched: &mut Touched,
     ) -> Result<(), Refused> {
         let upgrade = self.upgrades.get(&service);
         let upgrade = upgrade.ok_or_else(|| missing(format!("upgrade of {service}")))?;
-        if !may_follow(upgrade.phase, phase) {
+        // A verdict on one that waits for a decision leaves it there.
+        let judged = upgrade.phase == phase && phase == UpgradePhase::Upgraded && verdict.is_some();
+        if !judged && !may_follow(upgrade.phase, phase) {
             let why = format!("{:?} does not lead to {phase:?}", upgrade.phase);
             return Err(step(format!("upgrade of service {service}"), why));
         }
-        let upgrade = Upgrade { phase, ..(**upgrade).clone() };
+        let held = upgrade.clone();
+        // Through with an earlier decision of its policy, it is still that which moved it.
+        let stays = phase == UpgradePhase::Canceled;
+        let verdict = verdict.cloned().or_else(|| held.verdict.clone().filter(|_| stays));
+        let mut upgrade = Upgrade { phase, phase_at: at, verdict, ..(*held).clone() };
+        if phase == UpgradePhase::Upgrading {
+            // Whoever goes on with it has seen what failed: that counts no more, neither containers nor requests.
+            upgrade.forgiven = derive::release_failures(self, &held).count;
+            upgrade.ledger = self.revision;
+        }
         if let Some(goal) = goal(&upgrade) {
             self.edit_service(service, touched, |s| s.current = goal)?;
         }

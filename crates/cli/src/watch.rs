@@ -1,0 +1,114 @@
+//! `wait`: come back to what is under way, and end as the command that began it would have.
+
+use crate::Program;
+use crate::args::Watch;
+use crate::failure::Failure;
+use crate::outcome::{Ending, Standing, standing, waits};
+use crate::progress::{Event, Reporter};
+use crate::session::Session;
+use crate::status::{progress, tell_requests};
+use crate::wait::{Goal, Wanted};
+use crate::wire::ServiceView;
+
+/// `wait`.
+pub(crate) async fn watch(
+    options: &Watch,
+    program: Program,
+    reporter: &Reporter,
+) -> Result<Ending, Failure> {
+    let session = Session::begin(&options.selected.common, program, reporter).await?;
+    session.stack()?;
+    let chosen = session.selected(&options.selected.services).await?;
+    let wanted = chosen.iter().filter_map(|view| Some(Wanted::new(view, goal(view)?)));
+    let watched: Vec<Wanted> = wanted.collect();
+    let names: Vec<String> = watched.iter().map(|wanted| wanted.name.clone()).collect();
+    session.wait(watched).await?;
+    tell_requests(&session, &names).await?;
+    let views = session.services().await?;
+    let views: Vec<&ServiceView> =
+        views.iter().filter(|view| chosen.iter().any(|held| held.id == view.id)).collect();
+    for view in views.iter().filter(|view| !names.contains(&view.name)) {
+        let said = format!("{}: {}, {}", view.name, view.state, progress(view, None));
+        reporter.tell(&Event::note(said));
+    }
+    ending(&views, options.waiting_ok)
+}
+
+/// Where a service is on its way to; nothing if it is at rest.
+fn goal(view: &ServiceView) -> Option<Goal> {
+    match view.state.as_str() {
+        "upgrading" | "canceling-upgrade" => Some(Goal::Upgraded),
+        "upgraded" if standing(view) == Standing::Moves => Some(Goal::Upgraded),
+        "finishing-upgrade" => Some(Goal::Finished),
+        "rolling-back" => Some(Goal::RolledBack),
+        "registering" | "activating" => Some(Goal::Running),
+        "restarting" => Some(Goal::Restarted),
+        "deactivating" => Some(Goal::Stopped),
+        "removing" => Some(Goal::Removed),
+        _ => None,
+    }
+}
+
+/// The worst of how they stand.
+fn ending(views: &[&ServiceView], waiting_ok: bool) -> Result<Ending, Failure> {
+    let (mut blocked, mut back) = (Vec::new(), Vec::new());
+    for view in views {
+        match standing(view) {
+            Standing::Blocked(why) => blocked.push(why),
+            Standing::Back(why) => back.push(why),
+            Standing::Done if view.state == "active" && view.transitioning == "error" => {
+                blocked.push(format!("{}: {}", view.name, view.message));
+            }
+            Standing::Done | Standing::Moves | Standing::Waits => {}
+        }
+    }
+    if !blocked.is_empty() {
+        return Err(Failure::Blocked([blocked, back].concat().join("; ")));
+    }
+    if !back.is_empty() {
+        return Err(Failure::RolledBack(back.join("; ")));
+    }
+    Ok(waits(views.iter().copied(), waiting_ok))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn view(name: &str, state: &str, more: &Value) -> ServiceView {
+        let mut whole = json!({ "id": name, "name": name, "state": state });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            whole[key] = value.clone();
+        }
+        ServiceView::read(&whole)
+    }
+
+    #[test]
+    fn the_worst_of_all_counts() {
+        let back = json!({ "lastUpgrade": { "phase": "rolling-back", "verdict": "it crashes" } });
+        let (fine, waiting) =
+            (view("db", "active", &json!({})), view("web", "upgraded", &json!({})));
+        let (gone, half) =
+            (view("api", "active", &back), view("lb", "canceled-upgrade", &json!({})));
+        let status = |views: &[&ServiceView], ok| match ending(views, ok) {
+            Ok(ending) => ending.status(Program::Drover),
+            Err(failure) => failure.status(),
+        };
+        assert_eq!(status(&[&fine], false), 0);
+        assert_eq!(status(&[&fine, &waiting], false), 10);
+        assert_eq!(status(&[&fine, &waiting], true), 0);
+        assert_eq!(status(&[&waiting, &gone], false), 20);
+        assert_eq!(status(&[&gone, &half, &waiting], true), 7);
+    }
+
+    #[test]
+    fn what_is_at_rest_is_not_waited_for() {
+        for state in ["active", "inactive", "upgraded", "canceled-upgrade", "removed"] {
+            assert_eq!(goal(&view("web", state, &json!({}))), None, "{state}");
+        }
+        let watched = json!({ "upgrade": { "watched": true } });
+        assert_eq!(goal(&view("web", "upgraded", &watched)), Some(Goal::Upgraded));
+    }
+}

@@ -1,0 +1,112 @@
+//! Upgrades of several services that are one: each member moves when those it comes after have; when one goes back, all
+//! do, those that came last first; and all are confirmed at once.
+//!
+//! Each member is an upgrade like any other, with its own batches and policy. What binds them is
+//! [`Together::number`](crate::Together); a member that was finished or is back has left.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use crate::{Change, ServiceId, Upgrade, UpgradePhase, World};
+
+/// The other services that go together with any of these.
+pub(super) fn companions(world: &World, services: &BTreeSet<ServiceId>) -> BTreeSet<ServiceId> {
+    let held = services.iter().filter_map(|service| world.upgrade(*service));
+    let numbers: BTreeSet<u64> = held.filter_map(number).collect();
+    if numbers.is_empty() {
+        return BTreeSet::new();
+    }
+    let all = world.upgrades.values();
+    let among = all.filter(|upgrade| number(upgrade).is_some_and(|n| numbers.contains(&n)));
+    among.map(|upgrade| upgrade.service).collect()
+}
+
+fn number(upgrade: &Upgrade) -> Option<u64> {
+    upgrade.together.as_ref().map(|together| together.number)
+}
+
+/// The others of an upgrade.
+fn others<'a>(world: &'a World, upgrade: &Upgrade) -> Vec<&'a Upgrade> {
+    let Some(wanted) = number(upgrade) else { return Vec::new() };
+    let all = world.upgrades.values().map(AsRef::as_ref);
+    all.filter(|other| number(other) == Some(wanted) && other.service != upgrade.service).collect()
+}
+
+/// Whether it has not begun, as others have to be through before.
+pub(super) fn is_held(world: &World, upgrade: &Upgrade) -> bool {
+    upgrade.phase == UpgradePhase::Upgrading && blocking(world, upgrade).is_some()
+}
+
+/// A member that has to move before this one does, in the direction that it moves.
+fn blocking<'a>(world: &'a World, upgrade: &Upgrade) -> Option<&'a Upgrade> {
+    let together = upgrade.together.as_ref()?;
+    let comes_after = |later: &Upgrade, service| {
+        later.together.as_ref().is_some_and(|held| held.after.contains(&service))
+    };
+    let mut others = others(world, upgrade).into_iter();
+    match upgrade.phase {
+        UpgradePhase::Upgrading => others.find(|other| {
+            together.after.contains(&other.service)
+                && !matches!(other.phase, UpgradePhase::Upgraded | UpgradePhase::Finishing)
+        }),
+        UpgradePhase::RollingBack => others.find(|other| comes_after(other, upgrade.service)),
+        UpgradePhase::Upgraded
+        | UpgradePhase::Finishing
+        | UpgradePhase::Canceling
+        | UpgradePhase::Canceled => None,
+    }
+}
+
+/// Whether it is not its turn; then it is said whose it is.
+pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
+    let Some(first) = blocking(&draft.world, upgrade) else { return false };
+    let name = draft.world.service(first.service).map_or("?", |service| service.name.as_str());
+    let text = match upgrade.phase {
+        UpgradePhase::RollingBack => format!("goes back when {name} is back"),
+        _ => format!("begins when {name} is upgraded"),
+    };
+    draft.wait(upgrade.service, None, text);
+    true
+}
+
+/// All members have moved and nobody has anything against them.
+pub(super) fn is_through(draft: &Draft, upgrade: &Upgrade) -> bool {
+    let good = |other: &&Upgrade| {
+        let judged = crate::derive::judge(&draft.world, other, draft.now);
+        other.phase == UpgradePhase::Upgraded
+            && other.verdict.is_none()
+            && matches!(judged, crate::derive::Judgement::Good(_) | crate::derive::Judgement::None)
+            || other.phase == UpgradePhase::Finishing
+    };
+    others(&draft.world, upgrade).iter().all(good)
+}
+
+/// Go where another member goes: back, or to the end. Whether that was so.
+pub(super) fn follow(draft: &mut Draft, service: ServiceId) -> bool {
+    let Some(upgrade) = draft.world.upgrade(service) else { return false };
+    let others = others(&draft.world, upgrade);
+    let leads = |phase| others.iter().find(|other| other.phase == phase).copied();
+    let may_go_back = matches!(
+        upgrade.phase,
+        UpgradePhase::Upgrading
+            | UpgradePhase::Upgraded
+            | UpgradePhase::Canceling
+            | UpgradePhase::Canceled
+    );
+    let (phase, leader) = match (leads(UpgradePhase::RollingBack), leads(UpgradePhase::Finishing)) {
+        (Some(back), _) if may_go_back => (UpgradePhase::RollingBack, back),
+        (_, Some(done)) if upgrade.phase == UpgradePhase::Upgraded => {
+            (UpgradePhase::Finishing, done)
+        }
+        _ => return false,
+    };
+    let name = draft.world.service(leader.service).map_or("?", |service| service.name.as_str());
+    // Where people decided on one, they did on all.
+    let verdict = leader.verdict.as_ref().map(|why| match why.strip_prefix("with ") {
+        Some(_) => why.clone(),
+        None => format!("with {name}: {why}"),
+    });
+    let at = draft.now;
+    draft.change(Change::SetUpgradePhase { service, phase, at, verdict });
+    true
+}
