@@ -17,7 +17,9 @@ pub use host::{Evacuate, HostCommand, Hosts};
 pub use network::{EncryptionCommand, NetworkCommand};
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
 pub(crate) use stack::parse_scale;
-pub use stack::{Diff, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Watch, Why};
+pub use stack::{
+    Diff, Foretell, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Watch, Why,
+};
 pub use token::{KeyCommand, Named, TokenCommand};
 pub use upgrade::{Between, Upgrade, UpgradeCommand};
 
@@ -31,6 +33,11 @@ pub enum Command {
     /// created and left alone afterwards.
     #[command(after_help = UP_EXAMPLES)]
     Up(Box<Up>),
+    /// Say what `up --upgrade` would come to: what differs, where units would go, how many serve at least, what to know
+    #[command(
+        after_help = "Examples:\n  drover plan                        look\n  drover plan -o shop.plan           keep it\n  drover up --upgrade --plan shop.plan  do that, or nothing if it would come to something else by now"
+    )]
+    Plan(Foretell),
     /// Create the services of the files without starting them
     Create(Selected),
     /// Start services that are stopped
@@ -142,6 +149,7 @@ impl Command {
     fn common_mut(&mut self) -> Option<&mut Common> {
         match self {
             Self::Up(up) => Some(&mut up.selected.common),
+            Self::Plan(plan) => Some(&mut plan.selected.common),
             Self::Create(s) | Self::Start(s) | Self::Stop(s) | Self::Ps(s) | Self::History(s) => {
                 Some(&mut s.common)
             }
@@ -172,6 +180,7 @@ impl Command {
                 Some(&mut named.operator)
             }
             Self::Up(_)
+            | Self::Plan(_)
             | Self::Create(_)
             | Self::Start(_)
             | Self::Stop(_)

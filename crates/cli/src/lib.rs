@@ -91,6 +91,7 @@ pub async fn run(command: &Command, program: Program) -> Result<Ending, Failure>
 async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<Ending, Failure> {
     let done = match command {
         Command::Up(options) => return up::up(options, program, to).await,
+        Command::Plan(options) => return up::up(&options.into(), program, to).await,
         Command::Create(options) => up::create(options, program, to).await,
         Command::Start(options) => lifecycle::start(options, program, to).await,
         Command::Stop(options) => lifecycle::stop(options, program, to).await,

@@ -317,6 +317,8 @@ impl From<RancherUp> for Up {
             interval: Some(up.interval),
             prune: false,
             dry_run: false,
+            plan: None,
+            out: None,
             waiting_ok: true,
             detach: up.detach,
             selected: up.names.into(),

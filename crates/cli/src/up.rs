@@ -7,6 +7,7 @@
 mod apply;
 mod body;
 mod decide;
+mod foretell;
 mod links;
 mod order;
 mod rollback;
@@ -75,7 +76,15 @@ pub(crate) async fn up(
     plan.say(&session, &asked, options.prune);
     if options.dry_run {
         plan.say_what_would_be_done(&session, options.prune);
+        let told = plan.foretell(&session, options).await?;
+        if let Some(file) = &options.out {
+            foretell::keep(&told, file)?;
+        }
+        foretell::show(&session, &told, options.selected.common.output.json)?;
         return Ok(Ending::Done);
+    }
+    if let Some(file) = &options.plan {
+        foretell::check(&plan.foretell(&session, options).await?, file)?;
     }
     if options.pull {
         pull::pull_specs(&session, plan.replaced(), false).await?;

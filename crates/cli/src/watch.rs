@@ -19,19 +19,38 @@ pub(crate) async fn watch(
     let session = Session::begin(&options.selected.common, program, reporter).await?;
     session.stack()?;
     let chosen = session.selected(&options.selected.services).await?;
-    let wanted = chosen.iter().filter_map(|view| Some(Wanted::new(view, goal(view)?)));
-    let watched: Vec<Wanted> = wanted.collect();
-    let names: Vec<String> = watched.iter().map(|wanted| wanted.name.clone()).collect();
-    session.wait(watched).await?;
+    let (views, names) = settle(&session, &chosen).await?;
     tell_requests(&session, &names).await?;
-    let views = session.services().await?;
-    let views: Vec<&ServiceView> =
-        views.iter().filter(|view| chosen.iter().any(|held| held.id == view.id)).collect();
     for view in views.iter().filter(|view| !names.contains(&view.name)) {
         let said = format!("{}: {}, {}", view.name, view.state, progress(view, None));
         reporter.tell(&Event::note(said));
     }
-    ending(&views, options.waiting_ok)
+    ending(&views.iter().collect::<Vec<_>>(), options.waiting_ok)
+}
+
+/// Wait until none of these is on its way anywhere, and say how they stand: those that go as one go back one after the
+/// other. With the names of those that were waited for.
+pub(crate) async fn settle(
+    session: &Session<'_>,
+    chosen: &[ServiceView],
+) -> Result<(Vec<ServiceView>, Vec<String>), Failure> {
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let views = session.services().await?;
+        let is_chosen = |view: &ServiceView| chosen.iter().any(|held| held.id == view.id);
+        let views: Vec<ServiceView> = views.into_iter().filter(is_chosen).collect();
+        let wanted = views.iter().filter_map(|view| Some(Wanted::new(view, goal(view)?)));
+        let wanted: Vec<Wanted> = wanted.collect();
+        if wanted.is_empty() {
+            return Ok((views, names));
+        }
+        names.extend(wanted.iter().map(|wanted| wanted.name.clone()));
+        match session.wait(wanted).await {
+            // What came of it is read again, with what went along.
+            Ok(()) | Err(Failure::RolledBack(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
 }
 
 /// Where a service is on its way to; nothing if it is at rest.
@@ -50,7 +69,7 @@ fn goal(view: &ServiceView) -> Option<Goal> {
 }
 
 /// The worst of how they stand.
-fn ending(views: &[&ServiceView], waiting_ok: bool) -> Result<Ending, Failure> {
+pub(crate) fn ending(views: &[&ServiceView], waiting_ok: bool) -> Result<Ending, Failure> {
     let (mut blocked, mut back) = (Vec::new(), Vec::new());
     for view in views {
         match standing(view) {

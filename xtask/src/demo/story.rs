@@ -41,12 +41,13 @@ pub(super) fn tell(bed: u8, exit: bool, at_the_end: &AtomicBool) -> Result<(), D
     })?;
     let service = steps.next("Ask the balancer", || shop.find_balancer())?;
     steps.next("Upgrade web from v1 to v2, new containers first", || {
-        shop.under_load(service, "v2", "up -d --upgrade")
+        shop.under_load(service, "v2", "up -d --upgrade --waiting-ok")
     })?;
     steps.next("Roll back: the old containers are started again", || {
         shop.under_load(service, "v1", "up -d --rollback")
     })?;
-    steps.next("Upgrade again", || shop.under_load(service, "v2", "up -d --upgrade"))?;
+    steps
+        .next("Upgrade again", || shop.under_load(service, "v2", "up -d --upgrade --waiting-ok"))?;
     steps.next("Finish: the old containers are removed", || {
         shop.under_load(service, "v2", "up -d --confirm-upgrade")
     })?;

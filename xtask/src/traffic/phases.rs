@@ -24,13 +24,14 @@ pub(super) struct Step {
 }
 
 /// `up --upgrade` of what differs, half of its containers at a time.
-const TURN: &str = "up -d --upgrade --batch-size 3";
+const TURN: &str = "up -d --upgrade --batch-size 3 --waiting-ok";
 /// `up --upgrade` of what can be changed in place.
-const UPGRADE: &str = "up -d --upgrade";
+const UPGRADE: &str = "up -d --upgrade --waiting-ok";
 const ROLLBACK: &str = "up -d --rollback";
 /// The other service in place of `web`, half of the containers at a time; and the reverse.
-const ONWARD: &str = "upgrade web next --scale 6 --batch-size 3 --interval 100 --wait";
-const HOMEWARD: &str = "upgrade next web --scale 6 --batch-size 3 --interval 100 --wait";
+const ONWARD: &str = "upgrade web next --scale 6 --batch-size 3 --interval 100 --wait --waiting-ok";
+const HOMEWARD: &str =
+    "upgrade next web --scale 6 --batch-size 3 --interval 100 --wait --waiting-ok";
 const FINISH: Step = step(|_| (), "up -d --confirm-upgrade", Runs::Same);
 
 /// All of it; `delays_s` says by how many seconds a balancer is late to learn of an upgrade, an upgrade for each.

@@ -52,7 +52,7 @@ fn a_scraper_finds_what_runs_and_forgets_what_goes() {
     running.shows("a third", &expected(&stage, "v1", 3));
 
     deploy("v2", 3);
-    stage.ok("up -d --upgrade");
+    stage.ok("up -d --upgrade --waiting-ok");
     running.shows("the new version", &expected(&stage, "v2", 3));
     stage.ok("up -d --confirm-upgrade");
 

@@ -28,7 +28,7 @@ fn an_upgrade_between_services_and_back_loses_no_request() {
         assert!(settled, "{want} alone answers in the end");
     };
 
-    stage.ok("upgrade old new --scale 3 --batch-size 1 --interval 300 --wait");
+    stage.ok("upgrade old new --scale 3 --batch-size 1 --interval 300 --wait --waiting-ok");
     let counts = load.take();
     assert_eq!(counts.failed(), 0, "{counts}");
     assert_eq!(counts.answers.keys().collect::<Vec<_>>(), ["v1", "v2"]);

@@ -23,7 +23,7 @@ fn up_starts_what_the_files_say_and_again_changes_nothing() {
     assert_eq!(stage.lives(), before);
 
     // What says that nothing differs must not touch anything either.
-    let done = stage.ok("up -d --upgrade");
+    let done = stage.ok("up -d --upgrade --waiting-ok");
     done.must(0, &["nothing to do", "web", "database"]);
     assert_eq!(stage.lives(), before);
 }

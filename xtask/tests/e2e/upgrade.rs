@@ -12,7 +12,7 @@ fn a_rollback_starts_the_same_containers_again() {
     let old = stage.running_ids("web");
 
     stage.web("v2", 3);
-    stage.ok("up -d --upgrade");
+    stage.ok("up -d --upgrade --waiting-ok");
     let new = stage.running_ids("web");
     assert_eq!(new.len(), 3);
     assert!(stage.running("web").iter().all(|(_, c)| c.image == "demo/web:v2"));
@@ -23,7 +23,7 @@ fn a_rollback_starts_the_same_containers_again() {
 
     // One upgrade at a time: the reason, and the two ways out.
     stage.web("v1", 3);
-    let again = stage.drover("up -d --upgrade");
+    let again = stage.drover("up -d --upgrade --waiting-ok");
     again.must(1, &["web", "--confirm-upgrade", "--rollback"]);
     assert_eq!(stage.running_ids("web"), new);
 

@@ -97,7 +97,7 @@ pub(super) fn envelope<'a>(
 }
 
 /// What is kept of a secret with full entropy.
-fn sha256_hex(secret: &str) -> String {
+pub(super) fn sha256_hex(secret: &str) -> String {
     use std::fmt::Write;
     let digest = Sha256::digest(secret);
     digest.iter().fold(String::with_capacity(64), |mut text, byte| {

@@ -1,5 +1,7 @@
 //! Commands for the services of a stack.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Common;
@@ -45,9 +47,15 @@ pub struct Up {
     /// Remove services of the stack that are not in the files
     #[arg(long)]
     pub prune: bool,
-    /// Say what would be done and change nothing
+    /// Say what would be done and what would come of it, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Do nothing if what would come of it is not what this file says, which `plan -o` made
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "rollback"])]
+    pub plan: Option<PathBuf>,
+    #[arg(skip)]
+    #[allow(missing_docs)] // of `plan`
+    pub out: Option<PathBuf>,
     /// End with 0, not 10, when an upgrade waits for its confirmation
     #[arg(long)]
     pub waiting_ok: bool,
@@ -57,6 +65,45 @@ pub struct Up {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub selected: Selected,
+}
+
+/// `plan`.
+#[derive(Args, Clone, Debug)]
+pub struct Foretell {
+    /// Keep it in this file, for `up --plan`
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// As `up --force-upgrade` would do it
+    #[arg(long, alias = "force-recreate")]
+    pub force_upgrade: bool,
+    /// As `up --prune` would do it
+    #[arg(long)]
+    pub prune: bool,
+    /// Units replaced at a time; 0 leaves it to the server [default: 2, or what the files say]
+    #[arg(long, value_name = "UNITS")]
+    pub batch_size: Option<u32>,
+    /// Milliseconds between batches [default: 1000, or what the files say]
+    #[arg(long, value_name = "MS")]
+    pub interval: Option<u64>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+}
+
+impl From<&Foretell> for Up {
+    fn from(plan: &Foretell) -> Self {
+        Self {
+            upgrade: true,
+            dry_run: true,
+            force_upgrade: plan.force_upgrade,
+            prune: plan.prune,
+            batch_size: plan.batch_size,
+            interval: plan.interval,
+            out: plan.out.clone(),
+            selected: plan.selected.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 /// `diff`.

@@ -4,7 +4,7 @@ use drover_compose::ServiceSpec;
 use serde_json::json;
 
 use super::decide::Replace;
-use super::{Held, Plan, body, order};
+use super::{Held, Plan, body};
 use crate::args::Up;
 use crate::client::nothing;
 use crate::failure::Failure;
@@ -12,6 +12,7 @@ use crate::session::{Session, list};
 use crate::status::tell_requests;
 use crate::step::{CONTINUE, UPGRADE, confirm};
 use crate::wait::{Goal, Wanted};
+use crate::watch::{ending, settle};
 use crate::wire::ServiceView;
 
 impl Plan {
@@ -34,7 +35,14 @@ impl Plan {
             several => self.upgrade_together(session, options, several).await?,
         }
         let upgraded = replaced.iter().map(|(_, held)| Wanted::new(&held.view, Goal::Upgraded));
-        session.wait(upgraded.collect()).await?;
+        if let Err(failure) = session.wait(upgraded.collect()).await {
+            if matches!(failure, Failure::RolledBack(_)) {
+                // Others may have gone back with it after they had arrived.
+                let (views, _) = settle(session, &views(replaced.iter().copied())).await?;
+                ending(&views.iter().collect::<Vec<_>>(), true)?;
+            }
+            return Err(failure);
+        }
         let confirmed = self.held().filter(|(_, held)| held.decision.confirm);
         confirm(session, &views(confirmed)).await?;
         let told = self.held().filter(|(_, held)| {
@@ -67,25 +75,14 @@ impl Plan {
         options: &Up,
         replaced: &[(&ServiceSpec, &Held)],
     ) -> Result<(), Failure> {
-        let names: Vec<String> = replaced.iter().map(|(spec, _)| spec.name.clone()).collect();
-        let id = |name: &str| {
-            let found = replaced.iter().find(|(spec, _)| spec.name == name);
-            found.map(|(_, held)| held.view.id.clone())
-        };
-        let mut services = Vec::new();
-        for (spec, held) in replaced {
+        for (_, held) in replaced {
             let Some(replace) = &held.decision.replace else { continue };
             UPGRADE.say(session, &held.view, what(replace));
-            let mut body = body::upgrade(spec, replace, options.batch_size, options.interval);
-            body["serviceId"] = held.view.id.as_str().into();
-            let after = order::after(&self.spec, &names, &spec.name);
-            body["after"] = after.iter().filter_map(|name| id(name)).collect();
-            services.push(body);
         }
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let names: Vec<&str> = replaced.iter().map(|(spec, _)| spec.name.as_str()).collect();
         let doing = format!("upgrade {}", list(&names));
         let path = format!("stacks/{}", session.stack()?.id);
-        let body = json!({ "services": services, "reason": options.reason });
+        let body = json!({ "services": self.members(options), "reason": options.reason });
         session.client.act(&doing, &path, "upgradeservices", &body).await?;
         Ok(())
     }

@@ -4,7 +4,9 @@
 
 use super::{has_arrived, ill, upgrade_requests};
 use crate::schedule::{container_name, is_down};
-use crate::{Counts, Course, Desired, RequestBounds, Time, Unit, Upgrade, UpgradePhase, World};
+use crate::{
+    Counts, Course, Desired, Host, RequestBounds, Time, Unit, Upgrade, UpgradePhase, World,
+};
 
 /// Times below this are not told apart when a version's are compared with another's, in milliseconds: a host that starts
 /// containers has hiccups of that size.
@@ -277,7 +279,13 @@ pub fn rehearsal(world: &World, upgrade: &Upgrade) -> Rehearsal {
     if let Some(unit) = units.iter().find(|unit| through(unit)) {
         return if has_arrived(world, unit) { Rehearsal::Done } else { Rehearsal::Stopping };
     }
-    let Some(first) = units.first() else { return Rehearsal::Done };
+    // Whoever leaves a host is not stopped for this before another serves in its place.
+    let leaves = |unit: &Unit| world.host(unit.host).is_some_and(Host::is_evacuating);
+    let is_tried = |unit: &Unit| matches!(unit.desired, Desired::Draining | Desired::Stopped);
+    let tried = units.iter().find(|unit| is_tried(unit));
+    let Some(first) = tried.or_else(|| units.iter().find(|unit| !leaves(unit))) else {
+        return if units.is_empty() { Rehearsal::Done } else { Rehearsal::Stopping };
+    };
     match first.desired {
         Desired::Running if has_arrived(world, first) => Rehearsal::Begin(first.key),
         Desired::Running | Desired::Draining | Desired::Staged | Desired::Removed => {

@@ -17,7 +17,7 @@ async fn roll() -> Cluster {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forth_and_back() {
     let cluster = roll().await;
-    let line = "upgrade v1 v2 --scale 3 --batch-size 3 --interval 100 --wait";
+    let line = "upgrade v1 v2 --scale 3 --batch-size 3 --interval 100 --wait --waiting-ok";
     cluster.drover(line).await.with(0).said(&[
         "v2: creating",
         "v2: starting",

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use drover_core::{
-    Change, Desired, Followed, Health, Host, HostId, HostSeen, Observed, ObservedContainer, Phase,
-    ProjectId, Time, Unit, UnitKey, World, derive,
+    Change, Desired, Failed, Followed, Health, Host, HostId, HostSeen, Observed, ObservedContainer,
+    Phase, ProjectId, Time, Unit, UnitKey, World, derive,
 };
 use drover_server::{Settings, Timing, begin, serve};
 use drover_store::Store;
@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// An image with this in its name can't be pulled.
 const MISSING: &str = "missing";
+/// An image with this in its name ends as soon as it is started, again and again.
+const CRASHES: &str = "crashes";
 /// An image with this in its name takes for ever to be pulled.
 const SLOW: &str = "slow";
 
@@ -27,7 +29,7 @@ const SLOW: &str = "slow";
 pub(crate) struct Cluster {
     pub(crate) store: Store,
     pub(crate) url: String,
-    access: String,
+    pub(crate) access: String,
     secret: String,
     home: tempfile::TempDir,
     stop: CancellationToken,
@@ -243,6 +245,9 @@ fn look(world: &World, unit: &Unit, tick: u64) -> Observed {
         Desired::Running | Desired::Draining | Desired::Staged if image.contains(MISSING) => {
             (Phase::BackOff, format!("no such image: {image}"))
         }
+        Desired::Running if image.contains(CRASHES) => {
+            (Phase::BackOff, "exited with code 1; next attempt in 4 s (5th)".to_owned())
+        }
         Desired::Running | Desired::Draining | Desired::Staged if image.contains(SLOW) => {
             (Phase::Pulling, String::new())
         }
@@ -262,7 +267,12 @@ fn look(world: &World, unit: &Unit, tick: u64) -> Observed {
         };
         (name.to_owned(), seen)
     };
+    let failed = match phase {
+        Phase::BackOff => Failed { times: 4, how: message.clone(), ..Failed::default() },
+        _ => Failed::default(),
+    };
     Observed {
+        failed,
         generation: unit.generation,
         tick,
         phase,

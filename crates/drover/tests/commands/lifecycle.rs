@@ -67,7 +67,7 @@ async fn emptying_hosts() {
     let table = cluster.drover("ps").await.with(0);
     assert!(!table.out.contains("node2"), "{}", table.out);
     // There is no place left.
-    cluster.drover("host evacuate node1").await.with(1).said(&["node1 can't be emptied"]);
+    cluster.drover("host evacuate node1").await.with(4).said(&["node1 can't be emptied"]);
     cluster.drover("host activate node2").await.with(0);
     cluster.drover("host evacuate -d node1").await.with(0);
     cluster.drover("host evacuate node1").await.with(0).said(&["node1: empty"]);

@@ -10,6 +10,7 @@ mod lifecycle;
 mod logs;
 mod mistakes;
 mod network;
+mod outcomes;
 mod rancher;
 mod up;
 mod upgrade;

@@ -35,25 +35,25 @@ async fn files() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_and_key() {
     let cluster = shop().await;
-    let away = cluster.drover("up --url http://127.0.0.1:1").await.with(1);
+    let away = cluster.drover("up --url http://127.0.0.1:1").await.with(5);
     away.said(&[
         "could not find the environment",
         "no answer from http://127.0.0.1:1",
         "is it running",
     ]);
-    let denied = cluster.drover("up --secret-key wrong-one").await.with(1);
+    let denied = cluster.drover("up --secret-key wrong-one").await.with(6);
     assert!(
         denied.err.contains("does not accept the access key") && !denied.err.contains("wrong-one")
     );
     cluster
         .drover("up --url nonsense")
         .await
-        .with(1)
+        .with(2)
         .said(&["`nonsense` is not the URL of a server"]);
     cluster
         .drover("up --environment Moon")
         .await
-        .with(1)
+        .with(2)
         .said(&["no environment `Moon`", "Default (1a5)"]);
     cluster.drover("up --environment default").await.with(0);
     let url = format!("{}/v1/projects/1a5", cluster.url);
@@ -83,5 +83,5 @@ async fn names() {
     cluster.write("rancher-compose.yml", "web: {}\n");
     cluster.drover("up").await.with(0).said(&["warning: web links to db, which is not there"]);
     cluster.write("docker-compose.yml", "web:\n  image: rancher/dns-service\n");
-    cluster.drover("up").await.with(1).said(&["one can't become the other", "rm web"]);
+    cluster.drover("up").await.with(4).said(&["one can't become the other", "rm web"]);
 }

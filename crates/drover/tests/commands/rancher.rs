@@ -44,7 +44,7 @@ async fn the_pipeline() {
 async fn failures_are_one_fatal_line_and_not_hidden() {
     let cluster = deployed().await;
     cluster.write("three", "VERSION=missing\n");
-    let failed = cluster.rancher_compose("-p app -e three up -d --upgrade").await.with(1);
+    let failed = cluster.rancher_compose("-p app -e three up -d --upgrade").await.with(7);
     let last = failed.err.lines().last().unwrap();
     assert!(last.starts_with("FATA[00") && last.contains("no such image: web:missing"), "{last}");
     cluster
@@ -54,7 +54,7 @@ async fn failures_are_one_fatal_line_and_not_hidden() {
         .said(&["FATA[0000] No such service"]);
     cluster.rancher_compose("-p app scale web").await.with(2);
     cluster.rancher_compose("-p app nonsense").await.with(2);
-    cluster.rancher_compose("--url http://127.0.0.1:1 -p app up -d").await.with(1);
+    cluster.rancher_compose("--url http://127.0.0.1:1 -p app up -d").await.with(5);
     let link = cluster.rancher_link();
     let missing = cluster.command(&link, "up -d").env_remove("RANCHER_URL").output().await.unwrap();
     assert_eq!(missing.status.code(), Some(1));

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::Then;
+use crate::resource::credential::sha256_hex;
 use crate::resource::{Resource, service, stack};
 use crate::upgrade;
 
@@ -38,7 +39,9 @@ pub(super) fn ask(ctx: &Context<'_>, project: ProjectId, body: Body<'_>) -> Resu
     }
     let told = forecast(ctx.world, &draft.changes, ctx.now)
         .map_err(|refused| ApiError::new(Code::InvalidState, refused.to_string()))?;
-    Ok(Then::Body(render(&draft, ctx.world, &told)))
+    let mut shown = render(&draft, ctx.world, &told);
+    shown["digest"] = json!(digest(&draft, ctx.world, &shown));
+    Ok(Then::Body(shown))
 }
 
 /// The world as it will be when all that was read so far is done.
@@ -93,6 +96,25 @@ fn home(
     draft.take(&scoped, |seen| stack::Stacks.create(seen, Body::of(&asked)?))?;
     let made = draft.world.stacks.get(&id).map(|stack| (**stack).clone());
     made.ok_or_else(|| ApiError::not_found(format!("stack {name}")))
+}
+
+/// Two forecasts with the same one come to the same: the same configurations in the place of the same ones, on the same
+/// hosts. What they differ in otherwise, like the moment, is left out.
+fn digest(draft: &Draft, before: &World, shown: &Value) -> String {
+    let mut text = shown.to_string();
+    for change in &draft.changes {
+        if let Change::PutService(service) = change {
+            let held = before.service(service.id).map(|held| held.current);
+            let (links, balancer) = (&service.links, &service.balancer);
+            let put = json!([service.name, service.scale, held, links, balancer, service.metadata]);
+            text.push_str(&put.to_string());
+        } else if let Change::AddRevision(revision) = change {
+            text.push_str(&json!([revision.number, revision.template]).to_string());
+        } else if let Change::StartUpgrade(upgrade) = change {
+            text.push_str(&json!([upgrade.course, upgrade.policy, upgrade.together]).to_string());
+        }
+    }
+    sha256_hex(&text)
 }
 
 fn render(draft: &Draft, before: &World, told: &Forecast) -> Value {

@@ -1,0 +1,247 @@
+//! `plan` and `up --dry-run`: what would come of it, as the server foretells it from the very requests that would be made;
+//! and `up --plan`, which does nothing if that is no longer what a plan said.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::targets::Targets;
+use super::{Held, Plan, body, order};
+use crate::args::Up;
+use crate::diff::compare;
+use crate::failure::Failure;
+use crate::operator::say;
+use crate::progress::Event;
+use crate::session::Session;
+use crate::table::print;
+use crate::wire::text;
+
+const COLUMNS: [&str; 6] = ["SERVICE", "DO", "SERVING", "AT LEAST", "THEN", "HOSTS"];
+
+impl Plan {
+    /// Ask the server what would come of it.
+    pub(super) async fn foretell(
+        &self,
+        session: &Session<'_>,
+        options: &Up,
+    ) -> Result<Value, Failure> {
+        let views = session.services().await?;
+        let targets = Targets::find(session, &self.spec, &views).await?;
+        let project = format!("projects/{}", session.client.environment());
+        let body = self.requests(session, &targets, options)?;
+        Ok(session.client.act("plan this", &project, "forecast", &body).await?)
+    }
+
+    /// The bodies of the requests, all in one.
+    fn requests(
+        &self,
+        session: &Session<'_>,
+        targets: &Targets,
+        options: &Up,
+    ) -> Result<Value, Failure> {
+        let find = |name: &str| targets.get(name);
+        let create = self.missing().map(|spec| {
+            let mut made = body::service(spec, "", &find);
+            made["type"] = body::collection(spec.kind).trim_end_matches('s').into();
+            // What its rules name may be yet to be made; where it will run does not hang on them.
+            if targets.check(spec).is_err() {
+                made["lbConfig"] = Value::Null;
+            }
+            made
+        });
+        let mut update = Vec::new();
+        for (spec, Held { view, .. }) in self.held().filter(|(_, held)| held.decision.put) {
+            let difference =
+                compare(spec, view, &find).map_err(|error| Failure::Failed(error.to_string()))?;
+            let mut fields = Value::from(difference.fields);
+            fields["serviceId"] = view.id.as_str().into();
+            update.push(fields);
+        }
+        let remove = self.strays.iter().filter(|_| options.prune).map(|view| view.id.as_str());
+        let mut all = json!({
+            "create": create.collect::<Vec<_>>(),
+            "update": update,
+            "upgrade": self.members(options),
+            "remove": remove.collect::<Vec<_>>(),
+        });
+        match &session.stack {
+            Some(stack) => all["stackId"] = stack.id.as_str().into(),
+            None => all["stackName"] = session.name.as_str().into(),
+        }
+        Ok(all)
+    }
+
+    /// What is upgraded, as one request has it.
+    pub(super) fn members(&self, options: &Up) -> Vec<Value> {
+        let replaced = || self.held().filter(|(_, held)| held.decision.replace.is_some());
+        let names: Vec<String> = replaced().map(|(spec, _)| spec.name.clone()).collect();
+        let id = |name: &str| {
+            let found = replaced().find(|(spec, _)| spec.name == name);
+            found.map(|(_, held)| held.view.id.clone())
+        };
+        let member = |(spec, held): (&drover_compose::ServiceSpec, &Held)| {
+            let replace = held.decision.replace.as_ref()?;
+            let mut body = body::upgrade(spec, replace, options.batch_size, options.interval);
+            body["serviceId"] = held.view.id.as_str().into();
+            let after = order::after(&self.spec, &names, &spec.name);
+            body["after"] = after.iter().filter_map(|name| id(name)).collect();
+            Some(body)
+        };
+        replaced().filter_map(member).collect()
+    }
+}
+
+/// Show what would come of it: a table, then what would be pulled, what is to be known, and what stands in the way.
+pub(super) fn show(session: &Session<'_>, told: &Value, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return say(&told.to_string());
+    }
+    let services = list(told, "services");
+    if !services.is_empty() {
+        print(&COLUMNS, &services.iter().map(cells).collect::<Vec<_>>())?;
+    }
+    for pull in list(told, "pulls") {
+        let text = format!("{} would pull {}", text(pull, "host"), texts(pull, "images"));
+        session.reporter.tell(&Event::note(text));
+    }
+    for service in services {
+        for warning in list(service, "warnings") {
+            let text = format!("{}: {}", text(service, "name"), text(warning, "text"));
+            session.reporter.tell(&Event::warning(text));
+        }
+    }
+    for obstacle in list(told, "obstacles").iter().filter_map(Value::as_str) {
+        session.reporter.tell(&Event::warning(format!("it would get stuck: {obstacle}")));
+    }
+    Ok(())
+}
+
+fn cells(service: &Value) -> Vec<String> {
+    let number = |member: &str| service[member].to_string();
+    let hosts = list(service, "made").iter().map(|made| {
+        let (container, host) = (text(made, "container"), text(made, "host"));
+        match made["from"].as_str() {
+            Some(from) if from != host => format!("{container} {from}→{host}"),
+            _ => format!("{container} {host}"),
+        }
+    });
+    let hosts: Vec<String> = hosts.collect();
+    let gone = list(service, "removed").len();
+    let gone = if gone == 0 { String::new() } else { format!("{gone} removed") };
+    let hosts = if hosts.is_empty() { gone } else { hosts.join(", ") };
+    vec![
+        text(service, "name"),
+        text(service, "action"),
+        number("servingNow"),
+        number("servingLeast"),
+        number("servingThen"),
+        hosts,
+    ]
+}
+
+fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
+    value[member].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn texts(value: &Value, member: &str) -> String {
+    list(value, member).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Keep it for `up --plan`.
+pub(super) fn keep(told: &Value, file: &Path) -> Result<(), Failure> {
+    let written = std::fs::write(file, format!("{told:#}\n"));
+    written.map_err(|error| Failure::Failed(format!("could not write {}: {error}", file.display())))
+}
+
+/// Refuse what is not what the plan said.
+pub(super) fn check(told: &Value, file: &Path) -> Result<(), Failure> {
+    let shown = file.display();
+    let unreadable = |why: String| Failure::Usage(format!("{shown} is not a plan: {why}"));
+    let held = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+    let held: Value = serde_json::from_str(&held).map_err(|error| unreadable(error.to_string()))?;
+    if held["type"] != "forecast" {
+        return Err(unreadable("`drover plan -o FILE` makes one".to_owned()));
+    }
+    if held["digest"] == told["digest"] {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "nothing was done: what would come of it is not what {shown} says any more: {}. Look at it and make a new one: \
+         drover plan -o {shown}",
+        differences(&held, told)
+    )))
+}
+
+/// What two plans say differently, in words.
+fn differences(held: &Value, told: &Value) -> String {
+    let by_name = |plan: &Value, name: &str| {
+        list(plan, "services").iter().find(|service| text(service, "name") == name).cloned()
+    };
+    let mut names: Vec<String> = [held, told]
+        .iter()
+        .flat_map(|plan| list(plan, "services").iter().map(|service| text(service, "name")))
+        .collect();
+    names.sort();
+    names.dedup();
+    let one = |name: &String| match (by_name(held, name), by_name(told, name)) {
+        (Some(was), Some(is)) if was == is => None,
+        (Some(_), None) => Some(format!("nothing would be done to {name}")),
+        (None, Some(is)) => Some(format!("{name} would be touched ({})", text(&is, "action"))),
+        (was, is) => {
+            let cells = |service: Option<Value>| service.map_or_else(Vec::new, |s| cells(&s));
+            let (was, is) = (cells(was), cells(is));
+            let changed = COLUMNS.iter().zip(was.iter().zip(&is)).find(|(_, (was, is))| was != is);
+            Some(match changed {
+                Some((column, (was, is))) => {
+                    format!("{name}, {}: {is}, not {was}", column.to_lowercase())
+                }
+                None => format!("{name} differs"),
+            })
+        }
+    };
+    let all: Vec<String> = names.iter().filter_map(one).collect();
+    match all.as_slice() {
+        [] => "the files, or the services, have changed".to_owned(),
+        all => all.join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(digest: &str, host: &str) -> Value {
+        let made = json!([{ "container": "shop-web-1", "host": host, "from": "h1" }]);
+        let web = json!({
+            "name": "web", "action": "upgrade", "servingNow": 2, "servingLeast": 2, "servingThen": 2,
+            "made": made, "removed": [],
+        });
+        json!({ "type": "forecast", "digest": digest, "services": [web] })
+    }
+
+    #[test]
+    fn a_row_says_where_it_goes() {
+        assert_eq!(
+            cells(&plan("1", "h2")["services"][0]),
+            ["web", "upgrade", "2", "2", "2", "shop-web-1 h1→h2"]
+        );
+        assert_eq!(cells(&plan("1", "h1")["services"][0])[5], "shop-web-1 h1");
+    }
+
+    #[test]
+    fn a_plan_that_does_not_hold_is_refused_with_what_differs() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        keep(&plan("1", "h2"), file.path()).unwrap();
+        assert!(check(&plan("1", "h2"), file.path()).is_ok());
+        let refused = check(&plan("2", "h3"), file.path()).unwrap_err();
+        assert_eq!(refused.status(), 4);
+        let said = refused.to_string();
+        assert!(said.contains("web, hosts: shop-web-1 h1→h3, not shop-web-1 h1→h2"), "{said}");
+        let none = json!({ "type": "forecast", "digest": "3", "services": [] });
+        assert_eq!(differences(&plan("1", "h2"), &none), "nothing would be done to web");
+        assert_eq!(
+            differences(&plan("1", "h2"), &plan("2", "h2")),
+            "the files, or the services, have changed"
+        );
+    }
+}
