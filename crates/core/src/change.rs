@@ -84,6 +84,8 @@ pub enum Change {
     },
     /// A rolling restart is over.
     EndRestart(ServiceId),
+    /// A unit has moved as users asked, or won't.
+    EndMove(UnitKey),
     /// Record the digest an image reference turned out to be; refused if another is recorded.
     PinImage {
         /// The service.
@@ -219,7 +221,9 @@ impl Change {
             | Self::Settle { service, .. }
             | Self::PinImage { service, .. } => Scope::one(*service),
             Self::CreateUnit(unit) => Scope::one(unit.key.service),
-            Self::SetDesired { unit, .. } | Self::DropUnit(unit) => Scope::one(unit.service),
+            Self::SetDesired { unit, .. } | Self::DropUnit(unit) | Self::EndMove(unit) => {
+                Scope::one(unit.service)
+            }
             // Removing a stack or a project removes its services by changes of their own; the rest is
             // read where it is used and moves no unit.
             Self::PutProject(_)

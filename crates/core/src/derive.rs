@@ -10,6 +10,7 @@ mod evacuation;
 mod health;
 mod host_loss;
 mod links;
+mod rebalance;
 mod requests;
 mod serving;
 mod shift;
@@ -30,6 +31,7 @@ pub use evacuation::{Evacuating, Left, busy, evacuation, kept_for, only_global_l
 pub use health::{Ill, health_strategy, ill};
 pub use host_loss::{given_up_at, is_given_up, is_single, on_host_loss};
 pub use links::{behind, carried, links, selected};
+pub use rebalance::{BetterPlace, Rebalancing, keeps_place, rebalancing, waits};
 pub use requests::{ledger_number, upgrade_requests};
 pub use serving::{has_arrived, is_serving, is_up};
 pub use shift::{in_motion, shown_scale};

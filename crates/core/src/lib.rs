@@ -33,6 +33,7 @@ mod network;
 pub mod plan;
 mod project;
 pub mod protocol;
+mod rebalance;
 pub mod schedule;
 mod selector;
 mod service;
@@ -74,6 +75,7 @@ pub use network::{
     RANGE_SETTING, VXLAN_PORT, WIREGUARD_PORT, is_range,
 };
 pub use project::{Project, Stack};
+pub use rebalance::{Move, Rebalance};
 pub use selector::{BadSelector, Selector};
 pub use service::{
     External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template, UpgradeDefaults,

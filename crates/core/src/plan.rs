@@ -8,7 +8,7 @@
 //! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
 //! time · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
-//! healthy by it · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
+//! healthy by it, `rebalance` makes the moves users asked for · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
 //! anything moves.
 
 mod admit;
@@ -18,6 +18,7 @@ mod heal;
 mod hosts;
 mod notes;
 mod reap;
+mod rebalance;
 mod replace;
 mod restart;
 mod roll;
@@ -27,7 +28,9 @@ mod slot;
 
 use std::collections::BTreeSet;
 
-pub use admit::{Refusal, admit_evacuation, admit_shift, admit_upgrade, in_the_way};
+pub use admit::{
+    Admitted, Refusal, admit_evacuation, admit_rebalance, admit_shift, admit_upgrade, in_the_way,
+};
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BalancerSpec, ContainerSpec, HealthCheck, ProjectId, Protocol, RevisionNo, ServiceId, StackId,
-    Time,
+    BalancerSpec, ContainerSpec, HealthCheck, ProjectId, Protocol, Rebalance, RevisionNo,
+    ServiceId, StackId, Time,
 };
 
-/// A service. `settled` is the planner's, everything else the users'; for them the planner ends a restart, and the end of an
-/// upgrade between services writes scales, links and rules (`world/handover.rs`).
+/// A service. `settled` is the planner's, everything else the users'; for them the planner ends a restart and strikes
+/// moves that are over, and the end of an upgrade between services writes scales, links and rules (`world/handover.rs`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// Its key.
@@ -70,6 +70,9 @@ pub struct Service {
     /// A rolling restart that was asked for and is not done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<Restart>,
+    /// Moves of its units that were asked for and are not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance: Option<Rebalance>,
     /// When it was made.
     pub created_at: Time,
     /// When its removal was asked for.

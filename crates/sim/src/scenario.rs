@@ -7,7 +7,7 @@
 //! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first]` · `shift FROM TO [scale=N]
 //! [batch=N] [interval=MS]` · `balancer NAME TARGET… [scale=N]` · `rollback|finish|cancel|continue|
 //! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate|
-//! evacuate HOST` · `server crash|start N` · `run TIME` · `show`
+//! evacuate HOST` · `rebalance [plan|off]` · `server crash|start N` · `run TIME` · `show`
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -103,6 +103,12 @@ impl Stage {
             ["activate", host] => self.switch_host(host, true),
             ["deactivate", host] => self.switch_host(host, false),
             ["evacuate", host] => self.evacuate(host),
+            ["rebalance"] => self.rebalance(true),
+            ["rebalance", "plan"] => self.rebalance(false),
+            ["rebalance", "off"] => {
+                let changes = user::call_off(&self.cluster.database.world);
+                self.ask(&changes)
+            }
             ["server", "crash", n] => {
                 self.cluster.crash_server(n.parse().map_err(|_| "which server?")?);
                 Ok(String::new())
@@ -209,6 +215,29 @@ impl Stage {
             Ok(changes) => self.ask(&changes),
             Err(refused) => Ok(format!("refused: {refused}\n")),
         }
+    }
+
+    /// The plan in words; with `is_wanted`, it is asked for too.
+    fn rebalance(&mut self, is_wanted: bool) -> Printed {
+        let world = &self.cluster.database.world;
+        let (found, changes) = user::rebalance(world, &[]);
+        let host = |id| world.host(id).map_or("?", |host| host.shown_name());
+        let mut out = String::new();
+        for held in &found.moves {
+            let service = world.service(held.unit.service).map_or("?", |s| s.name.as_str());
+            let (from, to) = (host(held.from), host(held.to));
+            let _ = writeln!(out, "  {service} {}: {from} to {to}: {}", held.unit.slot, held.why);
+        }
+        for held in &found.held {
+            let _ = writeln!(out, "  - {held}");
+        }
+        if found.moves.is_empty() {
+            out.push_str("  nothing to move\n");
+        }
+        if is_wanted && !changes.is_empty() {
+            self.ask(&changes)?;
+        }
+        Ok(out)
     }
 
     fn ask(&mut self, changes: &[Change]) -> Printed {

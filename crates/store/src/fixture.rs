@@ -151,6 +151,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         selector_container: None,
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
+        rebalance: None,
         created_at: NOW,
         removed_at: None,
     };

@@ -155,6 +155,7 @@ pub fn service(n: u64, scale: u32) -> Service {
         selector_container: None,
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
+        rebalance: None,
         created_at: Time(0),
         removed_at: None,
     }

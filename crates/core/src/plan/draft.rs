@@ -71,6 +71,7 @@ impl Draft {
             change,
             Change::Settle { .. }
                 | Change::EndRestart(_)
+                | Change::EndMove(_)
                 | Change::PinImage { .. }
                 | Change::GiveSubnet { .. }
                 | Change::LoseHost { .. }

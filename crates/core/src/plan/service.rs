@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, in_slot, is_arrived, live};
-use super::{evacuate, heal, notes, reap, replace, restart, shift};
+use super::{evacuate, heal, notes, reap, rebalance, replace, restart, shift};
 use crate::schedule::{Need, is_down};
 use crate::{
     Change, Course, Desired, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, Upgrade,
@@ -40,6 +40,7 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
         None => wanted_slots(draft, service),
     };
     let is_held = held.is_some();
+    rebalance::strike(draft, service.id);
     let mut moving = replace::go_on(draft, service, &slots);
     match held {
         Some(held) => shift::hold(draft, service, &held),
@@ -50,7 +51,9 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
     if !is_held {
         heal::begin(draft, service, &slots, &mut moving);
     }
-    evacuate::begin(draft, service, &slots, moving);
+    evacuate::begin(draft, service, &slots, &mut moving);
+    rebalance::begin(draft, service, &slots, &moving);
+    rebalance::strike(draft, service.id);
     if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
         settle(draft, service);
     }
@@ -191,6 +194,7 @@ fn stop(draft: &mut Draft, service: &Service) {
     }
     let slots: BTreeSet<Slot> = draft.world.units_of(service.id).map(|u| u.key.slot).collect();
     let slots: Vec<Slot> = slots.into_iter().collect();
+    rebalance::call_off(draft, service.id);
     replace::go_on(draft, service, &slots);
     evacuate::leave_nothing_behind(draft, service);
     if service.restart.is_some() {

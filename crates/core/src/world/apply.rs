@@ -13,7 +13,7 @@ mod users;
 use std::collections::BTreeSet;
 
 use super::{RowKey, World};
-use crate::{Change, Refused};
+use crate::{Change, Rebalance, Refused, UnitKey};
 
 /// The rows that a commit has written.
 pub(super) type Touched = BTreeSet<RowKey>;
@@ -41,6 +41,9 @@ impl World {
             }
             Change::EndRestart(service) => {
                 self.edit_service(*service, touched, |s| s.restart = None)?;
+            }
+            Change::EndMove(unit) => {
+                self.edit_service(unit.service, touched, |s| strike(&mut s.rebalance, *unit))?;
             }
             Change::StartUpgrade(upgrade) => self.start_upgrade(upgrade, touched)?,
             Change::SetUpgradePhase { service, phase } => {
@@ -70,6 +73,14 @@ impl World {
     fn count(&mut self, used: u64) {
         self.next_id = self.next_id.max(used + 1);
     }
+}
+
+/// The last move that is struck ends it.
+fn strike(held: &mut Option<Rebalance>, unit: UnitKey) {
+    if let Some(rebalance) = held {
+        rebalance.moves.retain(|held| held.unit != unit);
+    }
+    *held = held.take().filter(|rebalance| !rebalance.moves.is_empty());
 }
 
 fn need(there: bool, what: &str) -> Result<(), Refused> {

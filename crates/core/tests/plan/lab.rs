@@ -141,6 +141,7 @@ impl Lab {
             selector_container: None,
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
+            rebalance: None,
             created_at: self.now,
             removed_at: None,
         };

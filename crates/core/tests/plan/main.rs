@@ -9,6 +9,7 @@ mod evacuate;
 mod heal;
 mod hosts;
 mod lab;
+mod rebalance;
 mod refuse;
 mod shift;
 mod staging;

@@ -102,6 +102,7 @@ fn blank(ctx: &Context<'_>, kind: ServiceKind, stack: &Stack, name: String) -> S
         selector_container: None,
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
+        rebalance: None,
         created_at: ctx.now,
         removed_at: None,
     }
