@@ -1,5 +1,7 @@
 //! Projects: Rancher's environments.
 
+pub(super) mod rebalance;
+
 use drover_core::{Change, Grant, Project, ProjectId};
 use serde_json::{Value, json};
 
@@ -32,7 +34,9 @@ static SCHEMA: Schema = Schema {
         ],
     ],
     actions: &[
+        ("cancelrebalance", "rebalanceInput", "project"),
         ("networkdoctor", "", "networkDiagnosis"),
+        ("rebalance", "rebalanceInput", "rebalancePlan"),
         ("remove", "", "project"),
         ("setmembers", "setProjectMembersInput", "projectMember"),
         ("update", "", "project"),
@@ -109,11 +113,16 @@ impl Resource for Projects {
         if action == "networkdoctor" {
             return Ok(Outcome { changes: Vec::new(), then: Then::DiagnoseNetwork { project } });
         }
-        if action == "setmembers" {
-            refuse_members(body)?;
-            return Ok(Outcome { changes: Vec::new(), then: Then::Body(no_members(ctx, id)) });
-        }
-        Ok(Outcome::render(Vec::new(), SCHEMA.plural, id.to_owned(), 200))
+        let changes = match action {
+            "setmembers" => {
+                refuse_members(body)?;
+                return Ok(Outcome { changes: Vec::new(), then: Then::Body(no_members(ctx, id)) });
+            }
+            "rebalance" => return rebalance::rebalance(ctx, project, body),
+            "cancelrebalance" => rebalance::cancel(ctx, project, body)?,
+            _ => Vec::new(),
+        };
+        Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) const RUNNING: &[Field] = &[
     Field::r("createIndex", "int"),
     Field::r("instanceIds", "array[reference[instance]]"),
     Field::r("publicEndpoints", "array[publicEndpoint]"),
+    Field::r("rebalance", "array[rebalanceMove]"),
     Field::r("vip", "string"),
 ];
 

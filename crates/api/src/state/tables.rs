@@ -65,8 +65,13 @@ pub(crate) const HOST: Table = &[
 ];
 
 /// Projects.
-pub(crate) const PROJECT: Table =
-    &[rest("active", &["update", "remove", "setmembers", "networkdoctor"]), rest("removed", &[])];
+pub(crate) const PROJECT: Table = &[
+    rest(
+        "active",
+        &["update", "remove", "setmembers", "networkdoctor", "rebalance", "cancelrebalance"],
+    ),
+    rest("removed", &[]),
+];
 
 /// API keys, registration tokens, registries and their logins.
 pub(crate) const CREDENTIAL: Table = &[

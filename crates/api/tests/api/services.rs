@@ -37,6 +37,7 @@ fn a_new_service() {
       "scale": 2,
       "currentScale": 0,
       "causes": [],
+      "rebalance": null,
       "instanceIds": [],
       "publicEndpoints": [],
       "linkedServices": null,
