@@ -210,7 +210,10 @@ const GROUPS: &[(&str, &[&str])] = &[
         &["up", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade", "rollback"],
     ),
     ("Looking", &["ps", "logs", "why", "history", "diff"]),
-    ("Cluster", &["server", "agent", "host", "network", "token", "key", "certificate"]),
+    (
+        "Cluster",
+        &["server", "agent", "host", "rebalance", "network", "token", "key", "certificate"],
+    ),
 ];
 
 /// The command line with its help in groups.
