@@ -31,7 +31,7 @@ pub enum Change {
     PutStack(Stack),
     /// Forget a removed stack.
     DropStack(StackId),
-    /// Make or edit a service (its `settled` is kept as it is).
+    /// Make or edit a service (its `settled` is kept as it is, and its scale while it has a policy).
     PutService(Box<Service>),
     /// Forget a removed service and its revisions.
     DropService(ServiceId),
@@ -81,6 +81,13 @@ pub enum Change {
         service: ServiceId,
         /// Where it arrived.
         wanted: Wanted,
+    },
+    /// A service's scale as its policy has it now; refused without one.
+    SetScale {
+        /// The service.
+        service: ServiceId,
+        /// Units wanted.
+        scale: u32,
     },
     /// A rolling restart is over.
     EndRestart(ServiceId),
@@ -219,6 +226,7 @@ impl Change {
             Self::StartUpgrade(upgrade) => Scope::one(upgrade.service),
             Self::SetUpgradePhase { service, .. }
             | Self::Settle { service, .. }
+            | Self::SetScale { service, .. }
             | Self::PinImage { service, .. } => Scope::one(*service),
             Self::CreateUnit(unit) => Scope::one(unit.key.service),
             Self::SetDesired { unit, .. } | Self::DropUnit(unit) | Self::EndMove(unit) => {

@@ -34,6 +34,7 @@ pub mod plan;
 mod project;
 pub mod protocol;
 mod rebalance;
+mod scale_policy;
 pub mod schedule;
 mod selector;
 mod service;
@@ -76,6 +77,7 @@ pub use network::{
 };
 pub use project::{Project, Stack};
 pub use rebalance::{Move, Rebalance};
+pub use scale_policy::ScalePolicy;
 pub use selector::{BadSelector, Selector};
 pub use service::{
     External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template, UpgradeDefaults,

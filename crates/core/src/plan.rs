@@ -5,7 +5,7 @@
 //! committed only if the snapshot they were made from is still the newest.
 //!
 //! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
-//! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
+//! leads now · `policy` finds out a scale, `scale` says which slots there are · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
 //! time · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
 //! healthy by it, `rebalance` makes the moves users asked for · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
@@ -17,11 +17,13 @@ mod evacuate;
 mod heal;
 mod hosts;
 mod notes;
+mod policy;
 mod reap;
 mod rebalance;
 mod replace;
 mod restart;
 mod roll;
+mod scale;
 mod service;
 mod shift;
 mod slot;

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BalancerSpec, ContainerSpec, HealthCheck, ProjectId, Protocol, Rebalance, RevisionNo,
-    ServiceId, StackId, Time,
+    ScalePolicy, ServiceId, StackId, Time,
 };
 
-/// A service. `settled` is the planner's, everything else the users'; for them the planner ends a restart and strikes
+/// A service. `settled` is the planner's, and so is `scale` where there is a scale policy; everything else is the users'. For them the planner ends a restart and strikes
 /// moves that are over, and the end of an upgrade between services writes scales, links and rules (`world/handover.rs`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
@@ -30,8 +30,11 @@ pub struct Service {
     pub description: String,
     /// What it is made of.
     pub kind: ServiceKind,
-    /// Units wanted; ignored for a global service.
+    /// Units wanted; ignored for a global service. With a scale policy it is the planner's to find out.
     pub scale: u32,
+    /// How the scale is found out, if users don't set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_policy: Option<ScalePolicy>,
     /// What users want of it.
     pub wanted: Wanted,
     /// The last `wanted` that was reached; `None` until the first. Written by the planner. It tells a

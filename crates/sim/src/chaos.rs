@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use drover_core::check::Violation;
 use drover_core::derive::Left;
 use drover_core::{
-    ContainerSpec, Desired, Host, HostId, OnHostLoss, Service, ServiceId, ServiceKind, Template,
-    Unit, UnitKey, UpgradePhase, Wanted,
+    ContainerSpec, Desired, Host, HostId, OnHostLoss, ScalePolicy, Service, ServiceId, ServiceKind,
+    Template, Unit, UnitKey, UpgradePhase, Wanted,
 };
 
 use crate::cluster::{Cluster, Weather};
@@ -74,7 +74,11 @@ impl Chaos {
             let template = chaos.template();
             let scale = chaos.scale();
             let world = &chaos.cluster.database.world;
-            let changes = user::create(world, &format!("s{n}"), scale, template, now);
+            let mut changes = user::create(world, &format!("s{n}"), scale, template, now);
+            if chaos.cluster.rng.chance(15) {
+                let policy = chaos.policy();
+                user::found_out(&mut changes, policy);
+            }
             chaos.cluster.ask(&changes);
         }
         if chaos.cluster.rng.chance(60) {
@@ -163,6 +167,10 @@ impl Chaos {
             13..=16 if service.kind == ServiceKind::Balancer => {
                 let targets = self.targets();
                 vec![user::edit(&service, |s| s.balancer = Some(user::rules(&targets)))]
+            }
+            13 if self.cluster.rng.chance(15) => {
+                let policy = self.cluster.rng.chance(60).then(|| self.policy());
+                vec![user::edit(&service, |s| s.scale_policy = policy)]
             }
             13 | 14 => {
                 let scale = self.scale();
@@ -279,6 +287,13 @@ impl Chaos {
 
     fn scale(&mut self) -> u32 {
         u32::try_from(self.cluster.rng.between(0, 4)).unwrap_or(1)
+    }
+
+    fn policy(&mut self) -> ScalePolicy {
+        let rng = &mut self.cluster.rng;
+        let mut number = |low, high| u32::try_from(rng.between(low, high)).unwrap_or(1);
+        let min = number(1, 3);
+        ScalePolicy { min, max: min + number(0, 3), increment: number(1, 2) }
     }
 
     fn template(&mut self) -> Template {

@@ -3,7 +3,7 @@
 //! A line beginning with `>` is a command; the lines that follow, up to the next command, comment or empty line,
 //! are what it prints. `#` begins a comment. Run with `UPDATE_SCENARIOS=1`, the files are written anew.
 //!
-//! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [port=…] [label=K=V] [volume=data:/path] [global]
+//! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [policy=MIN-MAX/STEP] [port=…] [label=K=V] [volume=data:/path] [global]
 //! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first]` · `shift FROM TO [scale=N]
 //! [batch=N] [interval=MS]` · `balancer NAME TARGET… [scale=N]` · `rollback|finish|cancel|continue|
 //! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate|
@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 
 use drover_core::plan::plan;
 use drover_core::{
-    Change, ContainerSpec, Desired, HostId, Scope, Service, Template, Unit, UpgradePhase, Wanted,
-    derive,
+    Change, ContainerSpec, Desired, HostId, ScalePolicy, Scope, Service, Template, Unit,
+    UpgradePhase, Wanted, derive,
 };
 
 use crate::cluster::Cluster;
@@ -144,7 +144,10 @@ impl Stage {
         let (template, options) = template(words)?;
         let scale = option(&options, "scale", 1)?;
         let world = &self.cluster.database.world;
-        let changes = user::create(world, name, scale, template, self.cluster.now);
+        let mut changes = user::create(world, name, scale, template, self.cluster.now);
+        if let Some(policy) = options.get("policy") {
+            user::found_out(&mut changes, policy_of(policy)?);
+        }
         self.ask(&changes)
     }
 
@@ -367,6 +370,15 @@ fn option<T: std::str::FromStr>(
     match options.get(key) {
         None => Ok(default),
         Some(text) => text.parse().map_err(|_| format!("{key} needs a number, not `{text}`")),
+    }
+}
+
+/// `1-5/2`: from 1 to 5 by 2.
+fn policy_of(text: &str) -> Result<ScalePolicy, String> {
+    let numbers: Vec<u32> = text.split(['-', '/']).filter_map(|n| n.parse().ok()).collect();
+    match numbers.as_slice() {
+        [min, max, increment] => Ok(ScalePolicy { min: *min, max: *max, increment: *increment }),
+        _ => Err(format!("`{text}` is not MIN-MAX/STEP")),
     }
 }
 

@@ -9,9 +9,9 @@ use drover_core::derive::{Rebalancing, rebalancing};
 use drover_core::plan::{admit_evacuation, admit_rebalance, admit_shift, admit_upgrade};
 use drover_core::{
     BalancerSpec, Change, ContainerSpec, Course, Host, HostId, PortRule, Project, ProjectId,
-    Restart, Revision, RevisionNo, Service, ServiceId, ServiceKind, Shift, Stack, StackId,
-    Template, Time, Upgrade, UpgradeDefaults, UpgradePhase, VolumeTemplate, VolumeTemplateId,
-    Wanted, World,
+    Restart, Revision, RevisionNo, ScalePolicy, Service, ServiceId, ServiceKind, Shift, Stack,
+    StackId, Template, Time, Upgrade, UpgradeDefaults, UpgradePhase, VolumeTemplate,
+    VolumeTemplateId, Wanted, World,
 };
 
 /// The one project of a simulation.
@@ -112,10 +112,21 @@ pub fn create(world: &World, name: &str, scale: u32, template: Template, now: Ti
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        scale_policy: None,
         created_at: now,
         removed_at: None,
     };
     vec![Change::PutService(Box::new(service)), revision(id, RevisionNo(1), template, now)]
+}
+
+/// The services made by these changes have their scale found out.
+pub fn found_out(changes: &mut [Change], policy: ScalePolicy) {
+    for change in changes {
+        if let Change::PutService(service) = change {
+            service.scale = policy.min;
+            service.scale_policy = Some(policy);
+        }
+    }
 }
 
 fn revision(service: ServiceId, number: RevisionNo, template: Template, now: Time) -> Change {

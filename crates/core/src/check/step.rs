@@ -207,7 +207,7 @@ fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
     let Some(service) = after.service(key.service).filter(|_| leaves && taken) else { return };
     let wanted = service.wanted == crate::Wanted::Active
         && match key.slot {
-            Slot::Number(n) => n <= service.scale,
+            Slot::Number(_) => slots(after, service.id).contains(&key.slot),
             Slot::Host(_) => false, // goes with its host
         };
     let rolls =
@@ -298,11 +298,16 @@ fn is_gone(world: &World, host: HostId) -> bool {
     world.is_lost(host) || world.host(host).is_none_or(|host| host.removed_at.is_some())
 }
 
-/// Slots that some unit fills or shall fill.
+/// Slots that some unit fills or shall fill. Those of a number that are on their way out don't count where there are as many
+/// others as the scale asks for: which of them go is the planner's choice.
 pub(super) fn slots(world: &World, service: ServiceId) -> BTreeSet<Slot> {
     let scale = world.service(service).map_or(0, |s| s.scale);
+    let stays = |unit: &&Unit| !matches!(unit.desired, Desired::Draining | Desired::Removed);
+    let stay: BTreeSet<Slot> =
+        world.units_of(service).filter(stays).map(|unit| unit.key.slot).collect();
+    let are_enough = stay.len() >= usize::try_from(scale).unwrap_or(usize::MAX);
     let kept = |slot: &Slot| match slot {
-        Slot::Number(n) => *n <= scale,
+        Slot::Number(_) => !are_enough || stay.contains(slot),
         Slot::Host(host) => world.host(*host).is_some_and(|h| h.evacuation.is_none()),
     };
     world.units_of(service).map(|u| u.key.slot).filter(kept).collect()

@@ -70,6 +70,7 @@ impl Draft {
         let nothing = matches!(
             change,
             Change::Settle { .. }
+                | Change::SetScale { .. }
                 | Change::EndRestart(_)
                 | Change::EndMove(_)
                 | Change::PinImage { .. }

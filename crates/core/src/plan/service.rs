@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, in_slot, is_arrived, live};
-use super::{evacuate, heal, notes, reap, rebalance, replace, restart, shift};
+use super::{evacuate, heal, notes, policy, reap, rebalance, replace, restart, scale, shift};
 use crate::schedule::{Need, is_down};
 use crate::{
     Change, Course, Desired, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, Upgrade,
@@ -35,6 +35,10 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
         }
         return settle(draft, service);
     }
+    if held.is_none() {
+        policy::follow(draft, service.id);
+    }
+    let Some(service) = &draft.world.service(service.id).cloned() else { return };
     let slots = match &held {
         Some(held) => held.iter().copied().collect(),
         None => wanted_slots(draft, service),
@@ -277,7 +281,7 @@ fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
     let world = &draft.world;
     let Some(template) = world.current_template(service) else { return Vec::new() };
     if !template.primary.is_global() {
-        return (1..=service.scale).map(Slot::Number).collect();
+        return scale::numbered(world, service).into_iter().collect();
     }
     let has_unit = |host: HostId| in_slot(world, service.id, Slot::Host(host)).next().is_some();
     let hosts = world.hosts.values().filter(|h| h.project == service.project);

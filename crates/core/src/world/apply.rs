@@ -39,6 +39,7 @@ impl World {
             Change::Settle { service, wanted } => {
                 self.edit_service(*service, touched, |s| s.settled = Some(*wanted))?;
             }
+            Change::SetScale { service, scale } => self.set_scale(*service, *scale, touched)?,
             Change::EndRestart(service) => {
                 self.edit_service(*service, touched, |s| s.restart = None)?;
             }

@@ -142,6 +142,7 @@ impl Lab {
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,
+            scale_policy: None,
             created_at: self.now,
             removed_at: None,
         };

@@ -11,6 +11,7 @@ mod hosts;
 mod lab;
 mod rebalance;
 mod refuse;
+mod scale;
 mod shift;
 mod staging;
 mod steady;

@@ -156,3 +156,19 @@ async fn without_files_a_named_stack_is_meant_as_a_whole() {
     let done = cluster.command(drover, "ps").current_dir(elsewhere.path()).output().await.unwrap();
     assert!(String::from_utf8_lossy(&done.stdout).contains("shop-web-1"), "{done:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scale_policy() {
+    let cluster = Cluster::start().await;
+    let apart =
+        "io.rancher.scheduler.affinity:container_label_ne: io.rancher.stack_service.name=shop/db";
+    cluster.write("docker-compose.yml", &format!("db:\n  image: db:1\n  labels:\n    {apart}\n"));
+    cluster.write("rancher-compose.yml", "db:\n  scale_policy: {min: 1, max: 5}\n");
+    cluster.drover("up").await.with(0).said(&["db: running"]);
+    cluster.drover("start db").await.with(0);
+    cluster.drover("scale db=1").await.with(1).said(&["db has a scale_policy"]);
+    cluster.write("rancher-compose.yml", "db:\n  scale_policy: {min: 1, max: 1}\n");
+    cluster.drover("up").await.with(0).said(&["changing scale_policy"]);
+    assert_eq!(cluster.service("db").scale_policy.unwrap().max, 1);
+    cluster.drover("up").await.with(0);
+}

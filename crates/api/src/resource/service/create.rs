@@ -34,6 +34,13 @@ pub(super) fn create(
         made.wanted = Wanted::Active;
     }
     edit::read(ctx, &mut made, body)?;
+    if let Some(policy) = made.scale_policy {
+        made.scale = policy.min;
+        if template.primary.is_global() {
+            let why = "a global service has no `scalePolicy`: it runs once on every host";
+            return Err(ApiError::on(Code::InvalidOption, "scalePolicy", why));
+        }
+    }
     check_names(ctx, &made, &template)?;
     check_placement(stack, &made.name, &template)?;
     made.picked_ports = pick_ports(ctx.world, made.project, &template, &[]);
@@ -103,6 +110,7 @@ fn blank(ctx: &Context<'_>, kind: ServiceKind, stack: &Stack, name: String) -> S
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        scale_policy: None,
         created_at: ctx.now,
         removed_at: None,
     }

@@ -54,7 +54,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "fqdn": null,
         "vip": null,
         "externalId": null,
-        "scalePolicy": null,
+        "scalePolicy": service.scale_policy,
     });
     if service.kind == ServiceKind::External {
         let external = service.external.clone().unwrap_or_default();
