@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use drover_core::derive::{Rebalancing, rebalancing};
+use drover_core::derive::{BetterPlace, Rebalancing, rebalancing};
 use drover_core::plan::{admit_evacuation, admit_rebalance, admit_shift, admit_upgrade};
 use drover_core::{
     BalancerSpec, Change, ContainerSpec, Course, Host, HostId, PortRule, Project, ProjectId,
@@ -271,7 +271,7 @@ pub fn restart(world: &World, service: &Service, batch_size: u32) -> Change {
 pub fn rebalance(world: &World, only: &[ServiceId]) -> (Rebalancing, Vec<Change>) {
     let only: BTreeSet<ServiceId> = only.iter().copied().collect();
     let found = rebalancing(world, PROJECT, &only);
-    let moves: Vec<_> = found.moves.iter().map(|held| held.as_move()).collect();
+    let moves: Vec<_> = found.moves.iter().map(BetterPlace::as_move).collect();
     let changes = admit_rebalance(world, PROJECT, &moves).changes;
     (found, changes)
 }

@@ -399,8 +399,12 @@ fn a_scale_that_is_found_out_is_not_its_users_to_set() {
     let none = bench.ask(&url, json!({ "scalePolicy": null }), 200);
     assert_eq!((&none["scale"], &none["scalePolicy"]), (&json!(2), &Value::Null));
     assert_eq!(bench.ask(&url, json!({ "scale": 3 }), 200)["scale"], 3);
-    let mut global = body(policy);
+    let mut global = body(policy.clone());
     global["name"] = json!("logs");
     global["launchConfig"]["labels"] = json!({ "io.rancher.scheduler.global": "true" });
-    assert_eq!(bench.ask("POST ~/services", global, 422)["fieldName"], "scalePolicy");
+    assert_eq!(bench.ask("POST ~/services", global.clone(), 422)["fieldName"], "scalePolicy");
+    global["scalePolicy"] = Value::Null;
+    let logs = bench.ask("POST ~/services", global, 201);
+    let url = format!("PUT ~/services/{}", logs["id"].as_str().unwrap());
+    assert_eq!(bench.ask(&url, json!({ "scalePolicy": policy }), 422)["fieldName"], "scalePolicy");
 }

@@ -128,7 +128,8 @@ fn written(world: &World, service: &Service, unit: &Unit, template: &Template) -
     let mut written = mounts.filter(|mount| !mount.ends_with(":ro")).filter_map(|mount| {
         let (source, _) = mount.split_once(':')?;
         let is_declared = volume_name(mount).is_some_and(|name| declared.contains(name));
-        (!is_declared && !source.ends_with(".sock")).then(|| source.to_owned())
+        let is_socket = source.rsplit_once('.').is_some_and(|(_, ending)| ending == "sock");
+        (!is_declared && !is_socket).then(|| source.to_owned())
     });
     written.next()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drover_core::derive::{Rebalancing, rebalancing};
+use drover_core::derive::{BetterPlace, Rebalancing, rebalancing};
 use drover_core::plan::admit_rebalance;
 use drover_core::{
     Change, ContainerSpec, HostId, ObservedContainer, OnHostLoss, Phase, ServiceId, UpgradePhase,
@@ -33,7 +33,7 @@ fn lines(lab: &Lab) -> Vec<String> {
 
 /// Ask for what was found.
 fn ask(lab: &mut Lab) {
-    let moves: Vec<_> = look(lab).moves.iter().map(|held| held.as_move()).collect();
+    let moves: Vec<_> = look(lab).moves.iter().map(BetterPlace::as_move).collect();
     let admitted = admit_rebalance(&lab.world, PROJECT, &moves);
     assert_eq!(admitted.held, [""; 0]);
     lab.commit(admitted.changes);
@@ -321,7 +321,7 @@ fn what_stopped_or_shrank_meanwhile_does_not_move() {
 fn a_place_that_is_taken_meanwhile_is_not_waited_for() {
     let (mut lab, ids) = crowded(&[("web", 1, with_port("v1", "80:80")), ("x", 3, image("x"))]);
     assert_eq!(look(&lab).moves.len(), 2, "{:?}", lines(&lab));
-    let moves: Vec<_> = look(&lab).moves.iter().map(|held| held.as_move()).collect();
+    let moves: Vec<_> = look(&lab).moves.iter().map(BetterPlace::as_move).collect();
     // It is of the order of things that one of x goes: web gets in its way by a host that is named.
     let other = ContainerSpec { requested_host: Some(H2), ..with_port("o", "80:80") };
     lab.service("other", 1, other);
@@ -340,7 +340,7 @@ fn a_place_that_is_taken_meanwhile_is_not_waited_for() {
 #[test]
 fn what_is_asked_for_too_late_is_left_out_and_said() {
     let (mut lab, ids) = crowded(&[("web", 4, image("v1"))]);
-    let moves: Vec<_> = look(&lab).moves.iter().map(|held| held.as_move()).collect();
+    let moves: Vec<_> = look(&lab).moves.iter().map(BetterPlace::as_move).collect();
     lab.edit(ids[0], |service| service.scale = 3);
     lab.settle();
     let admitted = admit_rebalance(&lab.world, PROJECT, &moves);

@@ -204,7 +204,7 @@ fn a_policy_that_changes_is_followed_and_one_that_goes_leaves_the_scale() {
     lab.settle();
     assert_eq!(lab.serving(web), 5);
     lab.edit(web, |service| {
-        service.scale_policy = Some(ScalePolicy { min: 1, max: 2, increment: 1 })
+        service.scale_policy = Some(ScalePolicy { min: 1, max: 2, increment: 1 });
     });
     lab.settle();
     assert_eq!(lab.serving(web), 2);

@@ -36,10 +36,7 @@ pub(super) fn create(
     edit::read(ctx, &mut made, body)?;
     if let Some(policy) = made.scale_policy {
         made.scale = policy.min;
-        if template.primary.is_global() {
-            let why = "a global service has no `scalePolicy`: it runs once on every host";
-            return Err(ApiError::on(Code::InvalidOption, "scalePolicy", why));
-        }
+        edit::check_policy(&template)?;
     }
     check_names(ctx, &made, &template)?;
     check_placement(stack, &made.name, &template)?;

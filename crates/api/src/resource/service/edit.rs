@@ -1,6 +1,8 @@
 //! The members of a service that a PUT can change; a POST reads them the same way.
 
-use drover_core::{External, PortRule, ScalePolicy, Selector, Service, ServiceKind, World, derive};
+use drover_core::{
+    External, PortRule, ScalePolicy, Selector, Service, ServiceKind, Template, World, derive,
+};
 
 use super::{create, find, loops};
 use crate::body::Body;
@@ -29,6 +31,10 @@ pub(super) fn edit(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<
         create::check_names(ctx, &edited, &template)?;
     }
     read(ctx, &mut edited, body)?;
+    if edited.scale_policy.is_some() && edited.scale_policy != held.scale_policy {
+        let template = ctx.world.current_template(held).cloned().unwrap_or_default();
+        check_policy(&template)?;
+    }
     Ok(edited)
 }
 
@@ -94,6 +100,15 @@ fn scale_policy(body: Body<'_>) -> Result<Option<ScalePolicy>, ApiError> {
         return Err(given.refuse(Code::MinLimitExceeded, "min", &why));
     }
     Ok(Some(ScalePolicy { min, max, increment: given.count("increment", 1)?.unwrap_or(1) }))
+}
+
+/// Whether the scale of such a service can be found out.
+pub(super) fn check_policy(template: &Template) -> Result<(), ApiError> {
+    if template.primary.is_global() {
+        let why = "a global service has no `scalePolicy`: it runs once on every host";
+        return Err(ApiError::on(Code::InvalidOption, "scalePolicy", why));
+    }
+    Ok(())
 }
 
 fn check_metadata(service: &Service) -> Result<(), ApiError> {

@@ -17,7 +17,7 @@ impl World {
         let settled = held.and_then(|held| held.settled);
         let found = held.filter(|held| held.scale_policy.and(service.scale_policy).is_some());
         let scale = found.map_or(service.scale, |held| held.scale);
-        let service = Service { settled, scale, ..service.clone() };
+        let service = Service { scale, settled, ..service.clone() };
         touched.insert(RowKey::Service(service.id));
         self.write_service(service);
         Ok(())
