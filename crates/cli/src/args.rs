@@ -6,6 +6,7 @@ mod certificate;
 mod host;
 mod network;
 mod options;
+mod rebalance;
 mod stack;
 mod token;
 mod upgrade;
@@ -16,6 +17,7 @@ pub use certificate::{AddCertificate, CertificateCommand, Certificates};
 pub use host::{Evacuate, HostCommand, Hosts};
 pub use network::{EncryptionCommand, NetworkCommand};
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
+pub use rebalance::Rebalance;
 pub(crate) use stack::parse_scale;
 pub use stack::{
     Diff, Foretell, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Watch, Why,
@@ -79,6 +81,13 @@ pub enum Command {
     /// Look at hosts and take them in or out of use
     #[command(subcommand)]
     Host(HostCommand),
+    /// Spread units over the hosts again, after one came back or was added; the plan is shown first
+    ///
+    /// A unit moves only where that spreads its service's units more evenly, or evens out the hosts, and never one whose data
+    /// lies on its host. Its next container is made on the other host; when that serves, the old one is drained and removed.
+    /// One unit of a service moves at a time.
+    #[command(after_help = REBALANCE_EXAMPLES)]
+    Rebalance(Rebalance),
     /// Look at the network between hosts
     #[command(subcommand)]
     Network(NetworkCommand),
@@ -125,6 +134,14 @@ const ROLLBACK_EXAMPLES: &str = "Examples:
 A tag that moved since changes nothing: revisions keep the digests of their images. A host that has the image needs no
 registry.";
 
+const REBALANCE_EXAMPLES: &str = "Examples:
+  drover rebalance --dry-run     which units would move, and why
+  drover rebalance               the same, and asks whether to do it
+  drover rebalance --yes web     for one service, without asking
+  drover rebalance --cancel      what has not moved stays
+
+A service is named as SERVICE, or STACK/SERVICE where several stacks have one of that name.";
+
 impl Command {
     /// Take over what was written before the command, where nothing was written after it.
     pub fn inherit(&mut self, before: &Before) {
@@ -164,6 +181,7 @@ impl Command {
             Self::Wait(watch) => Some(&mut watch.selected.common),
             Self::Rollback(rollback) => Some(&mut rollback.common),
             Self::Host(_)
+            | Self::Rebalance(_)
             | Self::Network(_)
             | Self::Certificate(_)
             | Self::Token(_)
@@ -174,6 +192,7 @@ impl Command {
     fn operator_mut(&mut self) -> Option<&mut Operator> {
         match self {
             Self::Host(command) => Some(command.operator_mut()),
+            Self::Rebalance(rebalance) => Some(&mut rebalance.operator),
             Self::Network(command) => Some(command.operator_mut()),
             Self::Certificate(command) => Some(command.operator_mut()),
             Self::Token(TokenCommand::Create(named)) | Self::Key(KeyCommand::Create(named)) => {
@@ -252,6 +271,7 @@ mod tests {
             "drover upgrade",
             "drover upgrade v1",
             "drover certificate add shop --cert c.pem",
+            "drover rebalance --cancel --dry-run",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

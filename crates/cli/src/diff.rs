@@ -152,6 +152,14 @@ pub(crate) fn balancer_to_wire(kind: ServiceKind, spec: &BalancerSpec) -> Value 
     }
 }
 
+/// `scalePolicy` as the wire has it; null is none.
+pub(crate) fn scale_policy_to_wire(spec: &ServiceSpec) -> Value {
+    spec.scale_policy.map_or(
+        Value::Null,
+        |policy| json!({ "min": policy.min, "max": policy.max, "increment": policy.increment }),
+    )
+}
+
 /// The members of the service itself that differ, with the files' values.
 fn fields(
     ours: &ServiceSpec,
@@ -168,6 +176,9 @@ fn fields(
     let mut metadata = theirs.metadata();
     metadata.remove(HASH);
     compare("metadata", ours.metadata.clone().into(), &metadata.into());
+    if ours.kind.has_units() {
+        compare("scalePolicy", scale_policy_to_wire(ours), &whole["scalePolicy"]);
+    }
     compare("retainIp", ours.retain_ip.into(), &whole["retainIp"]);
     compare("selectorLink", json!(ours.selector_link), &whole["selectorLink"]);
     compare("selectorContainer", json!(ours.selector_container), &whole["selectorContainer"]);

@@ -27,6 +27,7 @@ mod project;
 mod ps;
 mod pull;
 pub mod rancher;
+mod rebalance;
 mod requests;
 mod session;
 mod settings;
@@ -118,6 +119,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Wait(options) => return watch::watch(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
+        Command::Rebalance(command) => rebalance::rebalance(command, to).await,
         Command::Network(command) => network::network(command, to).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
@@ -139,6 +141,9 @@ impl Command {
                  watching, {program} up --rollback {} goes back",
                 between.from
             ),
+            Self::Rebalance(_) => "stopped watching; the server goes on with what it was asked. drover rebalance --cancel \
+                                   calls off what has not moved"
+                .to_owned(),
             Self::Logs(_) => "stopped reading".to_owned(),
             Self::Network(NetworkCommand::Doctor(_)) => "stopped; nothing was changed".to_owned(),
             _ => "stopped watching; the server goes on with what it was asked. The same command again goes on watching"

@@ -162,6 +162,11 @@ fn check_scalable(view: &ServiceView) -> Result<(), String> {
                     "{name} runs once on every host (label io.rancher.scheduler.global), so it has no scale"
                 ));
             }
+            if !view.whole["scalePolicy"].is_null() {
+                return Err(format!(
+                    "{name} has a scale_policy, and its scale is found out: change the policy in its file, and `up`"
+                ));
+            }
             Ok(())
         }
     }

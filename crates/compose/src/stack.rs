@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use drover_core::{External, RuleProtocol, ServiceKind, Template, UpgradeDefaults};
+use drover_core::{External, RuleProtocol, ScalePolicy, ServiceKind, Template, UpgradeDefaults};
 use serde::Serialize;
 
 use crate::Place;
@@ -65,17 +65,6 @@ pub struct LinkSpec {
     pub service: String,
     /// The name it is reached by; empty is its own.
     pub alias: String,
-}
-
-/// Scale by what the cluster can hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ScalePolicy {
-    /// Units to begin with.
-    pub min: u32,
-    /// Units at most.
-    pub max: u32,
-    /// Units added at a time.
-    pub increment: u32,
 }
 
 /// [`drover_core::BalancerSpec`] with targets by name.

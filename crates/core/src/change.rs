@@ -31,7 +31,7 @@ pub enum Change {
     PutStack(Stack),
     /// Forget a removed stack.
     DropStack(StackId),
-    /// Make or edit a service (its `settled` is kept as it is).
+    /// Make or edit a service (its `settled` is kept as it is, and its scale while it has a policy).
     PutService(Box<Service>),
     /// Forget a removed service and its revisions.
     DropService(ServiceId),
@@ -88,8 +88,17 @@ pub enum Change {
         /// Where it arrived.
         wanted: Wanted,
     },
+    /// A service's scale as its policy has it now; refused without one.
+    SetScale {
+        /// The service.
+        service: ServiceId,
+        /// Units wanted.
+        scale: u32,
+    },
     /// A rolling restart is over.
     EndRestart(ServiceId),
+    /// A unit has moved as users asked, or won't.
+    EndMove(UnitKey),
     /// Record the digest an image reference turned out to be; refused if another is recorded.
     PinImage {
         /// The service.
@@ -228,9 +237,12 @@ impl Change {
             Self::StartUpgrade(upgrade) => Scope::one(upgrade.service),
             Self::SetUpgradePhase { service, .. }
             | Self::Settle { service, .. }
+            | Self::SetScale { service, .. }
             | Self::PinImage { service, .. } => Scope::one(*service),
             Self::CreateUnit(unit) => Scope::one(unit.key.service),
-            Self::SetDesired { unit, .. } | Self::DropUnit(unit) => Scope::one(unit.service),
+            Self::SetDesired { unit, .. } | Self::DropUnit(unit) | Self::EndMove(unit) => {
+                Scope::one(unit.service)
+            }
             // Removing a stack or a project removes its services by changes of their own; the rest is
             // read where it is used and moves no unit.
             Self::PutProject(_)

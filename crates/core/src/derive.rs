@@ -10,6 +10,7 @@ mod evacuation;
 mod health;
 mod host_loss;
 mod links;
+mod rebalance;
 mod release;
 mod requests;
 mod serving;
@@ -31,6 +32,7 @@ pub use evacuation::{Evacuating, Left, busy, evacuation, kept_for, only_global_l
 pub use health::{Ill, health_strategy, ill};
 pub use host_loss::{given_up_at, is_given_up, is_single, on_host_loss};
 pub use links::{behind, carried, links, selected};
+pub use rebalance::{BetterPlace, Rebalancing, keeps_place, rebalancing, waits};
 pub use release::{Judgement, Rehearsal, ReleaseFailures, judge, rehearsal, release_failures};
 pub use requests::{ledger_number, upgrade_requests};
 pub use serving::{has_arrived, is_serving, is_up};

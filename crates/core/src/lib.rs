@@ -34,6 +34,8 @@ mod network;
 pub mod plan;
 mod project;
 pub mod protocol;
+mod rebalance;
+mod scale_policy;
 pub mod schedule;
 mod selector;
 mod service;
@@ -75,6 +77,8 @@ pub use network::{
     RANGE_SETTING, VXLAN_PORT, WIREGUARD_PORT, is_range,
 };
 pub use project::{Project, Stack};
+pub use rebalance::{Move, Rebalance};
+pub use scale_policy::ScalePolicy;
 pub use selector::{BadSelector, Selector};
 pub use service::{
     External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template, UpgradeDefaults,

@@ -5,11 +5,11 @@
 //! committed only if the snapshot they were made from is still the newest.
 //!
 //! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
-//! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
+//! leads now · `policy` finds out a scale, `scale` says which slots there are · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
-//! time · `policy` ends an upgrade that is judged, `rehearse` tries how a new container stops, `together` has several
+//! time · `verdict` ends an upgrade that is judged, `rehearse` tries how a new container stops, `together` has several
 //! upgrades go as one · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
-//! healthy by it · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
+//! healthy by it, `rebalance` makes the moves users asked for · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
 //! anything moves.
 
 mod admit;
@@ -20,18 +20,23 @@ mod hosts;
 mod notes;
 mod policy;
 mod reap;
+mod rebalance;
 mod rehearse;
 mod replace;
 mod restart;
 mod roll;
+mod scale;
 mod service;
 mod shift;
 mod slot;
 mod together;
+mod verdict;
 
 use std::collections::BTreeSet;
 
-pub use admit::{Refusal, admit_evacuation, admit_shift, admit_upgrade, in_the_way};
+pub use admit::{
+    Admitted, Refusal, admit_evacuation, admit_rebalance, admit_shift, admit_upgrade, in_the_way,
+};
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 
@@ -90,7 +95,7 @@ pub fn plan(world: &World, scope: &Scope, now: Time) -> Plan {
         services.extend([source, target].into_iter().filter(|id| world.services.contains_key(id)));
     }
     services.extend(together::companions(world, &services));
-    policy::plan_policies(&mut draft, &services);
+    verdict::plan_verdicts(&mut draft, &services);
     for (source, _) in shifts(&draft.world, &services) {
         shift::plan_shift(&mut draft, source);
     }

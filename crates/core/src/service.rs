@@ -9,12 +9,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BalancerSpec, ContainerSpec, HealthCheck, ProjectId, Protocol, RevisionNo, ServiceId, StackId,
-    Time, UpgradePolicy,
+    BalancerSpec, ContainerSpec, HealthCheck, ProjectId, Protocol, Rebalance, RevisionNo,
+    ScalePolicy, ServiceId, StackId, Time, UpgradePolicy,
 };
 
-/// A service. `settled` is the planner's, everything else the users'; for them the planner ends a restart, and the end of an
-/// upgrade between services writes scales, links and rules (`world/handover.rs`).
+/// A service. `settled` is the planner's, and so is `scale` where there is a scale policy; everything else is the users'. For them the planner ends a restart and strikes
+/// moves that are over, and the end of an upgrade between services writes scales, links and rules (`world/handover.rs`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// Its key.
@@ -30,8 +30,11 @@ pub struct Service {
     pub description: String,
     /// What it is made of.
     pub kind: ServiceKind,
-    /// Units wanted; ignored for a global service.
+    /// Units wanted; ignored for a global service. With a scale policy it is the planner's to find out.
     pub scale: u32,
+    /// How the scale is found out, if users don't set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_policy: Option<ScalePolicy>,
     /// What users want of it.
     pub wanted: Wanted,
     /// The last `wanted` that was reached; `None` until the first. Written by the planner. It tells a
@@ -70,6 +73,9 @@ pub struct Service {
     /// A rolling restart that was asked for and is not done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<Restart>,
+    /// Moves of its units that were asked for and are not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance: Option<Rebalance>,
     /// When it was made.
     pub created_at: Time,
     /// When its removal was asked for.

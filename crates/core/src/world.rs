@@ -189,6 +189,15 @@ impl World {
         Self { revision: self.revision + 1, ..self.clone() }
     }
 
+    /// How it would be with a unit on another host. There is no such change: units never move.
+    pub(crate) fn suppose(&mut self, unit: UnitKey, host: HostId) {
+        let Some(held) = self.units.get(&unit).cloned() else { return };
+        self.index_unit(&held, false);
+        let there = Arc::new(Unit { host, ..(*held).clone() });
+        self.index_unit(&there, true);
+        self.units.insert(unit, there);
+    }
+
     /// Apply one change to a draft.
     pub(crate) fn try_change(&mut self, change: &crate::Change) -> Result<(), crate::Refused> {
         self.apply(change, &mut std::collections::BTreeSet::new())

@@ -125,6 +125,8 @@ fn rows() {
             selector_container: None,
             upgrade_defaults: UpgradeDefaults { start_first: Some(true), ..Default::default() },
             restart: Some(Restart { run: 7, batch_size: 1, interval_ms: 2_000 }),
+            scale_policy: Some(ScalePolicy { min: 1, max: 5, increment: 2 }),
+            rebalance: Some(Rebalance { moves: vec![Move { unit: key(), to: HostId(7) }] }),
             created_at: at,
             removed_at: None,
         },
@@ -189,6 +191,8 @@ fn rows() {
         &vec![
             Change::SetDesired { unit: key(), desired: Desired::Stopped, run: None, until: None },
             Change::Settle { service: ServiceId(12), wanted: Wanted::Active },
+            Change::EndMove(key()),
+            Change::SetScale { service: ServiceId(12), scale: 3 },
             Change::PlaceVolume {
                 volume: VolumeKey { template: VolumeTemplateId(9), slot: Some(Slot::Number(1)) },
                 host: HostId(7),

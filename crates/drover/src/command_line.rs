@@ -207,10 +207,13 @@ Under that name (ln -s drover rancher-compose) it behaves as that program.";
 const GROUPS: &[(&str, &[&str])] = &[
     (
         "Stacks",
-        &["up", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade", "rollback"],
+        &["up", "plan", "wait", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade", "rollback"],
     ),
     ("Looking", &["ps", "logs", "why", "history", "diff"]),
-    ("Cluster", &["server", "agent", "host", "network", "token", "key", "certificate"]),
+    (
+        "Cluster",
+        &["server", "agent", "host", "rebalance", "network", "token", "key", "certificate"],
+    ),
 ];
 
 /// The command line with its help in groups.

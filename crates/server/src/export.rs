@@ -58,7 +58,8 @@ impl Names<'_> {
         ServiceSpec {
             name: service.name.clone(),
             kind: service.kind,
-            scale: Some(service.scale),
+            scale: Some(service.scale).filter(|_| service.scale_policy.is_none()),
+            scale_policy: service.scale_policy,
             template: plain(template.unwrap_or_default()),
             links: service.links.iter().map(|link| self.link(link)).collect(),
             balancer: service.balancer.as_ref().map(|spec| self.balancer(spec)),

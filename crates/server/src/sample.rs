@@ -54,6 +54,8 @@ pub(crate) fn service(id: ServiceId, name: &str, balancer: Option<BalancerSpec>)
         selector_container: None,
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
+        rebalance: None,
+        scale_policy: None,
         created_at: Time(0),
         removed_at: None,
     }

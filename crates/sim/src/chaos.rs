@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use drover_core::check::Violation;
 use drover_core::derive::Left;
 use drover_core::{
-    ContainerSpec, Desired, FinishPolicy, Host, HostId, OnFailure, OnHostLoss, Service, ServiceId,
-    ServiceKind, Template, Unit, UnitKey, UpgradePhase, UpgradePolicy, Verify, Wanted,
+    ContainerSpec, Desired, FinishPolicy, Host, HostId, OnFailure, OnHostLoss, ScalePolicy,
+    Service, ServiceId, ServiceKind, Template, Unit, UnitKey, UpgradePhase, UpgradePolicy, Verify,
+    Wanted,
 };
 
 use crate::cluster::{Cluster, Weather};
@@ -75,7 +76,11 @@ impl Chaos {
             let template = chaos.template();
             let scale = chaos.scale();
             let world = &chaos.cluster.database.world;
-            let changes = user::create(world, &format!("s{n}"), scale, template, now);
+            let mut changes = user::create(world, &format!("s{n}"), scale, template, now);
+            if chaos.cluster.rng.chance(15) {
+                let policy = chaos.policy();
+                user::found_out(&mut changes, policy);
+            }
             chaos.cluster.ask(&changes);
         }
         if chaos.cluster.rng.chance(60) {
@@ -151,7 +156,7 @@ impl Chaos {
         };
         let Some(id) = self.cluster.rng.pick(&services) else { return };
         let Some(service) = self.cluster.database.world.service(id).cloned() else { return };
-        let what = self.cluster.rng.between(0, 19);
+        let what = self.cluster.rng.between(0, 22);
         let world = self.cluster.database.world.clone();
         let now = self.cluster.now;
         let steer = |phase| user::steer(&world, id, phase, now).into_iter().collect::<Vec<_>>();
@@ -167,6 +172,10 @@ impl Chaos {
                 let targets = self.targets();
                 vec![user::edit(&service, |s| s.balancer = Some(user::rules(&targets)))]
             }
+            13 if self.cluster.rng.chance(15) => {
+                let policy = self.cluster.rng.chance(60).then(|| self.policy());
+                vec![user::edit(&service, |s| s.scale_policy = policy)]
+            }
             13 | 14 => {
                 let scale = self.scale();
                 vec![user::edit(&service, |s| s.scale = scale)]
@@ -179,6 +188,11 @@ impl Chaos {
             18 if self.cluster.rng.chance(20) => {
                 vec![user::edit(&service, |s| s.wanted = Wanted::Removed)]
             }
+            20 | 21 => {
+                let only = if self.cluster.rng.chance(50) { vec![id] } else { Vec::new() };
+                user::rebalance(&world, &only).1
+            }
+            22 if self.cluster.rng.chance(30) => user::call_off(&world),
             _ => self.host_edit(),
         };
         self.cluster.ask(&changes);
@@ -290,6 +304,13 @@ impl Chaos {
         u32::try_from(self.cluster.rng.between(0, 4)).unwrap_or(1)
     }
 
+    fn policy(&mut self) -> ScalePolicy {
+        let rng = &mut self.cluster.rng;
+        let mut number = |low, high| u32::try_from(rng.between(low, high)).unwrap_or(1);
+        let min = number(1, 3);
+        ScalePolicy { min, max: min + number(0, 3), increment: number(1, 2) }
+    }
+
     fn template(&mut self) -> Template {
         self.versions += 1;
         let rng = &mut self.cluster.rng;
@@ -347,6 +368,7 @@ impl Chaos {
         found.extend(world.hosts.values().filter_map(|host| lingering(world, host, &again.notes)));
         for service in world.services.values() {
             found.extend(unsettled(world, service, &again.notes));
+            found.extend(still_moving(world, service, &again.notes));
         }
         found
     }
@@ -391,8 +413,36 @@ fn lingering(
                 && (other.desired, unit.desired) == (Desired::Running, Desired::Running)
         })
     };
-    let twin = units().find(|unit| host.evacuation.is_none() && twin(unit))?;
+    let is_asked = |unit: &Unit| {
+        let service = world.service(unit.key.service);
+        let held = service.and_then(|service| service.rebalance.as_ref());
+        held.is_some_and(|held| held.moves(unit.key))
+    };
+    let twin = units().find(|unit| host.evacuation.is_none() && !is_asked(unit) && twin(unit))?;
     fail(format!("{} runs beside its replacement, and leaves no host", twin.key))
+}
+
+/// Moves that were asked for and are not over, though nothing excuses them.
+fn still_moving(
+    world: &drover_core::World,
+    service: &Service,
+    notes: &[drover_core::plan::Note],
+) -> Option<Violation> {
+    service.rebalance.as_ref().filter(|_| service.wanted != Wanted::Removed)?;
+    let said = notes.iter().any(|note| note.service == service.id && note.stuck);
+    let busy = world.upgrade(service.id).is_some() || world.shift(service.id).is_some();
+    if said || busy || service.restart.is_some() || runs_bad_images(world, service) {
+        return None;
+    }
+    let what = format!("{} is still being rebalanced at rest", service.name);
+    Some(Violation { rule: "rebalance", what })
+}
+
+fn runs_bad_images(world: &drover_core::World, service: &Service) -> bool {
+    world.units_of(service.id).filter(|u| u.desired == Desired::Running).any(|u| {
+        let template = world.template(service.id, u.key.revision);
+        template.is_some_and(|t| !crate::engine::Behaviour::of(&t.primary.image).is_sound())
+    })
 }
 
 /// A service that is not where it is wanted, though nothing excuses it.
@@ -402,10 +452,7 @@ fn unsettled(
     notes: &[drover_core::plan::Note],
 ) -> Option<Violation> {
     let said = notes.iter().any(|note| note.service == service.id && note.stuck);
-    let bad = world.units_of(service.id).filter(|u| u.desired == Desired::Running).any(|u| {
-        let template = world.template(service.id, u.key.revision);
-        template.is_some_and(|t| !crate::engine::Behaviour::of(&t.primary.image).is_sound())
-    });
+    let bad = runs_bad_images(world, service);
     let settled = service.settled == Some(service.wanted);
     let upgrading = world.upgrade(service.id).is_some_and(|u| u.phase != UpgradePhase::Upgraded);
     if (settled && !upgrading) || said || bad {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use drover_core::plan::Plan;
 use drover_core::{
-    Change, Course, Desired, Followed, Observed, Phase, ServiceId, Template, Time, Unit, Upgrade,
-    UpgradePhase, World,
+    Change, Course, Desired, Followed, Move, Observed, Phase, ServiceId, Template, Time, Unit,
+    UnitKey, Upgrade, UpgradePhase, World,
 };
 
 /// A rule to do without.
@@ -47,6 +47,8 @@ pub enum Mutation {
     LeaveEarly,
     /// All of a service leave such a host at once.
     LeaveTogether,
+    /// All units that are to stand elsewhere for balance are made there at once.
+    MoveTogether,
     /// Units are stopped without draining.
     NoDrain,
     /// The planner thinks that every balancer has acknowledged.
@@ -131,6 +133,7 @@ impl Mutation {
             Self::NoCompareAndSet
             | Self::ReportsWithoutClock
             | Self::OldAssignments
+            | Self::MoveTogether
             | Self::NothingKept => {}
         }
         world
@@ -138,6 +141,9 @@ impl Mutation {
 
     /// The plan as a planner without the rule would have made it.
     pub fn planned(self, world: &World, mut plan: Plan) -> Plan {
+        if self == Self::MoveTogether {
+            move_together(world, &mut plan);
+        }
         if self != Self::NothingKept {
             return plan;
         }
@@ -150,6 +156,30 @@ impl Mutation {
             }
         }
         plan
+    }
+}
+
+/// Begin every move that was asked for and has not begun.
+fn move_together(world: &World, plan: &mut Plan) {
+    let Ok((mut next, _)) = world.commit(&plan.changes) else { return };
+    let moves = world.services.values().filter_map(|service| service.rebalance.as_ref());
+    let moves: Vec<Move> = moves.flat_map(|rebalance| rebalance.moves.clone()).collect();
+    for held in moves {
+        let Some(old) = next.unit(held.unit).cloned() else { continue };
+        let same = |unit: &Unit| {
+            (unit.key.slot, unit.key.revision) == (held.unit.slot, held.unit.revision)
+        };
+        let alone = next.units_of(held.unit.service).filter(|unit| same(unit)).count() == 1;
+        if old.desired != Desired::Running || !alone {
+            continue;
+        }
+        let key = UnitKey { incarnation: old.key.incarnation + 1, ..old.key };
+        let made = Unit { key, host: held.to, serial: next.next_id, ..old };
+        let change = Change::CreateUnit(made);
+        if let Ok((after, _)) = next.commit(std::slice::from_ref(&change)) {
+            next = after;
+            plan.changes.push(change);
+        }
     }
 }
 

@@ -3,20 +3,20 @@
 //! A line beginning with `>` is a command; the lines that follow, up to the next command, comment or empty line,
 //! are what it prints. `#` begins a comment. Run with `UPDATE_SCENARIOS=1`, the files are written anew.
 //!
-//! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [port=…] [label=K=V] [volume=data:/path] [global]
+//! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [policy=MIN-MAX/STEP] [port=…] [label=K=V] [volume=data:/path] [global]
 //! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first] [on_failure=pause|rollback]
 //! [max_failures=N] [deadline=TIME] [verify=TIME] [try_stop] [finish=auto]` · `shift FROM TO [scale=N]
 //! [batch=N] [interval=MS]` · `balancer NAME TARGET… [scale=N]` · `rollback|finish|cancel|continue|
 //! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate|
-//! evacuate HOST` · `server crash|start N` · `run TIME` · `show`
+//! evacuate HOST` · `rebalance [plan|off]` · `server crash|start N` · `run TIME` · `show`
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use drover_core::plan::plan;
 use drover_core::{
-    Change, ContainerSpec, Desired, FinishPolicy, HostId, OnFailure, Scope, Service, Template,
-    Unit, UpgradePhase, UpgradePolicy, Verify, Wanted, derive,
+    Change, ContainerSpec, Desired, FinishPolicy, HostId, OnFailure, ScalePolicy, Scope, Service,
+    Template, Unit, UpgradePhase, UpgradePolicy, Verify, Wanted, derive,
 };
 
 use crate::cluster::Cluster;
@@ -104,6 +104,12 @@ impl Stage {
             ["activate", host] => self.switch_host(host, true),
             ["deactivate", host] => self.switch_host(host, false),
             ["evacuate", host] => self.evacuate(host),
+            ["rebalance"] => self.rebalance(true),
+            ["rebalance", "plan"] => self.rebalance(false),
+            ["rebalance", "off"] => {
+                let changes = user::call_off(&self.cluster.database.world);
+                self.ask(&changes)
+            }
             ["server", "crash", n] => {
                 self.cluster.crash_server(n.parse().map_err(|_| "which server?")?);
                 Ok(String::new())
@@ -139,7 +145,10 @@ impl Stage {
         let (template, options) = template(words)?;
         let scale = option(&options, "scale", 1)?;
         let world = &self.cluster.database.world;
-        let changes = user::create(world, name, scale, template, self.cluster.now);
+        let mut changes = user::create(world, name, scale, template, self.cluster.now);
+        if let Some(policy) = options.get("policy") {
+            user::found_out(&mut changes, policy_of(policy)?);
+        }
         self.ask(&changes)
     }
 
@@ -212,6 +221,29 @@ impl Stage {
             Ok(changes) => self.ask(&changes),
             Err(refused) => Ok(format!("refused: {refused}\n")),
         }
+    }
+
+    /// The plan in words; with `is_wanted`, it is asked for too.
+    fn rebalance(&mut self, is_wanted: bool) -> Printed {
+        let world = &self.cluster.database.world;
+        let (found, changes) = user::rebalance(world, &[]);
+        let host = |id| world.host(id).map_or("?", |host| host.shown_name());
+        let mut out = String::new();
+        for held in &found.moves {
+            let service = world.service(held.unit.service).map_or("?", |s| s.name.as_str());
+            let (from, to) = (host(held.from), host(held.to));
+            let _ = writeln!(out, "  {service} {}: {from} to {to}: {}", held.unit.slot, held.why);
+        }
+        for held in &found.held {
+            let _ = writeln!(out, "  - {held}");
+        }
+        if found.moves.is_empty() {
+            out.push_str("  nothing to move\n");
+        }
+        if is_wanted && !changes.is_empty() {
+            self.ask(&changes)?;
+        }
+        Ok(out)
     }
 
     fn ask(&mut self, changes: &[Change]) -> Printed {
@@ -365,6 +397,15 @@ fn option<T: std::str::FromStr>(
     match options.get(key) {
         None => Ok(default),
         Some(text) => text.parse().map_err(|_| format!("{key} needs a number, not `{text}`")),
+    }
+}
+
+/// `1-5/2`: from 1 to 5 by 2.
+fn policy_of(text: &str) -> Result<ScalePolicy, String> {
+    let numbers: Vec<u32> = text.split(['-', '/']).filter_map(|n| n.parse().ok()).collect();
+    match numbers.as_slice() {
+        [min, max, increment] => Ok(ScalePolicy { min: *min, max: *max, increment: *increment }),
+        _ => Err(format!("`{text}` is not MIN-MAX/STEP")),
     }
 }
 

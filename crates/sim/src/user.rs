@@ -2,14 +2,15 @@
 //!
 //! Every function returns the changes the API would make of such a request, or nothing where it would refuse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use drover_core::plan::{admit_evacuation, admit_shift, admit_upgrade};
+use drover_core::derive::{BetterPlace, Rebalancing, rebalancing};
+use drover_core::plan::{admit_evacuation, admit_rebalance, admit_shift, admit_upgrade};
 use drover_core::{
     BalancerSpec, Change, ContainerSpec, Course, Host, HostId, PortRule, Project, ProjectId,
-    Restart, Revision, RevisionNo, Service, ServiceId, ServiceKind, Shift, Stack, StackId,
-    Template, Time, Together, Upgrade, UpgradeDefaults, UpgradePhase, UpgradePolicy,
+    Restart, Revision, RevisionNo, ScalePolicy, Service, ServiceId, ServiceKind, Shift, Stack,
+    StackId, Template, Time, Together, Upgrade, UpgradeDefaults, UpgradePhase, UpgradePolicy,
     VolumeTemplate, VolumeTemplateId, Wanted, World,
 };
 
@@ -110,10 +111,22 @@ pub fn create(world: &World, name: &str, scale: u32, template: Template, now: Ti
         selector_container: None,
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
+        rebalance: None,
+        scale_policy: None,
         created_at: now,
         removed_at: None,
     };
     vec![Change::PutService(Box::new(service)), revision(id, RevisionNo(1), template, now)]
+}
+
+/// The services made by these changes have their scale found out.
+pub fn found_out(changes: &mut [Change], policy: ScalePolicy) {
+    for change in changes {
+        if let Change::PutService(service) = change {
+            service.scale = policy.min;
+            service.scale_policy = Some(policy);
+        }
+    }
 }
 
 fn revision(service: ServiceId, number: RevisionNo, template: Template, now: Time) -> Change {
@@ -260,6 +273,21 @@ pub fn edit(service: &Service, edit: impl FnOnce(&mut Service)) -> Change {
 pub fn restart(world: &World, service: &Service, batch_size: u32) -> Change {
     let restart = Restart { run: world.revision + 1, batch_size, interval_ms: 200 };
     edit(service, |s| s.restart = Some(restart))
+}
+
+/// What rebalancing would do to these services, none being all, and what is asked for with it.
+pub fn rebalance(world: &World, only: &[ServiceId]) -> (Rebalancing, Vec<Change>) {
+    let only: BTreeSet<ServiceId> = only.iter().copied().collect();
+    let found = rebalancing(world, PROJECT, &only);
+    let moves: Vec<_> = found.moves.iter().map(BetterPlace::as_move).collect();
+    let changes = admit_rebalance(world, PROJECT, &moves).changes;
+    (found, changes)
+}
+
+/// Call off what has not moved.
+pub fn call_off(world: &World) -> Vec<Change> {
+    let moving = world.services.values().filter(|service| service.rebalance.is_some());
+    moving.map(|service| edit(service, |s| s.rebalance = None)).collect()
 }
 
 /// A template with only an image.

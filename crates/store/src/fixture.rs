@@ -142,6 +142,8 @@ pub(crate) fn cluster() -> Vec<Change> {
         selector_container: None,
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
+        rebalance: None,
+        scale_policy: None,
         created_at: NOW,
         removed_at: None,
     };

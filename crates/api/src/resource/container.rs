@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::schema::launch::LAUNCH_CONFIG;
 use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
 
-pub(crate) use member::{Member, members};
+pub(crate) use member::{Member, members, of_unit};
 
 const FIELDS: &[Field] = &[
     Field::r("name", "string"),

@@ -1,6 +1,7 @@
 //! Projects: Rancher's environments.
 
 mod forecast;
+pub(super) mod rebalance;
 
 use drover_core::{Change, Grant, Project, ProjectId};
 use serde_json::{Value, json};
@@ -34,8 +35,10 @@ static SCHEMA: Schema = Schema {
         ],
     ],
     actions: &[
+        ("cancelrebalance", "rebalanceInput", "project"),
         ("forecast", "forecastInput", "forecast"),
         ("networkdoctor", "", "networkDiagnosis"),
+        ("rebalance", "rebalanceInput", "rebalancePlan"),
         ("remove", "", "project"),
         ("setmembers", "setProjectMembersInput", "projectMember"),
         ("update", "", "project"),
@@ -116,11 +119,16 @@ impl Resource for Projects {
             let then = forecast::ask(ctx, project, body)?;
             return Ok(Outcome { changes: Vec::new(), then });
         }
-        if action == "setmembers" {
-            refuse_members(body)?;
-            return Ok(Outcome { changes: Vec::new(), then: Then::Body(no_members(ctx, id)) });
-        }
-        Ok(Outcome::render(Vec::new(), SCHEMA.plural, id.to_owned(), 200))
+        let changes = match action {
+            "setmembers" => {
+                refuse_members(body)?;
+                return Ok(Outcome { changes: Vec::new(), then: Then::Body(no_members(ctx, id)) });
+            }
+            "rebalance" => return rebalance::rebalance(ctx, project, body),
+            "cancelrebalance" => rebalance::cancel(ctx, project, body)?,
+            _ => Vec::new(),
+        };
+        Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
     }
 }
 

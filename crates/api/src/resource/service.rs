@@ -44,11 +44,13 @@ pub(super) const SHARED: &[Field] = &[
 /// Fields of the kinds that have containers.
 pub(super) const RUNNING: &[Field] = &[
     Field::cru("scale", "int").default("1").min(0),
+    Field::cru("scalePolicy", "scalePolicy"),
     Field::cru("retainIp", "boolean").default("false"),
     Field::r("currentScale", "int"),
     Field::r("createIndex", "int"),
     Field::r("instanceIds", "array[reference[instance]]"),
     Field::r("publicEndpoints", "array[publicEndpoint]"),
+    Field::r("rebalance", "array[rebalanceMove]"),
     Field::r("vip", "string"),
 ];
 

@@ -88,6 +88,37 @@ pub(crate) static ALL: &[Schema] = &[
         ]],
     ),
     part(
+        "rebalanceInput",
+        &[&[
+            Field::cr("dryRun", "boolean").default("false"),
+            Field::cr("serviceIds", "array[reference[service]]"),
+            Field::cr("moves", "array[rebalanceMove]"),
+        ]],
+    ),
+    part(
+        "rebalanceMove",
+        &[&[
+            Field::cr("instanceId", "reference[instance]").required(),
+            Field::r("name", "string"),
+            Field::r("serviceId", "reference[service]"),
+            Field::r("service", "string"),
+            Field::r("stack", "string"),
+            Field::r("fromHostId", "reference[host]"),
+            Field::r("from", "string"),
+            Field::cr("toHostId", "reference[host]").required(),
+            Field::r("to", "string"),
+            Field::cr("reason", "string"),
+        ]],
+    ),
+    part(
+        "rebalancePlan",
+        &[&[
+            Field::r("dryRun", "boolean"),
+            Field::r("moves", "array[rebalanceMove]"),
+            Field::r("notes", "array[string]"),
+        ]],
+    ),
+    part(
         "rollingRestartStrategy",
         &[&[
             Field::cr("batchSize", "int").default("1").min(1),

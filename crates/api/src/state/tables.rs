@@ -76,7 +76,18 @@ pub(crate) const HOST: Table = &[
 
 /// Projects.
 pub(crate) const PROJECT: Table = &[
-    rest("active", &["update", "remove", "setmembers", "networkdoctor", "forecast"]),
+    rest(
+        "active",
+        &[
+            "update",
+            "remove",
+            "setmembers",
+            "networkdoctor",
+            "forecast",
+            "rebalance",
+            "cancelrebalance",
+        ],
+    ),
     rest("removed", &[]),
 ];
 

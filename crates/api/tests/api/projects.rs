@@ -137,3 +137,101 @@ fn a_diagnosis_is_as_its_schema_says() {
     }
     assert_eq!(shown["findings"][0]["hostIds"], json!(["1h2"]));
 }
+
+/// All units of a service on one of two hosts, the other one empty.
+fn crowded() -> Bench {
+    let mut bench = Bench::new(2);
+    let off = bench.get("~/hosts")["data"][1]["id"].as_str().unwrap().to_owned();
+    bench.ask(&format!("POST ~/hosts/{off}/?action=deactivate"), Value::Null, 202);
+    let stack = bench.ask("POST ~/stacks", json!({ "name": "s" }), 201);
+    let service = json!({
+        "name": "web", "stackId": stack["id"], "scale": 2, "startOnCreate": true,
+        "launchConfig": { "imageUuid": "docker:nginx" },
+    });
+    bench.ask("POST ~/services", service, 201);
+    bench.settle();
+    bench.ask(&format!("POST ~/hosts/{off}/?action=activate"), Value::Null, 202);
+    bench
+}
+
+const REBALANCE: &str = "POST /v2-beta/projects/1a1/?action=rebalance";
+
+#[test]
+fn a_rebalancing_is_shown_first_and_what_was_shown_is_done() {
+    let mut bench = crowded();
+    let plan = bench.ask(REBALANCE, json!({ "dryRun": true }), 200);
+    insta::assert_json_snapshot!(plan, @r#"
+    {
+      "id": null,
+      "type": "rebalancePlan",
+      "links": {},
+      "actions": {},
+      "dryRun": true,
+      "moves": [
+        {
+          "instanceId": "1i7",
+          "name": "s-web-2",
+          "serviceId": "1s5",
+          "service": "web",
+          "stack": "s",
+          "fromHostId": "1h2",
+          "from": "h1",
+          "toHostId": "1h3",
+          "to": "h2",
+          "reason": "2 of web on h1, 0 on h2"
+        }
+      ],
+      "notes": []
+    }
+    "#);
+    assert!(bench.one("~/services")["rebalance"].is_null(), "nothing was begun");
+    let begun = bench.ask(REBALANCE, json!({ "moves": plan["moves"] }), 200);
+    assert_eq!(begun["moves"], plan["moves"]);
+    bench.plan();
+    let service = bench.one("~/services");
+    assert_eq!(service["rebalance"][0]["toHostId"], plan["moves"][0]["toHostId"]);
+    let words = service["transitioningMessage"].as_str().unwrap();
+    assert!(words.contains("rebalancing: 1 to go"), "{words}");
+    let again = bench.ask(REBALANCE, json!({ "dryRun": true }), 200);
+    assert_eq!(
+        (&again["moves"], &again["notes"]),
+        (&json!([]), &json!(["web is being rebalanced already"]))
+    );
+    bench.settle();
+    assert!(bench.one("~/services")["rebalance"].is_null());
+    for host in bench.get("~/hosts")["data"].as_array().unwrap() {
+        assert_eq!(host["instanceIds"].as_array().unwrap().len(), 1, "{host:#}");
+    }
+    // Asked for what is done, it says so.
+    let late = bench.ask(REBALANCE, json!({ "moves": plan["moves"] }), 200);
+    assert_eq!(late["moves"], json!([]));
+    let plan = bench.ask(REBALANCE, json!({}), 200);
+    assert_eq!((&plan["moves"], &plan["notes"]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn a_rebalancing_is_called_off() {
+    let mut bench = crowded();
+    let service = bench.one("~/services")["id"].clone();
+    bench.ask(REBALANCE, json!({ "serviceIds": [service] }), 200);
+    bench.plan();
+    let url = "POST /v2-beta/projects/1a1/?action=cancelrebalance";
+    bench.ask(url, json!({ "serviceIds": [service] }), 200);
+    bench.settle();
+    let hosts = bench.get("~/hosts");
+    let on = |n: usize| hosts["data"][n]["instanceIds"].as_array().unwrap().len();
+    assert_eq!((on(0), on(1)), (2, 0));
+    bench.ask(url, json!({}), 200);
+}
+
+#[test]
+fn a_rebalancing_of_what_is_not_there_is_refused() {
+    let mut bench = crowded();
+    let error = bench.ask(REBALANCE, json!({ "serviceIds": ["1s999"] }), 422);
+    assert_eq!(error["code"], "InvalidReference");
+    let bad = json!({ "moves": [{ "instanceId": "x", "toHostId": "1h1" }] });
+    assert_eq!(bench.ask(REBALANCE, bad, 422)["code"], "InvalidReference");
+    bench.ask(REBALANCE, json!({ "moves": [{ "toHostId": "1h1" }] }), 422);
+    let gone = json!({ "moves": [{ "instanceId": "1i999", "toHostId": "1h1" }] });
+    assert_eq!(bench.ask(REBALANCE, gone, 200)["moves"], json!([]));
+}

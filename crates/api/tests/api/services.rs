@@ -5,7 +5,7 @@ use drover_core::Time;
 use drover_core::protocol::HostEvent;
 use serde_json::{Value, json};
 
-use crate::bench::some;
+use crate::bench::{Bench, some};
 use crate::one::One;
 
 #[test]
@@ -37,6 +37,7 @@ fn a_new_service() {
       "scale": 2,
       "currentScale": 0,
       "causes": [],
+      "rebalance": null,
       "instanceIds": [],
       "publicEndpoints": [],
       "linkedServices": null,
@@ -366,4 +367,44 @@ fn balancer_rules_change_without_an_upgrade() {
     one.bench.ask(&format!("DELETE ~/services/{app}"), Value::Null, 200);
     let whole = json!({ "description": "d", "lbConfig": rule(81) });
     one.bench.ask(&format!("PUT ~/loadbalancerservices/{lb}"), whole, 200);
+}
+
+#[test]
+fn a_scale_that_is_found_out_is_not_its_users_to_set() {
+    let mut bench = Bench::new(2);
+    let stack = bench.ask("POST ~/stacks", json!({ "name": "s" }), 201);
+    let config = json!({ "imageUuid": "docker:db" });
+    let body = |policy: Value| {
+        json!({
+            "name": "db", "stackId": stack["id"], "startOnCreate": true, "launchConfig": config,
+            "scale": 9, "scalePolicy": policy,
+        })
+    };
+    let error = bench.ask("POST ~/services", body(json!({ "min": 3, "max": 2 })), 422);
+    assert_eq!(error["code"], "MinLimitExceeded");
+    bench.ask("POST ~/services", body(json!({ "min": 0 })), 422);
+    let made =
+        bench.ask("POST ~/services", body(json!({ "min": 1, "max": "5", "increment": 2 })), 201);
+    let url = format!("PUT ~/services/{}", made["id"].as_str().unwrap());
+    let policy = json!({ "min": 1, "max": 5, "increment": 2 });
+    assert_eq!((&made["scale"], &made["scalePolicy"]), (&json!(1), &policy));
+    bench.settle();
+    assert_eq!(bench.one("~/services")["scale"], 5);
+    // What clients send back is no edit.
+    let same = bench.ask(&url, json!({ "scale": 2 }), 200);
+    assert_eq!(same["scale"], 5);
+    bench.ask(&url, json!({ "scalePolicy": { "min": 1, "max": 2 } }), 200);
+    bench.settle();
+    assert_eq!(bench.one("~/services")["scale"], 2);
+    let none = bench.ask(&url, json!({ "scalePolicy": null }), 200);
+    assert_eq!((&none["scale"], &none["scalePolicy"]), (&json!(2), &Value::Null));
+    assert_eq!(bench.ask(&url, json!({ "scale": 3 }), 200)["scale"], 3);
+    let mut global = body(policy.clone());
+    global["name"] = json!("logs");
+    global["launchConfig"]["labels"] = json!({ "io.rancher.scheduler.global": "true" });
+    assert_eq!(bench.ask("POST ~/services", global.clone(), 422)["fieldName"], "scalePolicy");
+    global["scalePolicy"] = Value::Null;
+    let logs = bench.ask("POST ~/services", global, 201);
+    let url = format!("PUT ~/services/{}", logs["id"].as_str().unwrap());
+    assert_eq!(bench.ask(&url, json!({ "scalePolicy": policy }), 422)["fieldName"], "scalePolicy");
 }

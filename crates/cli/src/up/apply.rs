@@ -88,7 +88,6 @@ impl Plan {
         let mut targets = Targets::find(session, &self.spec, &views).await?;
         for spec in self.missing() {
             targets.check(spec)?;
-            warn_of_scale_policy(session, spec);
             session.reporter.tell(&Event::step(&spec.name, "create", "creating"));
             let body = body::service(spec, stack, &|name| targets.get(name));
             let doing = format!("create service {}", spec.name);
@@ -166,13 +165,5 @@ impl Plan {
     fn started(&self, views: &[ServiceView]) -> Vec<Wanted> {
         let started = self.to_start().into_iter().filter_map(|name| view_of(views, name));
         started.map(|view| Wanted::new(view, Goal::Running)).collect()
-    }
-}
-
-fn warn_of_scale_policy(session: &Session<'_>, spec: &ServiceSpec) {
-    if spec.scale_policy.is_some() {
-        let name = &spec.name;
-        let text = format!("{name}: scale_policy has no effect yet; it runs at its scale");
-        session.reporter.tell(&Event::warning(text));
     }
 }

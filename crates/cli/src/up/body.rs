@@ -8,7 +8,7 @@ use drover_core::{ServiceId, ServiceKind};
 use serde_json::{Map, Value, json};
 
 use super::decide::Replace;
-use crate::diff::{balancer_to_wire, resolve};
+use crate::diff::{balancer_to_wire, resolve, scale_policy_to_wire};
 
 /// Image that stands for "this sidekick goes".
 const NO_IMAGE: &str = "docker:rancher/none";
@@ -62,9 +62,8 @@ pub(super) fn service(
     if let Some(selector) = &spec.selector_container {
         put("selectorContainer", json!(selector));
     }
-    if let Some(policy) = spec.scale_policy {
-        let (min, max) = (policy.min, policy.max);
-        put("scalePolicy", json!({ "min": min, "max": max, "increment": policy.increment }));
+    if spec.scale_policy.is_some() {
+        put("scalePolicy", scale_policy_to_wire(spec));
     }
     body
 }

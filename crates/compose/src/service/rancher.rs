@@ -1,10 +1,11 @@
 //! Rancher's own keys: scale, upgrades, metadata and the like.
 
+use drover_core::ScalePolicy;
+
 use super::{Draft, metadata, upgrade};
 use crate::diagnostic::Report;
 use crate::field::Field;
 use crate::keys;
-use crate::stack::ScalePolicy;
 
 /// Read one key. `false`: it isn't one of these.
 pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Report) -> bool {
@@ -69,8 +70,9 @@ fn scale_policy(field: &Field<'_>, to: &mut Report) -> Option<ScalePolicy> {
             _ => policy.increment = number,
         }
     }
+    // As in Rancher, where each of them is 1 unless it is said: it must not grow without end.
     if policy.max == 0 {
-        policy.max = u32::MAX;
+        policy.max = policy.min;
     }
     if policy.min > policy.max {
         field.error(to, "`min` is greater than `max`");

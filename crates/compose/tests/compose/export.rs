@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use drover_compose::{
-    LinkSpec, NamedBalancer, NamedRule, Place, ScalePolicy, ServiceSpec, StackSpec, VolumeSpec,
-    export,
+    LinkSpec, NamedBalancer, NamedRule, Place, ServiceSpec, StackSpec, VolumeSpec, export,
 };
 use drover_core::{
     BlkioDevice, ContainerSpec, DockerHealth, External, FinishPolicy, HealthCheck, HealthStrategy,
@@ -358,7 +357,7 @@ prop_compose! {
         let mut service = ServiceSpec {
             scale, retain_ip, start_on_create,
             upgrade: UpgradeDefaults { batch_size, interval_ms, start_first, policy: upgrade_policy },
-            scale_policy: policy.map(|(min, max, increment)| ScalePolicy { min, max, increment }),
+            scale_policy: policy.map(|(min, max, increment)| drover_core::ScalePolicy { min, max, increment }),
             template: Template { primary, sidekicks: BTreeMap::new() },
             metadata: metadata.into_iter().collect(),
             ..ServiceSpec::default()

@@ -139,8 +139,9 @@ fn drained((before, after): (&World, &World), old: &Unit, new: &Unit, now: Time,
     }
 }
 
-/// A slot runs a second unit of one revision only to have the first leave a host that is to be emptied, or because the
-/// first is not healthy. At most a batch of a service leaves hosts at a time.
+/// A slot runs a second unit of one revision only to have the first leave a host that is to be emptied, because the first
+/// is not healthy, or because users want it elsewhere. At most a batch of a service leaves hosts at a time, and for the sake
+/// of balance at most one.
 fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
     let runs = |world: &World, key| world.unit(key).is_some_and(|u| u.desired == Desired::Running);
     if !runs(after, unit.key) || runs(before, unit.key) {
@@ -153,6 +154,7 @@ fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
     };
     let Some(other) = beside(unit) else { return };
     let leaves = |u: &Unit| after.host(u.host).is_some_and(|h| h.evacuation.is_some() && !h.active);
+    let asked = |u: &Unit| is_asked(before, u.key) || is_asked(after, u.key);
     let is_ill = |u: &Unit| {
         let seen = before.observed(u.key).filter(|seen| seen.generation == u.generation);
         seen.is_some_and(|seen| {
@@ -160,16 +162,25 @@ fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
                 && seen.containers.values().any(|c| c.health == Health::Unhealthy)
         })
     };
-    let fine = [unit, &other].into_iter().any(|u| leaves(u) || is_ill(u));
+    let fine = [unit, &other].into_iter().any(|u| leaves(u) || is_ill(u) || asked(u));
     if !fine {
         let what =
             format!("{} was begun beside {}, which is well where it is", unit.key, other.key);
         return fail("double", what);
     }
-    if !leaves(&other) || is_ill(&other) {
+    let Some(service) = after.service(unit.key.service).filter(|_| !is_ill(&other)) else { return };
+    if asked(&other) && !leaves(&other) {
+        let units = after.units_of(service.id).filter(|u| u.desired == Desired::Running);
+        let moving = units.filter(|u| asked(u) && !leaves(u) && !is_ill(u) && beside(u).is_some());
+        let moving: BTreeSet<Slot> = moving.map(|u| u.key.slot).collect();
+        if moving.len() > 1 {
+            let what = format!("{} moves slots {moving:?} at once, for balance", service.name);
+            fail("moving", what);
+        }
+    }
+    if !leaves(&other) {
         return;
     }
-    let Some(service) = after.service(unit.key.service) else { return };
     let moving = after.units_of(service.id).filter(|u| u.desired == Desired::Running && leaves(u));
     let moving = moving.filter(|u| !is_ill(u) && beside(u).is_some());
     let moving: BTreeSet<Slot> = moving.map(|u| u.key.slot).collect();
@@ -180,16 +191,23 @@ fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
     }
 }
 
-/// Nobody leaves a host that is to be emptied before another serves in its place: never are fewer of a service up because
-/// of that. What upgrades and restarts take down is judged by their own rules.
+/// Whether users asked for a unit to be on another host.
+fn is_asked(world: &World, unit: UnitKey) -> bool {
+    let held = world.service(unit.service).and_then(|service| service.rebalance.as_ref());
+    held.is_some_and(|held| held.moves.iter().any(|one| one.unit == unit))
+}
+
+/// Nobody leaves a host that is to be emptied, or that users want it off, before another serves in its place: never are fewer
+/// of a service up because of that. What upgrades and restarts take down is judged by their own rules.
 fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
     let key = old.key;
-    let leaves = after.host(old.host).is_some_and(|h| h.evacuation.is_some());
+    let emptied = after.host(old.host).is_some_and(|h| h.evacuation.is_some());
+    let leaves = emptied || is_asked(before, key) || is_asked(after, key);
     let taken = after.unit(key).is_none_or(|new| new.desired != Desired::Running);
     let Some(service) = after.service(key.service).filter(|_| leaves && taken) else { return };
     let wanted = service.wanted == crate::Wanted::Active
         && match key.slot {
-            Slot::Number(n) => n <= service.scale,
+            Slot::Number(_) => slots(after, service.id).contains(&key.slot),
             Slot::Host(_) => false, // goes with its host
         };
     let rolls =
@@ -280,11 +298,16 @@ fn is_gone(world: &World, host: HostId) -> bool {
     world.is_lost(host) || world.host(host).is_none_or(|host| host.removed_at.is_some())
 }
 
-/// Slots that some unit fills or shall fill.
+/// Slots that some unit fills or shall fill. Those of a number that are on their way out don't count where there are as many
+/// others as the scale asks for: which of them go is the planner's choice.
 pub(super) fn slots(world: &World, service: ServiceId) -> BTreeSet<Slot> {
     let scale = world.service(service).map_or(0, |s| s.scale);
+    let stays = |unit: &&Unit| !matches!(unit.desired, Desired::Draining | Desired::Removed);
+    let stay: BTreeSet<Slot> =
+        world.units_of(service).filter(stays).map(|unit| unit.key.slot).collect();
+    let are_enough = stay.len() >= usize::try_from(scale).unwrap_or(usize::MAX);
     let kept = |slot: &Slot| match slot {
-        Slot::Number(n) => *n <= scale,
+        Slot::Number(_) => !are_enough || stay.contains(slot),
         Slot::Host(host) => world.host(*host).is_some_and(|h| h.evacuation.is_none()),
     };
     world.units_of(service).map(|u| u.key.slot).filter(kept).collect()

@@ -1,11 +1,13 @@
 //! What cannot work is refused before anything moves, in words.
 
 mod between;
+mod rebalance;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use between::{admit_shift, in_the_way};
+pub use rebalance::{Admitted, admit_rebalance};
 
 use crate::schedule::{Misfit, Need, explain, fits, place};
 use crate::{

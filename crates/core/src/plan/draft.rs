@@ -70,7 +70,9 @@ impl Draft {
         let nothing = matches!(
             change,
             Change::Settle { .. }
+                | Change::SetScale { .. }
                 | Change::EndRestart(_)
+                | Change::EndMove(_)
                 | Change::PinImage { .. }
                 | Change::GiveSubnet { .. }
                 | Change::LoseHost { .. }

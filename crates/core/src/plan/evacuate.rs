@@ -30,7 +30,7 @@ pub(super) fn begin(
     draft: &mut Draft,
     service: &Service,
     slots: &[Slot],
-    mut moving: BTreeSet<Slot>,
+    moving: &mut BTreeSet<Slot>,
 ) {
     goes_last(draft, service, slots);
     let mut waiting: Vec<Unit> = Vec::new();

@@ -1,4 +1,5 @@
-//! Replacing units: because their host is to be emptied, or because they are not healthy.
+//! Replacing units: because their host is to be emptied, because they are not healthy, or because users want them on
+//! another host.
 //!
 //! A unit never moves, and is never made well again. Its replacement is the next incarnation of the same slot and
 //! revision, and the old one goes when that one serves. Where both can't be side by side, for a port or for what they
@@ -10,6 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
+use super::rebalance::is_moved;
 use super::slot::{in_slot, is_single};
 use crate::derive::{has_arrived, ill};
 use crate::schedule::is_down;
@@ -43,7 +45,8 @@ fn pairs(draft: &Draft, service: &Service, slot: Slot) -> Vec<(Unit, Unit)> {
 fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
     let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
     let is_ill = ill(&draft.world, old).is_some();
-    let stays_put = !draft.world.host(old.host).is_some_and(Host::is_evacuating);
+    let leaves = draft.world.host(old.host).is_some_and(Host::is_evacuating);
+    let stays_put = !leaves && !is_moved(&draft.world, old.key);
     let called_off = stays_put && !is_ill;
     match old.desired {
         // It was to wait for the old one's place, and that one is on its way elsewhere: they begin anew.

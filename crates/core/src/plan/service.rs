@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, in_slot, is_arrived, live};
-use super::{evacuate, heal, notes, reap, rehearse, replace, restart, shift, together};
+use super::{
+    evacuate, heal, notes, policy, reap, rebalance, rehearse, replace, restart, scale, shift,
+    together,
+};
 use crate::schedule::{Need, is_down};
 use crate::{
     Change, Course, Desired, HostId, Pace, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey,
@@ -35,11 +38,16 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
         }
         return settle(draft, service);
     }
+    if held.is_none() {
+        policy::follow(draft, service.id);
+    }
+    let Some(service) = &draft.world.service(service.id).cloned() else { return };
     let slots = match &held {
         Some(held) => held.iter().copied().collect(),
         None => wanted_slots(draft, service),
     };
     let is_held = held.is_some();
+    rebalance::strike(draft, service.id);
     let mut moving = replace::go_on(draft, service, &slots);
     match held {
         Some(held) => shift::hold(draft, service, &held),
@@ -50,7 +58,9 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
     if !is_held {
         heal::begin(draft, service, &slots, &mut moving);
     }
-    evacuate::begin(draft, service, &slots, moving);
+    evacuate::begin(draft, service, &slots, &mut moving);
+    rebalance::begin(draft, service, &slots, &moving);
+    rebalance::strike(draft, service.id);
     if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
         settle(draft, service);
     }
@@ -199,6 +209,7 @@ fn stop(draft: &mut Draft, service: &Service) {
     }
     let slots: BTreeSet<Slot> = draft.world.units_of(service.id).map(|u| u.key.slot).collect();
     let slots: Vec<Slot> = slots.into_iter().collect();
+    rebalance::call_off(draft, service.id);
     replace::go_on(draft, service, &slots);
     evacuate::leave_nothing_behind(draft, service);
     if service.restart.is_some() {
@@ -281,7 +292,7 @@ fn wanted_slots(draft: &Draft, service: &Service) -> Vec<Slot> {
     let world = &draft.world;
     let Some(template) = world.current_template(service) else { return Vec::new() };
     if !template.primary.is_global() {
-        return (1..=service.scale).map(Slot::Number).collect();
+        return scale::numbered(world, service).into_iter().collect();
     }
     let has_unit = |host: HostId| in_slot(world, service.id, Slot::Host(host)).next().is_some();
     let hosts = world.hosts.values().filter(|h| h.project == service.project);

@@ -22,7 +22,7 @@ use crate::{
 
 /// Where units go.
 struct Way {
-    /// The side that shrinks, and the slots it keeps: 1 to this.
+    /// The side that shrinks, and how many slots it keeps: the lowest.
     leaves: ServiceId,
     keeps: u32,
     /// The side that grows, and to what.
@@ -139,9 +139,11 @@ fn arrived(draft: &Draft, units: &[Unit]) -> BTreeSet<Slot> {
 /// Take the next step. True when nothing is left to move.
 fn advance(draft: &mut Draft, upgrade: &Upgrade, way: &Way) -> bool {
     let entered = running(draft, way.enters);
-    let stays = |slot: Slot| matches!(slot, Slot::Number(n) if n <= way.keeps);
+    let leaving = running(draft, way.leaves);
+    let keeps = usize::try_from(way.keeps).unwrap_or(usize::MAX);
+    let stays: BTreeSet<Slot> = slots(&leaving).into_iter().take(keeps).collect();
     let leaving: Vec<Unit> =
-        running(draft, way.leaves).into_iter().filter(|unit| !stays(unit.key.slot)).collect();
+        leaving.into_iter().filter(|unit| !stays.contains(&unit.key.slot)).collect();
     let (has, left) = (slots(&entered).len(), slots(&leaving).len());
     let goal = usize::try_from(way.goal).unwrap_or(usize::MAX);
     let moves_on = is_through(draft, way);

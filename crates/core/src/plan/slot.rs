@@ -57,14 +57,12 @@ pub(super) fn ensure(
     let Some(unit) = live(&draft.world, service.id, slot, revision).cloned() else {
         return create(draft, service, slot, revision, None);
     };
-    // What ran once and ended well has nothing to do elsewhere.
-    let is_missed = draft.world.is_lost(unit.host) && !has_arrived(&draft.world, &unit);
-    if is_missed && draft.is_given_up(&unit) && bound(&draft.world, &unit).is_none() {
+    if is_missed(draft, &unit) {
         // The old one is dropped when its host returns and confirms, or is removed.
         return create(draft, service, slot, revision, Some(unit.key));
     }
     let given_up_at = derive::given_up_at(&draft.world, &unit).filter(|at| *at > draft.now);
-    if let Some(at) = given_up_at.filter(|_| is_missed) {
+    if let Some(at) = given_up_at.filter(|_| is_lost(&draft.world, &unit)) {
         draft.wake(service.id, at);
     }
     match unit.desired {
@@ -78,6 +76,16 @@ pub(super) fn ensure(
             resume(draft, service, &unit, unit.run)
         }
     }
+}
+
+/// Whether its host is lost and it has something to do elsewhere: what ran once and ended well has not.
+fn is_lost(world: &World, unit: &Unit) -> bool {
+    world.is_lost(unit.host) && !has_arrived(world, unit)
+}
+
+/// Whether another one is to be made in its place, its host being given up.
+pub(super) fn is_missed(draft: &Draft, unit: &Unit) -> bool {
+    is_lost(&draft.world, unit) && draft.is_given_up(unit) && bound(&draft.world, unit).is_none()
 }
 
 /// Whether the unit that a staged one replaces is still there: they may share what only one can have.

@@ -147,7 +147,7 @@ pub(crate) fn declared_volumes<'a>(
 }
 
 /// The volume's name in a mount like `name:/path`; `None` for a bind mount or an anonymous volume.
-fn volume_name(mount: &str) -> Option<&str> {
+pub(crate) fn volume_name(mount: &str) -> Option<&str> {
     let (source, _) = mount.split_once(':')?;
     (!source.is_empty() && !source.starts_with(['/', '.', '~'])).then_some(source)
 }

@@ -13,7 +13,7 @@ mod users;
 use std::collections::BTreeSet;
 
 use super::{RowKey, World};
-use crate::{Change, Refused};
+use crate::{Change, Rebalance, Refused, UnitKey};
 
 /// The rows that a commit has written.
 pub(super) type Touched = BTreeSet<RowKey>;
@@ -39,8 +39,12 @@ impl World {
             Change::Settle { service, wanted } => {
                 self.edit_service(*service, touched, |s| s.settled = Some(*wanted))?;
             }
+            Change::SetScale { service, scale } => self.set_scale(*service, *scale, touched)?,
             Change::EndRestart(service) => {
                 self.edit_service(*service, touched, |s| s.restart = None)?;
+            }
+            Change::EndMove(unit) => {
+                self.edit_service(unit.service, touched, |s| strike(&mut s.rebalance, *unit))?;
             }
             Change::StartUpgrade(upgrade) => self.start_upgrade(upgrade, touched)?,
             Change::SetUpgradePhase { service, phase, at, verdict } => {
@@ -70,6 +74,14 @@ impl World {
     fn count(&mut self, used: u64) {
         self.next_id = self.next_id.max(used + 1);
     }
+}
+
+/// The last move that is struck ends it.
+fn strike(held: &mut Option<Rebalance>, unit: UnitKey) {
+    if let Some(rebalance) = held {
+        rebalance.moves.retain(|held| held.unit != unit);
+    }
+    *held = held.take().filter(|rebalance| !rebalance.moves.is_empty());
 }
 
 fn need(there: bool, what: &str) -> Result<(), Refused> {

@@ -144,6 +144,8 @@ impl Lab {
             selector_container: None,
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
+            rebalance: None,
+            scale_policy: None,
             created_at: self.now,
             removed_at: None,
         };

@@ -256,6 +256,8 @@ impl Cluster {
             selector_container: None,
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
+            rebalance: None,
+            scale_policy: None,
             created_at: Time(0),
             removed_at: None,
         }));

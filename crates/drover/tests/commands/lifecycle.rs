@@ -87,6 +87,38 @@ async fn a_host_that_keeps_something_says_what() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rebalancing() {
+    let cluster = Cluster::start().await;
+    cluster.write("docker-compose.yml", "web:\n  image: web:1\ndb:\n  image: db:1\n");
+    cluster.write("rancher-compose.yml", "web:\n  scale: 4\n");
+    cluster.drover("host deactivate node2").await.with(0);
+    cluster.drover("up").await.with(0);
+    cluster.drover("host activate node2").await.with(0);
+    let plan = cluster.drover("rebalance --dry-run").await.with(0);
+    plan.said(&[
+        "SERVICE",
+        "shop/web",
+        "shop-web-4",
+        "node1",
+        "node2",
+        "4 of web on node1, 0 on node2",
+    ]);
+    let plan = cluster.drover("rebalance --dry-run --json web").await.with(0);
+    let read: serde_json::Value = serde_json::from_str(plan.out.lines().next().unwrap()).unwrap();
+    assert_eq!(read["moves"].as_array().unwrap().len(), 2, "{read:#}");
+    // Nobody can be asked here.
+    let refused = cluster.drover("rebalance").await.with(1);
+    refused.said(&["nothing was moved: there is no terminal to ask on; --yes does it"]);
+    let done = cluster.drover("rebalance --yes shop/web").await.with(0);
+    done.said(&["2 units to move", "all have moved"]);
+    let table = cluster.drover("ps web").await.with(0);
+    assert_eq!(table.out.lines().filter(|line| line.contains("node2")).count(), 2, "{}", table.out);
+    cluster.drover("rebalance web").await.with(0).said(&["nothing to move"]);
+    cluster.drover("rebalance nobody").await.with(1).said(&["there is no service `nobody`"]);
+    cluster.drover("rebalance --cancel").await.with(0).said(&["called off"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn removing() {
     let cluster = shop().await;
     cluster.drover("up").await.with(0);
@@ -123,4 +155,20 @@ async fn without_files_a_named_stack_is_meant_as_a_whole() {
     let drover = std::path::Path::new(env!("CARGO_BIN_EXE_drover"));
     let done = cluster.command(drover, "ps").current_dir(elsewhere.path()).output().await.unwrap();
     assert!(String::from_utf8_lossy(&done.stdout).contains("shop-web-1"), "{done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scale_policy() {
+    let cluster = Cluster::start().await;
+    let apart =
+        "io.rancher.scheduler.affinity:container_label_ne: io.rancher.stack_service.name=shop/db";
+    cluster.write("docker-compose.yml", &format!("db:\n  image: db:1\n  labels:\n    {apart}\n"));
+    cluster.write("rancher-compose.yml", "db:\n  scale_policy: {min: 1, max: 5}\n");
+    cluster.drover("up").await.with(0).said(&["db: running"]);
+    cluster.drover("start db").await.with(0);
+    cluster.drover("scale db=1").await.with(1).said(&["db has a scale_policy"]);
+    cluster.write("rancher-compose.yml", "db:\n  scale_policy: {min: 1, max: 1}\n");
+    cluster.drover("up").await.with(0).said(&["changing scale_policy"]);
+    assert_eq!(cluster.service("db").scale_policy.unwrap().max, 1);
+    cluster.drover("up").await.with(0);
 }

@@ -75,7 +75,7 @@ pub(crate) fn members<'a>(ctx: &'a Context<'_>) -> impl Iterator<Item = Member<'
 }
 
 /// The containers of a unit.
-pub(super) fn of_unit<'a>(
+pub(crate) fn of_unit<'a>(
     world: &'a World,
     unit: &'a Unit,
 ) -> impl Iterator<Item = Member<'a>> + use<'a> {

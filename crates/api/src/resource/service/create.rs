@@ -34,6 +34,10 @@ pub(super) fn create(
         made.wanted = Wanted::Active;
     }
     edit::read(ctx, &mut made, body)?;
+    if let Some(policy) = made.scale_policy {
+        made.scale = policy.min;
+        edit::check_policy(&template)?;
+    }
     check_names(ctx, &made, &template)?;
     check_placement(stack, &made.name, &template)?;
     made.picked_ports = pick_ports(ctx.world, made.project, &template, &[]);
@@ -102,6 +106,8 @@ fn blank(ctx: &Context<'_>, kind: ServiceKind, stack: &Stack, name: String) -> S
         selector_container: None,
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
+        rebalance: None,
+        scale_policy: None,
         created_at: ctx.now,
         removed_at: None,
     }

@@ -1,6 +1,8 @@
 //! The members of a service that a PUT can change; a POST reads them the same way.
 
-use drover_core::{External, PortRule, Selector, Service, ServiceKind, World, derive};
+use drover_core::{
+    External, PortRule, ScalePolicy, Selector, Service, ServiceKind, Template, World, derive,
+};
 
 use super::{create, find, loops};
 use crate::body::Body;
@@ -18,7 +20,8 @@ pub(super) fn edit(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<
     let mut edited = held.clone();
     // Clients send whole objects back: while an upgrade between services shows what runs now, that is no edit.
     let shown = derive::shown_scale(ctx.world, held);
-    if let Some(scale) = body.count("scale", 0)?.filter(|scale| *scale != shown) {
+    let is_found = held.scale_policy.is_some(); // by the planner: what clients send back is no edit
+    if let Some(scale) = body.count("scale", 0)?.filter(|scale| *scale != shown && !is_found) {
         upgrade::check_scale(ctx.world, held)?;
         edited.scale = scale;
     }
@@ -28,6 +31,10 @@ pub(super) fn edit(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<
         create::check_names(ctx, &edited, &template)?;
     }
     read(ctx, &mut edited, body)?;
+    if edited.scale_policy.is_some() && edited.scale_policy != held.scale_policy {
+        let template = ctx.world.current_template(held).cloned().unwrap_or_default();
+        check_policy(&template)?;
+    }
     Ok(edited)
 }
 
@@ -39,6 +46,9 @@ pub(super) fn read(ctx: &Context<'_>, into: &mut Service, body: Body<'_>) -> Res
     if body.names("metadata") {
         into.metadata = body.object("metadata")?.cloned().unwrap_or_default();
         check_metadata(into)?;
+    }
+    if body.names("scalePolicy") {
+        into.scale_policy = scale_policy(body)?.filter(|_| into.kind.has_units());
     }
     if let Some(retain) = body.flag("retainIp")? {
         into.retain_ip = retain;
@@ -75,6 +85,30 @@ fn selector(body: Body<'_>, name: &str) -> Result<Option<String>, ApiError> {
     let read = text.parse::<Selector>();
     read.map_err(|bad| body.refuse(Code::InvalidFormat, name, &bad.to_string()))?;
     Ok(Some(text))
+}
+
+/// `scalePolicy`; an empty one is none.
+fn scale_policy(body: Body<'_>) -> Result<Option<ScalePolicy>, ApiError> {
+    let Some(given) = body.inner("scalePolicy")? else { return Ok(None) };
+    if !["min", "max", "increment"].iter().any(|name| given.get(name).is_some()) {
+        return Ok(None);
+    }
+    let min = given.count("min", 1)?.unwrap_or(1);
+    let max = given.count("max", 1)?.unwrap_or(min);
+    if min > max {
+        let why = format!("`min` is {min}, which is more than `max`, {max}");
+        return Err(given.refuse(Code::MinLimitExceeded, "min", &why));
+    }
+    Ok(Some(ScalePolicy { min, max, increment: given.count("increment", 1)?.unwrap_or(1) }))
+}
+
+/// Whether the scale of such a service can be found out.
+pub(super) fn check_policy(template: &Template) -> Result<(), ApiError> {
+    if template.primary.is_global() {
+        let why = "a global service has no `scalePolicy`: it runs once on every host";
+        return Err(ApiError::on(Code::InvalidOption, "scalePolicy", why));
+    }
+    Ok(())
 }
 
 fn check_metadata(service: &Service) -> Result<(), ApiError> {

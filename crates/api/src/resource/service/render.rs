@@ -8,6 +8,7 @@ use super::{schema_of, standing};
 use crate::context::Context;
 use crate::ids::Kind;
 use crate::launch_config::write_check;
+use crate::resource::project::rebalance;
 use crate::resource::{Envelope, certificate, finish};
 use crate::{launch_config, lb_config, upgrade};
 
@@ -34,6 +35,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "currentScale": status.slots_up,
         "healthState": health,
         "causes": causes(ctx, service),
+        "rebalance": rebalance::under_way(ctx, service),
         "instanceIds": instance_ids(world, service),
         "publicEndpoints": endpoints(world, service),
         "linkedServices": linked(world, service),
@@ -52,7 +54,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "fqdn": null,
         "vip": null,
         "externalId": null,
-        "scalePolicy": null,
+        "scalePolicy": service.scale_policy,
     });
     if service.kind == ServiceKind::External {
         let external = service.external.clone().unwrap_or_default();

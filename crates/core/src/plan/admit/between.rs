@@ -19,6 +19,7 @@ pub fn admit_shift(
         let mut sides = [from, to].into_iter();
         sides.find_map(|side| unfit(world, side).or_else(|| busy(world, side)))
     });
+    let why = why.or_else(|| above_policy(to, final_scale));
     match why.or_else(|| without_place(world, from, to, final_scale)) {
         Some(why) => {
             let (from, to) = (&from.name, &to.name);
@@ -41,6 +42,13 @@ fn apart(from: &Service, to: &Service) -> Option<String> {
             "{from} is stopped, so there is nothing to take over; start {from} first, or only {to}"
         )
     })
+}
+
+/// It would be shrunk as soon as the upgrade is over.
+fn above_policy(to: &Service, final_scale: u32) -> Option<String> {
+    let policy = to.scale_policy.filter(|policy| final_scale > policy.max)?;
+    let (name, max) = (&to.name, policy.max);
+    Some(format!("{name} has a scale policy of at most {max}, and would run {final_scale}"))
 }
 
 /// What it is stands against it.

@@ -13,11 +13,27 @@ impl World {
     ) -> Result<(), Refused> {
         need(self.stacks.contains_key(&service.stack), "the service's stack")?;
         self.count(service.id.0);
-        let settled = self.service(service.id).and_then(|held| held.settled);
-        let service = Service { settled, ..service.clone() };
+        let held = self.service(service.id);
+        let settled = held.and_then(|held| held.settled);
+        let found = held.filter(|held| held.scale_policy.and(service.scale_policy).is_some());
+        let scale = found.map_or(service.scale, |held| held.scale);
+        let service = Service { scale, settled, ..service.clone() };
         touched.insert(RowKey::Service(service.id));
         self.write_service(service);
         Ok(())
+    }
+
+    /// Only a policy leaves the scale to the planner.
+    pub(super) fn set_scale(
+        &mut self,
+        id: ServiceId,
+        scale: u32,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        if self.service(id).is_some_and(|service| service.scale_policy.is_none()) {
+            return Err(step(format!("service {id}"), "its scale is its users' to set"));
+        }
+        self.edit_service(id, touched, |service| service.scale = scale)
     }
 
     /// Ports that were picked are the service's, and those that its units publish change with it.

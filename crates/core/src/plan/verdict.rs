@@ -1,0 +1,87 @@
+//! What becomes of an upgrade that is judged: by its policy it goes on, is paused, rolled back or finished.
+//!
+//! Who judges is [`derive::judge`]; what then happens to units, `roll` and `shift`.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::together;
+use crate::derive::{self, Judgement};
+use crate::{Change, FinishPolicy, OnFailure, ServiceId, Upgrade, UpgradePhase, Wanted, World};
+
+/// While requests or probes are looked at, nothing tells the planner that there are more of them.
+const LOOK_EVERY_MS: u64 = 1_000;
+
+fn judged(world: &World, services: &BTreeSet<ServiceId>) -> BTreeSet<ServiceId> {
+    let sources = services.iter().copied();
+    sources.filter(|service| world.upgrades.contains_key(service)).collect()
+}
+
+/// Decide on the upgrades of these services, before anything of them moves.
+pub(super) fn plan_verdicts(draft: &mut Draft, services: &BTreeSet<ServiceId>) {
+    let judged = judged(&draft.world, services);
+    for &service in &judged {
+        plan_verdict(draft, service);
+    }
+    // One that goes back may be back at once, and those that go together with it must have seen that it went.
+    for &service in &judged {
+        together::follow(draft, service);
+    }
+}
+
+fn plan_verdict(draft: &mut Draft, service: ServiceId) {
+    if together::follow(draft, service) {
+        return;
+    }
+    let Some(upgrade) = draft.world.upgrade(service).cloned() else { return };
+    let runs = draft.world.service(service).is_some_and(|held| held.wanted == Wanted::Active);
+    if !runs || together::is_held(&draft.world, &upgrade) {
+        return;
+    }
+    match derive::judge(&draft.world, &upgrade, draft.now) {
+        Judgement::None => {}
+        Judgement::Open { until } => {
+            let verify = &upgrade.policy.verify;
+            let looks = verify.requests.is_some() || verify.probe.is_some();
+            let next = if looks { until.min(draft.now + LOOK_EVERY_MS) } else { until };
+            if upgrade.phase == UpgradePhase::Upgraded {
+                let seconds = (until - draft.now).div_ceil(1000);
+                draft.note(
+                    service,
+                    None,
+                    format!("watching the new version for another {seconds} s"),
+                );
+            }
+            draft.wake(service, next);
+        }
+        Judgement::Bad(why) => end(draft, &upgrade, why),
+        Judgement::Good(why) => {
+            if upgrade.policy.finish == FinishPolicy::Auto && together::is_through(draft, &upgrade)
+            {
+                decide(draft, service, UpgradePhase::Finishing, why);
+            }
+        }
+    }
+}
+
+/// It is not to be kept.
+fn end(draft: &mut Draft, upgrade: &Upgrade, why: String) {
+    let service = upgrade.service;
+    match (upgrade.policy.on_failure, upgrade.phase) {
+        (OnFailure::Retry, _) => {
+            let text = format!("it is not finished by itself: {why}");
+            draft.stuck(service, None, text);
+        }
+        (OnFailure::Pause, UpgradePhase::Upgrading) => {
+            decide(draft, service, UpgradePhase::Canceling, why);
+        }
+        // All has moved already: there is nothing to stop, only someone to ask.
+        (OnFailure::Pause, _) => decide(draft, service, UpgradePhase::Upgraded, why),
+        (OnFailure::Rollback, _) => decide(draft, service, UpgradePhase::RollingBack, why),
+    }
+}
+
+fn decide(draft: &mut Draft, service: ServiceId, phase: UpgradePhase, why: String) {
+    let at = draft.now;
+    draft.change(Change::SetUpgradePhase { service, phase, at, verdict: Some(why) });
+}
