@@ -42,6 +42,7 @@ mod unit;
 mod upgrade;
 mod uuid;
 mod volume;
+mod witness;
 mod world;
 
 pub use assignment::{
@@ -85,4 +86,5 @@ pub use unit::{Desired, Health, Observed, ObservedContainer, Phase, Unit};
 pub use upgrade::{Course, Outcome, Shift, Side, Upgrade, UpgradePhase};
 pub use uuid::uuid;
 pub use volume::{VolumeKey, VolumeTemplate};
+pub use witness::{Verdict, Watched, Witnessed};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

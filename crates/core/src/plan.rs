@@ -8,7 +8,7 @@
 //! leads now · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
 //! time · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
-//! healthy by it · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
+//! healthy by it · `votes` says what hosts don't agree on · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
 //! anything moves.
 
 mod admit;
@@ -24,6 +24,7 @@ mod roll;
 mod service;
 mod shift;
 mod slot;
+mod votes;
 
 use std::collections::BTreeSet;
 

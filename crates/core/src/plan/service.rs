@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, in_slot, is_arrived, live};
-use super::{evacuate, heal, notes, reap, replace, restart, shift};
+use super::{evacuate, heal, notes, reap, replace, restart, shift, votes};
 use crate::schedule::{Need, is_down};
 use crate::{
     Change, Course, Desired, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, Upgrade,
@@ -26,6 +26,7 @@ pub(super) fn plan_service(draft: &mut Draft, id: ServiceId) {
         Wanted::Active => run(draft, &service, held),
     }
     notes::units(draft, id);
+    votes::notes(draft, id);
 }
 
 fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {

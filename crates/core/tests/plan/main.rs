@@ -14,3 +14,4 @@ mod shift;
 mod staging;
 mod steady;
 mod upgrade;
+mod votes;
