@@ -4,9 +4,9 @@
 //! are what it prints. `#` begins a comment. Run with `UPDATE_SCENARIOS=1`, the files are written anew.
 //!
 //! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [port=…] [label=K=V] [volume=data:/path] [global]
-//! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first]` · `shift FROM TO [scale=N]
+//! [once] [check]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first]` · `shift FROM TO [scale=N]
 //! [batch=N] [interval=MS]` · `balancer NAME TARGET… [scale=N]` · `rollback|finish|cancel|continue|
-//! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate|
+//! restart|start|stop|rm NAME` · `scale NAME N` · `crash|hang|remove CONTAINER` · `break|mend HOST HOST` · `blind|sight HOST` · `cut|heal|kill|boot|activate|deactivate|
 //! evacuate HOST` · `server crash|start N` · `run TIME` · `show`
 
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 
 use drover_core::plan::plan;
 use drover_core::{
-    Change, ContainerSpec, Desired, HostId, Scope, Service, Template, Unit, UpgradePhase, Wanted,
-    derive,
+    Change, ContainerSpec, Desired, HealthCheck, HostId, Scope, Service, Template, Unit,
+    UpgradePhase, Wanted, derive,
 };
 
 use crate::cluster::Cluster;
@@ -94,6 +94,11 @@ impl Stage {
             ["crash", container] => {
                 self.hurt(container, |engine, name, now| engine.end(name, 137, now))
             }
+            ["hang", container] => self.hurt(container, |engine, name, _| engine.hang(name)),
+            ["break", one, other] => self.way(one, other, Cluster::break_way),
+            ["mend", one, other] => self.way(one, other, Cluster::mend_way),
+            ["blind", host] => self.with_host(host, |c, id| c.blind(id, true)),
+            ["sight", host] => self.with_host(host, |c, id| c.blind(id, false)),
             ["remove", container] => self.hurt(container, |engine, name, _| engine.remove(name)),
             ["cut", host] => self.with_host(host, Cluster::cut),
             ["pull", host] => self.with_host(host, Cluster::pull),
@@ -221,6 +226,13 @@ impl Stage {
         Ok(String::new())
     }
 
+    fn way(&mut self, one: &str, other: &str, act: fn(&mut Cluster, HostId, HostId)) -> Printed {
+        let [one, other] = [one, other].map(|name| self.hosts.get(name).copied());
+        let (one, other) = one.zip(other).ok_or("no such host")?;
+        act(&mut self.cluster, one, other);
+        Ok(String::new())
+    }
+
     fn hurt(
         &mut self,
         container: &str,
@@ -318,6 +330,10 @@ fn template(words: &[&str]) -> Result<(Template, BTreeMap<String, String>), Stri
             "label" => primary.labels.extend([pair(value)?]),
             "global" => {
                 primary.labels.insert(drover_core::label::GLOBAL.to_owned(), "true".to_owned());
+            }
+            "check" => {
+                let check = HealthCheck { port: 80, ..HealthCheck::default() };
+                primary.health_check = Some(check);
             }
             "once" => {
                 primary.labels.insert(drover_core::label::START_ONCE.to_owned(), "true".to_owned());
