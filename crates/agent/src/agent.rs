@@ -10,13 +10,14 @@ mod naming;
 mod overlay;
 mod sealing;
 mod tell;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use drover_core::protocol::Registered;
-use drover_core::{Desired, HostAssignment, HostFacts, Observed, Phase, UnitKey};
+use drover_core::{Desired, HostAssignment, HostFacts, Observed, Phase, UnitKey, Witnessed};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +76,8 @@ pub(crate) struct Agent {
     seal: Seal,
     naming: Naming,
     hearing: Hearing,
+    /// What was found of units on other hosts, with its number.
+    witnessed: Witnessed,
     asks: Asks,
     reports: tell::Reports,
     introduce: watch::Sender<Introduction>,
@@ -144,6 +147,7 @@ impl Agent {
             seal,
             naming: Naming::begin(discovery::Facts::open(&folder), results.clone()),
             hearing: Hearing::begin(results.clone()),
+            witnessed: Witnessed::default(),
             asks: Asks::default(),
             reports: tell::Reports::default(),
             introduce,
@@ -184,6 +188,7 @@ impl Agent {
             self.reconcile(&engine)?;
             self.keep_systems(&engine);
         }
+        self.witness()?;
         self.write_facts();
         if self.journal_changed {
             self.ledger.keep_journal(&self.journal)?;
@@ -273,7 +278,7 @@ impl Agent {
         self.view.alone = self.alone_at().is_some_and(|at| at <= Instant::now());
         self.view.lease = self.lease.now(Instant::now());
         let seen = reconcile_host(&self.assignment, &self.view, &self.attempts, now);
-        let Reconciled { ops, observed, remember, events, probes, wake_at } = seen;
+        let Reconciled { ops, observed, remember, events, mut probes, wake_at } = seen;
         let wait = |at| Instant::now() + Duration::from_millis(at - now);
         self.wake_at = wake_at.map(wait);
         if !remember.is_empty() {
@@ -284,6 +289,7 @@ impl Agent {
             self.happened(unit, text);
         }
         self.see(observed)?;
+        probes.extend(witness::questions(&self.assignment));
         self.probes.ask(probes, &self.results);
         for ops in ops {
             if !self.waits_for_network(&ops) {

@@ -100,15 +100,28 @@ impl Probes {
 
     /// How members do on their health checks.
     pub(crate) fn checked(&self) -> BTreeMap<(UnitKey, String), Checkup> {
-        let checked = self.asked.values().filter_map(|asked| match &asked.answer {
-            Some(Answer::Health { passed, down }) => {
-                let Probe { unit, member, run, .. } = &asked.probe;
-                let checkup = Checkup { run: run.clone(), passed: *passed, down: down.clone() };
-                Some(((*unit, member.clone()), checkup))
-            }
-            Some(Answer::Accepts(_)) | None => None,
+        let checked = self.asked.values().filter_map(|asked| {
+            let Probe { unit, member, .. } = &asked.probe;
+            Some(((*unit, member.clone()), asked.checkup()?))
         });
         checked.collect()
+    }
+
+    /// How one member does.
+    pub(crate) fn checkup(&self, unit: UnitKey, member: &str) -> Option<Checkup> {
+        self.asked.get(&(unit, member.to_owned(), true))?.checkup()
+    }
+}
+
+impl Asked {
+    fn checkup(&self) -> Option<Checkup> {
+        match &self.answer {
+            Some(Answer::Health { passed, down }) => {
+                let run = self.probe.run.clone();
+                Some(Checkup { run, passed: *passed, down: down.clone() })
+            }
+            Some(Answer::Accepts(_)) | None => None,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BalancerConfig, Desired, HostId, HostNetwork, PortSpec, Secret, Template, UnitKey};
+use crate::{
+    BalancerConfig, Desired, HostId, HostNetwork, PortSpec, Secret, Template, UnitKey, Watched,
+};
 
 /// Everything one agent needs to know. An agent refuses an older generation, and the same generation with
 /// other content.
@@ -30,6 +32,9 @@ pub struct HostAssignment {
     pub network: Option<HostNetwork>,
     /// Logins for pulls, by registry as it stands in image references.
     pub registries: BTreeMap<String, RegistryLogin>,
+    /// Units of other hosts that this one probes, and says what it finds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub watched: BTreeMap<UnitKey, Watched>,
 }
 
 /// One unit to run, stop or remove.
@@ -136,8 +141,17 @@ impl HostAssignment {
 
     /// Whether the two say the same, whatever their generation.
     pub fn same_content(&self, other: &Self) -> bool {
-        let Self { cluster, host, generation: _, units, templates, balancers, network, registries } =
-            self;
+        let Self {
+            cluster,
+            host,
+            generation: _,
+            units,
+            templates,
+            balancers,
+            network,
+            registries,
+            watched,
+        } = self;
         *cluster == other.cluster
             && *host == other.host
             && *units == other.units
@@ -145,5 +159,6 @@ impl HostAssignment {
             && *balancers == other.balancers
             && *network == other.network
             && *registries == other.registries
+            && *watched == other.watched
     }
 }

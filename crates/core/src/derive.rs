@@ -16,6 +16,7 @@ mod requests;
 mod serving;
 mod shift;
 mod status;
+mod vote;
 
 pub use assignment::assignment;
 pub use balancer::balancer_config;
@@ -38,3 +39,5 @@ pub use requests::{ledger_number, upgrade_requests};
 pub use serving::{has_arrived, is_serving, is_up};
 pub use shift::{in_motion, shown_scale};
 pub use status::{ServiceHealth, ServiceStatus, filling, stack_health, status};
+pub(crate) use vote::verdict;
+pub use vote::{Vote, is_outvoted, vote, watched};

@@ -45,6 +45,7 @@ mod unit;
 mod upgrade;
 mod uuid;
 mod volume;
+mod witness;
 mod world;
 
 pub use assignment::{
@@ -94,4 +95,5 @@ pub use upgrade::{
 };
 pub use uuid::uuid;
 pub use volume::{VolumeKey, VolumeTemplate};
+pub use witness::{Verdict, Watched, Witnessed};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

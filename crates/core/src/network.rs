@@ -109,6 +109,18 @@ pub fn is_range(text: &str) -> bool {
     free_subnet(text, &[]).is_some()
 }
 
+/// Whether an address is one of a subnet, `10.42.3.0/24`.
+pub(crate) fn is_in(subnet: &str, address: &str) -> bool {
+    let Some((base, length)) = subnet.split_once('/') else { return false };
+    let parsed = (base.parse::<std::net::Ipv4Addr>(), address.parse::<std::net::Ipv4Addr>());
+    let (Ok(base), Ok(address), Ok(length)) = (parsed.0, parsed.1, length.parse::<u32>()) else {
+        return false;
+    };
+    let host_bits = 32_u32.saturating_sub(length);
+    let of = |address| u64::from(u32::from(address)) >> host_bits;
+    of(base) == of(address)
+}
+
 /// The first `/24` of `range` that is not in `taken`; `None` if the range is used up or makes no sense.
 pub(crate) fn free_subnet(range: &str, taken: &[&str]) -> Option<String> {
     let (base, length) = range.split_once('/')?;
@@ -138,5 +150,20 @@ mod tests {
         check("172.30.4.0/24", &[], Some("172.30.4.0/24"));
         check("10.0.0.0/25", &[], None);
         check("nonsense", &[], None);
+    }
+
+    #[test]
+    fn an_address_is_in_a_subnet() {
+        for (subnet, address, want) in [
+            ("10.42.3.0/24", "10.42.3.7", true),
+            ("10.42.3.0/24", "10.42.4.7", false),
+            ("10.42.3.0/24", "172.17.0.2", false),
+            ("10.42.0.0/16", "10.42.4.7", true),
+            ("0.0.0.0/0", "10.42.4.7", true),
+            ("10.42.3.0/24", "", false),
+            ("", "10.42.3.7", false),
+        ] {
+            assert_eq!(is_in(subnet, address), want, "{subnet} {address}");
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
 //! time · `verdict` ends an upgrade that is judged, `rehearse` tries how a new container stops, `together` has several
 //! upgrades go as one · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
-//! healthy by it, `rebalance` makes the moves users asked for · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
+//! healthy by it, `rebalance` makes the moves users asked for · `votes` says what hosts don't agree on · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
 //! anything moves.
 
 mod admit;
@@ -31,6 +31,7 @@ mod shift;
 mod slot;
 mod together;
 mod verdict;
+mod votes;
 
 use std::collections::BTreeSet;
 

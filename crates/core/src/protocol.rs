@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::doctor::ProbeTarget;
 use crate::{
     DiscoveryUpdate, Followed, HearingNow, HostAssignment, HostFacts, HostId, Observed, Secret,
-    Time, UnitKey,
+    Time, UnitKey, Witnessed,
 };
 
 /// Version of this protocol; a server refuses an agent of another one, in words.
@@ -49,6 +49,7 @@ pub struct Registered {
 }
 
 /// From agent to server.
+#[allow(clippy::large_enum_variant)] // most of what is said are reports, and nothing keeps a message
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "of", rename_all = "snake_case")]
 pub enum FromAgent {
@@ -101,6 +102,8 @@ pub struct Report {
     pub facts: Option<HostFacts>,
     /// What it hears of the other hosts, if that changed.
     pub hearing: Option<HearingNow>,
+    /// What it found of units on other hosts, all of it, if that changed.
+    pub witnessed: Option<Witnessed>,
 }
 
 /// Something that happened on a host and that people will ask about, kept by the agent until acknowledged.

@@ -157,8 +157,11 @@ pub struct ObservedContainer {
     pub oom_killed: bool,
     /// Times it was started.
     pub starts: u32,
-    /// Docker's verdict.
+    /// What is found of it, by Docker or by its service's check.
     pub health: Health,
+    /// It is ill by its service's check alone, probed over the network: others can judge of that, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub probed: bool,
     /// Its address, if it has one of its own.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub address: String,

@@ -10,6 +10,7 @@ mod handover;
 mod index;
 mod lookup;
 mod row;
+mod witnesses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::{
     Certificate, CertificateId, Credential, CredentialId, Followed, Host, HostId, HostSeen,
     Observed, Outcome, Project, ProjectId, Registry, RegistryId, Revision, RevisionNo, Scope,
     Service, ServiceId, Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade,
-    VolumeKey, VolumeTemplate, VolumeTemplateId,
+    VolumeKey, VolumeTemplate, VolumeTemplateId, Witnessed,
 };
 
 /// An immutable snapshot of a cluster.
@@ -71,6 +72,8 @@ pub struct World {
     pub balancers_followed: OrdMap<UnitKey, Arc<Followed>>,
     /// What hosts' name services acknowledged.
     pub names_followed: OrdMap<HostId, Arc<Followed>>,
+    /// What hosts found of units on others.
+    pub witnessed: OrdMap<HostId, Arc<Witnessed>>,
     /// Revision of the newest commit that withdrew a unit of a project from traffic.
     pub withdrawn: OrdMap<ProjectId, u64>,
     /// Settings by name.
@@ -267,6 +270,25 @@ impl World {
             touched.insert(RowKey::Counters);
         }
         touched
+    }
+
+    /// Take in what a host found of units on others, all of it. What comes late, after something newer, is passed over. Returns
+    /// what changed: rows and the services whose plan may differ.
+    pub fn witness(
+        &mut self,
+        host: HostId,
+        new: &Witnessed,
+    ) -> (std::collections::BTreeSet<RowKey>, Scope) {
+        let held = self.witnessed.get(&host).cloned().unwrap_or_default();
+        if new.tick <= held.tick || !self.hosts.contains_key(&host) {
+            return (std::collections::BTreeSet::new(), Scope::default());
+        }
+        self.witnessed.insert(host, Arc::new(new.clone()));
+        self.version += 1;
+        let units = held.verdicts.keys().chain(new.verdicts.keys());
+        let differs = units.filter(|unit| held.verdicts.get(unit) != new.verdicts.get(unit));
+        let scope = Scope { all: false, services: differs.map(|unit| unit.service).collect() };
+        (std::collections::BTreeSet::from([RowKey::Counters, RowKey::Witnessed(host)]), scope)
     }
 }
 

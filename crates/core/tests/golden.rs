@@ -233,6 +233,10 @@ fn protocol() {
             heard: [HostId(8)].into(),
             silent_ms: [(HostId(9), 1_250)].into(),
         }),
+        witnessed: Some(Witnessed {
+            tick: 12,
+            verdicts: [(key(), watched().verdict(Some("no answer".into())))].into(),
+        }),
     };
     pinned(
         "from_agent",
@@ -396,5 +400,22 @@ fn assignment() -> HostAssignment {
         balancers: BTreeMap::from([(key(), config)]),
         network: Some(network),
         registries: BTreeMap::new(),
+        watched: BTreeMap::from([(key(), watched())]),
     }
+}
+
+fn watched() -> Watched {
+    let check = HealthCheck { port: 80, ..HealthCheck::default() };
+    Watched { generation: 4, starts: 2, address: "10.42.2.2".into(), check }
+}
+
+/// Agents and servers of before others looked at units say nothing of it, and understand nothing of it.
+#[test]
+fn who_knows_nothing_of_witnesses_is_understood() {
+    let text = r#"{ "assigned": 8, "whole": true, "hearing": null }"#;
+    assert_eq!(serde_json::from_str::<Report>(text).unwrap().witnessed, None);
+    let text = r#"{ "cluster": "c", "host": 7, "generation": 8 }"#;
+    assert!(serde_json::from_str::<HostAssignment>(text).unwrap().watched.is_empty());
+    let held: ObservedContainer = serde_json::from_str(r#"{ "health": "unhealthy" }"#).unwrap();
+    assert!(!held.probed, "its agent's word alone decides");
 }

@@ -207,7 +207,10 @@ Under that name (ln -s drover rancher-compose) it behaves as that program.";
 const GROUPS: &[(&str, &[&str])] = &[
     (
         "Stacks",
-        &["up", "plan", "wait", "create", "start", "stop", "restart", "scale", "rm", "pull", "upgrade", "rollback"],
+        &[
+            "up", "plan", "wait", "create", "start", "stop", "restart", "scale", "rm", "pull",
+            "upgrade", "rollback",
+        ],
     ),
     ("Looking", &["ps", "logs", "why", "history", "diff"]),
     (

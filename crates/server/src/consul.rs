@@ -119,6 +119,7 @@ fn concerns(key: &RowKey) -> bool {
         | RowKey::Withdrawn(_)
         | RowKey::BalancerFollowed(_)
         | RowKey::NamesFollowed(_)
+        | RowKey::Witnessed(_)
         | RowKey::VolumeTemplate(_)
         | RowKey::Volume(_)
         | RowKey::Credential(_)

@@ -152,7 +152,8 @@ fn affected(before: &World, update: &Update) -> Affected {
             | RowKey::Certificate(_)
             | RowKey::Outcome(_)
             | RowKey::BalancerFollowed(_)
-            | RowKey::NamesFollowed(_) => {}
+            | RowKey::NamesFollowed(_)
+            | RowKey::Witnessed(_) => {}
         }
     }
     let carried = |id: &ServiceId| Some(update.world.shift(*id)?.0.service);

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use drover_core::protocol::Ask;
-use drover_core::{HostId, RowKey, Service, ServiceId, ServiceKind, Tunnels, World};
+use drover_core::{
+    HostId, RowKey, Service, ServiceId, ServiceKind, Tunnels, UnitKey, World, derive,
+};
 use drover_store::Update;
 
 use crate::asks::Asking;
@@ -99,6 +101,7 @@ fn touched(before: &World, update: &Update) -> Touched {
             RowKey::Unit(key) => {
                 let units = [before.unit(*key), world.unit(*key)];
                 touched.hosts.extend(units.into_iter().flatten().map(|unit| unit.host));
+                touched.hosts.extend(witnesses(before, world, *key));
                 balancers = true;
             }
             RowKey::Revision(service, _) => {
@@ -116,10 +119,19 @@ fn touched(before: &World, update: &Update) -> Touched {
                 touched.hosts.extend(units.map(|unit| unit.host));
                 balancers = true;
             }
-            RowKey::Observed(_)
-            | RowKey::Lost(_)
-            | RowKey::Withdrawn(_)
-            | RowKey::Certificate(_) => balancers = true,
+            RowKey::Observed(key) => {
+                touched.hosts.extend(witnesses(before, world, *key));
+                balancers = true;
+            }
+            RowKey::Lost(host) => {
+                // Others look at what it looked at, or no longer have to.
+                if before.watched_by(*host) != world.watched_by(*host) {
+                    touched.hosts.extend(world.witnesses_of(*host));
+                    touched.hosts.insert(*host);
+                }
+                balancers = true;
+            }
+            RowKey::Withdrawn(_) | RowKey::Certificate(_) => balancers = true,
             RowKey::Service(service) => touched.all |= edited(before, world, *service),
             // Rare, and read by units of many services: names, logins, a host's address and part of the network.
             RowKey::Host(_)
@@ -133,7 +145,8 @@ fn touched(before: &World, update: &Update) -> Touched {
             | RowKey::Project(_)
             | RowKey::Outcome(_)
             | RowKey::BalancerFollowed(_)
-            | RowKey::NamesFollowed(_) => {}
+            | RowKey::NamesFollowed(_)
+            | RowKey::Witnessed(_) => {}
         }
     }
     if balancers && !touched.all {
@@ -142,6 +155,14 @@ fn touched(before: &World, update: &Update) -> Touched {
         touched.hosts.extend(units.map(|unit| unit.host));
     }
     touched
+}
+
+/// The hosts that probe a unit, if there is anything else to probe than before.
+fn witnesses(before: &World, world: &World, key: UnitKey) -> Vec<HostId> {
+    let watched = |world: &World| derive::watched(world, world.unit(key)?);
+    let unit = world.unit(key).or_else(|| before.unit(key));
+    let unit = unit.filter(|_| watched(before) != watched(world));
+    unit.map(|unit| world.witnesses_of(unit.host)).unwrap_or_default()
 }
 
 /// What other hosts follow of a host's facts: its key, and how it sends and takes in.
@@ -161,8 +182,8 @@ fn edited(before: &World, world: &World, service: ServiceId) -> bool {
 #[cfg(test)]
 mod tests {
     use drover_core::{
-        Change, Course, Desired, PickedPort, ProjectId, Protocol, Registry, RegistryId, RevisionNo,
-        Shift, Time, Upgrade, Wanted, derive,
+        Change, Course, Desired, Health, HealthCheck, ObservedContainer, PickedPort, ProjectId,
+        Protocol, Registry, RegistryId, RevisionNo, Shift, Time, Upgrade, Wanted,
     };
 
     use super::*;
@@ -262,6 +283,42 @@ mod tests {
         let before = world().commit(&[remove]).unwrap().0;
         let (after, rows) = before.commit(&[Change::DropUnit(key(WEB, 1))]).unwrap();
         check(&before, after, rows, &[10, 11], "a unit that is gone");
+    }
+
+    #[test]
+    fn who_is_told_to_look_at_a_unit_elsewhere() {
+        let other = ServiceId(60);
+        let Change::AddRevision(mut made) = revision(other) else { panic!("no revision") };
+        let mut template = (*made.template).clone();
+        template.primary.health_check = Some(HealthCheck { port: 80, ..HealthCheck::default() });
+        made.template = Arc::new(template);
+        let put = Change::PutService(Box::new(service(other, "next", None)));
+        let mut changes = vec![put, Change::AddRevision(made), unit(other, 1, 10, 70)];
+        changes.extend([10, 11, 12].map(|id| {
+            let subnet = format!("10.42.{id}.0/24");
+            Change::GiveSubnet { host: HostId(id), subnet }
+        }));
+        let before = world().commit(&changes).unwrap().0;
+        let (_, mut seen) = running(&before).pop_first().unwrap();
+        seen.generation = before.unit(key(other, 1)).unwrap().generation;
+        let report = |world: &World, health, tick| {
+            let address = "10.42.10.2".to_owned();
+            let container = ObservedContainer { health, address, ..ObservedContainer::default() };
+            let containers = BTreeMap::from([(String::new(), container)]);
+            let seen = drover_core::Observed { containers, tick, ..seen.clone() };
+            let mut after = world.clone();
+            let (rows, _) = after.observe(HostId(10), &[(key(other, 1), seen)].into(), Time(2));
+            (after, rows)
+        };
+        let (begins, rows) = report(&before, Health::Starting, 5);
+        check(&before, begins.clone(), rows, &[11], "a unit that begins");
+        let (well, rows) = report(&begins, Health::Healthy, 6);
+        check(&begins, well.clone(), rows, &[11, 12], "a unit that is well");
+        let (ill, rows) = report(&well, Health::Unhealthy, 7);
+        check(&well, ill, rows, &[11], "a unit that is ill, and looked at already");
+        let lost = Change::LoseHost { host: HostId(12), lost: true };
+        let (after, rows) = well.commit(&[lost]).unwrap();
+        check(&well, after, rows, &[10, 11, 12], "one that looks at others is lost");
     }
 
     #[test]

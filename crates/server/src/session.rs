@@ -176,13 +176,17 @@ impl Session {
     async fn report(&mut self, report: Report) -> Result<(), String> {
         let (store, host) = (&self.server.store, self.link.host);
         let failed = |error| format!("a report could not be stored: {error}");
-        let Report { assigned, whole, units, balancers, names, events, facts, hearing } = report;
+        let Report { assigned, whole, units, balancers, names, events, facts, hearing, witnessed } =
+            report;
         self.link.assigned.store(assigned, Ordering::Relaxed);
         if !units.is_empty() {
             store.report(host, units, crate::clock::now()).await.map_err(failed)?;
         }
         if !balancers.is_empty() || names.is_some() {
             store.follow(host, balancers, names).await.map_err(failed)?;
+        }
+        if let Some(found) = witnessed {
+            store.witness(host, found).await.map_err(failed)?;
         }
         if let Some(last) = events.last().map(|event| event.number) {
             store.add_events(host, &events).await.map_err(failed)?;
@@ -277,7 +281,8 @@ impl Session {
 /// The greatest observation counter known of a host.
 fn last_tick(world: &World, host: HostId) -> u64 {
     let ticks = world.units_on(host).filter_map(|unit| world.observed(unit.key)).map(|o| o.tick);
-    ticks.max().unwrap_or(0)
+    let witnessed = world.witnessed.get(&host).map(|found| found.tick);
+    ticks.chain(witnessed).max().unwrap_or(0)
 }
 
 /// The host is reached by another address than it was.

@@ -168,6 +168,7 @@ fn changed(before: &World, update: &Update) -> BTreeSet<Name> {
             }
             RowKey::BalancerFollowed(_)
             | RowKey::NamesFollowed(_)
+            | RowKey::Witnessed(_)
             | RowKey::Withdrawn(_)
             | RowKey::Counters
             | RowKey::Volume(_)

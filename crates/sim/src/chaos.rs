@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use drover_core::check::Violation;
 use drover_core::derive::Left;
 use drover_core::{
-    ContainerSpec, Desired, FinishPolicy, Host, HostId, OnFailure, OnHostLoss, ScalePolicy,
-    Service, ServiceId, ServiceKind, Template, Unit, UnitKey, UpgradePhase, UpgradePolicy, Verify,
-    Wanted,
+    Change, ContainerSpec, Desired, FinishPolicy, HealthCheck, Host, HostId, OnFailure, OnHostLoss,
+    ScalePolicy, Service, ServiceId, ServiceKind, Template, Unit, UnitKey, UpgradePhase,
+    UpgradePolicy, Verify, Wanted,
 };
 
 use crate::cluster::{Cluster, Weather};
 use crate::mutation::Mutation;
+use crate::node::Node;
 use crate::rng::Rng;
 use crate::user::{self, Pace};
 
@@ -125,6 +126,11 @@ impl Chaos {
                 Some((true, true)) => self.cluster.heal(host),
                 Some((true, false)) | None => {}
             }
+            self.cluster.blind(host, false);
+        }
+        // Ways between hosts may stay broken: everything comes right all the same.
+        if self.cluster.rng.chance(50) {
+            self.cluster.broken_ways.clear();
         }
         self.give_ways_out();
         self.cluster.run(REST_MS);
@@ -281,21 +287,39 @@ impl Chaos {
                 let on = self.cluster.rng.chance(60);
                 self.cluster.power(host, on);
             }
+            7 if self.cluster.rng.chance(50) => self.break_or_mend_a_way(host),
+            7 => {
+                let blind = self.cluster.rng.chance(60);
+                self.cluster.blind(host, blind);
+            }
             _ => self.hurt_a_container(host),
+        }
+    }
+
+    fn break_or_mend_a_way(&mut self, host: HostId) {
+        let Some(other) = self.cluster.rng.pick(&self.hosts).filter(|other| *other != host) else {
+            return;
+        };
+        if self.cluster.rng.chance(70) {
+            self.cluster.break_way(host, other);
+        } else {
+            self.cluster.mend_way(host, other);
         }
     }
 
     fn hurt_a_container(&mut self, host: HostId) {
         let now = self.cluster.now;
-        let remove = self.cluster.rng.chance(30);
+        let how = self.cluster.rng.between(0, 9);
         let Some(node) = self.cluster.nodes.get_mut(&host) else { return };
         let names: Vec<String> = node.engine.containers.keys().cloned().collect();
         let Some(name) = self.cluster.rng.pick(&names) else { return };
         let Some(node) = self.cluster.nodes.get_mut(&host) else { return };
-        if remove {
-            node.engine.remove(&name);
-        } else {
-            node.engine.end(&name, 137, now);
+        let has_check = node.engine.containers.get(&name).is_some_and(|c| c.checked);
+        match how {
+            0..=2 => node.engine.remove(&name),
+            // What is checked by nobody would hang for ever.
+            3..=6 if has_check => node.engine.hang(&name),
+            _ => node.engine.end(&name, 137, now),
         }
         self.cluster.touch(host);
     }
@@ -328,6 +352,15 @@ impl Chaos {
         if kind == "single" {
             primary.on_host_loss = Some(OnHostLoss::Fence);
         }
+        if rng.chance(40) {
+            // Without a limit, one that never passed would be left alone for ever.
+            primary.health_check = Some(HealthCheck {
+                port: 80,
+                initializing_timeout_ms: Some(20_000),
+                reinitializing_timeout_ms: Some(20_000),
+                ..HealthCheck::default()
+            });
+        }
         let mut label = |key: &str, value: &str| {
             primary.labels.insert(key.to_owned(), value.to_owned());
         };
@@ -358,20 +391,54 @@ impl Chaos {
         let mut found = Vec::new();
         let again = drover_core::plan::plan(world, &drover_core::Scope::everything(), now);
         let waits = again.wake_at.is_some_and(|at| at <= now + 1);
-        if !again.changes.is_empty() && !waits {
+        // The next one in place of what never gets well may just be due.
+        let due = |change: &Change| matches!(change, Change::CreateUnit(u) if u.replacements > 0);
+        if !again.changes.iter().all(due) && !waits {
             let what = format!("there is still something to do: {:?}", again.changes);
             found.push(Violation { rule: "rest", what });
         }
         for node in self.cluster.nodes.values() {
             found.extend(node.differs_from(world, now));
+            found.extend(node.hanging().filter_map(|unit| left_ill(world, unit, &again.notes)));
         }
         found.extend(world.hosts.values().filter_map(|host| lingering(world, host, &again.notes)));
         for service in world.services.values() {
-            found.extend(unsettled(world, service, &again.notes));
+            // An upgrade between services waits for one that answers nobody, and does not replace it; nor is one
+            // replaced that is to leave its host and waits for its service's upgrade.
+            let stays = |unit: UnitKey| {
+                let host = world.unit(unit).and_then(|unit| world.host(unit.host));
+                unit.service == service.id && host.is_some_and(Host::is_evacuating)
+                    || world.shift(unit.service).is_some() && world.shift(service.id).is_some()
+            };
+            let mut hanging = self.cluster.nodes.values().flat_map(Node::hanging);
+            if !hanging.any(stays) {
+                found.extend(unsettled(world, service, &again.notes));
+            }
             found.extend(still_moving(world, service, &again.notes));
         }
         found
     }
+}
+
+/// A unit that answers nobody was not replaced, and nothing says why.
+fn left_ill(
+    world: &drover_core::World,
+    unit: UnitKey,
+    notes: &[drover_core::plan::Note],
+) -> Option<Violation> {
+    let shall_run = world.unit(unit).is_some_and(|u| u.desired == Desired::Running);
+    // What moves to another service, or from one, is not replaced; nor what an upgrade or a rollback leaves.
+    let moves = drover_core::derive::in_motion(world, unit.service).is_some()
+        || world.upgrade(unit.service).is_some()
+            && world.service(unit.service).is_some_and(|s| s.current != unit.revision);
+    // Of one that is to leave its host, the host says why it is still there.
+    let leaves = world.unit(unit).and_then(|u| world.host(u.host)).is_some_and(Host::is_evacuating);
+    let said = notes.iter().any(|note| {
+        let about = note.unit.is_none_or(|held| held == unit);
+        note.stuck && note.service == unit.service && about
+    });
+    let what = format!("{unit} answers nobody, its host is well, and it is not replaced");
+    (shall_run && !said && !moves && !leaves).then_some(Violation { rule: "left ill", what })
 }
 
 /// Something is left on a host that was to be emptied, and nothing says why; or two units fill one slot still.
@@ -418,7 +485,13 @@ fn lingering(
         let held = service.and_then(|service| service.rebalance.as_ref());
         held.is_some_and(|held| held.moves(unit.key))
     };
-    let twin = units().find(|unit| host.evacuation.is_none() && !is_asked(unit) && twin(unit))?;
+    // Of what never gets well the next one is always about to be tried.
+    let sound = |unit: &&Unit| {
+        let template = world.template(unit.key.service, unit.key.revision);
+        template.is_some_and(|t| crate::engine::Behaviour::of(&t.primary.image).is_sound())
+    };
+    let twin = units()
+        .find(|unit| host.evacuation.is_none() && sound(unit) && !is_asked(unit) && twin(unit))?;
     fail(format!("{} runs beside its replacement, and leaves no host", twin.key))
 }
 

@@ -4,7 +4,7 @@
 mod requests;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use drover_core::check::Violation;
 use drover_core::protocol::Report;
@@ -76,6 +76,8 @@ pub struct Cluster {
     pub weather: Weather,
     /// The rule that is missing, if any.
     pub mutation: Option<Mutation>,
+    /// Hosts whose containers don't reach each other, the lesser first, though their kernels hear each other.
+    pub broken_ways: BTreeSet<(HostId, HostId)>,
     queue: BinaryHeap<Reverse<(Time, u64, Event)>>,
     queued: u64,
 }
@@ -91,6 +93,7 @@ enum Event {
     Connect(HostId),
     Silence(HostId, usize, u64),
     Hear(HostId),
+    Probe(HostId),
     Assign(HostId, u64, Box<HostAssignment>),
     Report(HostId, usize, u64, Box<Report>),
     Follow(HostId, UnitKey),
@@ -120,6 +123,8 @@ impl Ord for Event {
 const SILENCE_MS: u64 = 5_000;
 /// Longest until a host tells that another one went silent or answers again, in milliseconds.
 const HEARD_MS: u64 = 1_500;
+/// How often an agent probes units on other hosts, in milliseconds.
+const PROBE_MS: u64 = 2_000;
 /// How often a server looks for work even if nobody nudged it, in milliseconds.
 const SERVER_TICK_MS: u64 = 400;
 
@@ -136,6 +141,7 @@ impl Cluster {
             rng: Rng::new(seed),
             weather: Weather::FAIR,
             mutation,
+            broken_ways: BTreeSet::new(),
             queue: BinaryHeap::new(),
             queued: 0,
         };
@@ -151,6 +157,7 @@ impl Cluster {
         self.nodes.insert(id, Node::new(id));
         self.after(0, Event::Connect(id));
         self.after(0, Event::Agent(id));
+        self.after(0, Event::Probe(id));
     }
 
     /// Commit what people asked for.
@@ -286,6 +293,50 @@ impl Cluster {
         }
     }
 
+    /// The way between two hosts is broken, for packets of containers only.
+    pub fn break_way(&mut self, one: HostId, other: HostId) {
+        self.broken_ways.insert((one.min(other), one.max(other)));
+    }
+
+    /// It is mended.
+    pub fn mend_way(&mut self, one: HostId, other: HostId) {
+        self.broken_ways.remove(&(one.min(other), one.max(other)));
+    }
+
+    /// A host's agent no longer reaches its own containers, or does again.
+    pub fn blind(&mut self, host: HostId, blind: bool) {
+        if let Some(node) = self.nodes.get_mut(&host) {
+            node.blind = blind;
+            self.touch(host);
+        }
+    }
+
+    /// An agent probes what it is to probe on other hosts.
+    fn probe(&mut self, host: HostId) {
+        let watched = self.nodes.get(&host).filter(|n| n.powered).map(Node::watched);
+        let watched = watched.unwrap_or_default();
+        let reached =
+            watched.iter().map(|(unit, w)| (*unit, self.reaches(host, *unit, &w.address)));
+        let reached = reached.collect();
+        let node = self.nodes.get_mut(&host).filter(|n| n.powered);
+        if node.is_some_and(|node| node.probe(&reached)) {
+            self.touch(host);
+        }
+        self.after(PROBE_MS, Event::Probe(host));
+    }
+
+    /// Whether a host's packets come to a unit on another, and it answers.
+    fn reaches(&self, from: HostId, unit: UnitKey, address: &str) -> bool {
+        let hears = |host| self.nodes.get(&host).is_some_and(|n| n.unheard_since.is_none());
+        self.nodes.iter().any(|(host, node)| {
+            let way = ((*host).min(from), (*host).max(from));
+            let answers = node.engine.primary_of(unit).is_some_and(|container| {
+                container.is_ready(self.now) && node.address_of(container) == address
+            });
+            answers && hears(from) && hears(*host) && !self.broken_ways.contains(&way)
+        })
+    }
+
     fn caught_up(&mut self, host: HostId) {
         let Some(seen) = self.database.world.seen.get(&host) else { return };
         if seen.connected && !seen.caught_up {
@@ -309,6 +360,7 @@ impl Cluster {
             Event::Connect(host) => self.connect(host),
             Event::Silence(host, server, session) => self.silence(host, server, session),
             Event::Hear(host) => self.hear(host),
+            Event::Probe(host) => self.probe(host),
             Event::Assign(host, session, assignment) => self.assign(host, session, *assignment),
             Event::Report(host, server, session, report) => {
                 self.report(host, server, session, &report);
@@ -441,6 +493,9 @@ impl Cluster {
         if self.servers.get(server).is_some_and(|s| s.up) {
             self.database.observe(host, &report.units, self.now);
             self.database.follow(host, &report.balancers, self.now);
+            if let Some(found) = &report.witnessed {
+                self.database.witness(host, found, self.now);
+            }
             // One of a connection that is over says nothing of what is now.
             if report.whole && self.nodes.get(&host).is_some_and(|n| n.session == session) {
                 self.caught_up(host);
@@ -460,7 +515,8 @@ impl Cluster {
         };
         let tick = self.database.world.units_on(host);
         let tick = tick.filter_map(|u| self.database.world.observed(u.key)).map(|seen| seen.tick);
-        node.connect(index, tick.max().unwrap_or(0));
+        let witnessed = self.database.world.witnessed.get(&host).map(|found| found.tick);
+        node.connect(index, tick.chain(witnessed).max().unwrap_or(0));
         for (other, server) in self.servers.iter_mut().enumerate() {
             if other == index {
                 server.sessions.insert(host, None);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use drover_core::check::{Violation, check, check_step};
 use drover_core::derive::let_go_until;
 use drover_core::{
-    Change, Desired, Followed, HostId, Observed, Scope, ServiceKind, Time, UnitKey, World,
+    Change, Desired, Followed, HostId, Observed, Scope, ServiceKind, Time, UnitKey, Witnessed,
+    World,
 };
 
 use crate::mutation::Mutation;
@@ -63,6 +64,7 @@ impl Database {
         if let Some(seen) = seen {
             judged.observed = seen.observed.clone();
             judged.balancers_followed = seen.balancers_followed.clone();
+            judged.witnessed = seen.witnessed.clone();
         }
         self.replace(&judged, next, now);
         true
@@ -103,6 +105,19 @@ impl Database {
         });
         let mut next = self.world.clone();
         next.follow(host, balancers, None);
+        self.replace(&self.world.clone(), next, now);
+    }
+
+    /// Take in what a host found of units on others.
+    pub fn witness(&mut self, host: HostId, found: &Witnessed, now: Time) {
+        self.tell(now, || {
+            let said = found.verdicts.iter();
+            let said = said.map(|(k, v)| format!("{k} {}", v.down.as_deref().unwrap_or("well")));
+            format!("host {host} finds {}", said.collect::<Vec<_>>().join(" · "))
+        });
+        let mut next = self.world.clone();
+        let (_, scope) = next.witness(host, found);
+        self.mark(&scope);
         self.replace(&self.world.clone(), next, now);
     }
 

@@ -37,6 +37,12 @@ pub struct Container {
     pub finished_at: Option<Time>,
     /// How it last ended.
     pub exit_code: Option<i64>,
+    /// Its number on this engine.
+    pub number: u64,
+    /// Its spec has a health check.
+    pub checked: bool,
+    /// It runs, and answers nobody until it is started again.
+    pub hangs: bool,
 }
 
 /// How the containers of an image behave, read from the image's name.
@@ -108,6 +114,9 @@ impl Engine {
             started_at: Time::default(),
             finished_at: None,
             exit_code: None,
+            number: self.made,
+            checked: false,
+            hangs: false,
         };
         self.containers.insert(name.to_owned(), container);
         Ok(())
@@ -133,6 +142,7 @@ impl Engine {
             container.running_since = Some(now);
             container.started_at = now;
             container.exit_code = None;
+            container.hangs = false;
         }
         Ok(())
     }
@@ -143,6 +153,13 @@ impl Engine {
         if container.running_since.take().is_some() {
             container.exit_code = Some(code);
             container.finished_at = Some(now);
+        }
+    }
+
+    /// A container that runs answers nobody any more.
+    pub fn hang(&mut self, name: &str) {
+        if let Some(container) = self.containers.get_mut(name) {
+            container.hangs = container.running_since.is_some();
         }
     }
 
@@ -194,7 +211,7 @@ impl Container {
     /// Running and past its start-up.
     pub fn is_ready(&self, now: Time) -> bool {
         self.running_since.is_some_and(|since| {
-            !self.behaviour.sick && now >= since + self.behaviour.ready_after_ms
+            !self.behaviour.sick && !self.hangs && now >= since + self.behaviour.ready_after_ms
         })
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use drover_core::plan::Plan;
 use drover_core::{
-    Change, Course, Desired, Followed, Move, Observed, Phase, ServiceId, Template, Time, Unit,
-    UnitKey, Upgrade, UpgradePhase, World,
+    Change, Course, Desired, Followed, Health, Move, Observed, Phase, ServiceId, Template, Time,
+    Unit, UnitKey, Upgrade, UpgradePhase, World,
 };
 
 /// A rule to do without.
@@ -57,6 +57,10 @@ pub enum Mutation {
     NothingInFlight,
     /// What must never run twice is replaced like anything else.
     NoFence,
+    /// The planner asks nobody but a unit's own host how it is.
+    NoVote,
+    /// The planner thinks that a unit is ill which another host can't reach.
+    AnybodyFails,
 }
 
 impl Mutation {
@@ -130,6 +134,18 @@ impl Mutation {
                 each_followed(&mut world, |followed| followed.in_flight.clear());
             }
             Self::NoFence => each_template(&mut world, |t| t.primary.on_host_loss = None),
+            Self::NoVote => world.witnessed.clear(),
+            Self::AnybodyFails => {
+                let said = world.witnessed.values().flat_map(|said| &said.verdicts);
+                let failing = said.filter(|(_, verdict)| verdict.down.is_some());
+                let failing: Vec<UnitKey> = failing.map(|(unit, _)| *unit).collect();
+                each_observed(&mut world, |unit, seen| {
+                    if failing.contains(&unit.key) {
+                        let held = seen.containers.values_mut();
+                        held.for_each(|container| container.health = Health::Unhealthy);
+                    }
+                });
+            }
             Self::NoCompareAndSet
             | Self::ReportsWithoutClock
             | Self::OldAssignments

@@ -10,8 +10,8 @@ use drover_agent::{
 use drover_core::check::Violation;
 use drover_core::protocol::Report;
 use drover_core::{
-    AssignedTemplate, AssignedUnit, BalancerConfig, Desired, Health, HostAssignment, HostId,
-    LEASE_MS, Observed, Phase, Time, UnitKey, World, label,
+    AssignedTemplate, AssignedUnit, BalancerConfig, Checked, Desired, Health, HostAssignment,
+    HostId, LEASE_MS, Observed, Phase, Time, UnitKey, Verdict, Watched, Witnessed, World, label,
 };
 
 use crate::engine::{Container, Engine};
@@ -32,6 +32,8 @@ pub struct Node {
     pub powered: bool,
     /// The way to the servers is cut.
     pub cut: bool,
+    /// Its agent reaches none of its own containers.
+    pub blind: bool,
     /// Since when it does not answer other hosts, if it doesn't.
     pub unheard_since: Option<Time>,
     /// Until when it may run what must never run twice.
@@ -53,10 +55,49 @@ pub struct Node {
     busy: BTreeMap<UnitKey, Phase>,
     told: BTreeMap<UnitKey, Observed>,
     told_all_at: Option<Time>,
+    probes: Probes,
     /// An assignment came over this connection.
     has_orders: bool,
     /// A server acknowledged this process.
     is_proven: bool,
+}
+
+/// What an agent's process knows of units on other hosts.
+#[derive(Debug, Default)]
+struct Probes {
+    /// Each as it was to be probed, how it does, and how many rounds it failed without ever passing; `None` once it passed.
+    asked: BTreeMap<UnitKey, (Watched, Checked, Option<u32>)>,
+    found: Witnessed,
+    untold: bool,
+}
+
+impl Probes {
+    /// What is found after one more round.
+    fn round(
+        &mut self,
+        watched: &BTreeMap<UnitKey, Watched>,
+        reached: &BTreeMap<UnitKey, bool>,
+    ) -> BTreeMap<UnitKey, Verdict> {
+        self.asked.retain(|unit, (asked, ..)| watched.get(unit) == Some(asked));
+        let mut found = BTreeMap::new();
+        for (unit, watched) in watched {
+            let new = || (watched.clone(), Checked::not_yet(), Some(0));
+            let (_, checked, failed) = self.asked.entry(*unit).or_insert_with(new);
+            let passes = reached.get(unit).is_some_and(|reached| *reached);
+            let result =
+                if passes { Ok(()) } else { Err("its health check fails from here".to_owned()) };
+            *checked = checked.clone().after(result, &watched.check);
+            *failed = match failed.filter(|_| checked.down.is_some()) {
+                Some(_) if passes => Some(0),
+                Some(times) => Some(times + 1),
+                None => None,
+            };
+            if failed.is_none_or(|times| times >= watched.check.fall()) {
+                found.insert(*unit, watched.verdict(checked.down.clone()));
+            }
+        }
+        found
+    }
 }
 
 /// What survives the agent's process.
@@ -93,6 +134,7 @@ impl Node {
             engine: Engine::default(),
             powered: true,
             cut: false,
+            blind: false,
             unheard_since: None,
             lease_until: Time(0),
             left_at: Time(0),
@@ -112,6 +154,7 @@ impl Node {
             busy: BTreeMap::new(),
             told: BTreeMap::new(),
             told_all_at: None,
+            probes: Probes::default(),
         }
     }
 
@@ -152,6 +195,7 @@ impl Node {
         (self.has_orders, self.is_proven) = (false, false);
         self.busy.clear();
         self.told.clear();
+        self.probes = Probes::default();
         self.told_all_at = None;
     }
 
@@ -162,6 +206,23 @@ impl Node {
             self.disk.assignment = assignment;
         }
         self.has_orders = true;
+    }
+
+    /// What it is to probe on other hosts.
+    pub fn watched(&self) -> BTreeMap<UnitKey, Watched> {
+        self.disk.assignment.watched.clone()
+    }
+
+    /// One round of probes of others' units, by whether each was reached. True if it finds anything else than before.
+    pub fn probe(&mut self, reached: &BTreeMap<UnitKey, bool>) -> bool {
+        let found = self.probes.round(&self.disk.assignment.watched, reached);
+        let changed = found != self.probes.found.verdicts;
+        if changed {
+            self.disk.tick += 1;
+            self.probes.found = Witnessed { tick: self.disk.tick, verdicts: found };
+            self.probes.untold = true;
+        }
+        changed
     }
 
     /// The balancers assigned to it.
@@ -224,6 +285,12 @@ impl Node {
         singles.filter(|(_, member)| member.is_empty()).map(|(key, _)| key)
     }
 
+    /// Units of which a container runs and answers nobody.
+    pub fn hanging(&self) -> impl Iterator<Item = UnitKey> {
+        let hanging = self.engine.containers.values().filter(|container| container.hangs);
+        hanging.filter_map(owner).map(|(key, _)| key)
+    }
+
     /// What at rest differs from the plan.
     pub fn differs_from(&self, world: &World, now: Time) -> Vec<Violation> {
         let mut found = Vec::new();
@@ -231,7 +298,7 @@ impl Node {
         let mut there: BTreeSet<(UnitKey, String)> = BTreeSet::new();
         for (name, container) in &self.engine.containers {
             let Some((key, member)) = owner(container) else { continue };
-            let sound = container.behaviour.is_sound();
+            let sound = container.behaviour.is_sound() && !container.hangs;
             match world.unit(key).filter(|u| u.host == self.host).map(|u| u.desired) {
                 None | Some(Desired::Removed) => fail(format!("{name} was to be removed")),
                 Some(Desired::Stopped | Desired::Staged) if container.running_since.is_some() => {
@@ -269,8 +336,8 @@ impl Node {
         let mut view = DockerView { busy: self.busy.clone(), lease, ..DockerView::default() };
         for container in self.engine.containers.values() {
             if let Some((key, member)) = owner(container) {
-                let seen = seen(container, member.clone(), now);
-                let is_ready = container.is_ready(now);
+                let seen = seen(container, member.clone(), self.address_of(container), now);
+                let is_ready = container.is_ready(now) && !(self.blind && container.checked);
                 if member.is_empty() && is_ready {
                     view.accepting.insert(key, seen.run());
                 }
@@ -307,7 +374,22 @@ impl Node {
         }
         let assigned = self.disk.assignment.generation;
         let whole = all;
-        (whole || !units.is_empty()).then(|| Report { assigned, whole, units, ..Report::default() })
+        let untold = std::mem::take(&mut self.probes.untold) || all;
+        let witnessed = untold.then(|| self.probes.found.clone());
+        (whole || untold || !units.is_empty()).then(|| Report {
+            assigned,
+            whole,
+            units,
+            witnessed,
+            ..Report::default()
+        })
+    }
+
+    /// Where other hosts reach a container.
+    pub fn address_of(&self, container: &Container) -> String {
+        let network = self.disk.assignment.network.as_ref();
+        let subnet = network.and_then(|network| network.subnet.strip_suffix("0/24"));
+        format!("{}{}", subnet.unwrap_or("172.17.0."), 2 + container.number % 200)
     }
 
     fn begin(&mut self, ops: UnitOps) -> Op {
@@ -334,7 +416,12 @@ impl Node {
                     self.stopped_by_order.remove(&op.key);
                 }
                 let ports = template.ports.get(member).cloned().unwrap_or_default();
-                self.engine.create(&unit.docker_name(member), &spec.image, labels, ports, now)
+                let name = unit.docker_name(member);
+                self.engine.create(&name, &spec.image, labels, ports, now)?;
+                if let Some(made) = self.engine.containers.get_mut(&name) {
+                    made.checked = spec.health_check.is_some();
+                }
+                Ok(())
             }
             DockerOp::Start { container, member } => {
                 let name = self.name_of(container);
@@ -375,7 +462,7 @@ fn owner(container: &Container) -> Option<(UnitKey, String)> {
     Some((key, container.labels.get(label::MEMBER)?.clone()))
 }
 
-fn seen(container: &Container, member: String, now: Time) -> SeenContainer {
+fn seen(container: &Container, member: String, address: String, now: Time) -> SeenContainer {
     let state = match (container.running_since, container.finished_at) {
         (Some(_), _) => ContainerState::Running,
         (None, Some(_)) => ContainerState::Exited,
@@ -383,6 +470,8 @@ fn seen(container: &Container, member: String, now: Time) -> SeenContainer {
     };
     let health = match container.running_since {
         None => Health::None,
+        // Docker has no check of its own then.
+        Some(_) if container.checked => Health::None,
         Some(_) if container.is_ready(now) => Health::Healthy,
         Some(_) if container.behaviour.sick => Health::Unhealthy,
         Some(_) => Health::Starting,
@@ -397,7 +486,7 @@ fn seen(container: &Container, member: String, now: Time) -> SeenContainer {
         exit_code: container.exit_code.unwrap_or(0),
         oom_killed: false,
         health,
-        address: "10.42.0.2".to_owned(),
+        address,
         image_id: String::new(),
         digest: String::new(),
         requested: String::new(),

@@ -4,19 +4,19 @@
 //! are what it prints. `#` begins a comment. Run with `UPDATE_SCENARIOS=1`, the files are written anew.
 //!
 //! `host add NAME [label=value…]` · `service NAME image=… [scale=N] [policy=MIN-MAX/STEP] [port=…] [label=K=V] [volume=data:/path] [global]
-//! [once]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first] [on_failure=pause|rollback]
+//! [once] [check]` · `upgrade NAME image=… [batch=N] [interval=MS] [port=…] [start_first] [on_failure=pause|rollback]
 //! [max_failures=N] [deadline=TIME] [verify=TIME] [try_stop] [finish=auto]` · `shift FROM TO [scale=N]
 //! [batch=N] [interval=MS]` · `balancer NAME TARGET… [scale=N]` · `rollback|finish|cancel|continue|
-//! restart|start|stop|rm NAME` · `scale NAME N` · `crash|remove CONTAINER` · `cut|heal|kill|boot|activate|deactivate|
-//! evacuate HOST` · `rebalance [plan|off]` · `server crash|start N` · `run TIME` · `show`
+//! restart|start|stop|rm NAME` · `scale NAME N` · `crash|hang|remove CONTAINER` · `break|mend HOST HOST` · `blind|sight HOST` ·
+//! `cut|heal|kill|boot|activate|deactivate|evacuate HOST` · `rebalance [plan|off]` · `server crash|start N` · `run TIME` · `show`
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use drover_core::plan::plan;
 use drover_core::{
-    Change, ContainerSpec, Desired, FinishPolicy, HostId, OnFailure, ScalePolicy, Scope, Service,
-    Template, Unit, UpgradePhase, UpgradePolicy, Verify, Wanted, derive,
+    Change, ContainerSpec, Desired, FinishPolicy, HealthCheck, HostId, OnFailure, ScalePolicy,
+    Scope, Service, Template, Unit, UpgradePhase, UpgradePolicy, Verify, Wanted, derive,
 };
 
 use crate::cluster::Cluster;
@@ -95,6 +95,11 @@ impl Stage {
             ["crash", container] => {
                 self.hurt(container, |engine, name, now| engine.end(name, 137, now))
             }
+            ["hang", container] => self.hurt(container, |engine, name, _| engine.hang(name)),
+            ["break", one, other] => self.way(one, other, Cluster::break_way),
+            ["mend", one, other] => self.way(one, other, Cluster::mend_way),
+            ["blind", host] => self.with_host(host, |c, id| c.blind(id, true)),
+            ["sight", host] => self.with_host(host, |c, id| c.blind(id, false)),
             ["remove", container] => self.hurt(container, |engine, name, _| engine.remove(name)),
             ["cut", host] => self.with_host(host, Cluster::cut),
             ["pull", host] => self.with_host(host, Cluster::pull),
@@ -256,6 +261,13 @@ impl Stage {
         Ok(String::new())
     }
 
+    fn way(&mut self, one: &str, other: &str, act: fn(&mut Cluster, HostId, HostId)) -> Printed {
+        let [one, other] = [one, other].map(|name| self.hosts.get(name).copied());
+        let (one, other) = one.zip(other).ok_or("no such host")?;
+        act(&mut self.cluster, one, other);
+        Ok(String::new())
+    }
+
     fn hurt(
         &mut self,
         container: &str,
@@ -353,6 +365,10 @@ fn template(words: &[&str]) -> Result<(Template, BTreeMap<String, String>), Stri
             "label" => primary.labels.extend([pair(value)?]),
             "global" => {
                 primary.labels.insert(drover_core::label::GLOBAL.to_owned(), "true".to_owned());
+            }
+            "check" => {
+                let check = HealthCheck { port: 80, ..HealthCheck::default() };
+                primary.health_check = Some(check);
             }
             "once" => {
                 primary.labels.insert(drover_core::label::START_ONCE.to_owned(), "true".to_owned());

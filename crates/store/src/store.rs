@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_core::protocol::HostEvent;
-use drover_core::{Change, Followed, HostId, Observed, Time, UnitKey, World};
+use drover_core::{Change, Followed, HostId, Observed, Time, UnitKey, Witnessed, World};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -101,6 +101,11 @@ impl Store {
         names: Option<Followed>,
     ) -> Result<(), StorageError> {
         self.ask(|answer| Request::Follow { host, balancers, names, answer }).await?
+    }
+
+    /// Take in what a host found of units on others; what is late is passed over.
+    pub async fn witness(&self, host: HostId, found: Witnessed) -> Result<(), StorageError> {
+        self.ask(|answer| Request::Witness { host, found, answer }).await?
     }
 
     /// Keep what happened on a host. An event that is stored already (same host, number and time) is

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use drover_core::{Change, HostId, Phase, RowKey, Scope, Time, check::check};
+use drover_core::{Change, HostId, Phase, RowKey, Scope, Time, Watched, Witnessed, check::check};
 
 use crate::fixture::{Disk, HOST, NOW, WEB, cluster, event, key, seen, setting, unit, with_units};
 use crate::{CommitError, EventFilter, Keep, StorageError, Store, StoredChange, StoredEvent};
@@ -96,6 +96,24 @@ async fn reports_are_taken_in_by_their_clock() {
         assert_eq!(report(HOST, 1, Phase::Starting).await, Some(Phase::Running), "late");
         assert_eq!(store.world().revision, world.revision);
         assert_eq!(store.world().version, world.version + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_hosts_find_elsewhere_is_kept_by_its_clock() {
+    on_each(async |store| {
+        let world = with_units(&store).await;
+        let found = |tick| Witnessed {
+            tick,
+            verdicts: BTreeMap::from([(key(1), Watched::default().verdict(None))]),
+        };
+        for (tick, held) in [(2, 2), (1, 2), (3, 3)] {
+            store.witness(HOST, found(tick)).await.unwrap();
+            assert_eq!(store.world().witnessed[&HOST].tick, held);
+        }
+        assert_eq!(store.world().revision, world.revision);
+        assert_eq!(store.world().version, world.version + 2);
     })
     .await;
 }

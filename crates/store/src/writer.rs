@@ -8,7 +8,9 @@ use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 
 use drover_core::protocol::HostEvent;
-use drover_core::{Change, Followed, HostId, Observed, RowKey, Scope, Time, UnitKey, World};
+use drover_core::{
+    Change, Followed, HostId, Observed, RowKey, Scope, Time, UnitKey, Witnessed, World,
+};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,6 +37,11 @@ pub(crate) enum Request {
         host: HostId,
         balancers: BTreeMap<UnitKey, Followed>,
         names: Option<Followed>,
+        answer: oneshot::Sender<Result<(), StorageError>>,
+    },
+    Witness {
+        host: HostId,
+        found: Witnessed,
         answer: oneshot::Sender<Result<(), StorageError>>,
     },
     Events {
@@ -174,6 +181,12 @@ impl Group {
             Request::Follow { host, balancers, names, answer } => {
                 let world = Arc::make_mut(&mut self.world);
                 self.touched.extend(world.follow(host, &balancers, names.as_ref()));
+                self.answers.push(Answer::Done(answer));
+            }
+            Request::Witness { host, found, answer } => {
+                let (touched, scope) = Arc::make_mut(&mut self.world).witness(host, &found);
+                self.touched.extend(touched);
+                self.scope.merge(scope);
                 self.answers.push(Answer::Done(answer));
             }
             Request::Events { host, events, answer } => {

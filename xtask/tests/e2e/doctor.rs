@@ -38,7 +38,7 @@ impl Stage {
     }
 
     /// Run a command on a host.
-    fn on(&self, host: u8, line: &str) {
+    pub(super) fn on(&self, host: u8, line: &str) {
         let mut words = line.split(' ');
         let program = Path::new(words.next().unwrap());
         let output = self.cluster.bed.command(host, program).unwrap().args(words).output().unwrap();
@@ -54,7 +54,7 @@ impl Stage {
         Layout { bed: self.cluster.bed.bed }.cable(host)
     }
 
-    fn host_address(&self, host: u8) -> String {
+    pub(super) fn host_address(&self, host: u8) -> String {
         self.cluster.port(host, 0).ip().to_string()
     }
 

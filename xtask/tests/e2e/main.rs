@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod bad_upgrades;
+mod broken_path;
 mod clients;
 mod doctor;
 mod encryption;

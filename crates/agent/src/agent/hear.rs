@@ -1,5 +1,6 @@
 //! Taking in what Docker, the server and the agent's own tasks say. Nothing is decided here: the next turn does.
 
+use drover_core::Witnessed;
 use drover_core::protocol::FromServer;
 
 use super::{Agent, AgentResult};
@@ -155,6 +156,9 @@ impl Agent {
         self.ledger.tick_above(tick);
         for seen in self.observed.values_mut() {
             seen.tick = self.ledger.next_tick()?;
+        }
+        if self.witnessed != Witnessed::default() {
+            self.witnessed.tick = self.ledger.next_tick()?;
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ pub(super) struct Reports {
     assigned: bool,
     facts: bool,
     hearing: bool,
+    witnessed: bool,
     names: bool,
     balancers: bool,
     /// When counters that changed are to be told.
@@ -54,6 +55,11 @@ impl Reports {
         self.hearing = true;
     }
 
+    /// Something else is found of units on other hosts.
+    pub(super) fn witnessed_changed(&mut self) {
+        self.witnessed = true;
+    }
+
     /// Balancers acknowledge something else, or count on.
     pub(super) fn balancers_changed(&mut self, at_once: bool) {
         self.balancers |= at_once;
@@ -77,6 +83,7 @@ impl Reports {
             || self.assigned
             || self.facts
             || self.hearing
+            || self.witnessed
             || self.names
             || self.balancers
             || !self.units.is_empty();
@@ -93,7 +100,7 @@ impl Agent {
             self.reports.units.clear();
             (self.reports.assigned, self.reports.facts) = (false, false);
             (self.reports.names, self.reports.balancers) = (false, false);
-            self.reports.hearing = false;
+            (self.reports.hearing, self.reports.witnessed) = (false, false);
             self.reports.counters_at = None;
             return;
         };
@@ -118,6 +125,7 @@ impl Agent {
         reports.assigned = false;
         let facts = std::mem::take(&mut reports.facts).then(|| self.facts.clone());
         let heard = std::mem::take(&mut reports.hearing) || everything;
+        let witnessed = std::mem::take(&mut reports.witnessed) || everything;
         let assigned = self.assignment.generation;
         let named = std::mem::take(&mut reports.names) || everything;
         let counted = reports.counters_at.is_some_and(|at| at <= now);
@@ -135,6 +143,7 @@ impl Agent {
             events,
             facts,
             hearing: heard.then(|| self.hearing.now()),
+            witnessed: witnessed.then(|| self.witnessed.clone()),
         }));
     }
 }

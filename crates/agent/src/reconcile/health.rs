@@ -27,6 +27,17 @@ pub(super) fn health(
     if severity(checked.0) > severity(docker.0) { checked } else { docker }
 }
 
+/// Whether a member is ill by its service's check alone, which others can make as well.
+pub(super) fn is_ill_by_probe(
+    life: &Life<'_>,
+    member: &Member<'_>,
+    seen: &SeenContainer,
+    now: Time,
+) -> bool {
+    let ill = |health| health == Health::Unhealthy;
+    seen.is_up() && !ill(seen.health) && ill(checked(life, member, seen, now).0)
+}
+
 /// Whether everything that checks a member says it is well, or nothing does.
 pub(super) fn is_well(life: &Life<'_>, member: &Member<'_>, seen: &SeenContainer) -> bool {
     // What is too early to say and what is bad differ by time only.

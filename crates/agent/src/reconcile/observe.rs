@@ -27,7 +27,10 @@ pub(super) fn observe(life: &Life<'_>, ops: &[DockerOp], now: Time) -> Observed 
             .iter()
             .filter_map(|(member, seen)| {
                 let starts = life.attempt(member.name).map_or(0, |a| a.starts);
-                let held = |c| container(c, starts, health::health(life, member, c, now).0);
+                let held = |c| ObservedContainer {
+                    probed: health::is_ill_by_probe(life, member, c, now),
+                    ..container(c, starts, health::health(life, member, c, now).0)
+                };
                 seen.map(|c| (member.name.to_owned(), held(c)))
             })
             .collect(),
@@ -206,5 +209,6 @@ fn container(seen: &SeenContainer, starts: u32, health: Health) -> ObservedConta
         address: seen.address.clone(),
         digest: seen.digest.clone(),
         image_id: seen.image_id.clone(),
+        probed: false,
     }
 }

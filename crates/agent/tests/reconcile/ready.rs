@@ -105,6 +105,23 @@ fn a_service_s_health_check_decides() {
 }
 
 #[test]
+fn what_others_can_judge_as_well_is_told_apart_from_what_docker_finds() {
+    let check = |docker, down: Option<&str>, want: (Health, bool)| {
+        let mut host = checked();
+        host.seen();
+        host.check(true, down);
+        host.container("").health = docker;
+        let seen = host.seen().containers[""].clone();
+        assert_eq!((seen.health, seen.probed), want, "{docker:?} {down:?}");
+    };
+    check(Health::None, None, (Health::Healthy, false));
+    check(Health::None, Some("refused"), (Health::Unhealthy, true));
+    check(Health::Healthy, Some("refused"), (Health::Unhealthy, true));
+    check(Health::Unhealthy, None, (Health::Unhealthy, false));
+    check(Health::Unhealthy, Some("refused"), (Health::Unhealthy, false));
+}
+
+#[test]
 fn who_never_gets_healthy_in_its_time_is_not() {
     let mut host = checked();
     host.seen();

@@ -26,6 +26,7 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
         }
     }
     for unit in after.units.values() {
+        replaced(before, unit, &mut fail);
         doubled(before, after, unit, &mut fail);
     }
     for unit in before.units.values() {
@@ -188,6 +189,39 @@ fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
     if moving.len() > batch as usize {
         let name = &service.name;
         fail("moving", format!("{name} moves slots {moving:?} at once, in a batch of {batch}"));
+    }
+}
+
+/// A unit is replaced for its health only if its own host finds it ill, and not if two others, that can be asked, both pass
+/// the check that its host fails.
+fn replaced(before: &World, new: &Unit, fail: Fail) {
+    let is_new = before.unit(new.key).is_none_or(|held| held.serial != new.serial);
+    if !is_new || new.replacements == 0 {
+        return;
+    }
+    let same = |u: &&Unit| (u.key.slot, u.key.revision) == (new.key.slot, new.key.revision);
+    let units = before.units_of(new.key.service).filter(same);
+    let running: Vec<&Unit> = units.filter(|u| u.desired == Desired::Running).collect();
+    let seen = |u: &Unit| before.observed(u.key).filter(|seen| seen.generation == u.generation);
+    let ill = |u: &Unit| -> Vec<_> {
+        let held = seen(u).into_iter().flat_map(|seen| seen.containers.values());
+        held.filter(|held| held.health == Health::Unhealthy).collect()
+    };
+    let Some(old) = running.iter().find(|u| !ill(u).is_empty()) else {
+        return fail("replaced", format!("{} replaces what its own host finds well", new.key));
+    };
+    let found = ill(old);
+    let [held] = found.as_slice() else { return };
+    let says = |witness: HostId| {
+        let seen = before.seen.get(&witness).filter(|seen| seen.connected);
+        let said = seen.and_then(|_| before.witnessed.get(&witness)?.verdicts.get(&old.key))?;
+        let same = (said.generation, said.starts, &said.address)
+            == (old.generation, held.starts, &held.address);
+        same.then_some(said.down.is_none())
+    };
+    let said: Vec<bool> = before.witnesses_of(old.host).into_iter().filter_map(says).collect();
+    if held.probed && said == [true, true] {
+        fail("replaced", format!("{} replaces {}, which others find well", new.key, old.key));
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::balancer::{balancer_config, target_ports};
+use super::vote::watched;
 use crate::schedule::{declared_volumes, resolve};
 use crate::{
     AssignedTemplate, AssignedUnit, AssignedVolume, HostAssignment, HostId, RegistryLogin,
@@ -29,6 +30,11 @@ pub fn assignment(world: &World, host: HostId) -> HostAssignment {
         if service.kind == ServiceKind::Balancer {
             let config = balancer_config(world, unit.key);
             assignment.balancers.insert(unit.key, config);
+        }
+    }
+    for unit in world.watched_by(host).into_iter().flat_map(|other| world.units_on(other)) {
+        if let Some(watched) = watched(world, unit) {
+            assignment.watched.insert(unit.key, watched);
         }
     }
     assignment

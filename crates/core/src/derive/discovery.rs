@@ -172,24 +172,37 @@ pub fn member_address(world: &World, unit: &Unit, member: &str) -> Option<String
 
 /// Where a member is reached: where the member is whose network it is in.
 fn address(template: &Template, member: &str, seen: Option<&Observed>, host: &str) -> String {
-    let spec = |name: &str| match name {
-        "" => Some(&template.primary),
-        name => template.sidekicks.get(name),
-    };
+    match owner(template, member) {
+        Some((_, NetworkMode::Host)) => host.to_owned(),
+        Some((owner, NetworkMode::Managed | NetworkMode::Bridge)) => {
+            let held = seen.and_then(|seen| seen.containers.get(owner));
+            held.map(|held| held.address.clone()).unwrap_or_default()
+        }
+        Some((_, NetworkMode::None | NetworkMode::Container(_))) | None => String::new(),
+    }
+}
+
+/// The member whose network a member is in, and which that is.
+pub(super) fn owner<'a>(
+    template: &'a Template,
+    member: &'a str,
+) -> Option<(&'a str, &'a NetworkMode)> {
     let mut owner = member;
     // Each step leads to another member; a circle has no address.
     for _ in 0..template.len() {
-        match spec(owner).map(|spec| &spec.network) {
-            Some(NetworkMode::Container(other)) => owner = other,
-            Some(NetworkMode::Host) => return host.to_owned(),
-            Some(NetworkMode::Managed | NetworkMode::Bridge) => {
-                let held = seen.and_then(|seen| seen.containers.get(owner));
-                return held.map(|held| held.address.clone()).unwrap_or_default();
-            }
-            Some(NetworkMode::None) | None => break,
+        let spec = match owner {
+            "" => &template.primary,
+            name => template.sidekicks.get(name)?,
+        };
+        match &spec.network {
+            NetworkMode::Container(other) => owner = other,
+            network @ (NetworkMode::Managed
+            | NetworkMode::Host
+            | NetworkMode::Bridge
+            | NetworkMode::None) => return Some((owner, network)),
         }
     }
-    String::new()
+    None
 }
 
 /// As Rancher's metadata spells it: targets by name, and every key there.

@@ -1,6 +1,7 @@
 //! Which units are to be replaced because they are not healthy. Who checks them is the agents' doing; what their service
 //! wants done is read here too.
 
+use super::vote::is_outvoted;
 use crate::{Desired, HealthStrategy, Phase, Time, Unit, World};
 
 /// A unit that runs and isn't healthy.
@@ -13,11 +14,14 @@ pub struct Ill {
 }
 
 /// Whether a unit that shall run runs, and is not healthy: by its service's check or by its image's. A container that is
-/// yet to pass for the first time is not, until the time it has for that is over.
+/// yet to pass for the first time is not, until the time it has for that is over; nor is one that only its own host finds ill.
 pub fn ill(world: &World, unit: &Unit) -> Option<Ill> {
     let seen = world.observed(unit.key).filter(|seen| seen.generation == unit.generation)?;
     let runs = unit.desired == Desired::Running && seen.phase == Phase::Running;
     if !seen.is_unhealthy() || !runs || world.is_lost(unit.host) {
+        return None;
+    }
+    if is_outvoted(world, unit) {
         return None;
     }
     let why = if seen.message.is_empty() { "its health check fails" } else { &seen.message };

@@ -7,7 +7,7 @@ use super::roll::{Roll, roll};
 use super::slot::{ensure, in_slot, is_arrived, live};
 use super::{
     evacuate, heal, notes, policy, reap, rebalance, rehearse, replace, restart, scale, shift,
-    together,
+    together, votes,
 };
 use crate::schedule::{Need, is_down};
 use crate::{
@@ -29,6 +29,7 @@ pub(super) fn plan_service(draft: &mut Draft, id: ServiceId) {
         Wanted::Active => run(draft, &service, held),
     }
     notes::units(draft, id);
+    votes::notes(draft, id);
 }
 
 fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {

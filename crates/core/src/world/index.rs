@@ -10,6 +10,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use super::World;
+use super::witnesses::{Place, place};
 use crate::schedule::{Asks, HostUse, Tail, published};
 use crate::{
     Host, HostId, ProjectId, Protocol, Revision, Service, ServiceId, ServiceKind, Stack, StackId,
@@ -39,6 +40,8 @@ pub(super) struct Index {
     pub(super) balancers: OrdSet<(ProjectId, ServiceId)>,
     /// Declared volumes by stack.
     pub(super) volumes_in: OrdSet<(StackId, VolumeTemplateId)>,
+    /// Hosts in the order in which they look at each other's units.
+    pub(super) ring: OrdSet<Place>,
     /// Upgrades between services: target and source.
     pub(super) shifts: OrdSet<(ServiceId, ServiceId)>,
 }
@@ -84,7 +87,12 @@ impl Index {
         }
     }
 
-    pub(super) fn labels(&mut self, host: &Host, there: bool) {
+    pub(super) fn host(&mut self, host: &Host, there: bool) {
+        self.labels(host, there);
+        keep(&mut self.ring, place(host), there && host.removed_at.is_none());
+    }
+
+    fn labels(&mut self, host: &Host, there: bool) {
         for (key, value) in &host.labels {
             let label = label(key.trim(), value.trim());
             keep(&mut self.hosts_labelled, (host.project, label, host.id), there);
@@ -111,7 +119,7 @@ impl World {
         self.revisions.values().for_each(|revision| index.revision(revision, true));
         self.volume_templates.values().for_each(|template| index.volume(template, true));
         self.upgrades.values().for_each(|upgrade| index.upgrade(upgrade, true));
-        self.hosts.values().for_each(|host| index.labels(host, true));
+        self.hosts.values().for_each(|host| index.host(host, true));
         for unit in self.units.values() {
             made.index_ports(unit, true);
             made.count_unit(unit, true);

@@ -37,6 +37,7 @@ pub enum RowKey {
     Outcome(ServiceId),
     BalancerFollowed(UnitKey),
     NamesFollowed(HostId),
+    Witnessed(HostId),
     Withdrawn(ProjectId),
     Setting(String),
 }
@@ -104,6 +105,7 @@ impl World {
                 row("balancer_followed", key, self.balancers_followed.get(key))
             }
             RowKey::NamesFollowed(id) => row("names_followed", id, self.names_followed.get(id)),
+            RowKey::Witnessed(id) => row("witnessed", id, self.witnessed.get(id)),
             RowKey::Withdrawn(id) => row("withdrawn", id, self.withdrawn.get(id)),
             RowKey::Setting(name) => row("setting", name, self.settings.get(name)),
         }
@@ -130,6 +132,7 @@ impl World {
         keys.extend(self.outcomes.keys().map(|k| RowKey::Outcome(*k)));
         keys.extend(self.balancers_followed.keys().map(|k| RowKey::BalancerFollowed(*k)));
         keys.extend(self.names_followed.keys().map(|k| RowKey::NamesFollowed(*k)));
+        keys.extend(self.witnessed.keys().map(|k| RowKey::Witnessed(*k)));
         keys.extend(self.withdrawn.keys().map(|k| RowKey::Withdrawn(*k)));
         keys.extend(self.settings.keys().map(|k| RowKey::Setting(k.clone())));
         self.rows(&keys)
@@ -182,6 +185,7 @@ impl World {
             "outcome" => put(&mut self.outcomes, id(row, ServiceId)?, row)?,
             "balancer_followed" => put(&mut self.balancers_followed, key(row)?, row)?,
             "names_followed" => put(&mut self.names_followed, id(row, HostId)?, row)?,
+            "witnessed" => put(&mut self.witnessed, id(row, HostId)?, row)?,
             "withdrawn" => {
                 if let Some(revision) = value(row)? {
                     self.withdrawn.insert(id(row, ProjectId)?, revision);

@@ -18,3 +18,4 @@ mod shift;
 mod staging;
 mod steady;
 mod upgrade;
+mod votes;

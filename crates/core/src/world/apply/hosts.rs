@@ -14,9 +14,9 @@ impl World {
         let host = Host { subnet: subnet.or_else(|| host.subnet.clone()), ..host.clone() };
         touched.insert(RowKey::Host(host.id));
         if let Some(held) = self.hosts.get(&host.id) {
-            self.index.labels(held, false);
+            self.index.host(held, false);
         }
-        self.index.labels(&host, true);
+        self.index.host(&host, true);
         self.moving(host.id, |world| {
             world.hosts.insert(host.id, Arc::new(host));
         });
@@ -28,7 +28,7 @@ impl World {
             return Err(step(format!("host {id}"), "units are left on it"));
         }
         if let Some(held) = self.hosts.get(&id) {
-            self.index.labels(held, false);
+            self.index.host(held, false);
         }
         self.moving(id, |world| {
             world.hosts.remove(&id);
@@ -36,8 +36,9 @@ impl World {
         });
         self.lost.remove(&id);
         self.names_followed.remove(&id);
+        self.witnessed.remove(&id);
         touched.extend([RowKey::Host(id), RowKey::Seen(id), RowKey::Lost(id)]);
-        touched.insert(RowKey::NamesFollowed(id));
+        touched.extend([RowKey::NamesFollowed(id), RowKey::Witnessed(id)]);
         Ok(())
     }
 
