@@ -23,4 +23,5 @@ mod shape;
 mod stacks;
 mod tenancy;
 mod the_rest;
+mod together;
 mod upgrades;

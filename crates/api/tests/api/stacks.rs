@@ -58,7 +58,8 @@ fn a_new_stack() {
         "remove": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=remove",
         "activateservices": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=activateservices",
         "deactivateservices": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=deactivateservices",
-        "exportconfig": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=exportconfig"
+        "exportconfig": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=exportconfig",
+        "upgradeservices": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=upgradeservices"
       }
     }
     "#);

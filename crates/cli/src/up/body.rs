@@ -86,9 +86,8 @@ pub(super) fn upgrade(
     if let Some(start_first) = spec.upgrade.start_first {
         strategy.insert("startFirst".into(), start_first.into());
     }
-    if !spec.upgrade.policy.is_plain() {
-        strategy.insert("policy".into(), drover_api::write_policy(&spec.upgrade.policy));
-    }
+    // Also where the files say nothing of it: the server would go by what they said the last time.
+    strategy.insert("policy".into(), drover_api::write_policy(&spec.upgrade.policy));
     if replace.primary {
         strategy.insert("launchConfig".into(), launch);
     }

@@ -7,7 +7,11 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use crate::{Change, ServiceId, Upgrade, UpgradePhase, World};
+use crate::{Change, ServiceId, Time, Upgrade, UpgradePhase, World};
+
+/// How long one that goes back is waited for by those it came after: what can't go back, since its old version does not come
+/// up either, must not keep the others from it. In milliseconds.
+const BACK_FIRST_MS: u64 = 60_000;
 
 /// The other services that go together with any of these.
 pub(super) fn companions(world: &World, services: &BTreeSet<ServiceId>) -> BTreeSet<ServiceId> {
@@ -34,11 +38,11 @@ fn others<'a>(world: &'a World, upgrade: &Upgrade) -> Vec<&'a Upgrade> {
 
 /// Whether it has not begun, as others have to be through before.
 pub(super) fn is_held(world: &World, upgrade: &Upgrade) -> bool {
-    upgrade.phase == UpgradePhase::Upgrading && blocking(world, upgrade).is_some()
+    upgrade.phase == UpgradePhase::Upgrading && blocking(world, upgrade, upgrade.phase_at).is_some()
 }
 
 /// A member that has to move before this one does, in the direction that it moves.
-fn blocking<'a>(world: &'a World, upgrade: &Upgrade) -> Option<&'a Upgrade> {
+fn blocking<'a>(world: &'a World, upgrade: &Upgrade, now: Time) -> Option<&'a Upgrade> {
     let together = upgrade.together.as_ref()?;
     let comes_after = |later: &Upgrade, service| {
         later.together.as_ref().is_some_and(|held| held.after.contains(&service))
@@ -49,7 +53,11 @@ fn blocking<'a>(world: &'a World, upgrade: &Upgrade) -> Option<&'a Upgrade> {
             together.after.contains(&other.service)
                 && !matches!(other.phase, UpgradePhase::Upgraded | UpgradePhase::Finishing)
         }),
-        UpgradePhase::RollingBack => others.find(|other| comes_after(other, upgrade.service)),
+        UpgradePhase::RollingBack => others.find(|other| {
+            let had_its_time =
+                other.phase == UpgradePhase::RollingBack && now >= other.phase_at + BACK_FIRST_MS;
+            comes_after(other, upgrade.service) && !had_its_time
+        }),
         UpgradePhase::Upgraded
         | UpgradePhase::Finishing
         | UpgradePhase::Canceling
@@ -59,12 +67,18 @@ fn blocking<'a>(world: &'a World, upgrade: &Upgrade) -> Option<&'a Upgrade> {
 
 /// Whether it is not its turn; then it is said whose it is.
 pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
-    let Some(first) = blocking(&draft.world, upgrade) else { return false };
+    let Some(first) = blocking(&draft.world, upgrade, draft.now) else { return false };
     let name = draft.world.service(first.service).map_or("?", |service| service.name.as_str());
-    let text = match upgrade.phase {
-        UpgradePhase::RollingBack => format!("goes back when {name} is back"),
-        _ => format!("begins when {name} is upgraded"),
+    let until = first.phase_at + BACK_FIRST_MS;
+    let text = if upgrade.phase == UpgradePhase::RollingBack {
+        let seconds = (until - draft.now).div_ceil(1000);
+        format!("goes back when {name} is back, in {seconds} s at the latest")
+    } else {
+        format!("begins when {name} is upgraded")
     };
+    if upgrade.phase == UpgradePhase::RollingBack {
+        draft.wake(upgrade.service, until.max(draft.now + 1));
+    }
     draft.wait(upgrade.service, None, text);
     true
 }

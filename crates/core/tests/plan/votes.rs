@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use drover_core::{
     ContainerSpec, Health, HealthCheck, HostId, NetworkMode, Observed, ObservedContainer, Phase,
-    ServiceId, Time, UnitKey, Watched, Witnessed, derive,
+    ServiceId, UnitKey, Watched, Witnessed, derive,
 };
 
 use crate::lab::{Lab, image};
