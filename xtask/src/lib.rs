@@ -18,6 +18,7 @@ pub mod interrupt;
 pub mod load;
 pub mod packages;
 pub mod registry;
+pub mod releases;
 pub mod sim;
 pub mod steps;
 pub mod test;

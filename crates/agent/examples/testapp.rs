@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! testapp serve [--port 80] [--text v1] [--boot-ms N] [--crash-after-ms N] [--exit-code N] [--ignore-term]
-//!               [--die-at-once]
+//!               [--die-at-once] [--sick] [--mute] [--fail-percent N] [--slow-ms N] [--hog-mb N]
 //! testapp health [--port 80]        ends with 0 if the service answers /health with 200
 //! testapp get ADDRESS:PORT PATH     prints what a GET is answered with, or why it isn't
 //! testapp sleep [--ignore-term]     runs until it is stopped
@@ -26,6 +26,10 @@
 //! - `GET /converse`: 101, then every byte that comes, back
 //! - `GET /read?path=…`: a file; `PUT /write?path=…`: replaces it by the body; for tests of volumes
 //!
+//! For releases that are no good: `--sick` begins sick, `--mute` breaks every connection but `/health`'s without an answer,
+//! `--fail-percent` answers so many of 100 requests to `/` with 500, `--slow-ms` waits before each answer there, and
+//! `--hog-mb` takes so much memory a second after it began.
+//!
 //! SIGTERM: it takes no more connections, finishes what it is answering, and ends with 0. With `--ignore-term` it
 //! goes on until SIGKILL; with `--die-at-once` it finishes nothing, as most programs don't.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it is a program; its log is what tests read
@@ -47,6 +51,9 @@ static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
 /// Tells this process from every other, also of the same container: nanoseconds between 1970 and its first answer.
 static RUN: LazyLock<u128> =
     LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
+
+/// Requests for `/` so far.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 /// How long a silent client is listened to.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -162,6 +169,19 @@ fn serve(options: &Options) -> ExitCode {
         }
     };
     let text = options.value("--text").unwrap_or_else(|| "testapp".to_owned());
+    SICK.store(options.flag("--sick"), Ordering::SeqCst);
+    let habits = Habits::of(options);
+    if let Some(mb) = options.value("--hog-mb").and_then(|mb| mb.parse::<usize>().ok()) {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_secs(1));
+            // Not zeroes: the kernel gives those away for nothing.
+            let hog = vec![1_u8; mb << 20];
+            println!("holding {} MB", hog.len() >> 20);
+            loop {
+                thread::park();
+            }
+        });
+    }
     println!("{text} serves on port {port}");
     for stream in listener.incoming().filter_map(Result::ok) {
         if ENDING.load(Ordering::SeqCst) {
@@ -170,7 +190,7 @@ fn serve(options: &Options) -> ExitCode {
         let text = text.clone();
         thread::spawn(move || {
             // A client that breaks off is its own affair.
-            let _ = converse(&stream, &text);
+            let _ = converse(&stream, &text, habits);
         });
     }
     loop {
@@ -231,8 +251,32 @@ struct Request {
     body: Vec<u8>,
 }
 
+/// How it treats requests for `/`.
+#[derive(Clone, Copy)]
+struct Habits {
+    mute: bool,
+    fail_percent: usize,
+    slow: Duration,
+}
+
+impl Habits {
+    fn of(options: &Options) -> Self {
+        let percent = options.value("--fail-percent").and_then(|percent| percent.parse().ok());
+        Self {
+            mute: options.flag("--mute"),
+            fail_percent: percent.unwrap_or_default(),
+            slow: options.ms("--slow-ms").unwrap_or_default(),
+        }
+    }
+
+    /// Whether the next request is to fail: evenly, not by chance, so that a share is one.
+    fn fails(self) -> bool {
+        ASKED.fetch_add(1, Ordering::SeqCst) * 37 % 100 < self.fail_percent
+    }
+}
+
 /// Answer the requests of one connection.
-fn converse(stream: &TcpStream, text: &str) -> std::io::Result<()> {
+fn converse(stream: &TcpStream, text: &str, habits: Habits) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
@@ -241,7 +285,19 @@ fn converse(stream: &TcpStream, text: &str) -> std::io::Result<()> {
             return echo(stream, &mut reader);
         }
         IN_FLIGHT.fetch_add(1, Ordering::SeqCst);
-        let (status, body) = answer(&request, text);
+        let is_plain = request.path() == "/";
+        if is_plain && habits.mute {
+            IN_FLIGHT.fetch_sub(1, Ordering::SeqCst);
+            return Ok(());
+        }
+        if is_plain {
+            thread::sleep(habits.slow);
+        }
+        let (status, body) = if is_plain && habits.fails() {
+            ("500 Internal Server Error", b"no luck\n".to_vec())
+        } else {
+            answer(&request, text)
+        };
         let close = ENDING.load(Ordering::SeqCst) || request.header("connection") == Some("close");
         let connection = if close { "close" } else { "keep-alive" };
         let head = format!(

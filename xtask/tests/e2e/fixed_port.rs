@@ -23,6 +23,6 @@ fn a_start_first_upgrade_on_a_fixed_port_without_a_second_host_is_refused() {
     files("v2");
     let refused = stage.drover("up -d --upgrade");
     // The port, who holds it, and two ways out.
-    refused.must(1, &["8000", "web", "start_first", "host"]);
+    refused.must(4, &["8000", "web", "start_first", "host"]);
     assert_eq!(stage.lives(), before);
 }

@@ -29,3 +29,4 @@ mod stage;
 mod traffic;
 mod up;
 mod upgrade;
+mod verdicts;

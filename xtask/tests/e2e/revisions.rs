@@ -54,8 +54,8 @@ fn any_revision_can_be_gone_back_to_though_its_tag_moved_and_the_registry_is_gon
     stage.ok("history web --json").must(0, &["\"revision\": 2", "\"current\": false"]);
     stage
         .drover("rollback web --to 7")
-        .must(1, &["web has no revision 7: it has 1 to 2, and runs 1"]);
-    stage.drover("rollback web --to 1").must(1, &["web runs revision 1 already"]);
+        .must(4, &["web has no revision 7: it has 1 to 2, and runs 1"]);
+    stage.drover("rollback web --to 1").must(4, &["web runs revision 1 already"]);
 }
 
 /// What the containers run, as Docker names images.

@@ -24,7 +24,7 @@ fn a_rollback_starts_the_same_containers_again() {
     // One upgrade at a time: the reason, and the two ways out.
     stage.web("v1", 3);
     let again = stage.drover("up -d --upgrade --waiting-ok");
-    again.must(1, &["web", "--confirm-upgrade", "--rollback"]);
+    again.must(4, &["web", "--confirm-upgrade", "--rollback"]);
     assert_eq!(stage.running_ids("web"), new);
 
     stage.ok("up -d --rollback");

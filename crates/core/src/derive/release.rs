@@ -262,8 +262,10 @@ fn good(world: &World, upgrade: &Upgrade) -> String {
 pub enum Rehearsal {
     /// This one is to be stopped.
     Begin(crate::UnitKey),
-    /// It is on its way down.
-    Stopping,
+    /// This one is on its way down.
+    Stopping(crate::UnitKey),
+    /// It is on its way up again, or there is none that could be stopped now.
+    Waits,
     /// It ended in time; it is to be started again.
     Ended(crate::UnitKey),
     /// It had to be killed.
@@ -277,26 +279,35 @@ pub fn rehearsal(world: &World, upgrade: &Upgrade) -> Rehearsal {
     let through = |unit: &&Unit| unit.run >= upgrade.ledger && unit.desired == Desired::Running;
     let units = new_units(world, upgrade); // by slot
     if let Some(unit) = units.iter().find(|unit| through(unit)) {
-        return if has_arrived(world, unit) { Rehearsal::Done } else { Rehearsal::Stopping };
+        return if has_arrived(world, unit) { Rehearsal::Done } else { Rehearsal::Waits };
     }
     // Whoever leaves a host is not stopped for this before another serves in its place.
     let leaves = |unit: &Unit| world.host(unit.host).is_some_and(Host::is_evacuating);
-    let is_tried = |unit: &Unit| matches!(unit.desired, Desired::Draining | Desired::Stopped);
+    let is_tried =
+        |unit: &Unit| matches!(unit.desired, Desired::Draining | Desired::Stopped) && !leaves(unit);
     let tried = units.iter().find(|unit| is_tried(unit));
     let Some(first) = tried.or_else(|| units.iter().find(|unit| !leaves(unit))) else {
-        return if units.is_empty() { Rehearsal::Done } else { Rehearsal::Stopping };
+        return if units.is_empty() { Rehearsal::Done } else { Rehearsal::Waits };
     };
     match first.desired {
-        Desired::Running if has_arrived(world, first) => Rehearsal::Begin(first.key),
-        Desired::Running | Desired::Draining | Desired::Staged | Desired::Removed => {
-            Rehearsal::Stopping
-        }
-        Desired::Stopped if !is_down(world, first) => Rehearsal::Stopping,
+        Desired::Running if is_calm(world, upgrade, &units) => Rehearsal::Begin(first.key),
+        Desired::Running | Desired::Staged | Desired::Removed => Rehearsal::Waits,
+        Desired::Draining => Rehearsal::Stopping(first.key),
+        Desired::Stopped if !is_down(world, first) => Rehearsal::Stopping(first.key),
         Desired::Stopped => match killed(world, first) {
             Some(why) => Rehearsal::Hangs(why),
             None => Rehearsal::Ended(first.key),
         },
     }
+}
+
+/// All slots serve, and nothing is being replaced: what is taken down now is missed by nobody.
+fn is_calm(world: &World, upgrade: &Upgrade, newest: &[&Unit]) -> bool {
+    let (service, revision) = upgrade.leads_to();
+    let is_new = |unit: &&Unit| revision.is_none_or(|wanted| unit.key.revision == wanted);
+    let all =
+        world.units_of(service).filter(is_new).filter(|unit| unit.desired != Desired::Removed);
+    newest.iter().all(|unit| has_arrived(world, unit)) && all.count() == newest.len()
 }
 
 /// A container that had to be killed, in words.

@@ -11,7 +11,6 @@ pub(super) fn step(draft: &mut Draft, service: &Service, upgrade: &Upgrade) -> O
     if !upgrade.policy.verify.stop || upgrade.verdict.is_some() || !upgrade.policy.decides() {
         return None;
     }
-    let (_, revision) = upgrade.leads_to();
     match derive::rehearsal(&draft.world, upgrade) {
         Rehearsal::Begin(unit) => {
             draft.set(unit, Desired::Stopped);
@@ -22,15 +21,10 @@ pub(super) fn step(draft: &mut Draft, service: &Service, upgrade: &Upgrade) -> O
             resume(draft, service, &held, upgrade.ledger);
             Some(unit.slot)
         }
-        Rehearsal::Stopping => {
-            let stopping = draft.world.units_of(service.id).filter(|unit| {
-                revision.is_none_or(|wanted| unit.key.revision == wanted)
-                    && matches!(unit.desired, Desired::Draining | Desired::Stopped)
-            });
-            let stopping = stopping.map(|unit| unit.key).next()?;
-            draft.set(stopping, Desired::Stopped);
-            Some(stopping.slot)
+        Rehearsal::Stopping(unit) => {
+            draft.set(unit, Desired::Stopped);
+            Some(unit.slot)
         }
-        Rehearsal::Hangs(_) | Rehearsal::Done => None,
+        Rehearsal::Hangs(_) | Rehearsal::Waits | Rehearsal::Done => None,
     }
 }
