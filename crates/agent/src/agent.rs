@@ -31,6 +31,7 @@ use crate::link::{Introduction, LinkSender};
 use crate::op::UnitOps;
 use crate::probe::{Probed, Probes};
 use crate::reconcile::{Attempts, Reconciled, reconcile_host};
+use crate::verify::{Verifications, Verified};
 use crate::view::DockerView;
 use crate::{balancer_files, clock, discovery, facts};
 
@@ -63,6 +64,7 @@ pub(crate) struct Agent {
     view: DockerView,
     looks: Looks,
     probes: Probes,
+    verifications: Verifications,
     attempts: Attempts,
     attempts_changed: Option<Instant>,
     journal: Journal,
@@ -101,6 +103,8 @@ pub(crate) enum AgentResult {
     Swept(looks::Sweep),
     /// A unit's ports answer differently.
     Probed(Probed),
+    /// A unit was asked what its upgrade wants to know.
+    Verified(Verified),
     /// The host's part of the network is as it shall be, or is not.
     Network(crate::network::Kept),
     /// Work on the containers of Drover's own processes is over.
@@ -136,6 +140,7 @@ impl Agent {
             view: DockerView::default(),
             looks: Looks::default(),
             probes: Probes::default(),
+            verifications: Verifications::default(),
             attempts,
             attempts_changed: None,
             journal,
@@ -275,10 +280,12 @@ impl Agent {
         let now = clock::now();
         self.view.accepting = self.probes.accepting();
         self.view.checked = self.probes.checked();
+        self.view.verified = self.verifications.tallies();
         self.view.alone = self.alone_at().is_some_and(|at| at <= Instant::now());
         self.view.lease = self.lease.now(Instant::now());
         let seen = reconcile_host(&self.assignment, &self.view, &self.attempts, now);
-        let Reconciled { ops, observed, remember, events, mut probes, wake_at } = seen;
+        let Reconciled { ops, observed, remember, events, mut probes, verifications, wake_at } =
+            seen;
         let wait = |at| Instant::now() + Duration::from_millis(at - now);
         self.wake_at = wake_at.map(wait);
         if !remember.is_empty() {
@@ -291,6 +298,7 @@ impl Agent {
         self.see(observed)?;
         probes.extend(witness::questions(&self.assignment));
         self.probes.ask(probes, &self.results);
+        self.verifications.ask(verifications, engine, &self.results);
         for ops in ops {
             if !self.waits_for_network(&ops) {
                 self.begin(engine.clone(), ops)?;

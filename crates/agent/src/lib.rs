@@ -29,6 +29,7 @@ mod reference;
 mod register;
 mod run;
 pub mod system;
+mod verify;
 pub mod view;
 
 pub use dial::{BadServerUrl, DialError, ServerUrl};

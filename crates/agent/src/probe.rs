@@ -215,7 +215,7 @@ async fn all_accept(ip: IpAddr, ports: &[u16]) -> bool {
 }
 
 /// One check; why it failed, in words.
-async fn once(ip: IpAddr, check: &HealthCheck) -> Result<(), String> {
+pub(crate) async fn once(ip: IpAddr, check: &HealthCheck) -> Result<(), String> {
     let port = check.port;
     let asking = async {
         let mut stream = TcpStream::connect(SocketAddr::new(ip, port))

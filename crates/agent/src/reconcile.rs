@@ -14,7 +14,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use drover_core::{HealthCheck, HostAssignment, Observed, Time, UnitKey};
+use drover_core::{HealthCheck, HostAssignment, Observed, Time, UnitKey, VerifyAsk};
 
 pub use attempt::{Attempt, Attempts};
 pub(crate) use members::named;
@@ -37,6 +37,8 @@ pub struct Reconciled {
     pub events: Vec<(UnitKey, String)>,
     /// What to ask units; the answers decide whether they are ready and healthy.
     pub probes: Vec<Probe>,
+    /// What upgrades ask of units that serve.
+    pub verifications: Vec<Verification>,
     /// Look again then, even if nothing happens before.
     pub wake_at: Option<Time>,
 }
@@ -56,6 +58,19 @@ pub struct Probe {
     pub question: Question,
     /// It was healthy in this run when it was last asked: that holds until the answers say otherwise.
     pub was_well: bool,
+}
+
+/// What an upgrade asks of a unit's primary that serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// The unit.
+    pub unit: UnitKey,
+    /// The run it is asked in.
+    pub run: Run,
+    /// Where to connect; empty if it has no address.
+    pub address: String,
+    /// What.
+    pub ask: VerifyAsk,
 }
 
 /// One run of a container: its id and when it began.

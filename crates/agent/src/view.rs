@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use drover_core::{Health, Phase, Time, UnitKey};
+use drover_core::{Health, Phase, Tally, Time, UnitKey};
 
 use crate::reconcile::Run;
 
@@ -16,6 +16,8 @@ pub struct DockerView {
     pub accepting: BTreeMap<UnitKey, Run>,
     /// How members do on their services' health checks.
     pub checked: BTreeMap<(UnitKey, String), Checkup>,
+    /// How units did at what their upgrades ask of them, and in which run of their primary.
+    pub verified: BTreeMap<UnitKey, (Run, Tally)>,
     /// There is no server to ask, and has not been for a while.
     pub alone: bool,
     /// Whether it may run what must never run twice.

@@ -28,6 +28,7 @@ fn assignment(slot: Slot, template: Template, role: Role) -> HostAssignment {
     };
     let theirs = AssignedVolume { name: "theirs".into(), external: true, ..data.clone() };
     let unit = AssignedUnit {
+        verify: None,
         desired: Desired::Running,
         generation: 4,
         template: "7/2".into(),

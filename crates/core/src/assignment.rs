@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BalancerConfig, Desired, HostId, HostNetwork, PortSpec, Secret, Template, UnitKey, Watched,
+    BalancerConfig, Desired, HostId, HostNetwork, PortSpec, Secret, Template, UnitKey, VerifyAsk,
+    Watched,
 };
 
 /// Everything one agent needs to know. An agent refuses an older generation, and the same generation with
@@ -63,6 +64,9 @@ pub struct AssignedUnit {
     /// TCP ports of the primary that must accept before the unit counts as ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ready_ports: Vec<u16>,
+    /// What its upgrade asks of it while it is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<VerifyAsk>,
 }
 
 impl AssignedUnit {

@@ -334,6 +334,7 @@ fn update() -> DiscoveryUpdate {
 
 fn assignment() -> HostAssignment {
     let unit = AssignedUnit {
+        verify: Some(VerifyAsk::Command(vec!["check".into()])),
         desired: Desired::Running,
         generation: 4,
         template: "12/2".into(),

@@ -117,6 +117,11 @@ fn touched(before: &World, update: &Update) -> Touched {
                     [before, world].into_iter().filter_map(|w| w.upgrade(*service)?.shift());
                 let units = sides.flat_map(|shift| world.units_of(shift.to_service));
                 touched.hosts.extend(units.map(|unit| unit.host));
+                // What it asks of its own new units, or no longer does.
+                let asks = |upgrade: &drover_core::Upgrade| upgrade.policy.verify.probe.is_some();
+                if [before, world].iter().any(|w| w.upgrade(*service).is_some_and(asks)) {
+                    touched.hosts.extend(world.units_of(*service).map(|unit| unit.host));
+                }
                 balancers = true;
             }
             RowKey::Observed(key) => {

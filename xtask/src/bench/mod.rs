@@ -20,6 +20,7 @@ mod stage;
 mod swarm;
 mod table;
 mod traffic;
+mod verdicts;
 mod watch;
 
 use clap::Subcommand;
@@ -51,6 +52,8 @@ pub enum Bench {
     HostLoss(host_loss::Arguments),
     /// Whether a rollback to any revision leads to the very images there were, and how long it takes.
     Rollback(rollback::Arguments),
+    /// Whether bad releases of eight kinds are recognised and taken back, and good ones kept.
+    Verdicts(verdicts::Arguments),
     /// Placements a second, and what planning one service costs, beside a plain scan.
     Schedule(schedule::Arguments),
 }
@@ -119,6 +122,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::HostLoss(arguments) => host_loss::run(arguments),
         Bench::Rollback(arguments) => rollback::run(arguments),
+        Bench::Verdicts(arguments) => verdicts::run(arguments),
         Bench::Schedule(arguments) => schedule::run(arguments),
     }
 }

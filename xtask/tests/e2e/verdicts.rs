@@ -47,3 +47,38 @@ fn deploy(stage: &Stage, release: &Release, status: i32) -> String {
     eprintln!("{release}: {}", done.text.lines().last().unwrap_or_default());
     done.text
 }
+
+#[test]
+fn what_its_containers_are_asked_must_be_answered() {
+    let Some(stage) = Stage::set() else { return };
+    let strategy = |verify: &str| {
+        format!(
+            "version: '2'\nservices:\n  web:\n    scale: 2\n    upgrade_strategy: {{start_first: true, interval_millis: 100, on_failure: rollback, finish: auto, verify: {{for: 6s, {verify}}}}}\n"
+        )
+    };
+    let deploy = |version: &str, verify: &str| {
+        let compose = format!("version: '2'\nservices:\n  web:\n    image: demo/web:{version}\n");
+        stage.files(&compose, &strategy(verify));
+        stage.drover("up -d --upgrade")
+    };
+    assert_eq!(deploy("v1", "").status, Some(0));
+    let good =
+        ["command: [/testapp, health]", "request: {port: 80, request_line: GET /env HTTP/1.0}"];
+    let bad = [
+        ("command: [/testapp, exit, '3']", "`/testapp exit 3` ended with 3"),
+        ("request: {port: 80, request_line: GET /nowhere HTTP/1.0}", "was answered 404"),
+    ];
+    for (verify, version) in good.into_iter().zip(["v2", "v1"]) {
+        let done = deploy(version, verify);
+        assert_eq!(done.status, Some(0), "{verify}: {}", done.text);
+    }
+    for (verify, says) in bad {
+        let done = deploy("v2", verify);
+        assert_eq!(done.status, Some(20), "{verify}: {}", done.text);
+        assert!(
+            done.text.contains("failed its verification") && done.text.contains(says),
+            "{}",
+            done.text
+        );
+    }
+}

@@ -95,6 +95,7 @@ impl Agent {
             AgentResult::Looked(looked) => self.looked(looked),
             AgentResult::Swept(sweep) => self.swept(sweep),
             AgentResult::Probed(probed) => self.probes.take(probed),
+            AgentResult::Verified(verified) => self.verifications.take(verified),
             AgentResult::System(done) => self.system_done(done),
             AgentResult::Said(said) => self.said(said),
             AgentResult::Heard(heard) => self.heard_of_others(heard),

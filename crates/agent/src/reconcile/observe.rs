@@ -6,7 +6,7 @@ use drover_core::{
 
 use super::members::Member;
 use super::unit::Life;
-use super::{Probe, Question, health, words};
+use super::{Probe, Question, Verification, health, words};
 use crate::op::DockerOp;
 use crate::view::{ContainerState, Lease, SeenContainer};
 
@@ -20,7 +20,7 @@ pub(super) fn observe(life: &Life<'_>, ops: &[DockerOp], now: Time) -> Observed 
         ready: phase == Phase::Running && is_ready(life),
         attempt: life.memory.values().map(|a| a.failures).max().unwrap_or_default(),
         failed: failed(life),
-        verified: None,
+        verified: life.verified.cloned(),
         message: message(life, phase, now),
         containers: life
             .members
@@ -88,6 +88,19 @@ pub(super) fn probe(life: &Life<'_>) -> Option<Probe> {
         address: life.reached_at("")?,
         question: Question::Ports(life.assigned.ready_ports.clone()),
         was_well: false,
+    })
+}
+
+/// What its upgrade asks of it, once it serves: before that its start is judged, not its work.
+pub(super) fn verification(life: &Life<'_>) -> Option<Verification> {
+    let ask = life.assigned.verify.clone()?;
+    let (_, seen) = life.members.iter().find(|(m, _)| m.name.is_empty())?;
+    let seen = seen.filter(|c| c.state == ContainerState::Running)?;
+    (life.shall_run() && is_ready(life)).then(|| Verification {
+        unit: life.key,
+        run: seen.run(),
+        address: life.reached_at("").unwrap_or_default(),
+        ask,
     })
 }
 

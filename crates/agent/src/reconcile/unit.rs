@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::{
-    AssignedTemplate, AssignedUnit, Desired, HostAssignment, NetworkMode, OnHostLoss, Phase,
+    AssignedTemplate, AssignedUnit, Desired, HostAssignment, NetworkMode, OnHostLoss, Phase, Tally,
     Template, Time, UnitKey,
 };
 
@@ -27,6 +27,8 @@ pub(super) struct Life<'a> {
     pub(super) accepting: bool,
     /// How its members do on their health checks, as far as that is known.
     pub(super) checked: Vec<(&'a str, &'a Checkup)>,
+    /// How it did at what its upgrade asks of it, in this run.
+    pub(super) verified: Option<&'a Tally>,
     /// There is no server to ask.
     pub(super) alone: bool,
     /// Whether it may run, if it must never run twice.
@@ -65,6 +67,7 @@ pub(super) fn reconcile(
     life.mark(&ops, now);
     result.observed.insert(key, observe::observe(&life, &ops, now));
     result.probes.extend(observe::probe(&life));
+    result.verifications.extend(observe::verification(&life));
     result.probes.extend(health::probes(&life));
     for at in health::deadlines(&life).filter(|at| *at > now) {
         result.wake(at);
@@ -142,6 +145,11 @@ impl<'a> Life<'a> {
             accepting: view.accepting.get(&key).is_some_and(|run| {
                 best("").is_some_and(|c| run.0 == c.id && run.1 == c.started_at)
             }),
+            verified: view
+                .verified
+                .get(&key)
+                .filter(|(run, _)| best("").is_some_and(|c| run.0 == c.id && run.1 == c.started_at))
+                .map(|(_, tally)| tally),
             checked: checked.map(|((_, name), checkup)| (name.as_str(), checkup)).collect(),
             alone: view.alone,
             lease: if is_leased(&template.template) { view.lease } else { Lease::Held },

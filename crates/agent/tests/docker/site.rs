@@ -173,6 +173,7 @@ impl Site {
         };
         self.assignment.templates.insert(name.clone(), template);
         let unit = AssignedUnit {
+            verify: None,
             desired: Desired::Running,
             generation: 1,
             template: name,

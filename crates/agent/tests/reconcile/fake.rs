@@ -41,6 +41,7 @@ impl Host {
     /// A host with one unit `app-web-1` of these containers.
     pub(crate) fn with(template: Template) -> Self {
         let unit = AssignedUnit {
+            verify: None,
             desired: Desired::Running,
             generation: 1,
             template: "7/1".into(),

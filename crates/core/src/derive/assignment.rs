@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::balancer::{balancer_config, target_ports};
+use super::release::verification;
 use super::vote::watched;
 use crate::schedule::{declared_volumes, resolve};
 use crate::{
@@ -59,6 +60,7 @@ fn assigned(
         volumes: volumes(world, service, unit.key.slot, revision, stack),
         retain_ip: service.retain_ip,
         ready_ports: ready_ports(world, service),
+        verify: verification(world, unit),
     }
 }
 

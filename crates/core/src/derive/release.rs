@@ -5,7 +5,8 @@
 use super::{has_arrived, ill, upgrade_requests};
 use crate::schedule::{container_name, is_down};
 use crate::{
-    Counts, Course, Desired, Host, RequestBounds, Time, Unit, Upgrade, UpgradePhase, World,
+    Counts, Course, Desired, Host, RequestBounds, Time, Unit, Upgrade, UpgradePhase, VerifyAsk,
+    World,
 };
 
 /// Times below this are not told apart when a version's are compared with another's, in milliseconds: a host that starts
@@ -73,6 +74,19 @@ pub fn judge(world: &World, upgrade: &Upgrade, now: Time) -> Judgement {
         (true, false) => stands_still(world, upgrade, now),
         (false, _) => Judgement::Open { until: watched_until },
     }
+}
+
+/// What a unit is asked because an upgrade leads to it and is yet to be judged.
+pub(super) fn verification(world: &World, unit: &Unit) -> Option<VerifyAsk> {
+    let service = unit.key.service;
+    let shift = world.shift(service).map(|(upgrade, ..)| upgrade);
+    let upgrade = world.upgrade(service).or(shift)?;
+    let probe = upgrade.policy.verify.probe.as_ref()?;
+    let undecided = matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::Upgraded);
+    let (to, revision) = upgrade.leads_to();
+    let is_new = to == service && revision.is_none_or(|wanted| wanted == unit.key.revision);
+    (is_new && undecided && upgrade.policy.decides() && upgrade.verdict.is_none())
+        .then(|| probe.ask.clone())
 }
 
 /// Failures of the containers it leads to that nobody forgave.
