@@ -39,7 +39,7 @@ fn confirm_removes_the_old_containers_and_force_replaces_what_is_the_same() {
     stage.ok("up -d");
     let old = stage.running_ids("web");
 
-    stage.ok("up -d --force-upgrade");
+    stage.ok("up -d --force-upgrade --waiting-ok");
     let new = stage.running_ids("web");
     assert!(new.len() == 2 && new.is_disjoint(&old));
     stage.ok("up -d --confirm-upgrade");

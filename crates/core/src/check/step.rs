@@ -248,7 +248,18 @@ fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
         |u: &Upgrade| matches!(u.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
     let shift = before.shift(key.service).map(|(upgrade, ..)| upgrade);
     let upgrade = before.upgrade(key.service).or(shift);
-    let swapped = upgrade.is_some_and(rolls) || service.restart.is_some();
+    // One whose policy tries how a new container stops takes one down; only one, and not on a host that is to be emptied.
+    let tried = upgrade.is_some_and(|upgrade| {
+        upgrade.phase == UpgradePhase::Upgraded
+            && upgrade.policy.verify.stop
+            && upgrade.leads_to().1 == Some(key.revision)
+    });
+    let others = || {
+        let units = after.units_of(key.service).filter(|unit| unit.key.revision == key.revision);
+        units.filter(|unit| unit.key.slot != key.slot && unit.desired == Desired::Draining).count()
+    };
+    let tried = tried && !emptied && others() == 0;
+    let swapped = upgrade.is_some_and(rolls) || service.restart.is_some() || tried;
     if !wanted
         || swapped
         || after.is_lost(old.host)

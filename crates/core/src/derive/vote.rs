@@ -56,6 +56,10 @@ pub fn vote(world: &World, unit: &Unit) -> Option<Vote> {
     let mut vote = Vote { own, well: Vec::new(), failing: Vec::new() };
     let mut witnesses = world.witnesses_of(unit.host);
     witnesses.sort_unstable();
+    if !own {
+        let earlier = earlier(world, unit, &watched, &witnesses);
+        witnesses.extend(earlier);
+    }
     for witness in witnesses {
         match verdict(world, witness, unit).filter(|verdict| verdict.is_of(&watched)) {
             Some(Verdict { down: None, .. }) => vote.well.push(witness),
@@ -64,6 +68,16 @@ pub fn vote(world: &World, unit: &Unit) -> Option<Vote> {
         }
     }
     (!vote.well.is_empty() || !vote.failing.is_empty()).then_some(vote)
+}
+
+/// Hosts that looked at a unit until a moment ago, in the place of those that are to now and have not yet: who looks changes
+/// when a host comes or goes, and the container is as it was.
+fn earlier(world: &World, unit: &Unit, watched: &Watched, witnesses: &[HostId]) -> Vec<HostId> {
+    let says =
+        |host: HostId| verdict(world, host, unit).is_some_and(|verdict| verdict.is_of(watched));
+    let silent = witnesses.iter().filter(|host| !says(**host)).count();
+    let others = world.witnessed.keys().copied();
+    others.filter(|host| !witnesses.contains(host) && says(*host)).take(silent).collect()
 }
 
 /// Whether a unit's own host finds it ill, and is outvoted.

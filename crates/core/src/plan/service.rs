@@ -125,7 +125,12 @@ fn follow(
             draft.change(set(UpgradePhase::Canceled));
             hold(draft, service, slots, (from, to));
         }
-        UpgradePhase::Canceled => hold(draft, service, slots, (from, to)),
+        UpgradePhase::Canceled => {
+            if let Some(why) = &upgrade.verdict {
+                draft.note(service.id, None, format!("its upgrade is paused: {why}"));
+            }
+            hold(draft, service, slots, (from, to));
+        }
         UpgradePhase::RollingBack if together::waits(draft, upgrade) => {
             hold(draft, service, slots, (from, to));
         }
@@ -182,12 +187,26 @@ fn hold(
     slots: &[Slot],
     (from, to): (RevisionNo, RevisionNo),
 ) {
+    // Paused because it fails: what serves nobody is taken back, if the old one is still there.
+    let is_paused = draft
+        .world
+        .upgrade(service.id)
+        .is_some_and(|held| held.phase == UpgradePhase::Canceled && held.verdict.is_some());
     for &slot in slots {
         let running = |draft: &Draft, revision| {
             live(&draft.world, service.id, slot, revision)
                 .is_some_and(|u| u.desired == Desired::Running)
         };
         let (old, new) = (running(draft, from), running(draft, to));
+        let kept = live(&draft.world, service.id, slot, from).is_some();
+        if is_paused && new && kept && !is_arrived(draft, service, slot, to) {
+            if ensure(draft, service, slot, from)
+                && let Some(failing) = live(&draft.world, service.id, slot, to).map(|u| u.key)
+            {
+                draft.set(failing, Desired::Stopped);
+            }
+            continue;
+        }
         if old || !new {
             let back = old || live(&draft.world, service.id, slot, from).is_some();
             ensure(draft, service, slot, if back { from } else { to });
