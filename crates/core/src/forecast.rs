@@ -68,7 +68,9 @@ pub struct Placement {
 pub fn forecast(world: &World, changes: &[Change], now: Time) -> Result<Forecast, Refused> {
     let (after, _) = world.commit(changes)?;
     let mut scope = Scope::default();
-    changes.iter().for_each(|change| scope.merge(change.dirties()));
+    for change in changes {
+        scope.merge(change.dirties());
+    }
     let mut course =
         Course { world: after, now, notes: BTreeMap::new(), told: Forecast::default() };
     for service in scope.services.iter().copied() {
@@ -96,11 +98,13 @@ impl Course {
                 let notes = planned.notes.iter().filter(|note| note.service == *service).cloned();
                 self.notes.insert(*service, notes.collect());
             }
-            planned.changes.iter().for_each(|change| self.tell(before, change));
+            for change in &planned.changes {
+                self.tell(before, change);
+            }
             let Ok((next, _)) = self.world.commit(&planned.changes) else { break };
             self.world = next;
             let mut next: BTreeSet<ServiceId> = planned.waiting;
-            planned.changes.iter().for_each(|change| next.extend(change.dirties().services));
+            next.extend(planned.changes.iter().flat_map(|change| change.dirties().services));
             let obeyed = self.obey();
             next.extend(obeyed.iter().copied());
             self.count(&planned.changes);

@@ -88,7 +88,9 @@ impl Step<'_> {
         let [source, target] = self.sides();
         let slots = |world| [source, target].iter().map(|id| running(world, *id)).sum::<u64>();
         let (was, is) = (slots(self.before), slots(self.after));
-        let goal = match self.upgrade.phase {
+        // Its policy may turn it round and act on that in one step.
+        let now = self.after.upgrade(self.upgrade.service).map_or(self.upgrade.phase, |u| u.phase);
+        let goal = match now {
             UpgradePhase::RollingBack => self.scale(source) + u64::from(self.shift.to_scale),
             UpgradePhase::Upgrading
             | UpgradePhase::Upgraded

@@ -64,7 +64,7 @@ pub fn judge(world: &World, upgrade: &Upgrade, now: Time) -> Judgement {
     if moving {
         return stands_still(world, upgrade, now);
     }
-    let tried = policy.verify.stop.then(|| rehearsal(world, upgrade)).unwrap_or(Rehearsal::Done);
+    let tried = if policy.verify.stop { rehearsal(world, upgrade) } else { Rehearsal::Done };
     if let Rehearsal::Hangs(why) = tried {
         return Judgement::Bad(why);
     }

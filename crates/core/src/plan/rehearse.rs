@@ -12,17 +12,13 @@ pub(super) fn step(draft: &mut Draft, service: &Service, upgrade: &Upgrade) -> O
         return None;
     }
     match derive::rehearsal(&draft.world, upgrade) {
-        Rehearsal::Begin(unit) => {
+        Rehearsal::Begin(unit) | Rehearsal::Stopping(unit) => {
             draft.set(unit, Desired::Stopped);
             Some(unit.slot)
         }
         Rehearsal::Ended(unit) => {
             let held = draft.world.unit(unit).cloned()?;
             resume(draft, service, &held, upgrade.ledger);
-            Some(unit.slot)
-        }
-        Rehearsal::Stopping(unit) => {
-            draft.set(unit, Desired::Stopped);
             Some(unit.slot)
         }
         Rehearsal::Hangs(_) | Rehearsal::Waits | Rehearsal::Done => None,

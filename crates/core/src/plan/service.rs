@@ -100,7 +100,7 @@ fn follow(
         start_first: pace.start_first.unwrap_or(start_first),
     };
     match upgrade.phase {
-        UpgradePhase::Upgrading if together::waits(draft, upgrade) => {
+        UpgradePhase::Upgrading | UpgradePhase::RollingBack if together::waits(draft, upgrade) => {
             hold(draft, service, slots, (from, to));
         }
         UpgradePhase::Upgrading => {
@@ -129,9 +129,6 @@ fn follow(
             if let Some(why) = &upgrade.verdict {
                 draft.note(service.id, None, format!("its upgrade is paused: {why}"));
             }
-            hold(draft, service, slots, (from, to));
-        }
-        UpgradePhase::RollingBack if together::waits(draft, upgrade) => {
             hold(draft, service, slots, (from, to));
         }
         UpgradePhase::RollingBack => {

@@ -48,7 +48,7 @@ fn outcome(lab: &Lab, service: ServiceId) -> &Outcome {
 
 fn verdict(lab: &Lab, service: ServiceId) -> String {
     let held = lab.world.upgrade(service);
-    let held = held.map_or_else(|| &outcome(lab, service).upgrade, |upgrade| upgrade);
+    let held = held.unwrap_or_else(|| &outcome(lab, service).upgrade);
     held.verdict.clone().unwrap_or_default()
 }
 
