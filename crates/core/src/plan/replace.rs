@@ -15,7 +15,7 @@ use super::rebalance::is_moved;
 use super::slot::{in_slot, is_single};
 use crate::derive::{has_arrived, ill};
 use crate::schedule::is_down;
-use crate::{Desired, Host, Service, Slot, Unit};
+use crate::{Desired, Host, Service, Slot, Unit, UpgradePhase};
 
 /// One step of every replacement under way; the slots where one still is. Before anything else is decided of them, so
 /// that what follows finds one unit to a slot and revision that counts.
@@ -71,7 +71,10 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
         }
         // The two must never run at once: it is to leave, and all is there for the other.
         Desired::Running | Desired::Draining
-            if !stays_put && is_made(draft, new) && is_single(draft, old.key) =>
+            if !stays_put
+                && is_made(draft, new)
+                && is_single(draft, old.key)
+                && !is_rolling(draft, old) =>
         {
             draft.set(old.key, Desired::Removed);
         }
@@ -92,4 +95,11 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
 /// All that it needs to start is there, but for the place the old one takes.
 fn is_made(draft: &Draft, new: &Unit) -> bool {
     new.desired == Desired::Staged && is_down(&draft.world, new)
+}
+
+/// An upgrade moves its service's slots: how many may be down at a time is for that to say, and it takes this one too.
+fn is_rolling(draft: &Draft, unit: &Unit) -> bool {
+    draft.world.upgrade(unit.key.service).is_some_and(|upgrade| {
+        matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack)
+    })
 }
