@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::http::{Place, Request};
+use crate::wait::wait;
 
 /// Between two requests of one client.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -96,6 +97,16 @@ impl fmt::Display for Counts {
         }
         Ok(())
     }
+}
+
+/// The first of these places that answers, once one does.
+pub fn first_to_answer(places: &[SocketAddr]) -> Option<SocketAddr> {
+    let mut found = None;
+    wait(Duration::from_secs(20), || {
+        found = places.iter().find(|place| ask(**place).is_ok()).copied();
+        found.is_some()
+    });
+    found
 }
 
 /// One request; the first word of a good answer, or what went wrong.

@@ -2,7 +2,7 @@
 //!
 //! First everything is read and decided ([`mod@decide`], pure), so that what can't be done is refused before the first
 //! service is touched. Then it is carried out: volumes, new services, links, the services' own members ([`apply`]),
-//! upgrades in waves and their confirmation ([`upgrades`]); and then the outcome is waited for.
+//! upgrades as one and their confirmation ([`upgrades`]); and then the outcome is waited for.
 
 mod apply;
 mod body;

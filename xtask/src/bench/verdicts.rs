@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 
@@ -14,7 +14,6 @@ use crate::cluster::Cluster;
 use crate::images;
 use crate::load::{self, Load};
 use crate::releases::{BAD, GOOD, RANCHER, Release};
-use crate::wait::wait;
 
 const STACK: &str = "shop";
 const ROLLED_BACK: i32 = 20;
@@ -119,13 +118,8 @@ impl Shop {
     fn balancer(&self) -> Result<SocketAddr, BenchError> {
         let hosts = self.cluster.host_numbers().into_iter();
         let places: Vec<SocketAddr> = hosts.map(|host| self.cluster.port(host, 80)).collect();
-        let mut found = None;
-        wait(Duration::from_secs(20), || {
-            found = places.iter().find(|place| load::ask(**place).is_ok()).copied();
-            found.is_some()
-        });
         let what = "the balancer answers nowhere".to_owned();
-        found.ok_or(BenchError::Stuck { who: "Drover", what })
+        load::first_to_answer(&places).ok_or(BenchError::Stuck { who: "Drover", what })
     }
 }
 

@@ -91,12 +91,7 @@ impl Stage {
     pub(crate) fn balancer(&self) -> SocketAddr {
         let hosts = self.cluster.host_numbers().into_iter();
         let places: Vec<SocketAddr> = hosts.map(|host| self.cluster.port(host, 80)).collect();
-        let mut found = None;
-        wait(Duration::from_secs(20), || {
-            found = places.iter().find(|place| load::ask(**place).is_ok()).copied();
-            found.is_some()
-        });
-        found.unwrap()
+        load::first_to_answer(&places).unwrap()
     }
 
     /// The containers of a service, by name, with their hosts.
