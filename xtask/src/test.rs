@@ -10,8 +10,8 @@ use crate::command::is_there;
 use crate::steps::{Steps, StepsFailed};
 use crate::testbed::{TESTBED_VARIABLE, Testbed, TestbedError};
 
-/// Seeds of the simulation that every change must survive.
-const SEEDS: u32 = 2000;
+/// Virtual time that simulated clusters have to live through at every change, all together.
+const CLUSTER_HOURS: u32 = 1_000;
 
 /// The command line.
 #[derive(Args)]
@@ -64,8 +64,8 @@ fn checks(steps: &mut Steps) {
 fn tests(steps: &mut Steps) {
     steps.command("tests", &mut test_runner("--locked --workspace"));
     steps.command("examples in docs", &mut cargo("test --locked --workspace --doc"));
-    let simulation = format!("run --locked --bin drover-sim -- --seeds {SEEDS}");
-    steps.command("simulation", &mut cargo(&simulation));
+    let simulation = "run --locked --bin drover-sim --";
+    steps.command("simulation", &mut cargo(&format!("{simulation} --hours {CLUSTER_HOURS}")));
     // The checker is worth what it catches: each safety rule is taken out in turn.
     steps.command("simulation without rules", &mut cargo(&format!("{simulation} --mutate all")));
 }

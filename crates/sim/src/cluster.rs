@@ -1,6 +1,8 @@
 //! A whole cluster in one thread: servers, hosts, the network between them and people, moved by one queue of
 //! events on virtual time. Equal seeds give equal histories.
 
+mod faults;
+mod hearing;
 mod requests;
 
 use std::cmp::Reverse;
@@ -8,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use drover_core::check::Violation;
 use drover_core::protocol::Report;
-use drover_core::{Change, Hearing, HostAssignment, HostFacts, HostId, HostSeen, Time, UnitKey};
+use drover_core::{Change, HostAssignment, HostFacts, HostId, HostSeen, Time, UnitKey};
 
+use self::hearing::HEARD_MS;
 use crate::database::Database;
 use crate::mutation::Mutation;
 use crate::node::{Node, Op};
@@ -121,10 +124,6 @@ impl Ord for Event {
 
 /// How long a server goes without a word before it takes a host for disconnected, in milliseconds.
 const SILENCE_MS: u64 = 5_000;
-/// Longest until a host tells that another one went silent or answers again, in milliseconds.
-const HEARD_MS: u64 = 1_500;
-/// How often an agent probes units on other hosts, in milliseconds.
-const PROBE_MS: u64 = 2_000;
 /// How often a server looks for work even if nobody nudged it, in milliseconds.
 const SERVER_TICK_MS: u64 = 400;
 
@@ -179,162 +178,6 @@ impl Cluster {
             self.happen(event);
         }
         self.now = end;
-    }
-
-    /// The server's process ends; its agents notice and go elsewhere.
-    pub fn crash_server(&mut self, server: usize) {
-        let now = self.now;
-        let Some(crashed) = self.servers.get_mut(server) else { return };
-        let orphans: Vec<HostId> = crashed.sessions.keys().copied().collect();
-        crashed.crash();
-        for host in orphans {
-            if let Some(node) = self.nodes.get_mut(&host) {
-                node.disconnect(now);
-            }
-            let delay = self.rng.between(50, 3_000);
-            self.after(delay, Event::Connect(host));
-        }
-    }
-
-    /// It is started again.
-    pub fn start_server(&mut self, server: usize) {
-        if let Some(started) = self.servers.get_mut(server).filter(|s| !s.up) {
-            *started = Server::started();
-            self.after(0, Event::Plan(server));
-        }
-    }
-
-    /// The agent's process ends and is started again; its ledger stays.
-    pub fn restart_agent(&mut self, host: HostId) {
-        let now = self.now;
-        self.drop_session(host);
-        if let Some(node) = self.nodes.get_mut(&host) {
-            node.restart_agent(now);
-        }
-        let delay = self.rng.between(10, 2_000);
-        self.after(delay, Event::Connect(host));
-        self.after(0, Event::Agent(host));
-    }
-
-    /// The host is cut off from the servers. It goes on by itself meanwhile.
-    pub fn cut(&mut self, host: HostId) {
-        self.reach(host, false);
-    }
-
-    /// The same, and other hosts don't hear it either.
-    pub fn pull(&mut self, host: HostId) {
-        self.unheard(host, true);
-        self.reach(host, false);
-    }
-
-    /// It reaches all of them again.
-    pub fn heal(&mut self, host: HostId) {
-        self.unheard(host, false);
-        self.reach(host, true);
-    }
-
-    fn reach(&mut self, host: HostId, reaches: bool) {
-        let now = self.now;
-        let Some(node) = self.nodes.get_mut(&host) else { return };
-        node.cut = !reaches;
-        if reaches {
-            return self.after(0, Event::Connect(host));
-        }
-        // The servers' side stays open until the silence is noticed.
-        let (server, session) = (node.server, node.session);
-        node.disconnect(now);
-        if let Some(server) = server {
-            self.after(SILENCE_MS, Event::Silence(host, server, session));
-        }
-    }
-
-    /// The machine dies with all that ran on it, or boots again.
-    pub fn power(&mut self, host: HostId, on: bool) {
-        let now = self.now;
-        let Some(node) = self.nodes.get_mut(&host) else { return };
-        node.powered = on;
-        if on {
-            self.restart_agent(host);
-            self.heal(host);
-        } else {
-            node.engine.restart(now);
-            self.pull(host);
-        }
-    }
-
-    fn unheard(&mut self, host: HostId, is_unheard: bool) {
-        let now = self.now;
-        let Some(node) = self.nodes.get_mut(&host) else { return };
-        node.unheard_since = is_unheard.then_some(node.unheard_since.unwrap_or(now));
-        let witnesses: Vec<HostId> = self.nodes.keys().copied().filter(|w| *w != host).collect();
-        for witness in witnesses {
-            let delay = self.rng.between(50, HEARD_MS);
-            self.after(delay, Event::Hear(witness));
-        }
-    }
-
-    /// A host tells which others it hears, if it can.
-    fn hear(&mut self, host: HostId) {
-        let told = self.nodes.get(&host).is_some_and(|node| node.server.is_some());
-        let Some(seen) = self.database.world.seen.get(&host).filter(|s| told && s.connected) else {
-            return;
-        };
-        let mut hearing = Hearing::default();
-        for (other, node) in self.nodes.iter().filter(|(other, _)| **other != host) {
-            match node.unheard_since {
-                None => drop(hearing.heard.insert(*other)),
-                Some(since) => drop(hearing.silent.insert(*other, since)),
-            }
-        }
-        if seen.hearing != hearing {
-            let seen = Box::new(HostSeen { hearing, ..(**seen).clone() });
-            self.database.commit(None, &[Change::SeeHost { host, seen }], self.now);
-            self.nudge();
-        }
-    }
-
-    /// The way between two hosts is broken, for packets of containers only.
-    pub fn break_way(&mut self, one: HostId, other: HostId) {
-        self.broken_ways.insert((one.min(other), one.max(other)));
-    }
-
-    /// It is mended.
-    pub fn mend_way(&mut self, one: HostId, other: HostId) {
-        self.broken_ways.remove(&(one.min(other), one.max(other)));
-    }
-
-    /// A host's agent no longer reaches its own containers, or does again.
-    pub fn blind(&mut self, host: HostId, blind: bool) {
-        if let Some(node) = self.nodes.get_mut(&host) {
-            node.blind = blind;
-            self.touch(host);
-        }
-    }
-
-    /// An agent probes what it is to probe on other hosts.
-    fn probe(&mut self, host: HostId) {
-        let watched = self.nodes.get(&host).filter(|n| n.powered).map(Node::watched);
-        let watched = watched.unwrap_or_default();
-        let reached =
-            watched.iter().map(|(unit, w)| (*unit, self.reaches(host, *unit, &w.address)));
-        let reached = reached.collect();
-        let node = self.nodes.get_mut(&host).filter(|n| n.powered);
-        if node.is_some_and(|node| node.probe(&reached)) {
-            self.touch(host);
-        }
-        self.after(PROBE_MS, Event::Probe(host));
-    }
-
-    /// Whether a host's packets come to a unit on another, and it answers.
-    fn reaches(&self, from: HostId, unit: UnitKey, address: &str) -> bool {
-        let hears = |host| self.nodes.get(&host).is_some_and(|n| n.unheard_since.is_none());
-        self.nodes.iter().any(|(host, node)| {
-            let way = ((*host).min(from), (*host).max(from));
-            let answers = node.engine.primary_of(unit).is_some_and(|container| {
-                container.is_ready(self.now) && node.address_of(container) == address
-            });
-            answers && hears(from) && hears(*host) && !self.broken_ways.contains(&way)
-        })
     }
 
     fn caught_up(&mut self, host: HostId) {
@@ -529,26 +372,6 @@ impl Cluster {
         self.touch(host);
         let delay = self.rng.between(50, HEARD_MS);
         self.after(delay, Event::Hear(host));
-    }
-
-    fn silence(&mut self, host: HostId, server: usize, session: u64) {
-        let gone = self.nodes.get(&host).is_none_or(|n| n.server.is_none() && n.session == session);
-        let Some(server) = self.servers.get_mut(server) else { return };
-        if gone && server.sessions.remove(&host).is_some() {
-            self.see(host, false);
-        }
-    }
-
-    fn drop_session(&mut self, host: HostId) {
-        let now = self.now;
-        let Some(server) = self.nodes.get_mut(&host).and_then(|n| n.server) else { return };
-        if let Some(node) = self.nodes.get_mut(&host) {
-            node.disconnect(now);
-        }
-        let had = self.servers.get_mut(server).and_then(|s| s.sessions.remove(&host));
-        if had.is_some() {
-            self.see(host, false);
-        }
     }
 
     fn see(&mut self, host: HostId, connected: bool) {

@@ -1,9 +1,10 @@
 //! `drover-sim`: live through seeds, prove the checker, run scripts.
 //!
-//! `drover-sim --seeds N [--from S]` · `drover-sim --seed S` · `drover-sim --mutate all` · `drover-sim scenario FILE…`
+//! `drover-sim --seeds N [--from S]` · `drover-sim --hours N` · `drover-sim --seed S` · `drover-sim --mutate all` · `drover-sim scenario FILE…`
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line tool
 
+use std::fmt;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -23,6 +24,9 @@ struct Options {
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// As many as it takes until clusters have lived for this many hours together, instead.
+    #[arg(long, conflicts_with_all = ["seeds", "seed", "mutate"])]
+    hours: Option<u64>,
     /// Replay this one seed only.
     #[arg(long)]
     seed: Option<u64>,
@@ -67,7 +71,13 @@ fn named(options: &Options, name: &str) -> bool {
 
 /// Live through all seeds; every one must end well.
 fn seeds(options: &Options) -> bool {
-    let (from, count) = options.seed.map_or((options.from, options.seeds), |seed| (seed, 1));
+    let limit = match (options.seed, options.hours) {
+        (Some(seed), _) => Limit { from: seed, seeds: 1, lived_ms: u64::MAX },
+        (None, Some(hours)) => {
+            Limit { from: options.from, seeds: u64::MAX, lived_ms: hours.saturating_mul(HOUR_MS) }
+        }
+        (None, None) => options.all_seeds(),
+    };
     let started = Instant::now();
     let lived = Lived::default();
     if let Some(seed) = options.seed.filter(|_| options.trace) {
@@ -75,14 +85,11 @@ fn seeds(options: &Options) -> bool {
             println!("{line}");
         }
     }
-    let failed = first_failure(from, count, None, &lived);
-    let (upgrades, requests) = (lived.upgrades.into_inner(), lived.requests.into_inner());
+    let failed = first_failure(limit, None, &lived);
     match failed {
         None => {
             let seconds = started.elapsed().as_secs_f64();
-            println!(
-                "{count} seeds, {upgrades} upgrades, {requests} requests, no rule broken ({seconds:.1} s)"
-            );
+            println!("{lived}, no rule broken ({seconds:.1} s)");
             true
         }
         Some(outcome) => {
@@ -98,7 +105,7 @@ fn seeds(options: &Options) -> bool {
 
 /// Without the rule, some seed must fail.
 fn mutated(options: &Options, mutation: Mutation) -> bool {
-    let failed = first_failure(options.from, options.seeds, Some(mutation), &Lived::default());
+    let failed = first_failure(options.all_seeds(), Some(mutation), &Lived::default());
     let caught = failed.as_ref().and_then(|f| Some((f.seed, f.violations.first()?)));
     if let Some((seed, (_, violation))) = caught {
         println!("without {mutation}: caught at seed {seed}: {violation}");
@@ -108,32 +115,63 @@ fn mutated(options: &Options, mutation: Mutation) -> bool {
     caught.is_some()
 }
 
+const HOUR_MS: u64 = 3_600_000;
+
+/// Which seeds, and when it is enough.
+#[derive(Clone, Copy)]
+struct Limit {
+    from: u64,
+    seeds: u64,
+    /// Virtual time of all clusters together.
+    lived_ms: u64,
+}
+
+impl Options {
+    fn all_seeds(&self) -> Limit {
+        Limit { from: self.from, seeds: self.seeds, lived_ms: u64::MAX }
+    }
+}
+
 /// What seeds without a failure went through.
 #[derive(Default)]
 struct Lived {
+    seeds: AtomicU64,
     upgrades: AtomicU64,
     requests: AtomicU64,
+    lived_ms: AtomicU64,
+}
+
+impl Lived {
+    fn count(&self, outcome: &Outcome) {
+        self.seeds.fetch_add(1, Ordering::Relaxed);
+        self.upgrades.fetch_add(outcome.upgrades, Ordering::Relaxed);
+        self.requests.fetch_add(outcome.requests, Ordering::Relaxed);
+        self.lived_ms.fetch_add(outcome.lived_ms, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for Lived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (seeds, hours) = (read(&self.seeds), read(&self.lived_ms) / HOUR_MS);
+        let (upgrades, requests) = (read(&self.upgrades), read(&self.requests));
+        write!(f, "{seeds} seeds, {hours} cluster-hours, {upgrades} upgrades, {requests} requests")
+    }
 }
 
 /// The failing seed with the lowest number, on all processors.
-fn first_failure(
-    from: u64,
-    count: u64,
-    mutation: Option<Mutation>,
-    lived: &Lived,
-) -> Option<Outcome> {
-    let next = AtomicU64::new(from);
+fn first_failure(limit: Limit, mutation: Option<Mutation>, lived: &Lived) -> Option<Outcome> {
+    let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let work = || {
         while !stop.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= from + count {
+            let count = next.fetch_add(1, Ordering::Relaxed);
+            if count >= limit.seeds || lived.lived_ms.load(Ordering::Relaxed) >= limit.lived_ms {
                 break;
             }
-            let outcome = chaos::run(seed, mutation, false);
-            lived.upgrades.fetch_add(outcome.upgrades, Ordering::Relaxed);
-            lived.requests.fetch_add(outcome.requests, Ordering::Relaxed);
+            let outcome = chaos::run(limit.from + count, mutation, false);
+            lived.count(&outcome);
             if !outcome.violations.is_empty() {
                 stop.store(true, Ordering::Relaxed);
                 return Some(outcome);

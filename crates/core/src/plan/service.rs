@@ -47,7 +47,6 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
         Some(held) => held.iter().copied().collect(),
         None => wanted_slots(draft, service),
     };
-    let is_held = held.is_some();
     rebalance::strike(draft, service.id);
     let mut moving = replace::go_on(draft, service, &slots);
     match held {
@@ -56,9 +55,7 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
     }
     evacuate::leave_nothing_behind(draft, service);
     // While it moves to another service, or from one, its slots are those that run.
-    if !is_held {
-        heal::begin(draft, service, &slots, &mut moving);
-    }
+    heal::begin(draft, service, &slots, &mut moving);
     evacuate::begin(draft, service, &slots, &mut moving);
     rebalance::begin(draft, service, &slots, &moving);
     rebalance::strike(draft, service.id);
