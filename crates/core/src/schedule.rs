@@ -32,4 +32,4 @@ pub use place::{Unplaceable, place};
 pub use ports::pick_ports;
 pub(crate) use scheduler::Scheduler;
 pub use usage::HostUse;
-pub(crate) use usage::{is_down, port_taken, published, resolve};
+pub(crate) use usage::{HeldPort, is_down, port_taken, published, resolve};

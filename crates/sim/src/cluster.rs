@@ -73,6 +73,8 @@ pub struct Cluster {
     pub routers: BTreeMap<UnitKey, Router>,
     /// Requests that were answered.
     pub answered: u64,
+    /// Requests that came to a balancer and were not, or by nobody who was ready to; whoever is to blame.
+    pub unanswered: u64,
     /// Chance.
     pub rng: Rng,
     /// How messages fare.
@@ -137,6 +139,7 @@ impl Cluster {
             nodes: BTreeMap::new(),
             routers: BTreeMap::new(),
             answered: 0,
+            unanswered: 0,
             rng: Rng::new(seed),
             weather: Weather::FAIR,
             mutation,

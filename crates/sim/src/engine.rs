@@ -5,6 +5,7 @@
 //! code; see [`crate::node`].
 
 use std::collections::BTreeMap;
+use std::iter::Sum;
 
 use drover_core::{PortSpec, Time, UnitKey, label};
 
@@ -13,7 +14,45 @@ use drover_core::{PortSpec, Time, UnitKey, label};
 pub struct Engine {
     /// The containers.
     pub containers: BTreeMap<String, Container>,
-    made: u64,
+    /// What happened to containers so far.
+    pub churn: Churn,
+}
+
+/// How often containers came and went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Churn {
+    /// Made.
+    pub made: u64,
+    /// Started, for the first time or again.
+    pub started: u64,
+    /// Ended, by themselves or asked to.
+    pub ended: u64,
+    /// Removed.
+    pub removed: u64,
+}
+
+impl Churn {
+    /// What came since an earlier count.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            made: self.made - earlier.made,
+            started: self.started - earlier.started,
+            ended: self.ended - earlier.ended,
+            removed: self.removed - earlier.removed,
+        }
+    }
+}
+
+impl Sum for Churn {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            made: sum.made + one.made,
+            started: sum.started + one.started,
+            ended: sum.ended + one.ended,
+            removed: sum.removed + one.removed,
+        })
+    }
 }
 
 /// One container.
@@ -61,8 +100,8 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// `app:v2` is well-behaved; `missing`, `sick`, `crashes`, `job`, `failing-job`, `single` in the
-    /// name say what they are.
+    /// `app:v2` is well-behaved; `missing`, `sick`, `crashes`, `job`, `failing-job`, `single`, `slow` in the
+    /// name say what they are; `slow-5s` says how slow.
     pub fn of(image: &str) -> Self {
         let says = |word| image.contains(word);
         let ends_after = match () {
@@ -73,7 +112,7 @@ impl Behaviour {
         };
         Self {
             missing: says("missing"),
-            ready_after_ms: if says("slow") { 4_000 } else { 300 },
+            ready_after_ms: ready_after_ms(image),
             ends_after,
             sick: says("sick"),
             single: says("single"),
@@ -84,6 +123,12 @@ impl Behaviour {
     pub fn is_sound(self) -> bool {
         !self.missing && !self.sick && self.ends_after.is_none()
     }
+}
+
+fn ready_after_ms(image: &str) -> u64 {
+    let Some((_, after)) = image.split_once("slow") else { return 300 };
+    let seconds = after.strip_prefix('-').and_then(|text| text.split_once('s'));
+    seconds.and_then(|(number, _)| number.parse::<u64>().ok()).map_or(4_000, |n| n * 1_000)
 }
 
 impl Engine {
@@ -103,9 +148,9 @@ impl Engine {
         if self.containers.contains_key(name) {
             return Err(format!("the container name {name} is already in use"));
         }
-        self.made += 1;
+        self.churn.made += 1;
         let container = Container {
-            id: format!("{name}#{}", self.made),
+            id: format!("{name}#{}", self.churn.made),
             labels,
             behaviour,
             ports,
@@ -114,7 +159,7 @@ impl Engine {
             started_at: Time::default(),
             finished_at: None,
             exit_code: None,
-            number: self.made,
+            number: self.churn.made,
             checked: false,
             hangs: false,
         };
@@ -139,6 +184,7 @@ impl Engine {
             return Err(format!("Bind for 0.0.0.0:{port} failed: port is already allocated"));
         }
         if let Some(container) = self.containers.get_mut(name) {
+            self.churn.started += 1;
             container.running_since = Some(now);
             container.started_at = now;
             container.exit_code = None;
@@ -151,6 +197,7 @@ impl Engine {
     pub fn end(&mut self, name: &str, code: i64, now: Time) {
         let Some(container) = self.containers.get_mut(name) else { return };
         if container.running_since.take().is_some() {
+            self.churn.ended += 1;
             container.exit_code = Some(code);
             container.finished_at = Some(now);
         }
@@ -165,7 +212,10 @@ impl Engine {
 
     /// A container is removed, running or not.
     pub fn remove(&mut self, name: &str) {
-        if self.containers.remove(name).is_some() {}
+        if let Some(gone) = self.containers.remove(name) {
+            self.churn.removed += 1;
+            self.churn.ended += u64::from(gone.running_since.is_some());
+        }
     }
 
     /// The container of a unit's primary.

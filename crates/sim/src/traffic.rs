@@ -35,6 +35,8 @@ pub struct Request {
     pub target: UnitKey,
     /// The run it was sent to.
     pub run: Run,
+    /// It was past its start-up and did not hang.
+    pub answers: bool,
 }
 
 impl Router {

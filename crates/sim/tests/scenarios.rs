@@ -1,19 +1,17 @@
-//! Every script under `scenarios/` prints what it says.
+//! Every script under `scenarios/`, in folders too, prints what it says.
 
 #![allow(clippy::unwrap_used)] // a script that can't be read is a failed test
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn scripts_print_what_they_say() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
+    let files = files_under(&folder);
     assert!(!files.is_empty());
     let mut wrong = Vec::new();
     for file in files {
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let name = file.strip_prefix(&folder).unwrap().display().to_string();
         let script = std::fs::read_to_string(&file).unwrap();
         let printed =
             drover_sim::scenario::run(&script).unwrap_or_else(|bad| panic!("{name}: {bad}"));
@@ -24,4 +22,12 @@ fn scripts_print_what_they_say() {
         }
     }
     assert!(wrong.is_empty(), "{}\nUPDATE_SCENARIOS=1 accepts it", wrong.join("\n"));
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, mut files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|e| e.is_dir());
+    files.extend(folders.iter().flat_map(|folder| files_under(folder)));
+    files.sort();
+    files
 }

@@ -6,7 +6,7 @@
 //! flight, host failures included: a new batch starts only when none is.
 
 use super::draft::Draft;
-use super::slot::{ensure, find_host, in_slot, live, stage};
+use super::slot::{ensure, find_host, in_slot, is_kept_out, live, stage};
 use crate::derive::has_arrived;
 use crate::schedule::is_down;
 use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey};
@@ -76,7 +76,10 @@ pub(super) fn roll(draft: &mut Draft, service: &Service, slots: &[Slot], way: &R
         draft.wake(service.id, next_at);
         return false;
     }
-    for slot in at(&progress, Progress::Waiting).into_iter().take(batch) {
+    // Going back, a slot may have to wait for one behind it: what moved later took the ports of what had moved before.
+    let mut waiting = at(&progress, Progress::Waiting);
+    waiting.sort_by_key(|slot| is_kept_out(draft, service, *slot, way.to));
+    for slot in waiting.into_iter().take(batch) {
         advance(draft, service, slot, way, &mut leave);
     }
     false

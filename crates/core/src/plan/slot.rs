@@ -2,7 +2,9 @@
 
 use super::draft::Draft;
 use crate::derive::has_arrived;
-use crate::schedule::{Need, bound, container_name, declared_volumes, is_down, port_taken};
+use crate::schedule::{
+    HeldPort, Need, bound, container_name, declared_volumes, is_down, port_taken,
+};
 use crate::{
     Change, Desired, Host, HostId, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey, World,
     derive,
@@ -142,8 +144,58 @@ pub(super) fn stage(
             false
         }
         Desired::Staged => is_down(&draft.world, &unit),
-        Desired::Running | Desired::Draining | Desired::Stopped | Desired::Removed => true,
+        // What runs in its place need not go for what would not start.
+        Desired::Stopped => match kept_out_by(draft, service, &unit) {
+            Some(held) => {
+                say_taken(draft, &unit, &held);
+                false
+            }
+            None => true,
+        },
+        Desired::Running | Desired::Draining | Desired::Removed => true,
     }
+}
+
+/// Whether the unit that a slot is to return to would not start even once what runs in its place is down.
+pub(super) fn is_kept_out(
+    draft: &Draft,
+    service: &Service,
+    slot: Slot,
+    revision: RevisionNo,
+) -> bool {
+    let unit = live(&draft.world, service.id, slot, revision);
+    unit.is_some_and(|unit| {
+        unit.desired == Desired::Stopped && kept_out_by(draft, service, unit).is_some()
+    })
+}
+
+/// The port of a stopped unit that is taken by another slot's, if it is to be started again where it is.
+fn kept_out_by(draft: &Draft, service: &Service, unit: &Unit) -> Option<HeldPort> {
+    if leaves(&draft.world, unit) || is_missed(draft, unit) {
+        return None;
+    }
+    let own = |holder: UnitKey| (holder.service, holder.slot) == (service.id, unit.key.slot);
+    let template = draft.world.template(service.id, unit.key.revision)?;
+    let need = Need::of(&draft.world, service, unit.key.slot, template).ok()?;
+    port_taken(&draft.world, unit.host, &need.ports, own)
+}
+
+fn say_taken(draft: &mut Draft, unit: &Unit, held: &HeldPort) {
+    let world = &draft.world;
+    let [name, holder] = [unit.key, held.holder].map(|key| container_name(world, key, ""));
+    let (public, protocol) = (held.public, held.protocol);
+    let host = world.host(unit.host).map_or("its host", Host::shown_name);
+    let why = format!("port {public}/{protocol} of {host} is taken by {holder}");
+    let is_replaced = in_slot(world, unit.key.service, unit.key.slot)
+        .any(|other| other.desired == Desired::Running);
+    let text = if is_replaced {
+        format!(
+            "{name} stays as it is: the version it is to return to can't be started again: {why}"
+        )
+    } else {
+        format!("{name} can't be started again: {why}")
+    };
+    draft.stuck(unit.key.service, Some(unit.key), text);
 }
 
 /// Start a stopped unit again, having been through restart `run`, unless someone else has taken its ports
@@ -166,13 +218,7 @@ pub(super) fn resume(draft: &mut Draft, service: &Service, unit: &Unit, run: u64
     let Ok(need) = Need::of(&draft.world, service, unit.key.slot, &template) else { return false };
     let own = |holder| holder == unit.key;
     if let Some(held) = port_taken(&draft.world, unit.host, &need.ports, own) {
-        let holder = container_name(&draft.world, held.holder, "");
-        let name = container_name(&draft.world, unit.key, "");
-        let (public, protocol) = (held.public, held.protocol);
-        let text = format!(
-            "{name} can't be started again: port {public}/{protocol} of its host is taken by {holder}"
-        );
-        draft.stuck(service.id, Some(unit.key), text);
+        say_taken(draft, unit, &held);
         return false;
     }
     draft.start(unit.key, run);

@@ -179,3 +179,46 @@ fn a_fixed_port_is_handed_over_stop_first() {
     lab.settle();
     assert_eq!(lab.show(web), ["1.1 h1 running"]);
 }
+
+#[test]
+fn what_serves_is_not_stopped_for_a_version_that_could_not_start_again() {
+    let mut lab = Lab::new(&[&[]]);
+    let web = lab.service("web", 1, with_port("v1", "80:80"));
+    lab.settle();
+    lab.upgrade(web, with_port("v2", "8080:80"), 1, false);
+    lab.settle();
+    let other = lab.service("other", 1, with_port("o", "80:80"));
+    lab.settle();
+    lab.phase(web, UpgradePhase::RollingBack);
+    lab.settle();
+    assert_eq!(lab.serving(web), 1, "the new one still serves");
+    assert_eq!(
+        lab.said(web),
+        [
+            "rolling back: 0 of 1 moved",
+            "! blog-web-1 stays as it is: the version it is to return to can't be started again: \
+             port 80/tcp of h1 is taken by blog-other-1"
+        ]
+    );
+    lab.edit(other, |s| s.wanted = drover_core::Wanted::Removed);
+    lab.settle();
+    assert_eq!(lab.show(web), ["1.1 h1 running"], "freed, it goes on by itself");
+}
+
+#[test]
+fn a_rollback_undoes_first_what_holds_the_ports_of_others() {
+    for batch in [1, 3] {
+        let mut lab = Lab::new(&[&[], &[], &[], &[]]);
+        lab.policy.back.batch_size = Some(batch);
+        let web = lab.service("web", 3, with_port("v1", "80:80"));
+        lab.settle();
+        let before = lab.show(web);
+        lab.upgrade(web, with_port("v2", "80:80"), 1, true);
+        lab.settle();
+        assert_eq!(lab.serving(web), 3, "each went to the host that the one before it left");
+        lab.phase(web, UpgradePhase::RollingBack);
+        let fewest = fewest_until(&mut lab, web, |lab| phase(lab, web).is_none());
+        lab.settle();
+        assert_eq!((lab.show(web), fewest), (before, 3), "batch {batch}");
+    }
+}

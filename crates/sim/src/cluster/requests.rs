@@ -1,12 +1,25 @@
 //! The cluster's traffic: balancers that follow their configuration late, and the requests they carry.
 
+use std::cmp::Reverse;
+
 use drover_core::protocol::Report;
-use drover_core::{HostId, UnitKey};
+use drover_core::{HostId, Time, UnitKey};
 
 use super::{Cluster, Event};
 use crate::traffic::{Request, Run, run_of};
 
 impl Cluster {
+    /// When something happens next.
+    pub fn next_at(&self) -> Option<Time> {
+        self.queue.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    /// Whether a unit runs where it was placed, past its start-up, and does not hang.
+    pub fn answers(&self, unit: UnitKey) -> bool {
+        let mut containers = self.nodes.values().filter_map(|node| node.engine.primary_of(unit));
+        containers.any(|container| container.is_ready(self.now))
+    }
+
     /// Balancers whose container began another run have read nothing yet.
     pub(super) fn look_at_routers(&mut self, host: HostId) {
         let Some(node) = self.nodes.get(&host) else { return };
@@ -63,31 +76,42 @@ impl Cluster {
         let Some(router) = self.routers.get(&balancer).filter(|router| router.is_up()) else {
             return;
         };
-        let Some(target) = self.rng.pick(&router.targets()) else { return };
-        match self.run_of(target) {
-            Some(run) => {
-                let takes = if self.rng.chance(10) { 8_000 } else { 300 };
-                let takes = self.rng.between(1, takes);
-                let Some(router) = self.routers.get_mut(&balancer) else { return };
-                let number = router.begin(Request { target, run });
-                self.after(takes, Event::Answer(host, balancer, number));
-            }
-            None => self.lost(balancer, target, "was sent to"),
-        }
+        let Some(target) = self.rng.pick(&router.targets()) else {
+            return self.count(host, false);
+        };
+        let Some(run) = self.run_of(target) else {
+            self.count(host, false);
+            return self.lost(balancer, target, "was sent to");
+        };
+        let takes = if self.rng.chance(10) { 8_000 } else { 300 };
+        let takes = self.rng.between(1, takes);
+        let answers = self.answers(target);
+        let Some(router) = self.routers.get_mut(&balancer) else { return };
+        let number = router.begin(Request { target, run, answers });
+        self.after(takes, Event::Answer(host, balancer, number));
     }
 
     pub(super) fn answer(&mut self, host: HostId, balancer: UnitKey, number: u64) {
         let Some(router) = self.routers.get_mut(&balancer) else { return };
         let Some(request) = router.end(number) else { return };
         let leaves = !router.targets().contains(&request.target);
-        if self.run_of(request.target) == Some(request.run) {
-            self.answered += 1;
-        } else {
+        let runs = self.run_of(request.target) == Some(request.run);
+        self.count(host, runs && request.answers);
+        if !runs {
             self.lost(balancer, request.target, "was in flight to");
         }
         if leaves {
             self.touch(host); // its agent has something to tell
         }
+    }
+
+    /// A client got its answer or did not. Who asks a host without power is no client of its balancer.
+    fn count(&mut self, host: HostId, is_answered: bool) {
+        if self.nodes.get(&host).is_none_or(|node| !node.powered) {
+            return;
+        }
+        let count = if is_answered { &mut self.answered } else { &mut self.unanswered };
+        *count += 1;
     }
 
     fn run_of(&self, target: UnitKey) -> Option<Run> {
