@@ -79,6 +79,13 @@ pub enum Change {
     },
 
     // --- the planner ---
+    /// What an upgrade led to is found good by its policy: it is not judged any more.
+    ApproveUpgrade {
+        /// The service.
+        service: ServiceId,
+        /// What was seen, in words.
+        why: String,
+    },
     /// An upgrade is over.
     EndUpgrade(ServiceId),
     /// A service arrived where it was wanted.
@@ -236,6 +243,7 @@ impl Change {
             Self::AddRevision(revision) => Scope::one(revision.service),
             Self::StartUpgrade(upgrade) => Scope::one(upgrade.service),
             Self::SetUpgradePhase { service, .. }
+            | Self::ApproveUpgrade { service, .. }
             | Self::Settle { service, .. }
             | Self::SetScale { service, .. }
             | Self::PinImage { service, .. } => Scope::one(*service),

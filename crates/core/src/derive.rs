@@ -34,7 +34,10 @@ pub use health::{Ill, health_strategy, ill};
 pub use host_loss::{given_up_at, is_given_up, is_single, on_host_loss};
 pub use links::{behind, carried, links, selected};
 pub use rebalance::{BetterPlace, Rebalancing, keeps_place, rebalancing, waits};
-pub use release::{Judgement, Rehearsal, ReleaseFailures, judge, rehearsal, release_failures};
+pub use release::{
+    Judgement, Rehearsal, ReleaseFailures, failed_probes, is_undecided, judge, rehearsal,
+    release_failures,
+};
 pub use requests::{ledger_number, upgrade_requests};
 pub use serving::{has_arrived, is_serving, is_up};
 pub use shift::{in_motion, shown_scale};

@@ -36,15 +36,21 @@ pub struct Upgrade {
     /// What is decided of it without people.
     #[serde(default, skip_serializing_if = "UpgradePolicy::is_plain")]
     pub policy: UpgradePolicy,
-    /// Since when it is in its phase; the moment it was asked for in rows from before this was kept.
+    /// Since when it is in its phase; 0 in rows from before this was kept.
     #[serde(default)]
     pub phase_at: Time,
     /// Why its policy moved it to its phase; none if people did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
-    /// Failures of new containers from before someone said *continue*: they don't count again.
+    /// What was seen when its policy found it good; from then on nothing of it is judged any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<String>,
+    /// Failures of new containers from before it began, or before someone said *continue*: they don't count.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forgiven: u32,
+    /// Failed verifications from before someone said *continue*.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgiven_probes: u32,
     /// The upgrade of several services that it is a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<Together>,
@@ -121,7 +127,9 @@ impl Upgrade {
             policy: UpgradePolicy::default(),
             phase_at: at,
             verdict: None,
-            forgiven: 0,
+            approved: None,
+            forgiven: 0, // counted when it is applied
+            forgiven_probes: 0,
             together: None,
         }
     }

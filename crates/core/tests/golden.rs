@@ -172,7 +172,9 @@ fn rows() {
             policy: policy(),
             phase_at: at,
             verdict: Some("3 failures of new containers".into()),
+            approved: Some("all containers serve, watched for 60 s".into()),
             forgiven: 1,
+            forgiven_probes: 2,
             together: Some(Together { number: 31, after: vec![ServiceId(11)] }),
         },
     );

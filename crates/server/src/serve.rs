@@ -30,6 +30,7 @@ pub async fn serve(
 ) {
     let Settings { url, timing } = settings;
     let server = Arc::new(Server::new(store, url, timing, stop.clone()));
+    session::mark_unheard(&server).await;
     let loops = [
         watched("the planner's loop", plan_loop::run(server.clone())),
         watched("the hub", hub::run(server.clone())),

@@ -62,6 +62,21 @@ pub(crate) async fn run(server: Arc<Server>, mut socket: WebSocket, host: HostId
     drop(writer.await);
 }
 
+/// What the server before this one was told may be long over: no host has said yet what its units are now.
+pub(crate) async fn mark_unheard(server: &Server) {
+    let marked = server.decide(HUB, |world, _| {
+        let heard = world.seen.iter().filter(|(_, seen)| seen.caught_up);
+        let changes = heard.map(|(host, seen)| {
+            let seen = Box::new(HostSeen { caught_up: false, ..(**seen).clone() });
+            Change::SeeHost { host: *host, seen }
+        });
+        Ok::<_, Infallible>((changes.collect(), ()))
+    });
+    if let Err(error) = marked.await {
+        tracing::error!(%error, "hosts could not be marked as not heard yet");
+    }
+}
+
 /// Mark every host that is recorded as connected, and isn't, as disconnected.
 pub(crate) async fn mark_absent(server: &Server) {
     let marked = server.decide(HUB, |world, now| {
@@ -252,6 +267,8 @@ impl Session {
         let since = |now: Time| Time(now.0.saturating_sub(ago_ms));
         let decision = self.server.decide(HUB, |world, now| {
             let held = world.seen.get(&host).map(|seen| (**seen).clone()).unwrap_or_default();
+            // Only its first words in a connection say where it is.
+            let begins = address.is_some();
             let has_say = match hub.link(host) {
                 Some(current) => connected && Arc::ptr_eq(&current, &self.link),
                 None => !connected,
@@ -262,7 +279,7 @@ impl Session {
             let seen = HostSeen {
                 connected,
                 caught_up: connected && self.caught_up,
-                since: if held.connected == connected { held.since } else { since(now) },
+                since: if held.connected == connected && !begins { held.since } else { since(now) },
                 tick: last_tick(world, host).max(held.tick),
                 assigned: self.link.assigned.load(Ordering::Relaxed),
                 facts: told.facts.unwrap_or(&held.facts).clone(),

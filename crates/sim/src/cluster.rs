@@ -379,13 +379,12 @@ impl Cluster {
 
     fn see(&mut self, host: HostId, connected: bool) {
         let before = self.database.world.seen.get(&host).cloned();
-        let same = before.as_ref().filter(|s| s.connected == connected);
-        let left_at = self.nodes.get(&host).map(|node| node.left_at).filter(|_| !connected);
-        let since = same.map_or(left_at.unwrap_or(self.now), |s| s.since);
+        let away = before.as_ref().filter(|seen| !seen.connected).map(|seen| seen.since);
+        let left_at = self.nodes.get(&host).map(|node| node.left_at);
+        let since = away.or(left_at).filter(|_| !connected).unwrap_or(self.now);
         let facts = HostFacts { cpus: 4, memory: 8 << 30, ..HostFacts::default() };
-        let caught_up = connected && same.is_some_and(|seen| seen.caught_up);
         let hearing = before.map(|seen| seen.hearing.clone()).unwrap_or_default();
-        let seen = HostSeen { connected, caught_up, since, facts, hearing, ..HostSeen::default() };
+        let seen = HostSeen { connected, since, facts, hearing, ..HostSeen::default() };
         self.database.commit(None, &[Change::SeeHost { host, seen: Box::new(seen) }], self.now);
     }
 

@@ -72,7 +72,12 @@ impl Step<'_> {
         let stay: BTreeSet<_> = served.iter().filter(remains).map(slot).collect();
         let go: BTreeSet<_> = served.iter().map(slot).filter(|slot| !stay.contains(slot)).collect();
         let serve = served.iter().map(slot).collect::<BTreeSet<_>>().len() as u64;
-        let floor = self.scale(source).min(self.scale(target)).min(serve);
+        // Through with it, one whose policy tries how a new container stops takes one down.
+        let now =
+            self.after.upgrade(self.upgrade.service).filter(|_| self.upgrade.policy.verify.stop);
+        let tried = now.is_some_and(|upgrade| upgrade.phase == UpgradePhase::Upgraded);
+        let floor =
+            self.scale(source).min(self.scale(target)).min(serve).saturating_sub(u64::from(tried));
         if !go.is_empty() && (stay.len() as u64) < floor {
             let (stay, go) = (stay.len(), go.len());
             let what = format!(

@@ -250,16 +250,18 @@ fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
     let upgrade = before.upgrade(key.service).or(shift);
     // One whose policy tries how a new container stops takes one down; only one, and not on a host that is to be emptied.
     let tried = upgrade.is_some_and(|upgrade| {
-        upgrade.phase == UpgradePhase::Upgraded
-            && upgrade.policy.verify.stop
-            && upgrade.leads_to().1 == Some(key.revision)
+        let (to, revision) = upgrade.leads_to();
+        let is_new = to == key.service && revision.is_none_or(|new| new == key.revision);
+        upgrade.phase == UpgradePhase::Upgraded && upgrade.policy.verify.stop && is_new
     });
     let others = || {
         let units = after.units_of(key.service).filter(|unit| unit.key.revision == key.revision);
         units.filter(|unit| unit.key.slot != key.slot && unit.desired == Desired::Draining).count()
     };
     let tried = tried && !emptied && others() == 0;
-    let swapped = upgrade.is_some_and(rolls) || service.restart.is_some() || tried;
+    // Who goes back with another turns round and acts in one step.
+    let turned = after.upgrade(key.service).is_some_and(rolls);
+    let swapped = upgrade.is_some_and(rolls) || turned || service.restart.is_some() || tried;
     if !wanted
         || swapped
         || after.is_lost(old.host)
@@ -296,7 +298,7 @@ fn dropped(before: &World, unit: &Unit, fail: Fail) {
 
 /// An upgrade takes down serving units only as far as the batch allows, and none if it starts first.
 fn floor(before: &World, after: &World, service: ServiceId, course: InService, fail: Fail) {
-    let (upgrade, start_first, ..) = course;
+    let (upgrade, start_first, from, to) = course;
     let rolls = matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
     let slots = slots(before, service).intersection(&slots(after, service)).copied().collect();
     let slots: BTreeSet<Slot> = slots;
@@ -320,7 +322,10 @@ fn floor(before: &World, after: &World, service: ServiceId, course: InService, f
     if taken_down.is_empty() {
         return;
     }
-    if start_first {
+    // On the way back nobody can be asked for another place, and the ones that come back have theirs.
+    let gives_way = upgrade.phase == UpgradePhase::RollingBack
+        && [from, to].into_iter().any(|revision| has_one_place(before, service, revision));
+    if start_first && !gives_way {
         fail("start-first", format!("service {service} lost slots {taken_down:?} to its upgrade"));
     }
     // A host that is taken back in this very step brings its slots.
@@ -336,6 +341,15 @@ fn floor(before: &World, after: &World, service: ServiceId, course: InService, f
         );
         fail("batch", what);
     }
+}
+
+/// What it publishes, or that it must not run twice, can keep it from running beside another.
+fn has_one_place(world: &World, service: ServiceId, revision: RevisionNo) -> bool {
+    let template = world.template(service, revision);
+    template.is_some_and(|template| {
+        let publishes = template.members().any(|(_, spec)| !spec.ports.is_empty());
+        publishes || template.primary.on_host_loss == Some(OnHostLoss::Fence)
+    })
 }
 
 /// Nobody counts on the host any more.

@@ -75,7 +75,7 @@ pub fn admit_evacuation(world: &World, host: &Host, now: Time) -> Result<Host, R
 /// The slot that moves first; for a global service any that has a unit.
 fn first_slot(world: &World, service: &Service, to: &Template) -> Option<Slot> {
     if !to.primary.is_global() {
-        return Some(Slot::Number(1));
+        return super::scale::numbered(world, service).into_iter().next();
     }
     world.units_of(service.id).find(|u| u.desired == Desired::Running).map(|u| u.key.slot)
 }

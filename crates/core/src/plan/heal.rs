@@ -2,7 +2,7 @@
 //! after ever longer waits when their replacements do no better.
 //!
 //! Who says that they aren't is [`derive::ill`]; how they are replaced, [`super::replace`]. A unit on a host that is to be
-//! emptied leaves that as any other.
+//! emptied leaves that as any other, unless its service is busy and waits for it to serve.
 
 use std::collections::BTreeSet;
 
@@ -28,10 +28,12 @@ pub(super) fn begin(
     slots: &[Slot],
     moving: &mut BTreeSet<Slot>,
 ) {
+    let is_busy = derive::busy(&draft.world, service).is_some();
     for &slot in slots.iter().filter(|slot| !moving.contains(slot)).collect::<Vec<_>>() {
         let world = &draft.world;
         let sick = in_slot(world, service.id, slot)
-            .filter(|unit| !leaves(world, unit) && stays(world, service, unit));
+            .filter(|unit| is_busy || !leaves(world, unit))
+            .filter(|unit| stays(world, service, unit));
         let sick: Vec<(Unit, Ill)> =
             sick.filter_map(|unit| Some((unit.clone(), ill(world, unit)?))).collect();
         for (unit, ill) in sick {

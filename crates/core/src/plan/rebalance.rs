@@ -9,7 +9,14 @@ use super::draft::Draft;
 use super::slot::{New, in_slot, make};
 use crate::derive::{has_arrived, ill, keeps_place};
 use crate::schedule::{Misfit, Need, container_name, explain, fits, gain};
-use crate::{Change, Desired, Host, Move, Service, ServiceId, Slot, Unit, UnitKey, World, derive};
+use crate::{
+    Change, Desired, Host, Move, Service, ServiceId, Slot, Time, Unit, UnitKey, World, derive,
+};
+
+/// How often the unit that is to take the place may fail before the move is dropped.
+const FAILURES_TOLERATED: u32 = 2;
+/// How long it may take to serve, in milliseconds.
+const COMES_UP_MS: u64 = 600_000;
 
 /// How far a move is.
 enum Fate {
@@ -26,8 +33,9 @@ enum Fate {
 /// Strike what is over or won't be. What was begun of a move that is struck is called off by [`super::replace`].
 pub(super) fn strike(draft: &mut Draft, service: ServiceId) {
     for held in moves(&draft.world, service) {
-        match fate(&draft.world, held) {
-            Fate::Waits | Fate::UnderWay => {}
+        match fate(&draft.world, held, draft.now) {
+            Fate::UnderWay => draft.wake(service, draft.now + COMES_UP_MS),
+            Fate::Waits => {}
             Fate::Over => draft.change(Change::EndMove(held.unit)),
             Fate::Dropped(why) => drop_move(draft, held, &why),
         }
@@ -52,7 +60,7 @@ pub(super) fn begin(draft: &mut Draft, service: &Service, slots: &[Slot], moving
     let world = &draft.world;
     let mut waiting = moves(world, service.id);
     let all = waiting.len();
-    waiting.retain(|held| matches!(fate(world, *held), Fate::Waits));
+    waiting.retain(|held| matches!(fate(world, *held, draft.now), Fate::Waits));
     if all == 0 {
         return;
     }
@@ -83,7 +91,7 @@ pub(super) fn begin(draft: &mut Draft, service: &Service, slots: &[Slot], moving
         }
     }
     // What others leave may make room; nobody waits for those that wait themselves.
-    let others_move = others_move(&draft.world, service);
+    let others_move = !without_place.is_empty() && others_move(draft, service);
     for (held, why, passes) in without_place {
         if passes || others_move {
             let name = container_name(&draft.world, held.unit, "");
@@ -124,12 +132,13 @@ fn step_aside(draft: &mut Draft, service: &Service, held: Move) {
 }
 
 /// Whether a unit of another service of the project is on its way.
-fn others_move(world: &World, service: &Service) -> bool {
+fn others_move(draft: &Draft, service: &Service) -> bool {
+    let (world, now) = (&draft.world, draft.now);
     let others = world.services.values().filter(|other| {
         other.id != service.id && other.project == service.project && other.rebalance.is_some()
     });
     let mut moves = others.flat_map(|other| moves(world, other.id));
-    moves.any(|held| matches!(fate(world, held), Fate::UnderWay))
+    moves.any(|held| matches!(fate(world, held, now), Fate::UnderWay))
 }
 
 fn moves(world: &World, service: ServiceId) -> Vec<Move> {
@@ -137,7 +146,7 @@ fn moves(world: &World, service: ServiceId) -> Vec<Move> {
     rebalance.map(|rebalance| rebalance.moves.clone()).unwrap_or_default()
 }
 
-fn fate(world: &World, held: Move) -> Fate {
+fn fate(world: &World, held: Move, now: Time) -> Fate {
     let Some(unit) = world.unit(held.unit) else { return Fate::Over };
     let next = in_slot(world, held.unit.service, held.unit.slot)
         .filter(|other| other.key.revision == held.unit.revision && other.key > held.unit)
@@ -148,13 +157,13 @@ fn fate(world: &World, held: Move) -> Fate {
             Fate::Dropped("it is not to run any more".to_owned())
         }
         (Desired::Draining, Some(_)) => Fate::UnderWay,
-        (Desired::Running, Some(next)) => under_way(world, held, unit, next),
+        (Desired::Running, Some(next)) => under_way(world, held, (unit, next), now),
         (Desired::Running, None) => waits(world, held, unit),
     }
 }
 
 /// Of one that has another beside it.
-fn under_way(world: &World, held: Move, unit: &Unit, next: &Unit) -> Fate {
+fn under_way(world: &World, held: Move, (unit, next): (&Unit, &Unit), now: Time) -> Fate {
     let name = || world.host(held.to).map_or("?", Host::shown_name);
     let dropped = |why: &str| Fate::Dropped(why.to_owned());
     if ill(world, unit).is_some() {
@@ -173,8 +182,20 @@ fn under_way(world: &World, held: Move, unit: &Unit, next: &Unit) -> Fate {
         Some(ill) => {
             Fate::Dropped(format!("the one on {} is not healthy there: {}", name(), ill.why))
         }
+        None if failures(world, next) > FAILURES_TOLERATED => {
+            Fate::Dropped(format!("the one on {} does not stay up there", name()))
+        }
+        None if !has_arrived(world, next) && now >= next.created_at + COMES_UP_MS => {
+            let minutes = COMES_UP_MS / 60_000;
+            Fate::Dropped(format!("the one on {} did not serve within {minutes} minutes", name()))
+        }
         None => Fate::UnderWay,
     }
+}
+
+fn failures(world: &World, unit: &Unit) -> u32 {
+    let seen = world.observed(unit.key).filter(|seen| seen.generation == unit.generation);
+    seen.map_or(0, |seen| seen.failed.times)
 }
 
 /// Of one that stands alone.

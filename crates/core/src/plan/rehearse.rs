@@ -8,7 +8,7 @@ use crate::{Desired, Service, Slot, Upgrade};
 
 /// The next step, if the upgrade asks for it; the slot that is not to be started meanwhile.
 pub(super) fn step(draft: &mut Draft, service: &Service, upgrade: &Upgrade) -> Option<Slot> {
-    if !upgrade.policy.verify.stop || upgrade.verdict.is_some() || !upgrade.policy.decides() {
+    if !upgrade.policy.verify.stop || !derive::is_undecided(upgrade) {
         return None;
     }
     match derive::rehearsal(&draft.world, upgrade) {

@@ -99,7 +99,9 @@ fn is_made(draft: &Draft, new: &Unit) -> bool {
 
 /// An upgrade moves its service's slots: how many may be down at a time is for that to say, and it takes this one too.
 fn is_rolling(draft: &Draft, unit: &Unit) -> bool {
-    draft.world.upgrade(unit.key.service).is_some_and(|upgrade| {
+    let (world, service) = (&draft.world, unit.key.service);
+    let shift = world.shift(service).map(|(upgrade, ..)| upgrade);
+    world.upgrade(service).or(shift).is_some_and(|upgrade| {
         matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack)
     })
 }

@@ -8,8 +8,8 @@
 use super::draft::Draft;
 use super::slot::{ensure, find_host, in_slot, is_kept_out, live, stage};
 use crate::derive::has_arrived;
-use crate::schedule::is_down;
-use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey};
+use crate::schedule::{Need, is_down, port_taken};
+use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey, derive};
 
 /// The way slots go.
 pub(super) struct Roll {
@@ -18,6 +18,8 @@ pub(super) struct Roll {
     pub(super) batch_size: u32,
     pub(super) interval_ms: u64,
     pub(super) start_first: bool,
+    /// Stop first all the same where the two of a slot can't run side by side: nobody is there to ask.
+    pub(super) yields: bool,
 }
 
 /// What may be taken down of what serves.
@@ -134,11 +136,27 @@ fn advance(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll, leave: 
     for key in old.map(|u| u.key).collect::<Vec<_>>() {
         draft.set(key, Desired::Stopped);
     }
-    if way.start_first {
+    if way.start_first && !(way.yields && excludes(draft, service, slot, way.to)) {
         start_first(draft, service, slot, way);
     } else {
         stop_first(draft, service, slot, way, leave);
     }
+}
+
+/// Whether a slot's unit of that revision can't run beside its others: of what must not run twice, and where they have the
+/// ports of its host or all other places are taken.
+fn excludes(draft: &mut Draft, service: &Service, slot: Slot, revision: RevisionNo) -> bool {
+    let template = draft.world.template(service.id, revision).cloned();
+    if template.as_deref().is_some_and(derive::is_single) {
+        return true;
+    }
+    let Some(kept) = live(&draft.world, service.id, slot, revision).cloned() else {
+        return find_host(draft, service, slot, revision, &[]).is_err();
+    };
+    let need = template.and_then(|template| Need::of(&draft.world, service, slot, &template).ok());
+    let own = |holder| holder == kept.key;
+    need.and_then(|need| port_taken(&draft.world, kept.host, &need.ports, own))
+        .is_some_and(|held| held.holder.service == service.id && held.holder.slot == slot)
 }
 
 fn stop_first(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll, leave: &mut Leave) {

@@ -69,7 +69,7 @@ fn run_at_scale(draft: &mut Draft, service: &Service, slots: &[Slot], moving: &B
     drop_unwanted(draft, service.id, slots);
     match draft.world.upgrade(service.id).cloned() {
         None if service.restart.is_some() => restart::restart(draft, service, slots, moving),
-        None => keep_only(draft, service, slots, service.current),
+        None => keep_target(draft, service, slots),
         Some(upgrade) => match upgrade.course {
             Course::InService { from, to, start_first } => {
                 follow(draft, service, slots, &upgrade, (from, to, start_first));
@@ -77,6 +77,15 @@ fn run_at_scale(draft: &mut Draft, service: &Service, slots: &[Slot], moving: &B
             Course::ToService(_) => {} // its sides are held, see `shift`
         },
     }
+}
+
+/// What the scale says; but of a service that an upgrade leads to, one may be tried out.
+fn keep_target(draft: &mut Draft, service: &Service, slots: &[Slot]) {
+    let shift = draft.world.shift(service.id).map(|(upgrade, ..)| upgrade.clone());
+    let led_to = shift.filter(|upgrade| upgrade.phase == UpgradePhase::Upgraded);
+    let tried = led_to.and_then(|upgrade| rehearse::step(draft, service, &upgrade));
+    let others: Vec<Slot> = slots.iter().copied().filter(|slot| tried != Some(*slot)).collect();
+    keep_only(draft, service, &others, service.current);
 }
 
 /// One step of an in-service upgrade's life.
@@ -95,6 +104,7 @@ fn follow(
         batch_size: pace.batch_size.unwrap_or(upgrade.batch_size),
         interval_ms: pace.interval_ms.unwrap_or(upgrade.interval_ms),
         start_first: pace.start_first.unwrap_or(start_first),
+        yields: upgrade.phase == UpgradePhase::RollingBack,
     };
     match upgrade.phase {
         UpgradePhase::Upgrading | UpgradePhase::RollingBack if together::waits(draft, upgrade) => {
@@ -192,13 +202,14 @@ fn hold(
                 .is_some_and(|u| u.desired == Desired::Running)
         };
         let (old, new) = (running(draft, from), running(draft, to));
-        let kept = live(&draft.world, service.id, slot, from).is_some();
+        let kept = live(&draft.world, service.id, slot, from)
+            .is_some_and(|unit| !draft.world.is_lost(unit.host));
         if is_paused && new && kept && !is_arrived(draft, service, slot, to) {
-            if ensure(draft, service, slot, from)
-                && let Some(failing) = live(&draft.world, service.id, slot, to).map(|u| u.key)
-            {
+            // It may hold the ports of the old one, or be what must not run beside it.
+            if let Some(failing) = live(&draft.world, service.id, slot, to).map(|u| u.key) {
                 draft.set(failing, Desired::Stopped);
             }
+            ensure(draft, service, slot, from);
             continue;
         }
         if old || !new {

@@ -50,8 +50,15 @@ fn blocking<'a>(world: &'a World, upgrade: &Upgrade, now: Time) -> Option<&'a Up
     let mut others = others(world, upgrade).into_iter();
     match upgrade.phase {
         UpgradePhase::Upgrading => others.find(|other| {
-            together.after.contains(&other.service)
-                && !matches!(other.phase, UpgradePhase::Upgraded | UpgradePhase::Finishing)
+            let has_moved = match other.phase {
+                UpgradePhase::Upgraded => other.verdict.is_none(),
+                UpgradePhase::Finishing => true,
+                UpgradePhase::Upgrading
+                | UpgradePhase::Canceling
+                | UpgradePhase::Canceled
+                | UpgradePhase::RollingBack => false,
+            };
+            together.after.contains(&other.service) && !has_moved
         }),
         UpgradePhase::RollingBack => others.find(|other| {
             let had_its_time =
@@ -70,29 +77,38 @@ pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
     let Some(first) = blocking(&draft.world, upgrade, draft.now) else { return false };
     let name = draft.world.service(first.service).map_or("?", |service| service.name.as_str());
     let until = first.phase_at + BACK_FIRST_MS;
-    let text = if upgrade.phase == UpgradePhase::RollingBack {
-        let seconds = (until - draft.now).div_ceil(1000);
-        format!("goes back when {name} is back, in {seconds} s at the latest")
-    } else {
-        format!("begins when {name} is upgraded")
+    let text = match (upgrade.phase, first.phase) {
+        (UpgradePhase::RollingBack, UpgradePhase::RollingBack) => {
+            let seconds = (until - draft.now).div_ceil(1000);
+            let text = format!("goes back when {name} is back, in {seconds} s at the latest");
+            draft.wake(upgrade.service, until);
+            text
+        }
+        (UpgradePhase::RollingBack, _) => format!("goes back when {name} is back"),
+        (_, UpgradePhase::Upgraded) => {
+            let why = first.verdict.as_deref().unwrap_or_default();
+            format!("begins when {name} is upgraded, which waits for a decision: {why}")
+        }
+        (..) => format!("begins when {name} is upgraded"),
     };
-    if upgrade.phase == UpgradePhase::RollingBack {
-        draft.wake(upgrade.service, until.max(draft.now + 1));
-    }
     draft.wait(upgrade.service, None, text);
     true
 }
 
-/// All members have moved and nobody has anything against them.
-pub(super) fn is_through(draft: &Draft, upgrade: &Upgrade) -> bool {
-    let good = |other: &&Upgrade| {
-        let judged = crate::derive::judge(&draft.world, other, draft.now);
-        other.phase == UpgradePhase::Upgraded
-            && other.verdict.is_none()
-            && matches!(judged, crate::derive::Judgement::Good(_) | crate::derive::Judgement::None)
-            || other.phase == UpgradePhase::Finishing
+/// A member that has not moved, or is not found good by its policy, by name.
+pub(super) fn holds_up(draft: &Draft, upgrade: &Upgrade) -> Option<String> {
+    let good = |other: &Upgrade| match other.phase {
+        UpgradePhase::Upgraded => {
+            other.verdict.is_none() && (other.approved.is_some() || !other.policy.decides())
+        }
+        UpgradePhase::Finishing => true,
+        UpgradePhase::Upgrading
+        | UpgradePhase::Canceling
+        | UpgradePhase::Canceled
+        | UpgradePhase::RollingBack => false,
     };
-    others(&draft.world, upgrade).iter().all(good)
+    let other = others(&draft.world, upgrade).into_iter().find(|other| !good(other))?;
+    Some(draft.world.service(other.service).map_or("?", |service| service.name.as_str()).to_owned())
 }
 
 /// Go where another member goes: back, or to the end. Whether that was so.

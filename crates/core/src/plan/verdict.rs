@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::together;
 use crate::derive::{self, Judgement};
-use crate::{Change, FinishPolicy, OnFailure, ServiceId, Upgrade, UpgradePhase, Wanted, World};
+use crate::{
+    Change, FinishPolicy, OnFailure, ServiceId, Time, Upgrade, UpgradePhase, Wanted, World,
+};
 
 /// While requests or probes are looked at, nothing tells the planner that there are more of them.
 const LOOK_EVERY_MS: u64 = 1_000;
@@ -45,30 +47,50 @@ fn plan_verdict(draft: &mut Draft, service: ServiceId) {
             let looks = verify.requests.is_some() || verify.probe.is_some();
             let next = if looks { until.min(draft.now + LOOK_EVERY_MS) } else { until };
             if upgrade.phase == UpgradePhase::Upgraded {
-                let seconds = (until - draft.now).div_ceil(1000);
-                draft.note(
-                    service,
-                    None,
-                    format!("watching the new version for another {seconds} s"),
-                );
+                say_open(draft, &upgrade, until);
             }
             draft.wake(service, next);
         }
         Judgement::Bad(why) => end(draft, &upgrade, why),
-        Judgement::Good(why) => {
-            if upgrade.policy.finish == FinishPolicy::Auto && together::is_through(draft, &upgrade)
-            {
-                decide(draft, service, UpgradePhase::Finishing, why);
-            }
+        Judgement::Good(why) => draft.change(Change::ApproveUpgrade { service, why }),
+    }
+    finish(draft, service);
+}
+
+/// What was found good ends by itself, if its policy says so and nobody has anything against those that go with it.
+fn finish(draft: &mut Draft, service: ServiceId) {
+    let Some(upgrade) = draft.world.upgrade(service).cloned() else { return };
+    let Some(why) = upgrade.approved.clone().filter(|_| upgrade.phase == UpgradePhase::Upgraded)
+    else {
+        return;
+    };
+    if upgrade.policy.finish != FinishPolicy::Auto {
+        return;
+    }
+    match together::holds_up(draft, &upgrade) {
+        None => decide(draft, service, UpgradePhase::Finishing, why),
+        Some(other) => {
+            draft.note(service, None, format!("finished when {other} is found good too"));
         }
     }
+}
+
+fn say_open(draft: &mut Draft, upgrade: &Upgrade, until: Time) {
+    let seconds = (until - draft.now).div_ceil(1000);
+    let watched = upgrade.phase_at + upgrade.policy.verify_for_ms() > draft.now;
+    let text = if watched {
+        format!("watching the new version for another {seconds} s")
+    } else {
+        format!("the new version does not serve as a whole; judged in {seconds} s at the latest")
+    };
+    draft.note(upgrade.service, None, text);
 }
 
 /// It is not to be kept.
 fn end(draft: &mut Draft, upgrade: &Upgrade, why: String) {
     let service = upgrade.service;
     match (upgrade.policy.on_failure, upgrade.phase) {
-        (OnFailure::Retry, _) => {
+        (OnFailure::Retry, UpgradePhase::Upgrading) => {
             let text = format!("it is not finished by itself: {why}");
             draft.stuck(service, None, text);
         }
@@ -76,7 +98,9 @@ fn end(draft: &mut Draft, upgrade: &Upgrade, why: String) {
             decide(draft, service, UpgradePhase::Canceling, why);
         }
         // All has moved already: there is nothing to stop, only someone to ask.
-        (OnFailure::Pause, _) => decide(draft, service, UpgradePhase::Upgraded, why),
+        (OnFailure::Pause | OnFailure::Retry, _) => {
+            decide(draft, service, UpgradePhase::Upgraded, why);
+        }
         (OnFailure::Rollback, _) => decide(draft, service, UpgradePhase::RollingBack, why),
     }
 }

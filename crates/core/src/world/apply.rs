@@ -50,6 +50,9 @@ impl World {
             Change::SetUpgradePhase { service, phase, at, verdict } => {
                 self.set_upgrade_phase(*service, *phase, *at, verdict.as_ref(), touched)?;
             }
+            Change::ApproveUpgrade { service, why } => {
+                self.approve_upgrade(*service, why, touched)?;
+            }
             Change::EndUpgrade(service) => self.end_upgrade(*service, touched)?,
             Change::CreateUnit(unit) => self.create_unit(unit, touched)?,
             Change::SetDesired { unit, desired, run, until } => {

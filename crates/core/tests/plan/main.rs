@@ -9,6 +9,7 @@ mod evacuate;
 mod forecast;
 mod heal;
 mod hosts;
+mod judged;
 mod lab;
 mod policy;
 mod rebalance;

@@ -9,13 +9,14 @@ use drover_core::{
 
 use super::Chaos;
 use crate::cluster::Weather;
-use crate::node::Node;
 use crate::user;
 
 /// How long an upgrade has to come to a stand once it is called off, and everything to come right, in milliseconds of
 /// virtual time.
 const CANCEL_MS: u64 = 120_000;
 const REST_MS: u64 = 240_000;
+/// How much later it is looked again.
+const AGAIN_MS: u64 = 8_000;
 
 impl Chaos {
     /// Everything is mended; then every promise is due. What is half-way is called off and stands still, or not; at
@@ -71,7 +72,13 @@ impl Chaos {
 
     fn wait_and_judge(&mut self, ms: u64, ending: Ending) {
         self.cluster.run(ms);
-        let found: Vec<Violation> = self.at_rest(ending);
+        let mut found: Vec<Violation> = self.at_rest(ending);
+        if !found.is_empty() {
+            // What never gets well is replaced for ever, and may just be on its way: only what stays so is wrong.
+            self.cluster.run(AGAIN_MS);
+            let again = self.at_rest(ending);
+            found.retain(|violation| again.contains(violation));
+        }
         let now = self.cluster.now;
         self.cluster.database.violations.extend(found.into_iter().map(|v| (now, v)));
     }
@@ -95,15 +102,7 @@ impl Chaos {
         }
         found.extend(world.hosts.values().filter_map(|host| lingering(world, host, &again.notes)));
         for service in world.services.values() {
-            // One that is to leave its host and waits for its service's upgrade is not replaced.
-            let stays = |unit: UnitKey| {
-                let host = world.unit(unit).and_then(|unit| world.host(unit.host));
-                unit.service == service.id && host.is_some_and(Host::is_evacuating)
-            };
-            let mut hanging = self.cluster.nodes.values().flat_map(Node::hanging);
-            if !hanging.any(stays) {
-                found.extend(unsettled(world, service, &again.notes));
-            }
+            found.extend(unsettled(world, service, &again.notes));
             found.extend(still_moving(world, service, &again.notes));
         }
         let upgrades = world.upgrades.values();

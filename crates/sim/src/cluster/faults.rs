@@ -1,6 +1,6 @@
 //! What goes wrong with servers, agents, hosts and the ways between them, and is mended.
 
-use drover_core::HostId;
+use drover_core::{Change, HostId, HostSeen};
 
 use super::{Cluster, Event, SILENCE_MS};
 use crate::server::Server;
@@ -26,7 +26,21 @@ impl Cluster {
         if let Some(started) = self.servers.get_mut(server).filter(|s| !s.up) {
             *started = Server::started();
             self.after(0, Event::Plan(server));
+            self.mark_unheard();
         }
+    }
+
+    /// What was told to servers that are gone may be long over.
+    fn mark_unheard(&mut self) {
+        let told = |host: &HostId| self.servers.iter().any(|s| s.sessions.contains_key(host));
+        let seen = self.database.world.seen.iter();
+        let unheard =
+            seen.filter(|(host, seen)| seen.caught_up && !told(host)).map(|(host, seen)| {
+                let seen = Box::new(HostSeen { caught_up: false, ..(**seen).clone() });
+                Change::SeeHost { host: *host, seen }
+            });
+        let changes: Vec<Change> = unheard.collect();
+        self.database.commit(None, &changes, self.now);
     }
 
     /// The agent's process ends and is started again; its ledger stays.

@@ -20,7 +20,9 @@ impl World {
         if let Some((other, ..)) = self.shift(service) {
             return Err(exists(format!("an upgrade from {} to {service}", other.service)));
         }
-        let mut upgrade = Upgrade { ledger: self.revision, ..upgrade.clone() };
+        // What it leads to may have run before, and failed then.
+        let forgiven = derive::release_failures(self, upgrade).count;
+        let mut upgrade = Upgrade { ledger: self.revision, forgiven, ..upgrade.clone() };
         if let Some(together) = &mut upgrade.together {
             together.number = self.revision;
         }
@@ -57,6 +59,25 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn approve_upgrade(
+        &mut self,
+        service: ServiceId,
+        why: &str,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        let upgrade = self.upgrades.get(&service);
+        let upgrade = upgrade.ok_or_else(|| missing(format!("upgrade of {service}")))?;
+        if upgrade.phase != UpgradePhase::Upgraded || upgrade.verdict.is_some() {
+            let why =
+                format!("it is {:?}, and only what has moved can be found good", upgrade.phase);
+            return Err(step(format!("upgrade of service {service}"), why));
+        }
+        let approved = Upgrade { approved: Some(why.to_owned()), ..(**upgrade).clone() };
+        self.upgrades.insert(service, Arc::new(approved));
+        touched.insert(RowKey::Upgrade(service));
+        Ok(())
+    }
+
     pub(in crate::world) fn remove_upgrade(&mut self, service: ServiceId) {
         if let Some(upgrade) = self.upgrades.remove(&service) {
             self.index.upgrade(&upgrade, false);
@@ -85,8 +106,10 @@ impl World {
         let verdict = verdict.cloned().or_else(|| held.verdict.clone().filter(|_| stays));
         let mut upgrade = Upgrade { phase, phase_at: at, verdict, ..(*held).clone() };
         if phase == UpgradePhase::Upgrading {
-            // Whoever goes on with it has seen what failed: that counts no more, neither containers nor requests.
+            // Whoever goes on with it has seen what failed: that counts no more, neither containers nor probes nor requests.
+            upgrade.approved = None;
             upgrade.forgiven = derive::release_failures(self, &held).count;
+            upgrade.forgiven_probes = derive::failed_probes(self, &held);
             upgrade.ledger = self.revision;
         }
         if let Some(goal) = goal(&upgrade) {
