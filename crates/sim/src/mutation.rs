@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use drover_core::plan::Plan;
 use drover_core::{
-    Change, Course, Desired, Followed, Health, Move, Observed, Phase, ServiceId, Template, Time,
-    Unit, UnitKey, Upgrade, UpgradePhase, World,
+    Change, Course, Desired, FinishPolicy, Followed, Health, Move, Observed, Phase, ServiceId,
+    Template, Time, Unit, UnitKey, Upgrade, UpgradePhase, World,
 };
 
 /// A rule to do without.
@@ -61,6 +61,10 @@ pub enum Mutation {
     NoVote,
     /// The planner thinks that a unit is ill which another host can't reach.
     AnybodyFails,
+    /// An upgrade that ends by itself does so whether its slots serve or not.
+    ConfirmUnserved,
+    /// The planner judges what it found good again and again.
+    JudgeForever,
 }
 
 impl Mutation {
@@ -133,6 +137,7 @@ impl Mutation {
             Self::NothingInFlight => {
                 each_followed(&mut world, |followed| followed.in_flight.clear());
             }
+            Self::JudgeForever => each_upgrade(&mut world, |u| u.approved = None),
             Self::NoFence => each_template(&mut world, |t| t.primary.on_host_loss = None),
             Self::NoVote => world.witnessed.clear(),
             Self::AnybodyFails => {
@@ -150,6 +155,7 @@ impl Mutation {
             | Self::ReportsWithoutClock
             | Self::OldAssignments
             | Self::MoveTogether
+            | Self::ConfirmUnserved
             | Self::NothingKept => {}
         }
         world
@@ -159,6 +165,9 @@ impl Mutation {
     pub fn planned(self, world: &World, mut plan: Plan) -> Plan {
         if self == Self::MoveTogether {
             move_together(world, &mut plan);
+        }
+        if self == Self::ConfirmUnserved {
+            confirm_unserved(world, &mut plan);
         }
         if self != Self::NothingKept {
             return plan;
@@ -172,6 +181,25 @@ impl Mutation {
             }
         }
         plan
+    }
+}
+
+/// Confirm whatever has moved and may be confirmed by itself.
+fn confirm_unserved(world: &World, plan: &mut Plan) {
+    let moved = world.upgrades.values().filter(|upgrade| {
+        let may = upgrade.policy.finish == FinishPolicy::Auto && upgrade.together.is_none();
+        may && upgrade.phase == UpgradePhase::Upgraded && upgrade.verdict.is_none()
+    });
+    let moved: Vec<ServiceId> = moved.map(|upgrade| upgrade.service).collect();
+    for service in moved {
+        // Whatever else was decided of it was decided without this.
+        plan.changes.retain(|change| {
+            !matches!(change, Change::SetUpgradePhase { service: of, .. }
+                | Change::ApproveUpgrade { service: of, .. } if *of == service)
+        });
+        let (phase, at) = (UpgradePhase::Finishing, Time(0));
+        let verdict = Some("nobody looked".to_owned());
+        plan.changes.push(Change::SetUpgradePhase { service, phase, at, verdict });
     }
 }
 

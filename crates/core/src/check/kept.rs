@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::shift::serves;
 use super::step::slots;
-use crate::derive::has_arrived;
 use crate::{Course, Desired, FinishPolicy, Slot, Unit, Upgrade, UpgradePhase, Wanted, World};
 
 /// Every slot that could go back still can after the step. By slot: a unit that leaves a host which is to be emptied may
@@ -47,6 +47,21 @@ pub(super) fn kept(
     }
 }
 
+/// What its policy found good it does not take back; only people do, or those that go with it.
+pub(super) fn found_good(
+    after: &World,
+    upgrade: &Upgrade,
+    fail: &mut dyn FnMut(&'static str, String),
+) {
+    let service = upgrade.service;
+    let was_good = upgrade.approved.is_some() && upgrade.phase == UpgradePhase::Upgraded;
+    let now = after.upgrade(service).filter(|_| was_good && upgrade.together.is_none());
+    let back = now.filter(|now| now.phase == UpgradePhase::RollingBack);
+    if let Some(why) = back.and_then(|now| now.verdict.as_ref()) {
+        fail("found good", format!("{service} was found good and is taken back: {why}"));
+    }
+}
+
 /// Nothing is confirmed by itself that was not asked to be, nor while a slot of it is not served.
 fn confirmed_by_itself(
     before: &World,
@@ -73,7 +88,7 @@ fn confirmed_by_itself(
     let served = |slot: &Slot| {
         let mut units = before.units_of(service);
         units.any(|unit| {
-            unit.key.slot == *slot && unit.key.revision == to && has_arrived(before, unit)
+            unit.key.slot == *slot && unit.key.revision == to && serves(before, before, unit)
         })
     };
     if let Some(slot) = wanted.iter().find(|slot| runs && alone && !served(slot)) {

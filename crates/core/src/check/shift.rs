@@ -138,7 +138,7 @@ fn running(world: &World, service: ServiceId) -> u64 {
 }
 
 /// It shall run, and was seen serving as what it is now, on a host that is counted on; or it ran once and ended well.
-fn serves(world: &World, counted_on: &World, unit: &Unit) -> bool {
+pub(super) fn serves(world: &World, counted_on: &World, unit: &Unit) -> bool {
     let Some(seen) = world.observed(unit.key) else { return false };
     let runs = seen.phase == Phase::Running && seen.ready && !counted_on.is_lost(unit.host);
     let ended_well = seen.phase == Phase::Completed

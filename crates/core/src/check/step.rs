@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::kept::kept;
+use super::kept::{found_good, kept};
 use super::{Violation, shift};
 use crate::derive::DRAIN_TIMEOUT_MS;
 use crate::plan::{LOST_AFTER_MS, SILENT_LOST_AFTER_MS};
@@ -34,6 +34,7 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
     }
     for (&service, upgrade) in &before.upgrades {
         kept(before, after, upgrade, &mut fail);
+        found_good(after, upgrade, &mut fail);
         match &upgrade.course {
             Course::InService { from, to, start_first } => {
                 let course: InService = (upgrade, *start_first, *from, *to);
