@@ -31,7 +31,7 @@ use crate::link::{Introduction, LinkSender};
 use crate::op::UnitOps;
 use crate::probe::{Probed, Probes};
 use crate::reconcile::{Attempts, Reconciled, reconcile_host};
-use crate::verify::{Verifications, Verified};
+use crate::verify::{self, Counted, Verifications, Verified};
 use crate::view::DockerView;
 use crate::{balancer_files, clock, discovery, facts};
 
@@ -298,7 +298,11 @@ impl Agent {
         self.see(observed)?;
         probes.extend(witness::questions(&self.assignment));
         self.probes.ask(probes, &self.results);
-        self.verifications.ask(verifications, engine, &self.results);
+        let assigned = &self.assignment.units;
+        let is_to_be_verified =
+            |unit: &UnitKey| assigned.get(unit).is_some_and(|held| held.verify.is_some());
+        let begin = |what, counted: &Counted| verify::begin(what, counted, engine, &self.results);
+        self.verifications.ask(verifications, is_to_be_verified, begin);
         for ops in ops {
             if !self.waits_for_network(&ops) {
                 self.begin(engine.clone(), ops)?;

@@ -6,6 +6,8 @@ use drover_core::protocol::Ask;
 use drover_core::{Change, HostId, ProjectId, ServiceId, StackId};
 use serde_json::{Map, Value};
 
+use crate::resource::Foretold;
+
 /// A write, decided. The server commits `changes` against the snapshot they were made from (none: no commit),
 /// and asks again on a conflict.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +82,8 @@ pub enum Then {
         /// Whose hosts.
         project: ProjectId,
     },
+    /// 200 and a `forecast`. Finding it out takes long where much would move, and needs nothing else of the server.
+    Forecast(Box<Foretold>),
     /// 200 and a `composeConfig` of these services, in the words of compose files.
     ExportConfig {
         /// The stack.

@@ -37,6 +37,7 @@ use crate::error::{ApiError, Code};
 use crate::outcome::Outcome;
 use crate::schema::Schema;
 pub(crate) use envelope::{Envelope, date, finish};
+pub use project::Foretold;
 
 /// A type of resource that has a collection.
 pub(crate) trait Resource: Sync {

@@ -152,6 +152,7 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
             Some(whole.map(|whole| Answer { status: *status, body: Some(whole) }))
         }
         Then::NoContent => Some(Ok(Answer { status: 204, body: None })),
+        Then::Forecast(foretold) => Some(foretold.answer()),
         Then::Body(value) => Some(Ok(Answer { status: 200, body: Some(value.clone()) })),
         Then::HostAccess { .. }
         | Then::Ask { .. }

@@ -27,6 +27,7 @@ use crate::error::{ApiError, Code};
 use crate::launch_config::template_to_wire;
 
 pub(crate) use between::check_scale;
+pub(crate) use policy::looks_in_vain;
 pub use policy::write_policy;
 pub(crate) use requests::last;
 pub(crate) use together::{check_finish, start as start_together};

@@ -70,7 +70,7 @@ pub enum Command {
         after_help = "Examples:\n  drover diff web 3      what runs now beside revision 3\n  drover diff web 3 4"
     )]
     Diff(Diff),
-    /// Go on watching what is under way, and end as the command that began it would have
+    /// Go on watching what is under way, and say how the last upgrade ended
     #[command(after_help = WAIT_HELP)]
     Wait(Watch),
     /// Say what a service, a container or a host waits for, what is behind that, and the ways out
@@ -121,18 +121,22 @@ Exit status:
   2  usage              6  the key is not accepted  130  interrupted
   3  timed out waiting  7  blocked: someone has to decide, or to make room";
 
-const WAIT_HELP: &str = "A job that was ended, or lost its machine, comes back with this: it waits for upgrades, rollbacks, starts and stops that
-are under way, and says what came of the last upgrade of each service, with the status `drover up --upgrade` would have
-had: 0 confirmed or never upgraded, 10 waits for its confirmation, 20 rolled back, 7 blocked.";
+const WAIT_HELP: &str = "A job that was ended, or lost its machine, comes back with this: it waits for upgrades, rollbacks, starts, stops and
+scalings that are under way, and says what came of the last upgrade of each service, with the status `drover up
+--upgrade` would have had: 0 confirmed or never upgraded, 10 waits for its confirmation, 20 rolled back, 7 blocked.
+What was never asked of the server it does not know of: a command that ended before it had asked for all says so.";
 
 const ROLLBACK_EXAMPLES: &str = "Examples:
   drover history web                     which revisions there are
   drover rollback web --to 3             the containers it replaces are kept, stopped, until you decide
-  drover rollback web --to 3 -c          the same, and confirmed when it is done; or confirm it later
+  drover rollback web --to 3 -c          confirmed when it is done: the containers it replaces are removed
   drover rollback web                    undo the upgrade that was not confirmed yet
 
 A tag that moved since changes nothing: revisions keep the digests of their images. A host that has the image needs no
-registry.";
+registry.
+
+With --to the exit status is that of `up --upgrade`: 10 when it is done and waits for its confirmation (--waiting-ok
+makes it 0), 20 when it was taken back itself, 7 when it is blocked.";
 
 const REBALANCE_EXAMPLES: &str = "Examples:
   drover rebalance --dry-run     which units would move, and why

@@ -18,7 +18,7 @@ use crate::session::{Session, view_of};
 use crate::status::tell_requests;
 use crate::step::{ACTIVATE, CONTINUE, confirm};
 use crate::up;
-use crate::wait::{Goal, Wanted};
+use crate::wait::{Goal, Rest, Wanted};
 use crate::wire::ServiceView;
 
 /// What stands in the way of a service that runs once on every host; Rancher's words.
@@ -60,6 +60,7 @@ pub(crate) async fn upgrade(
         Stand::Confirmed if options.cleanup => {
             let text = format!("{} has been upgraded and confirmed already", from.name);
             reporter.tell(&Event::note(text));
+            session.wait_and(vec![Wanted::new(source, Goal::Finished)], Rest::More).await?;
             clean_up(&session, source).await?;
             return Ok(Ending::Done);
         }
@@ -70,10 +71,11 @@ pub(crate) async fn upgrade(
         }
     }
     if options.wait || options.cleanup {
-        session.wait(vec![Wanted::new(source, Goal::Upgraded)]).await?;
+        let rest = if options.cleanup { Rest::More } else { Rest::Nothing };
+        session.wait_and(vec![Wanted::new(source, Goal::Upgraded)], rest).await?;
     }
     if options.cleanup {
-        confirm(&session, std::slice::from_ref(source)).await?;
+        confirm(&session, std::slice::from_ref(source), Rest::More).await?;
         clean_up(&session, source).await?;
         return Ok(Ending::Done);
     }
@@ -155,7 +157,7 @@ async fn target(session: &mut Session<'_>, spec: &ServiceSpec) -> Result<Service
     };
     if view.actions.contains("activate") && view.state != "restarting" {
         ACTIVATE.take(session, view, "", &nothing()).await?;
-        session.wait(vec![Wanted::new(view, Goal::Running)]).await?;
+        session.wait_and(vec![Wanted::new(view, Goal::Running)], Rest::More).await?;
     }
     Ok(view.clone())
 }
@@ -199,9 +201,8 @@ fn body(options: &Between, scale: u32, target: &str) -> Value {
     }})
 }
 
-/// Wait until what was confirmed is over, also by someone else; then remove the source, if nothing of it runs.
+/// What was confirmed is over: remove the source, if nothing of it runs.
 async fn clean_up(session: &Session<'_>, source: &ServiceView) -> Result<(), Failure> {
-    session.wait(vec![Wanted::new(source, Goal::Finished)]).await?;
     tell_requests(session, std::slice::from_ref(&source.name)).await?;
     let views = session.services().await?;
     let Some(now) = view_of(&views, &source.name) else { return Ok(()) };

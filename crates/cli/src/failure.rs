@@ -47,6 +47,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same, with those named that were rolled back meanwhile: whoever is told of one that is stuck must know that the
+    /// others are not where they were sent.
+    pub(crate) fn and(self, back: &[String]) -> Self {
+        let whole = |why: String| [std::slice::from_ref(&why), back].concat().join("; ");
+        match self {
+            Self::Failed(why) => Self::Failed(whole(why)),
+            Self::Blocked(why) => Self::Blocked(whole(why)),
+            Self::TimedOut(why) => Self::TimedOut(whole(why)),
+            other => other,
+        }
+    }
+
     /// The exit status; `up --help` lists them. 0 is for success alone.
     pub fn status(&self) -> u8 {
         match self {

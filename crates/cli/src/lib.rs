@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout)]
 
 mod args;
+mod ask;
 mod between;
 mod certificate;
 mod client;
@@ -79,7 +80,9 @@ pub async fn run(command: &Command, program: Program) -> Result<Ending, Failure>
     let reporter = Reporter::new(voice);
     let outcome = tokio::select! {
         outcome = dispatch(command, program, &reporter) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted(command.left_behind(program))),
+        _ = tokio::signal::ctrl_c() => {
+            Err(Failure::Interrupted(command.left_behind(program, reporter.has_asked())))
+        }
     };
     match &outcome {
         Ok(Ending::Done) => reporter.ended(0, ""),
@@ -128,9 +131,12 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
 }
 
 impl Command {
-    /// What is said after Ctrl-C: the server works on, and how to come back to it.
-    fn left_behind(&self, program: Program) -> String {
+    /// What is said after Ctrl-C: the server works on, if anything was asked of it, and how to come back to it.
+    fn left_behind(&self, program: Program, has_asked: bool) -> String {
         let program = program.name();
+        if !has_asked && self.tells_what_it_asks() {
+            return "stopped; nothing was changed".to_owned();
+        }
         match self {
             Self::Up(up) if up.is_upgrade() => format!(
                 "stopped watching; the server goes on with what it was asked. The same command again goes on watching, \
@@ -152,8 +158,60 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether nothing is changed before an event says so.
+    fn tells_what_it_asks(&self) -> bool {
+        matches!(
+            self,
+            Self::Up(_)
+                | Self::Plan(_)
+                | Self::Create(_)
+                | Self::Rm(_)
+                | Self::Rebalance(_)
+                | Self::Ps(_)
+                | Self::History(_)
+                | Self::Diff(_)
+                | Self::Why(_)
+        )
+    }
+}
+
 impl Up {
     fn is_upgrade(&self) -> bool {
         (self.upgrade || self.force_upgrade) && !self.rollback
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    #[test]
+    fn what_is_said_after_an_interruption() {
+        let nothing = "stopped; nothing was changed";
+        let goes_on = "the server goes on";
+        for (line, has_asked, want) in [
+            ("drover plan", false, nothing),
+            ("drover up --upgrade --dry-run", false, nothing),
+            ("drover up --upgrade", false, nothing),
+            ("drover up --upgrade", true, goes_on),
+            ("drover rebalance", false, nothing),
+            ("drover rebalance", true, goes_on),
+            ("drover rm web", false, nothing),
+            ("drover wait", false, goes_on),
+            ("drover host evacuate node1", false, goes_on),
+        ] {
+            let command = Cli::try_parse_from(line.split(' ')).unwrap().command;
+            let said = command.left_behind(Program::Drover, has_asked);
+            assert!(said.contains(want), "{line}: {said}");
+        }
     }
 }

@@ -1,18 +1,19 @@
 //! `start`, `stop`, `restart`, `scale` and `rm`: one request for each service, then wait for the outcome.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use drover_core::ServiceKind;
 use serde_json::json;
 
 use crate::Program;
 use crate::args::{Restart, Rm, Scale, Selected};
+use crate::ask::confirmed;
 use crate::client::nothing;
 use crate::failure::Failure;
 use crate::progress::{Event, Reporter};
 use crate::session::{Session, list};
 use crate::step::{ACTIVATE, DEACTIVATE, RESTART};
-use crate::wait::{Goal, Wanted};
+use crate::wait::{Goal, Rest, Wanted};
 use crate::wire::ServiceView;
 
 /// `start`.
@@ -129,7 +130,7 @@ pub(crate) async fn rm(options: &Rm, program: Program, reporter: &Reporter) -> R
     }
     if !options.force
         && std::io::stdin().is_terminal()
-        && !asked(&views, &stack.name, options.stack_too)?
+        && !confirmed(&question(&views, &stack.name, options.stack_too)).await?
     {
         return Err(Failure::Failed("nothing was removed".to_owned()));
     }
@@ -140,7 +141,8 @@ pub(crate) async fn rm(options: &Rm, program: Program, reporter: &Reporter) -> R
         session.client.delete(&doing, &format!("services/{}", view.id)).await?;
         waited.push(Wanted::new(view, Goal::Removed));
     }
-    session.wait(waited).await?;
+    let rest = if options.stack_too { Rest::More } else { Rest::Nothing };
+    session.wait_and(waited, rest).await?;
     if options.stack_too {
         let doing = format!("remove stack {}", stack.name);
         session.client.delete(&doing, &format!("stacks/{}", stack.id)).await?;
@@ -172,18 +174,14 @@ fn check_scalable(view: &ServiceView) -> Result<(), String> {
     }
 }
 
-fn asked(views: &[ServiceView], stack: &str, stack_too: bool) -> Result<bool, Failure> {
+fn question(views: &[ServiceView], stack: &str, stack_too: bool) -> String {
     let names: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
     let what = match (stack_too, names.as_slice()) {
         (true, []) => format!("stack {stack}"),
         (true, names) => format!("stack {stack} with {}", list(names)),
         (false, names) => format!("{} of stack {stack}", list(names)),
     };
-    print!("Remove {what}, with all containers? [y/N] ");
-    std::io::stdout().flush().map_err(Failure::Output)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::Output)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    format!("Remove {what}, with all containers?")
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod voices;
 
 use std::io::Write as _;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub(crate) use event::Event;
@@ -30,6 +31,8 @@ pub enum Voice {
 pub(crate) struct Reporter {
     began: Instant,
     way: Way,
+    /// Something was asked of the server that changes something.
+    asked: AtomicBool,
 }
 
 enum Way {
@@ -53,18 +56,35 @@ impl Reporter {
             Voice::Drover if std::io::stdout().is_terminal() => Way::Live(Mutex::new(Live::new())),
             Voice::Drover => Way::Plain,
         };
-        Self { began: Instant::now(), way }
+        Self::by(way)
     }
 
     /// One that says nothing.
     #[cfg(test)]
     pub(crate) fn silent() -> Self {
-        Self { began: Instant::now(), way: Way::Silent }
+        Self::by(Way::Silent)
+    }
+
+    fn by(way: Way) -> Self {
+        Self { began: Instant::now(), way, asked: AtomicBool::new(false) }
+    }
+
+    /// Something is asked of the server that nobody is told of.
+    pub(crate) fn asks(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything was asked of the server: only then it goes on with something when the command is ended.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Say that something happened.
     pub(crate) fn tell(&self, event: &Event) {
         let after = self.began.elapsed();
+        if matches!(event, Event::Step { .. }) {
+            self.asks();
+        }
         match &self.way {
             Way::Plain if event.is_for_stderr() => to_stderr(&voices::plain(after, event)),
             Way::Plain => to_stdout(&voices::plain(after, event)),

@@ -1,13 +1,14 @@
 //! `rebalance`: show which units would stand better elsewhere, ask, have them moved, and stay until they have. The server
 //! decides and does it; what was shown is what is asked for.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::args::Rebalance;
+use crate::ask;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::operator::{connect, say};
@@ -24,12 +25,12 @@ const COLUMNS: [&str; 5] = ["SERVICE", "CONTAINER", "FROM", "TO", "WHY"];
 /// `rebalance …`.
 pub(crate) async fn rebalance(command: &Rebalance, to: &Reporter) -> Result<(), Failure> {
     let operator = &command.operator;
-    let deadline = deadline(operator.output);
     let client = connect(operator).await?;
     let ids = services(&client, &command.services).await?;
     let project = format!("projects/{}", client.environment());
     if command.cancel {
         let body = json!({ "serviceIds": ids });
+        to.asks();
         client.act("call off the rebalancing", &project, "cancelrebalance", &body).await?;
         let told = "called off: what has not moved stays where it is".to_owned();
         to.tell(&Event::general("rebalance", told));
@@ -40,16 +41,16 @@ pub(crate) async fn rebalance(command: &Rebalance, to: &Reporter) -> Result<(), 
     show(&plan, operator.output.json, to)?;
     let moves = rows(&plan);
     if moves.is_empty() {
-        to.tell(&Event::note("nothing to move: every unit stands as well as it can"));
-        return Ok(());
+        return nothing(&client, command, &ids, &plan, to).await;
     }
     if command.dry_run {
         return Ok(());
     }
-    if !command.yes && !confirmed(moves.len())? {
+    if !command.yes && !confirmed(moves.len()).await? {
         return Err(Failure::Failed("nothing was moved".to_owned()));
     }
     let body = json!({ "moves": moves });
+    to.asks();
     let begun = client.act("begin the rebalancing", &project, "rebalance", &body).await?;
     for note in notes(&begun) {
         to.tell(&Event::note(note));
@@ -59,8 +60,42 @@ pub(crate) async fn rebalance(command: &Rebalance, to: &Reporter) -> Result<(), 
     if command.detach {
         return Ok(());
     }
-    let last = wait(&client, begun, deadline, to).await?;
+    // Not before: nobody is to be hurried at a question.
+    let last = wait(&client, &services_of(begun), deadline(operator.output), to).await?;
     judge(&client, moves, &last, to).await
+}
+
+/// There is nothing that could be begun; what was begun before, also by someone else, is waited for.
+async fn nothing(
+    client: &Client,
+    command: &Rebalance,
+    ids: &[String],
+    plan: &Value,
+    to: &Reporter,
+) -> Result<(), Failure> {
+    to.tell(&Event::note(nothing_to_move(plan)));
+    if command.dry_run || command.detach {
+        return Ok(());
+    }
+    let all = client.list("list the services", "services", &[("removed_null", "1")]).await?;
+    let moving = all.iter().filter(|service| !service["rebalance"].is_null());
+    let moving = moving.map(|service| text(service, "id"));
+    let moving: Vec<String> = moving.filter(|id| ids.is_empty() || ids.contains(id)).collect();
+    if moving.is_empty() {
+        return Ok(());
+    }
+    wait(client, &moving, deadline(command.operator.output), to).await?;
+    to.tell(&Event::general("rebalance", "what was asked for before is over"));
+    Ok(())
+}
+
+/// Where something holds units back, it was said what.
+fn nothing_to_move(plan: &Value) -> &'static str {
+    if notes(plan).is_empty() {
+        "nothing to move: every unit stands as well as it can"
+    } else {
+        "nothing to move now"
+    }
 }
 
 /// The ids of services by name; a name that several have is no name.
@@ -133,38 +168,35 @@ fn units(count: usize) -> String {
 }
 
 /// Whether whoever sits there wants it. Nobody does where nobody can be asked.
-fn confirmed(count: usize) -> Result<bool, Failure> {
+async fn confirmed(count: usize) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         let why = "nothing was moved: there is no terminal to ask on; --yes does it without asking";
         return Err(Failure::Failed(why.to_owned()));
     }
-    print!("Move {}? [y/N] ", units(count));
-    std::io::stdout().flush().map_err(Failure::Output)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::Output)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    ask::confirmed(&format!("Move {}?", units(count))).await
 }
 
-/// Until no move is left; the last that was said of what moves.
-async fn wait(
-    client: &Client,
-    begun: &[Value],
-    deadline: Instant,
-    to: &Reporter,
-) -> Result<Vec<String>, Failure> {
+/// The services that moves are of.
+fn services_of(begun: &[Value]) -> Vec<String> {
     let mut ids: Vec<String> = begun.iter().map(|held| text(held, "serviceId")).collect();
     ids.sort();
     ids.dedup();
+    ids
+}
+
+/// Until no move of these services is left; the last that was said of what moves.
+async fn wait(
+    client: &Client,
+    ids: &[String],
+    deadline: Instant,
+    to: &Reporter,
+) -> Result<Vec<String>, Failure> {
     let mut told: Vec<String> = Vec::new();
     loop {
         let mut left = Vec::new();
-        for id in &ids {
+        for id in ids {
             let Some(seen) = look(client, id, deadline).await? else { continue };
-            let message =
-                format!("{}: {}", text(&seen, "name"), text(&seen, "transitioningMessage"));
-            if seen["rebalance"].is_null() {
-                continue;
-            }
+            let Some(message) = moving(&seen) else { continue };
             if !told.contains(&message) {
                 to.tell(&Event::general("rebalance", message.clone()));
                 told.push(message.clone());
@@ -182,6 +214,14 @@ async fn wait(
         }
         tokio::time::sleep_until((Instant::now() + ASK_EVERY).min(deadline)).await;
     }
+}
+
+/// How far a service is whose units move; nothing if none does. The planner has not always looked at it yet.
+fn moving(service: &Value) -> Option<String> {
+    let left = service["rebalance"].as_array()?.len();
+    let said = text(service, "transitioningMessage");
+    let said = if said.is_empty() { format!("{} left to move", units(left)) } else { said };
+    Some(format!("{}: {said}", text(service, "name")))
 }
 
 /// A service as it is now; a server that can't be reached for a while is asked again.
@@ -257,6 +297,25 @@ mod tests {
         check("shop/web", Ok("1s1"));
         check("web", Err("several services are called `web`: shop/web and blog/web"));
         check("x", Err("there is no service `x`"));
+    }
+
+    #[test]
+    fn what_is_said_of_a_service_that_moves() {
+        let said = |rebalance: Value, message: Value| {
+            moving(
+                &json!({ "name": "web", "rebalance": rebalance, "transitioningMessage": message }),
+            )
+        };
+        assert_eq!(said(Value::Null, Value::Null), None);
+        assert_eq!(said(json!([{}, {}]), Value::Null), Some("web: 2 units left to move".into()));
+        assert_eq!(said(json!([{}]), json!("web-2 moves")), Some("web: web-2 moves".into()));
+    }
+
+    #[test]
+    fn nothing_to_move_is_no_praise_where_something_holds_units_back() {
+        let plan = |notes: Value| json!({ "moves": [], "notes": notes });
+        assert_eq!(nothing_to_move(&plan(json!(["web is being upgraded"]))), "nothing to move now");
+        assert!(nothing_to_move(&plan(json!([]))).contains("as well as it can"));
     }
 
     #[test]

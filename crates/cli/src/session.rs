@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::progress::{Event, Reporter};
 use crate::project::{Files, Project, ProjectError, Values, directory_name};
 use crate::settings;
-use crate::wait::{self, Wanted};
+use crate::wait::{self, Patience, Rest, Wanted};
 use crate::wire::{ServiceView, text};
 
 /// Between two looks whether the server has taken a new service in, which takes it one plan.
@@ -38,6 +38,7 @@ pub(crate) struct Session<'a> {
     pub(crate) name: String,
     /// The stack, if it is there.
     pub(crate) stack: Option<Stack>,
+    program: Program,
     files: Option<Files>,
     values: Values,
     is_named: bool,
@@ -68,8 +69,9 @@ impl<'a> Session<'a> {
                 return Err(error);
             }
         };
+        let stack = None;
         let mut session =
-            Self { client, reporter, name, stack: None, files, values, is_named, deadline };
+            Self { client, reporter, name, stack, program, files, values, is_named, deadline };
         session.stack = session.find_stack(&session.name).await?;
         Ok(session)
     }
@@ -177,10 +179,16 @@ impl<'a> Session<'a> {
         Ok(stack)
     }
 
-    /// Wait for the outcome.
+    /// Wait for the outcome of all that was asked.
     pub(crate) async fn wait(&self, wanted: Vec<Wanted>) -> Result<(), Failure> {
+        self.wait_and(wanted, Rest::Nothing).await
+    }
+
+    /// Wait for what is asked so far, and maybe go on from there.
+    pub(crate) async fn wait_and(&self, wanted: Vec<Wanted>, rest: Rest) -> Result<(), Failure> {
         let stack = self.stack()?;
-        wait::wait(&self.client, self.reporter, &stack.id, wanted, self.deadline).await
+        let patience = Patience { until: self.deadline, program: self.program, rest };
+        wait::wait(&self.client, self.reporter, &stack.id, wanted, patience).await
     }
 
     /// When waiting ends.

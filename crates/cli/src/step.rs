@@ -6,7 +6,7 @@ use crate::client::nothing;
 use crate::failure::Failure;
 use crate::progress::Event;
 use crate::session::Session;
-use crate::wait::{Goal, Wanted};
+use crate::wait::{Goal, Rest, Wanted};
 use crate::wire::ServiceView;
 
 /// One action.
@@ -69,16 +69,20 @@ impl Step {
 }
 
 /// Confirm upgrades, and wait until that is done. Those that went as one are confirmed as one, and one whose policy says so
-/// was confirmed by itself: what is on its way or over is not asked again.
-pub(crate) async fn confirm(session: &Session<'_>, views: &[ServiceView]) -> Result<(), Failure> {
+/// was confirmed by itself: what is on its way or over is not asked again. One that was rolled back meanwhile is a failure.
+pub(crate) async fn confirm(
+    session: &Session<'_>,
+    views: &[ServiceView],
+    rest: Rest,
+) -> Result<(), Failure> {
     let mut wanted = Vec::new();
     for view in views {
         let now = session.services().await?;
         let view = now.iter().find(|held| held.id == view.id).unwrap_or(view);
-        if view.state != "active" && view.state != "finishing-upgrade" {
+        if !matches!(view.state.as_str(), "active" | "finishing-upgrade" | "rolling-back") {
             FINISH.take(session, view, "", &nothing()).await?;
         }
         wanted.push(Wanted::new(view, Goal::Finished));
     }
-    session.wait(wanted).await
+    session.wait_and(wanted, rest).await
 }

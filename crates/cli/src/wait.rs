@@ -4,6 +4,7 @@
 //! services of the stack. A server that can't be reached meanwhile (a restart, a cut) is asked again: it works on.
 
 mod judge;
+mod late;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use judge::{Goal, Verdict, judge};
+pub(crate) use late::Rest;
 
+use crate::Program;
 use crate::client::{CallError, Client};
 use crate::failure::Failure;
 use crate::progress::{Event, Reporter};
@@ -39,6 +42,14 @@ impl Wanted {
     }
 }
 
+/// For how long it is waited, and what the command would do after that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) until: Instant,
+    pub(crate) program: Program,
+    pub(crate) rest: Rest,
+}
+
 /// One that is waited for.
 struct Pending {
     wanted: Wanted,
@@ -53,10 +64,27 @@ pub(crate) async fn wait(
     reporter: &Reporter,
     stack: &str,
     wanted: Vec<Wanted>,
-    deadline: Instant,
+    patience: Patience,
+) -> Result<(), Failure> {
+    let mut back: Vec<String> = Vec::new();
+    match wait_for(client, reporter, stack, wanted, patience, &mut back).await {
+        Ok(()) if back.is_empty() => Ok(()),
+        Ok(()) => Err(Failure::RolledBack(back.join("; "))),
+        Err(failure) => Err(failure.and(&back)),
+    }
+}
+
+/// The same; those that went back meanwhile are no longer waited for, and are in `back`.
+async fn wait_for(
+    client: &Client,
+    reporter: &Reporter,
+    stack: &str,
+    wanted: Vec<Wanted>,
+    patience: Patience,
+    back: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let mut pending: Vec<Pending> = wanted.into_iter().map(Pending::new).collect();
-    let mut back: Vec<String> = Vec::new();
+    let deadline = patience.until;
     let mut pause = ASK_EVERY;
     let mut away = false;
     while !pending.is_empty() {
@@ -64,7 +92,7 @@ pub(crate) async fn wait(
             Ok(views) => {
                 away = false;
                 let before = pending.len();
-                let moved = settle(&mut pending, &mut back, &views, reporter, Instant::now())?;
+                let moved = settle(&mut pending, back, &views, reporter, Instant::now())?;
                 let quick = moved || pending.len() < before;
                 pause = if quick { ASK_EVERY } else { (pause * 5 / 4).min(ASK_EVERY_AT_MOST) };
             }
@@ -81,11 +109,11 @@ pub(crate) async fn wait(
             break;
         }
         if Instant::now() >= deadline {
-            return Err(Failure::TimedOut(late(&pending)));
+            return Err(Failure::TimedOut(late::sentence(&pending, patience)));
         }
         tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
     }
-    if back.is_empty() { Ok(()) } else { Err(Failure::RolledBack(back.join("; "))) }
+    Ok(())
 }
 
 /// The services that are waited for. Removed ones leave the list at once, but can still be asked for.
@@ -134,6 +162,7 @@ fn settle(
             Verdict::Lost(why) => lost.push(why),
             Verdict::Blocked(why) => blocked.push(why),
             Verdict::Back(why) => {
+                reporter.tell(&Event::warning(why.as_str()));
                 back.push(why);
                 return false;
             }
@@ -175,18 +204,6 @@ impl Pending {
         let way_out = self.wanted.goal.way_out(name);
         format!("{name} is stuck: {why} (state {state}; the server keeps trying). {way_out}")
     }
-}
-
-/// What was still on its way when time was up.
-fn late(pending: &[Pending]) -> String {
-    let one = |one: &Pending| match one.told.1.as_str() {
-        "" => format!("{} ({})", one.wanted.name, one.told.0),
-        message => format!("{} ({}: {message})", one.wanted.name, one.told.0),
-    };
-    let all = pending.iter().map(one).collect::<Vec<_>>().join(", ");
-    format!(
-        "time is up, and still on the way: {all}. The server goes on; `drover wait` watches it again"
-    )
 }
 
 #[cfg(test)]
@@ -265,14 +282,49 @@ mod tests {
     }
 
     #[test]
-    fn lateness_says_what_was_missing() {
-        let mut all = pending(Goal::Running);
-        let views = seen("activating", "yes", "web-1: pulling its image");
-        settle(&mut all, &mut Vec::new(), &views, &Reporter::silent(), Instant::now()).unwrap();
-        assert!(
-            late(&all).contains("web (activating: web-1: pulling its image)"),
-            "{}",
-            late(&all)
-        );
+    fn who_went_back_is_named_also_where_another_ends_it() {
+        let back = ["db was rolled back".to_owned()];
+        for failure in [Failure::Blocked, Failure::Failed, Failure::TimedOut] {
+            let failure = failure("web is stuck".into());
+            let status = failure.status();
+            let said = failure.and(&back);
+            assert_eq!(said.to_string(), "web is stuck; db was rolled back");
+            assert_eq!(said.status(), status);
+        }
+    }
+
+    #[test]
+    fn lateness_says_what_was_missing_and_how_to_come_back() {
+        use Goal::{Restarted, Running, Scaled, Upgraded};
+        use Program::{Drover, RancherCompose};
+        let same = "The server goes on; the same command again goes on watching";
+        let wait = "The server goes on; `drover wait` watches it again";
+        let more = "The server goes on with it, but not all was asked of it yet; the same command again does the rest";
+        let ps = "The server goes on; `rancher-compose ps` shows how far it is";
+        for (goal, program, rest, want) in [
+            (Upgraded, Drover, Rest::Nothing, wait),
+            (Upgraded, Drover, Rest::More, more),
+            (Running, Drover, Rest::More, more),
+            (Running, Drover, Rest::Nothing, same),
+            (Scaled(3), Drover, Rest::Nothing, same),
+            (Restarted, Drover, Rest::Nothing, wait),
+            (Upgraded, RancherCompose, Rest::Nothing, same),
+            (Upgraded, RancherCompose, Rest::More, more),
+            (Restarted, RancherCompose, Rest::Nothing, ps),
+        ] {
+            let mut all = pending(goal.clone());
+            let views = seen("activating", "yes", "web-1: pulling its image");
+            // Whatever it is waited for, it is told of.
+            all[0].tell(
+                &views["1s1"],
+                &Verdict::Going("web-1: pulling its image".into()),
+                &Reporter::silent(),
+            );
+            let patience = Patience { until: Instant::now(), program, rest };
+            let said = late::sentence(&all, patience);
+            let missing =
+                "time is up, and still on the way: web (activating: web-1: pulling its image). ";
+            assert_eq!(said, format!("{missing}{want}"), "{goal:?} {program:?} {rest:?}");
+        }
     }
 }

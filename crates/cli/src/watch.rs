@@ -1,5 +1,7 @@
 //! `wait`: come back to what is under way, and end as the command that began it would have.
 
+use drover_core::ServiceKind;
+
 use crate::Program;
 use crate::args::Watch;
 use crate::failure::Failure;
@@ -64,8 +66,17 @@ fn goal(view: &ServiceView) -> Option<Goal> {
         "restarting" => Some(Goal::Restarted),
         "deactivating" => Some(Goal::Stopped),
         "removing" => Some(Goal::Removed),
+        // One that is scaled stays active all the while.
+        "active" if is_scaling(view) => Some(Goal::Scaled(view.scale)),
         _ => None,
     }
+}
+
+/// Whether not as many of its units serve as are wanted. A global service has as many as there are hosts.
+fn is_scaling(view: &ServiceView) -> bool {
+    let is_counted = view.kind == ServiceKind::Containers
+        && !view.template().is_ok_and(|template| template.primary.is_global());
+    is_counted && view.current_scale != view.scale
 }
 
 /// The worst of how they stand.
@@ -129,5 +140,25 @@ mod tests {
         }
         let watched = json!({ "upgrade": { "watched": true } });
         assert_eq!(goal(&view("web", "upgraded", &watched)), Some(Goal::Upgraded));
+    }
+
+    #[test]
+    fn one_that_is_scaled_is_under_way_though_it_is_active() {
+        let of = |scale: u32, current: u32, kind: &str, global: &str| {
+            let labels = json!({ "io.rancher.scheduler.global": global });
+            let launch = json!({ "imageUuid": "docker:a", "labels": labels });
+            goal(&view(
+                "web",
+                "active",
+                &json!({
+                    "scale": scale, "currentScale": current, "type": kind, "launchConfig": launch,
+                }),
+            ))
+        };
+        assert_eq!(of(3, 3, "service", "false"), None);
+        assert_eq!(of(5, 3, "service", "false"), Some(Goal::Scaled(5)));
+        assert_eq!(of(1, 3, "service", "false"), Some(Goal::Scaled(1)));
+        assert_eq!(of(1, 3, "service", "true"), None);
+        assert_eq!(of(1, 0, "dnsService", "false"), None);
     }
 }

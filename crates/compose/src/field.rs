@@ -168,6 +168,15 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A time span that the server takes: its numbers of milliseconds are Rancher's, which end before 25 days are full.
+    pub(crate) fn span_ms(&self, low: u64, to: &mut Report) -> Option<u64> {
+        let span = self.duration_ms(to)?;
+        if (low..=u64::from(i32::MAX.unsigned_abs())).contains(&span) {
+            return Some(span);
+        }
+        self.expected(&format!("a time span from {low}ms to 596h"), to)
+    }
+
     /// The items of a list.
     pub(crate) fn items(&self, to: &mut Report) -> Option<Vec<Field<'a>>> {
         match &self.node.value {

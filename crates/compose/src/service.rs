@@ -18,7 +18,7 @@ mod upgrade;
 
 use std::collections::BTreeMap;
 
-use drover_core::{ContainerSpec, External, ServiceKind};
+use drover_core::{ContainerSpec, External, OnFailure, ServiceKind, Verify};
 
 use crate::diagnostic::{Place, Report};
 use crate::field::{Field, Named};
@@ -66,6 +66,10 @@ pub(crate) struct Draft {
     pub(crate) targets: Vec<Named>,
     /// Where each `io.rancher…` label stands.
     pub(crate) platform_labels: BTreeMap<String, Named>,
+    /// `on_failure` as it was said: that it was said at all matters beside `deploy`.
+    pub(crate) on_failure: Option<OnFailure>,
+    /// Where it is said what an upgrade looks at, by its key.
+    pub(crate) verified: Option<Named>,
 }
 
 impl Draft {
@@ -261,6 +265,22 @@ fn is_excused(raw: &RawService, to: &Report) -> bool {
     to.is_wrong(&raw.node.at) || wrong("image") || wrong("extends")
 }
 
+/// What is looked at must lead to something.
+fn check_verified(draft: &Draft, to: &mut Report) {
+    let policy = &draft.service.upgrade.policy;
+    let Some(said) = &draft.verified else { return };
+    if policy.verify == Verify::default() || policy.decides() {
+        return;
+    }
+    let text = format!("`{}` has no effect: nothing is said of what follows from it", said.name);
+    let hint = if said.name == "monitor" {
+        "say `failure_action: pause` or `rollback` beside it"
+    } else {
+        "say `on_failure: pause` or `rollback`, or `finish: auto` beside it"
+    };
+    to.warn(&said.at, &said.path, text).hint(hint);
+}
+
 /// What only all keys together can tell.
 fn check_whole(raw: &RawService, draft: &mut Draft, to: &mut Report) {
     let (path, spec) = (draft.path(), &draft.spec);
@@ -280,4 +300,5 @@ fn check_whole(raw: &RawService, draft: &mut Draft, to: &mut Report) {
     if spec.is_global() && draft.service.scale_policy.is_some() {
         to.error(&raw.at, &path, "a global service has no `scale_policy`");
     }
+    check_verified(draft, to);
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_api::{
-    Address, Answer, ApiError, Caller, Code, Context, Event, Fresh, Kind, Outcome, Pull, Query,
-    Then,
+    Address, Answer, ApiError, Caller, Code, Context, Event, Foretold, Fresh, Kind, Outcome, Pull,
+    Query, Then,
 };
 use drover_core::protocol::Ask;
 use drover_core::{HostId, Time, World};
@@ -58,6 +58,9 @@ const EVENTS: usize = 3_000;
 const ASK_WAIT: Duration = Duration::from_secs(8);
 /// How long an agent may take in all.
 const ASK_LIMIT: Duration = Duration::from_mins(15);
+
+/// How long a user waits for a forecast: less than the command line waits for an answer, so that there is one.
+const FORECAST_WAIT: Duration = Duration::from_secs(20);
 
 /// Carry a call out.
 pub(crate) async fn call(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
@@ -144,6 +147,7 @@ async fn carry_out(
             world = found;
             Then::Body(drover_api::network_diagnosis(&diagnosis))
         }
+        Then::Forecast(foretold) => return foretell(server, foretold).await,
         Then::ExportConfig { stack, services } => {
             Then::Body(export::compose_config(&world, stack, &services))
         }
@@ -152,6 +156,29 @@ async fn carry_out(
     // Nothing is left that the API could not answer by now.
     drover_api::answer(&view.context(call, &world, now), &then).unwrap_or_else(|| {
         Err(ApiError::new(Code::ServerError, "the server has no answer to this"))
+    })
+}
+
+/// Find out what would come of changes, where that holds nobody up. One that takes too long is not waited for, and counts
+/// among those at work until it is over.
+async fn foretell(server: &Server, foretold: Box<Foretold>) -> Result<Answer, ApiError> {
+    let told = async {
+        let lane = server.forecasts.clone().acquire_owned().await;
+        let telling = tokio::task::spawn_blocking(move || {
+            let told = foretold.answer();
+            drop(lane);
+            told
+        });
+        let broken = |error| ApiError::new(Code::ServerError, format!("not foretold: {error}"));
+        telling.await.map_err(broken)?
+    };
+    timeout(FORECAST_WAIT, told).await.unwrap_or_else(|_| {
+        let why = format!(
+            "what would come of it is not known after {} s, and nothing was changed: ask for fewer services at a time, \
+             for greater batches, or again when the server has less to do",
+            FORECAST_WAIT.as_secs()
+        );
+        Err(ApiError::new(Code::ServerError, why))
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use drover_core::plan::Note;
 use drover_core::{Change, ServiceId, Time, World};
 use drover_store::{CommitError, Store};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -68,6 +68,8 @@ pub(crate) struct Server {
     pub(crate) tokens: Tokens,
     /// Pulls that users asked for.
     pub(crate) pulls: Pulls,
+    /// Forecasts that may be worked at.
+    pub(crate) forecasts: Arc<Semaphore>,
     /// How long it waits.
     pub(crate) timing: Timing,
     /// Who commits next. Commits are checked against the snapshot they were made from, so of several made
@@ -95,6 +97,9 @@ pub(crate) enum Undone<E> {
     Busy,
 }
 
+/// Forecasts that are worked at at a time: each keeps a processor busy, and the server has other things to do.
+const FORECASTS: usize = 1;
+
 /// How long a decision waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
 
@@ -118,6 +123,7 @@ impl Server {
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
             pulls: Pulls::default(),
+            forecasts: Arc::new(Semaphore::new(FORECASTS)),
             timing,
             turn: Mutex::default(),
             stop,

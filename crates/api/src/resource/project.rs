@@ -14,6 +14,7 @@ use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
 use crate::state::{PROJECT, Standing};
+pub use forecast::Foretold;
 
 static SCHEMA: Schema = Schema {
     name: "project",

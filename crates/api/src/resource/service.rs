@@ -33,7 +33,7 @@ pub(super) const SHARED: &[Field] = &[
     Field::cr("startOnCreate", "boolean").default("false"),
     Field::cru("selectorLink", "string"),
     Field::r("upgrade", "serviceUpgrade"),
-    Field::r("lastUpgrade", "json"),
+    Field::r("lastUpgrade", "upgradeOutcome"),
     Field::r("healthState", "string"),
     Field::r("causes", "array[json]"),
     Field::r("linkedServices", "map[reference[service]]"),

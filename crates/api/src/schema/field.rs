@@ -16,12 +16,14 @@ pub(crate) struct Field {
     min: Option<i64>,
     max: Option<i64>,
     options: &'static [&'static str],
+    description: &'static str,
 }
 
 impl Field {
     const fn new(name: &'static str, kind: &'static str, create: bool, update: bool) -> Self {
         let (required, default, min, max) = (false, None, None, None);
-        Self { name, kind, create, update, required, default, min, max, options: &[] }
+        let (options, description): (&[&str], _) = (&[], "");
+        Self { name, kind, create, update, required, default, min, max, options, description }
     }
 
     /// Only in answers.
@@ -69,6 +71,11 @@ impl Field {
         Self { options, ..self }
     }
 
+    /// What its name alone does not say.
+    pub(crate) const fn about(self, description: &'static str) -> Self {
+        Self { description, ..self }
+    }
+
     /// As a schema document shows it. What is at its default is left out: documents are fetched with every
     /// command.
     pub(crate) fn document(&self) -> Value {
@@ -91,6 +98,9 @@ impl Field {
         }
         if !self.options.is_empty() {
             shown["options"] = json!(self.options);
+        }
+        if !self.description.is_empty() {
+            shown["description"] = json!(self.description);
         }
         shown
     }

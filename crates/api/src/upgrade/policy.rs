@@ -85,7 +85,8 @@ fn none_of(name: &str, given: &str, words: &str) -> ApiError {
     ApiError::on(Code::InvalidOption, name, format!("`policy.{name}` is {given}, none of {words}"))
 }
 
-/// The same as it is written; also what a client sends.
+/// The same as it is written; also what a client sends. What nobody said stays unsaid: a default that was written down
+/// would look like a wish.
 pub fn write_policy(policy: &UpgradePolicy) -> Value {
     let on_failure = match policy.on_failure {
         OnFailure::Retry => "retry",
@@ -98,7 +99,7 @@ pub fn write_policy(policy: &UpgradePolicy) -> Value {
     };
     let Verify { requests, probe, stop, .. } = &policy.verify;
     let mut verify = Map::new();
-    verify.insert("forMillis".into(), json!(policy.verify_for_ms()));
+    verify.insert("forMillis".into(), json!(policy.verify.for_ms));
     verify.insert("stop".into(), json!(stop));
     if let Some(bounds) = requests {
         let bounds = json!({
@@ -119,8 +120,8 @@ pub fn write_policy(policy: &UpgradePolicy) -> Value {
     let Pace { batch_size, interval_ms, start_first } = policy.back;
     json!({
         "onFailure": on_failure,
-        "maxFailures": policy.max_failures(),
-        "deadlineMillis": policy.deadline_ms(),
+        "maxFailures": policy.max_failures,
+        "deadlineMillis": policy.deadline_ms,
         "verify": verify,
         "finish": finish,
         "rollback": {
@@ -131,6 +132,11 @@ pub fn write_policy(policy: &UpgradePolicy) -> Value {
     })
 }
 
+/// Whether it says what to look at, but not what follows from what is seen: nobody looks then.
+pub(crate) fn looks_in_vain(policy: &UpgradePolicy) -> bool {
+    policy.verify != Verify::default() && !policy.decides()
+}
+
 /// What an upgrade shows of how it is decided on, beside how it moves.
 pub(super) fn show(ctx: &Context<'_>, upgrade: &Upgrade, shown: &mut Value) {
     let policy = &upgrade.policy;
@@ -138,8 +144,9 @@ pub(super) fn show(ctx: &Context<'_>, upgrade: &Upgrade, shown: &mut Value) {
     shown["verdict"] = json!(upgrade.verdict);
     let undecided = matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::Upgraded);
     let judged = derive::judge(ctx.world, upgrade, ctx.now);
-    shown["watched"] =
-        json!(upgrade.phase == UpgradePhase::Upgraded && matches!(judged, Judgement::Open { .. }));
+    // Also when it is found bad and the planner has not acted on it yet: what becomes of it is still open.
+    let is_open = matches!(judged, Judgement::Open { .. } | Judgement::Bad(_));
+    shown["watched"] = json!(upgrade.phase == UpgradePhase::Upgraded && is_open);
     shown["finishesItself"] =
         json!(policy.finish == FinishPolicy::Auto && undecided && upgrade.verdict.is_none());
     let together = upgrade.together.as_ref().map(|together| {
@@ -177,6 +184,14 @@ mod tests {
             let strategy = json!({ "policy": write_policy(&policy) });
             assert_eq!(read(Body::of(&strategy).unwrap()).unwrap(), Some(policy));
         }
+        // What was not said is not made up on the way.
+        let plain = UpgradePolicy::default();
+        let written = write_policy(&plain);
+        for unsaid in ["maxFailures", "deadlineMillis"] {
+            assert_eq!(written[unsaid], Value::Null);
+        }
+        let strategy = json!({ "policy": written });
+        assert_eq!(read(Body::of(&strategy).unwrap()).unwrap(), Some(plain));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) fn last(world: &World, service: &Service) -> Value {
         "type": "upgradeOutcome",
         "phase": phase(upgrade.phase),
         "startedTS": upgrade.started_at.0,
+        "decidedTS": upgrade.phase_at.0,
+        // The name it had first, which says more than is known: what was decided took a while from then on.
         "endedTS": upgrade.phase_at.0,
         "verdict": upgrade.verdict,
         "by": upgrade.by,

@@ -29,12 +29,14 @@ pub(crate) fn start(
     for (item, &id) in items.iter().zip(&ids) {
         let item = Body::of(item)?;
         let service = world.service(id).cloned().ok_or_else(|| ApiError::missing("serviceId"))?;
-        check_state(&world, &service)?;
-        let after = after(item, &service, &begun)?;
-        if !begun.insert(id) {
+        // First: one that stands twice in the list is on its way by the time it comes up again.
+        if begun.contains(&id) {
             let why = format!("{} is named twice", service.name);
             return Err(ApiError::on(Code::InvalidOption, "services", why));
         }
+        check_state(&world, &service)?;
+        let after = after(item, &service, &begun)?;
+        begun.insert(id);
         let strategy = item.inner("inServiceStrategy")?;
         let strategy = strategy.ok_or_else(|| ApiError::missing("inServiceStrategy"))?;
         // As it will be with those before it: no two get the same port.

@@ -399,6 +399,10 @@ fn a_scale_that_is_found_out_is_not_its_users_to_set() {
     let none = bench.ask(&url, json!({ "scalePolicy": null }), 200);
     assert_eq!((&none["scale"], &none["scalePolicy"]), (&json!(2), &Value::Null));
     assert_eq!(bench.ask(&url, json!({ "scale": 3 }), 200)["scale"], 3);
+    // Both at once: who takes the policy away sets the scale again.
+    bench.ask(&url, json!({ "scalePolicy": policy }), 200);
+    let set = bench.ask(&url, json!({ "scale": 4, "scalePolicy": null }), 200);
+    assert_eq!((&set["scale"], &set["scalePolicy"]), (&json!(4), &Value::Null));
     let mut global = body(policy.clone());
     global["name"] = json!("logs");
     global["launchConfig"]["labels"] = json!({ "io.rancher.scheduler.global": "true" });

@@ -54,7 +54,7 @@ fn all_or_none() {
     let [stack, db, web] = two(&mut bench);
     for (services, code) in [
         (vec![member(&db, "app:2", &[&web]), member(&web, "app:2", &[])], "InvalidReference"),
-        (vec![member(&db, "app:2", &[]), member(&db, "app:3", &[])], "InvalidState"),
+        (vec![member(&db, "app:2", &[]), member(&db, "app:3", &[])], "InvalidOption"),
         (vec![member(&db, "app:2", &[]), member("1s99", "app:2", &[])], "InvalidReference"),
         (vec![member(&db, "app:2", &[]), json!({ "serviceId": web })], "MissingRequired"),
     ] {
@@ -80,10 +80,50 @@ fn what_would_come_of_it() {
     assert_eq!(rows[0]["warnings"][0]["code"], "mutableTag");
     assert_eq!(some(&rows[1], &["name", "action"]), json!({ "name": "web", "action": "remove" }));
     assert_eq!(told["digest"], ask(body)["digest"], "the same world, the same forecast");
+    assert_eq!(
+        some(&told, &["id", "links", "actions"]),
+        json!({ "id": null, "links": {}, "actions": {} })
+    );
     let body = json!({ "stackName": "new", "create": [
         { "name": "api", "scale": 2, "launchConfig": { "imageUuid": "docker:app:1" } }] });
     let told = ask(body);
     assert_eq!(told["services"][0]["made"].as_array().unwrap().len(), 2, "{told}");
     let stacks = bench.get("~/stacks");
     assert_eq!(stacks["data"].as_array().unwrap().len(), 1, "nothing was made");
+}
+
+#[test]
+fn what_is_foretold_must_make_sense() {
+    let mut bench = Bench::new(1);
+    let [stack, db, _] = two(&mut bench);
+    for (body, status) in [
+        (json!({ "stackName": "x", "create": ["y"] }), 400),
+        (json!({ "stackName": "x", "create": [[1]] }), 400),
+        (json!({ "stackId": stack, "update": [7] }), 400),
+        (json!({ "stackId": stack, "upgrade": ["y"] }), 400),
+        (
+            json!({ "stackId": stack, "upgrade": [{ "serviceId": db, "inServiceStrategy": 7 }] }),
+            422,
+        ),
+        (json!({ "stackId": stack, "remove": [{}] }), 422),
+    ] {
+        bench.ask("POST ~/projects/1a1/?action=forecast", body, status);
+    }
+}
+
+#[test]
+fn what_looks_and_decides_nothing_is_foretold() {
+    let mut bench = Bench::new(1);
+    let [stack, db, _] = two(&mut bench);
+    let mut codes = |policy: Value| {
+        let mut member = member(&db, "app:2", &[]);
+        member["inServiceStrategy"]["policy"] = policy;
+        let body = json!({ "stackId": stack, "upgrade": [member] });
+        let told = bench.ask("POST ~/projects/1a1/?action=forecast", body, 200);
+        let warnings = told["services"][0]["warnings"].as_array().unwrap().clone();
+        warnings.iter().any(|warning| warning["code"] == "verifyDecidesNothing")
+    };
+    assert!(codes(json!({ "verify": { "stop": true } })));
+    assert!(!codes(json!({ "verify": { "stop": true }, "onFailure": "pause" })));
+    assert!(!codes(json!({})));
 }

@@ -1,5 +1,8 @@
 //! Upgrades within a service: what is refused, and the lives they can lead.
 
+use std::collections::BTreeMap;
+
+use drover_core::Failed;
 use serde_json::{Value, json};
 
 use crate::bench::{actions, some};
@@ -120,4 +123,69 @@ fn a_picked_port_survives_an_upgrade() {
     );
     one.bench.settle();
     assert_eq!(one.see(&id)["publicEndpoints"][0]["port"], before);
+}
+
+#[test]
+fn what_is_bad_is_watched_until_the_planner_has_acted() {
+    let mut one = One::new(1);
+    let id = one.run("app", &json!({}));
+    let policy = json!({ "onFailure": "rollback", "verify": { "forMillis": 60_000 } });
+    one.upgrade(&id, "nginx:2", &json!({ "policy": policy, "intervalMillis": 0 }), 202);
+    while one.state(&id) == "upgrading" {
+        one.bench.plan();
+        one.bench.obey();
+    }
+    let seen = one.see(&id);
+    assert_eq!((&seen["state"], &seen["upgrade"]["watched"]), (&json!("upgraded"), &json!(true)));
+    let unit =
+        one.bench.world.units.values().find(|unit| unit.key.revision.0 == 2).unwrap().clone();
+    let mut report = one.bench.world.observed(unit.key).unwrap().clone();
+    report.tick += 1000;
+    report.failed = Failed { times: 9, how: "exited with code 1".into(), ..Failed::default() };
+    one.bench.world.observe(unit.host, &BTreeMap::from([(unit.key, report)]), one.bench.now);
+    let seen = one.see(&id);
+    assert_eq!(
+        some(&seen["upgrade"], &["watched", "verdict"]),
+        json!({ "watched": true, "verdict": null })
+    );
+    one.bench.plan();
+    assert_eq!(one.state(&id), "rolling-back");
+}
+
+#[test]
+fn what_is_shown_of_upgrades_is_in_the_schemas() {
+    let mut one = One::new(1);
+    let id = one.run("app", &json!({}));
+    let policy = json!({ "onFailure": "pause", "verify": { "command": ["ok"], "forMillis": 0 } });
+    one.upgrade(&id, "nginx:2", &json!({ "policy": policy }), 202);
+    one.bench.settle();
+    let upgrade = one.see(&id)["upgrade"].clone();
+    assert_eq!(upgrade["policy"]["maxFailures"], Value::Null, "nobody said it");
+    one.act(&id, "rollback", Value::Null, 202);
+    one.bench.settle();
+    let last = one.see(&id)["lastUpgrade"].clone();
+    assert_eq!(last["decidedTS"], last["endedTS"]);
+    assert!(last["decidedTS"].is_u64(), "{last}");
+    let told = json!({ "stackId": one.stack, "remove": [id] });
+    let told = one.bench.ask("POST ~/projects/1a1/?action=forecast", told, 200);
+    let requests = upgrade["requests"].clone();
+    let parts =
+        [&upgrade, &upgrade["policy"], &upgrade["policy"]["verify"], &last, &requests, &told];
+    let types = [
+        "serviceUpgrade",
+        "upgradePolicy",
+        "upgradeVerification",
+        "upgradeOutcome",
+        "upgradeRequests",
+        "forecast",
+    ];
+    for (part, kind) in parts.into_iter().zip(types) {
+        let schema = one.bench.get(&format!("~/schemas/{kind}"));
+        let envelope = ["type", "id", "links", "actions"];
+        let known =
+            |name: &str| envelope.contains(&name) || schema["resourceFields"].get(name).is_some();
+        let unknown: Vec<&String> =
+            part.as_object().unwrap().keys().filter(|name| !known(name)).collect();
+        assert!(unknown.is_empty(), "{kind}: {unknown:?}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::progress::Event;
 use crate::session::{Session, view_of};
 use crate::step::ACTIVATE;
-use crate::wait::{Goal, Wanted};
+use crate::wait::{Goal, Rest, Wanted};
 use crate::wire::ServiceView;
 
 /// Make one service with what it needs, and start nothing.
@@ -44,7 +44,7 @@ impl Plan {
         self.say_if_nothing(session, options.prune, linked);
         if self.upgrades_anything() {
             // What is replaced may need what is new.
-            session.wait(self.started(&views)).await?;
+            session.wait_and(self.started(&views), Rest::More).await?;
         }
         self.upgrade(session, options).await?;
         self.wait_until_running(session, &views).await
@@ -133,9 +133,9 @@ impl Plan {
             let doing = format!("remove {}", stray.name);
             session.client.delete(&doing, &format!("services/{}", stray.id)).await?;
         }
-        session
-            .wait(self.strays.iter().map(|view| Wanted::new(view, Goal::Removed)).collect())
-            .await
+        let gone = self.strays.iter().map(|view| Wanted::new(view, Goal::Removed));
+        let rest = if self.upgrades_anything() { Rest::More } else { Rest::Nothing };
+        session.wait_and(gone.collect(), rest).await
     }
 
     /// At the end everything runs, what was not touched too: a stack that does not run is no success.

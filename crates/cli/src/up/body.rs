@@ -15,6 +15,8 @@ const NO_IMAGE: &str = "docker:rancher/none";
 /// Rancher's defaults for `up`.
 const BATCH_SIZE: u32 = 2;
 const INTERVAL_MS: u64 = 1000;
+/// The server's greatest number, as it is Rancher's. More units than that at a time are all of them anyway.
+const MOST: u32 = i32::MAX.unsigned_abs();
 
 /// The collection that services of a kind are created in.
 pub(super) fn collection(kind: ServiceKind) -> &'static str {
@@ -79,7 +81,7 @@ pub(super) fn upgrade(
     let mut strategy = Map::new();
     let batch_size = batch_size.or(spec.upgrade.batch_size).unwrap_or(BATCH_SIZE);
     if batch_size > 0 {
-        strategy.insert("batchSize".into(), batch_size.into());
+        strategy.insert("batchSize".into(), batch_size.min(MOST).into());
     }
     let interval_ms = interval_ms.or(spec.upgrade.interval_ms).unwrap_or(INTERVAL_MS);
     strategy.insert("intervalMillis".into(), interval_ms.into());
@@ -190,6 +192,7 @@ mod tests {
         assert_eq!(of(None, None), (json!(5), json!(7)));
         assert_eq!(of(Some(1), Some(100)), (json!(1), json!(100)));
         assert_eq!(of(Some(0), None), (Value::Null, json!(7)));
+        assert_eq!(of(Some(u32::MAX), None).0, json!(i32::MAX), "no more than the server takes");
     }
 
     #[test]

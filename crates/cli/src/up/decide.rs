@@ -8,6 +8,7 @@ use drover_compose::ServiceSpec;
 use drover_core::ServiceKind;
 
 use crate::diff::{Difference, Sidekick};
+use crate::outcome::{Standing, standing};
 use crate::wire::ServiceView;
 
 /// What was asked for on the command line.
@@ -112,16 +113,25 @@ pub(crate) fn decide(
             decision.watch = true;
             decision.confirm = asked.confirm;
         }
-        (None, "upgraded") if asked.confirm => decision.confirm = true,
-        (None, "upgraded") if asked.upgrade => {
-            decision.notes.push(waits_for_decision(name, asked.program));
-        }
+        (None, "upgraded") => stay(&mut decision, theirs, asked),
         (None, _) => {}
     }
     // Whatever the state is called: the server says whether it can be started.
     decision.activate = state == "inactive" && decision.replace.is_none();
     decision.notes.extend(scale(ours, theirs));
     Ok(decision)
+}
+
+/// What there is to do about an upgrade that has moved all it was to move, and leads where the files want to be. The same
+/// command again must end as the first run would have: while the policy still looks, and where it has said no, that is
+/// waited for before anything is confirmed. Asked for by itself, a confirmation holds against the policy's word.
+fn stay(decision: &mut Decision, theirs: &ServiceView, asked: &Asked) {
+    let decided = standing(theirs) == Standing::Waits;
+    decision.watch = asked.upgrade && !decided;
+    decision.confirm = asked.confirm;
+    if asked.upgrade && !asked.confirm && decided {
+        decision.notes.push(waits_for_decision(&theirs.name, asked.program));
+    }
 }
 
 /// What is to be replaced, were it allowed.
@@ -249,9 +259,11 @@ mod tests {
 
     /// The decision as a few words.
     fn words(state: &str, difference: &Difference, asked: &Asked) -> String {
-        let Ok(decision) = decide(&ours(), &theirs(state), difference, asked) else {
-            return "refused".into();
-        };
+        let decision = decide(&ours(), &theirs(state), difference, asked);
+        decision.map_or_else(|_| "refused".into(), |decision| shown(&decision))
+    }
+
+    fn shown(decision: &Decision) -> String {
         let mut words = Vec::new();
         for (flag, word) in [
             (decision.finish_first, "finish"),
@@ -302,6 +314,25 @@ mod tests {
                 on_differs,
                 "differs, {state} -{flags}"
             );
+        }
+    }
+
+    #[test]
+    fn what_its_policy_looks_at_is_watched_again() {
+        for (flags, upgrade, want) in [
+            ("u", json!({}), "note"),
+            ("u", json!({ "watched": true }), "watch"),
+            ("u", json!({ "finishesItself": true }), "watch"),
+            ("u", json!({ "verdict": "it crashes" }), "watch"),
+            ("uc", json!({ "watched": true }), "watch confirm"),
+            ("uc", json!({ "verdict": "it crashes" }), "watch confirm"),
+            ("c", json!({ "verdict": "it crashes" }), "confirm"),
+            ("", json!({ "watched": true }), ""),
+        ] {
+            let mut theirs = theirs("upgraded");
+            theirs.whole["upgrade"] = upgrade.clone();
+            let decision = decide(&ours(), &theirs, &Difference::default(), &asked(flags));
+            assert_eq!(shown(&decision.unwrap()), want, "{upgrade} -{flags}");
         }
     }
 

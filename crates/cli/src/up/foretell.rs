@@ -199,11 +199,47 @@ fn differences(held: &Value, told: &Value) -> String {
             })
         }
     };
-    let all: Vec<String> = names.iter().filter_map(one).collect();
+    let mut all: Vec<String> = names.iter().filter_map(one).collect();
+    all.extend(pulls(held, told));
+    all.extend(obstacles(held, told));
     match all.as_slice() {
         [] => "the files, or the services, have changed".to_owned(),
         all => all.join("; "),
     }
+}
+
+/// What hosts would pull by one plan and not by the other.
+fn pulls(held: &Value, told: &Value) -> Vec<String> {
+    let of = |plan: &Value, host: &str| {
+        list(plan, "pulls").iter().find(|pull| text(pull, "host") == host).cloned()
+    };
+    let mut hosts: Vec<String> = [held, told]
+        .iter()
+        .flat_map(|plan| list(plan, "pulls").iter().map(|pull| text(pull, "host")))
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    let images = |pull: Option<Value>| match pull.map(|pull| texts(&pull, "images")) {
+        Some(images) if !images.is_empty() => images,
+        _ => "nothing".to_owned(),
+    };
+    let one = |host: &String| {
+        let (was, is) = (images(of(held, host)), images(of(told, host)));
+        (was != is).then(|| format!("{host} would pull {is}, not {was}"))
+    };
+    hosts.iter().filter_map(one).collect()
+}
+
+/// What would stand in the way by one plan and not by the other.
+fn obstacles(held: &Value, told: &Value) -> Vec<String> {
+    let missing = |from: &Value, other: &Value| {
+        let known = list(other, "obstacles");
+        let new = list(from, "obstacles").iter().filter(|one| !known.contains(one));
+        new.filter_map(|one| one.as_str().map(str::to_owned)).collect::<Vec<String>>()
+    };
+    let new = missing(told, held).into_iter().map(|why| format!("it would get stuck now: {why}"));
+    let old = missing(held, told);
+    new.chain(old.into_iter().map(|why| format!("it would no longer get stuck: {why}"))).collect()
 }
 
 #[cfg(test)]
@@ -242,6 +278,27 @@ mod tests {
         assert_eq!(
             differences(&plan("1", "h2"), &plan("2", "h2")),
             "the files, or the services, have changed"
+        );
+    }
+
+    #[test]
+    fn pulls_and_obstacles_differ_in_words_too() {
+        let with = |images: Value, obstacles: Value| {
+            let mut plan = plan("1", "h2");
+            plan["pulls"] = images;
+            plan["obstacles"] = obstacles;
+            plan
+        };
+        let pull = |image: &str| json!([{ "host": "h2", "images": [image] }]);
+        let (was, is) =
+            (with(pull("web:2"), json!([])), with(json!([]), json!(["web: no host fits"])));
+        assert_eq!(
+            differences(&was, &is),
+            "h2 would pull nothing, not web:2; it would get stuck now: web: no host fits"
+        );
+        assert_eq!(
+            differences(&is, &was),
+            "h2 would pull web:2, not nothing; it would no longer get stuck: web: no host fits"
         );
     }
 }

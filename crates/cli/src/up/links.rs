@@ -26,6 +26,7 @@ pub(super) async fn write(
     }
     let (doing, path) =
         (format!("set the links of {}", spec.name), format!("services/{}", view.id));
+    session.reporter.asks();
     session.client.act(&doing, &path, "setservicelinks", &body::links(&links)).await?;
     Ok(true)
 }

@@ -13,7 +13,7 @@ use crate::progress::Reporter;
 use crate::session::Session;
 use crate::status::tell_requests;
 use crate::step::{ROLLBACK, confirm};
-use crate::wait::{Goal, Wanted};
+use crate::wait::{Goal, Rest, Wanted};
 use crate::wire::ServiceView;
 
 /// What there is to do for a service.
@@ -72,9 +72,10 @@ pub(crate) async fn rollback_one(
         let body = rollback_body(to, options.batch_size, options.interval);
         ROLLBACK.take(&session, view, &format!("to revision {to}"), &body).await?;
     }
-    session.wait(vec![Wanted::new(view, Goal::Upgraded)]).await?;
+    let rest = if options.confirm_upgrade { Rest::More } else { Rest::Nothing };
+    session.wait_and(vec![Wanted::new(view, Goal::Upgraded)], rest).await?;
     if options.confirm_upgrade {
-        confirm(&session, std::slice::from_ref(view)).await?;
+        confirm(&session, std::slice::from_ref(view), Rest::Nothing).await?;
     }
     tell_requests(&session, names).await?;
     let views = session.services().await?;

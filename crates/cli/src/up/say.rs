@@ -86,6 +86,9 @@ impl Held {
         if decision.resume {
             would.push(format!("would go on with the upgrade of {name}"));
         }
+        if decision.watch {
+            would.push(format!("would go on watching the upgrade of {name}"));
+        }
         if let Some(replace) = &decision.replace {
             let what = if replace.what.is_empty() { "forced" } else { &replace.what };
             would.push(format!("would upgrade {name}: {what}"));

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::session::{Session, list};
 use crate::status::tell_requests;
 use crate::step::{CONTINUE, UPGRADE, confirm};
-use crate::wait::{Goal, Wanted};
+use crate::wait::{Goal, Rest, Wanted};
 use crate::watch::{ending, settle};
 use crate::wire::ServiceView;
 
@@ -26,7 +26,7 @@ impl Plan {
     pub(super) async fn upgrade(&self, session: &Session<'_>, options: &Up) -> Result<(), Failure> {
         self.watch(session).await?;
         let first = self.held().filter(|(_, held)| held.decision.finish_first);
-        confirm(session, &views(first)).await?;
+        confirm(session, &views(first), Rest::More).await?;
         let replaced = self.held().filter(|(_, held)| held.decision.replace.is_some());
         let replaced: Vec<(&ServiceSpec, &Held)> = replaced.collect();
         match replaced.as_slice() {
@@ -35,7 +35,7 @@ impl Plan {
             several => self.upgrade_together(session, options, several).await?,
         }
         let upgraded = replaced.iter().map(|(_, held)| Wanted::new(&held.view, Goal::Upgraded));
-        if let Err(failure) = session.wait(upgraded.collect()).await {
+        if let Err(failure) = session.wait_and(upgraded.collect(), self.after_upgrade()).await {
             if matches!(failure, Failure::RolledBack(_)) {
                 // Others may have gone back with it after they had arrived.
                 let (views, _) = settle(session, &views(replaced.iter().copied())).await?;
@@ -44,7 +44,7 @@ impl Plan {
             return Err(failure);
         }
         let confirmed = self.held().filter(|(_, held)| held.decision.confirm);
-        confirm(session, &views(confirmed)).await?;
+        confirm(session, &views(confirmed), Rest::Nothing).await?;
         let told = self.held().filter(|(_, held)| {
             let decision = &held.decision;
             decision.replace.is_some() || decision.confirm || decision.resume || decision.watch
@@ -98,7 +98,14 @@ impl Plan {
                 wanted.push(Wanted::new(view, Goal::Upgraded));
             }
         }
-        session.wait(wanted).await
+        let rest = if self.upgrades_anything() { Rest::More } else { self.after_upgrade() };
+        session.wait_and(wanted, rest).await
+    }
+
+    /// What is left to ask for when all is upgraded.
+    fn after_upgrade(&self) -> Rest {
+        let any = self.held().any(|(_, held)| held.decision.confirm);
+        if any { Rest::More } else { Rest::Nothing }
     }
 }
 

@@ -62,10 +62,13 @@ pub(crate) fn judge(goal: &Goal, view: &ServiceView) -> Verdict {
     }
 }
 
-/// Its policy says what becomes of trouble: nobody else has to.
+/// Its policy says what becomes of trouble, while it moves and while it is watched: nobody else has to.
 fn decides_itself(view: &ServiceView) -> bool {
-    let on_failure = view.whole["upgrade"]["policy"]["onFailure"].as_str();
-    view.state == "upgrading" && matches!(on_failure, Some("pause" | "rollback"))
+    let upgrade = &view.whole["upgrade"];
+    let is_looked_at =
+        view.state == "upgrading" || view.state == "upgraded" && upgrade["watched"] == true;
+    let on_failure = upgrade["policy"]["onFailure"].as_str();
+    is_looked_at && matches!(on_failure, Some("pause" | "rollback"))
 }
 
 impl Goal {
@@ -141,8 +144,12 @@ fn step(goal: &Goal, view: &ServiceView) -> Step {
         },
         Goal::Upgraded => upgraded(view),
         Goal::Finished => match state {
-            "active" => Step::Arrived,
-            "finishing-upgrade" => Step::Moving,
+            // It may have been taken back instead: both end in the same state.
+            "active" => match standing(view) {
+                Standing::Back(why) => Step::Back(why),
+                _ => Step::Arrived,
+            },
+            "finishing-upgrade" | "rolling-back" => Step::Moving,
             _ => {
                 Step::Elsewhere("did not finish its upgrade: someone changed its course meanwhile")
             }
@@ -208,7 +215,11 @@ mod tests {
     }
 
     fn word(goal: &Goal, state: &str, transitioning: &str) -> &'static str {
-        match judge(goal, &view(state, transitioning)) {
+        verdict(&judge(goal, &view(state, transitioning)))
+    }
+
+    fn verdict(verdict: &Verdict) -> &'static str {
+        match verdict {
             Verdict::Done => "done",
             Verdict::Going(_) => "going",
             Verdict::Failing(_) => "failing",
@@ -243,7 +254,7 @@ mod tests {
             (Goal::Scaled(3), [g, d, g, g, g, d, g, g, g, g, g, g, l, l]),
             (Goal::Stopped, [l, d, l, l, l, g, l, l, l, l, l, l, l, l]),
             (Goal::Upgraded, [l, l, l, l, l, l, g, d, g, g, b, g, l, l]),
-            (Goal::Finished, [l, l, l, d, l, l, l, l, g, l, l, l, l, l]),
+            (Goal::Finished, [l, l, l, d, l, l, l, l, g, l, l, g, l, l]),
             (Goal::RolledBack, [l, d, l, d, l, l, l, l, l, l, l, g, l, l]),
             (Goal::Restarted, [d, l, d, d, g, l, d, d, d, d, d, d, l, l]),
             (Goal::Removed, [g, g, g, g, g, g, g, g, g, g, g, g, g, d]),
@@ -271,6 +282,34 @@ mod tests {
         }
         assert_eq!(word(&Goal::Removed, "removing", "error"), "going");
         assert_eq!(word(&Goal::Upgraded, "rolling-back", "error"), "failing");
+    }
+
+    #[test]
+    fn trouble_is_the_policys_while_it_looks() {
+        for (state, policy, watched, want) in [
+            ("upgrading", "rollback", false, "going"),
+            ("upgrading", "pause", false, "going"),
+            ("upgrading", "retry", false, "failing"),
+            ("upgraded", "rollback", true, "going"),
+            ("upgraded", "pause", true, "going"),
+            ("upgraded", "retry", true, "failing"),
+            ("upgraded", "rollback", false, "failing"),
+        ] {
+            let mut view = view(state, "error");
+            view.whole["upgrade"] =
+                json!({ "policy": { "onFailure": policy }, "watched": watched });
+            let said = verdict(&judge(&Goal::Upgraded, &view));
+            assert_eq!(said, want, "{state} {policy} {watched}");
+        }
+    }
+
+    #[test]
+    fn what_went_back_was_not_confirmed() {
+        let mut view = view("active", "no");
+        for (phase, want) in [("finishing-upgrade", "done"), ("rolling-back", "back")] {
+            view.whole["lastUpgrade"] = json!({ "phase": phase });
+            assert_eq!(verdict(&judge(&Goal::Finished, &view)), want, "{phase}");
+        }
     }
 
     #[test]

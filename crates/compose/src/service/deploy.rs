@@ -1,6 +1,6 @@
 //! `deploy` of version 3, as far as it says what a service here can do.
 
-use super::upgrade::one_of;
+use super::upgrade::{MOST, one_of};
 use super::{Draft, resources};
 use crate::diagnostic::Report;
 use crate::field::Field;
@@ -46,7 +46,7 @@ fn update(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
     for (key, field) in field.known(keys::UPDATE, to).unwrap_or_default() {
         let policy = &mut upgrade.policy;
         match key {
-            "failure_action" if policy.on_failure == OnFailure::Retry => {
+            "failure_action" if draft.on_failure.is_none() => {
                 let words = [
                     ("continue", OnFailure::Retry),
                     ("pause", OnFailure::Pause),
@@ -55,7 +55,10 @@ fn update(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
                 policy.on_failure = one_of(&field, &words, to).unwrap_or_default();
             }
             "failure_action" => {}
-            "monitor" => policy.verify.for_ms = policy.verify.for_ms.or(field.duration_ms(to)),
+            "monitor" => {
+                draft.verified.get_or_insert_with(|| field.as_named("monitor"));
+                policy.verify.for_ms = policy.verify.for_ms.or(field.span_ms(0, to));
+            }
             "max_failure_ratio" => {
                 let share = field.scalar().and_then(|s| quantity::thousandths(&s.text));
                 let share = share.filter(|share| (0..=1000).contains(share));
@@ -87,10 +90,9 @@ fn pace(key: &str, field: &Field<'_>, pace: &mut Pace, to: &mut Report) {
     match key {
         "parallelism" => {
             let all_at_once = field.scalar().is_some_and(|s| s.text == "0");
-            pace.batch_size =
-                if all_at_once { Some(u32::MAX) } else { field.within(1, u32::MAX, to) };
+            pace.batch_size = if all_at_once { Some(MOST) } else { field.within(1, MOST, to) };
         }
-        "delay" => pace.interval_ms = field.duration_ms(to),
+        "delay" => pace.interval_ms = field.span_ms(0, to),
         _ => pace.start_first = one_of(field, &[("start-first", true), ("stop-first", false)], to),
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Rep
         "retain_ip" => service.retain_ip = field.boolean(to).unwrap_or_default(),
         "drain_timeout_ms" => draft.spec.drain_timeout_ms = field.whole(to),
         "on_host_loss" => draft.spec.on_host_loss = parsed(field, to),
-        "upgrade_strategy" => service.upgrade = upgrade::read(field, to).unwrap_or_default(),
+        "upgrade_strategy" => upgrade::read(field, draft, to),
         "scale_policy" => service.scale_policy = scale_policy(field, to),
         "metadata" => {
             for (entry, field) in field.entries(to).unwrap_or_default() {

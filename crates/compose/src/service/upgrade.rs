@@ -6,42 +6,51 @@ use drover_core::{
     VerifyAsk, VerifyProbe,
 };
 
-use super::{health, process};
+use super::{Draft, health, process};
 use crate::diagnostic::Report;
 use crate::field::Field;
 use crate::{keys, quantity};
 
-pub(super) fn read(field: &Field<'_>, to: &mut Report) -> Option<UpgradeDefaults> {
+/// The server's greatest number, as it is Rancher's.
+pub(super) const MOST: u32 = i32::MAX.unsigned_abs();
+
+pub(super) fn read(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
     let mut upgrade = UpgradeDefaults::default();
-    for (key, field) in field.known(keys::UPGRADE, to)? {
+    for (key, field) in field.known(keys::UPGRADE, to).unwrap_or_default() {
         match key {
             "start_first" => upgrade.start_first = field.boolean(to),
-            "batch_size" => upgrade.batch_size = field.within(1, u32::MAX, to),
-            "interval_millis" => upgrade.interval_ms = field.whole(to),
+            "batch_size" => upgrade.batch_size = field.within(1, MOST, to),
+            "interval_millis" => upgrade.interval_ms = field.within(0, MOST.into(), to),
+            "on_failure" => draft.on_failure = on_failure(&field, to),
+            "verify" => {
+                draft.verified = Some(field.as_named("verify"));
+                upgrade.policy.verify = verify(&field, to);
+            }
             _ => policy(key, &field, &mut upgrade.policy, to),
         }
     }
-    Some(upgrade)
+    upgrade.policy.on_failure = draft.on_failure.unwrap_or_default();
+    draft.service.upgrade = upgrade;
+}
+
+fn on_failure(field: &Field<'_>, to: &mut Report) -> Option<OnFailure> {
+    let words = [
+        ("retry", OnFailure::Retry),
+        ("pause", OnFailure::Pause),
+        ("rollback", OnFailure::Rollback),
+    ];
+    one_of(field, &words, to)
 }
 
 fn policy(key: &str, field: &Field<'_>, policy: &mut UpgradePolicy, to: &mut Report) {
     match key {
-        "on_failure" => {
-            let words = [
-                ("retry", OnFailure::Retry),
-                ("pause", OnFailure::Pause),
-                ("rollback", OnFailure::Rollback),
-            ];
-            policy.on_failure = one_of(field, &words, to).unwrap_or_default();
-        }
-        "max_failures" => policy.max_failures = field.whole(to),
-        "deadline" => policy.deadline_ms = field.duration_ms(to),
+        "max_failures" => policy.max_failures = field.within(0, MOST, to),
+        "deadline" => policy.deadline_ms = field.span_ms(1, to),
         "finish" => {
             let words = [("manual", FinishPolicy::Manual), ("auto", FinishPolicy::Auto)];
             policy.finish = one_of(field, &words, to).unwrap_or_default();
         }
-        "rollback" => policy.back = back(field, to),
-        _ => policy.verify = verify(field, to),
+        _ => policy.back = back(field, to),
     }
 }
 
@@ -50,8 +59,8 @@ fn back(field: &Field<'_>, to: &mut Report) -> Pace {
     for (key, field) in field.known(keys::UPGRADE_BACK, to).unwrap_or_default() {
         match key {
             "start_first" => back.start_first = field.boolean(to),
-            "batch_size" => back.batch_size = field.within(1, u32::MAX, to),
-            _ => back.interval_ms = field.whole(to),
+            "batch_size" => back.batch_size = field.within(1, MOST, to),
+            _ => back.interval_ms = field.within(0, MOST.into(), to),
         }
     }
     back
@@ -76,10 +85,10 @@ fn verify(field: &Field<'_>, to: &mut Report) -> Verify {
     let (mut ask, mut failures) = (None, 0);
     for (key, field) in field.known(keys::VERIFY, to).unwrap_or_default() {
         match key {
-            "for" => verify.for_ms = field.duration_ms(to),
+            "for" => verify.for_ms = field.span_ms(0, to),
             "requests" => verify.requests = Some(requests(&field, to)),
             "stop" => verify.stop = field.boolean(to).unwrap_or_default(),
-            "failures" => failures = field.whole(to).unwrap_or_default(),
+            "failures" => failures = field.within(0, MOST, to).unwrap_or_default(),
             _ if ask.is_some() => {
                 field.error(to, "a verification has either a `request` or a `command`, not both");
             }
@@ -97,8 +106,8 @@ fn requests(field: &Field<'_>, to: &mut Report) -> RequestBounds {
     let mut bounds = RequestBounds::default();
     for (key, field) in field.known(keys::VERIFY_REQUESTS, to).unwrap_or_default() {
         match key {
-            "failed" => bounds.failed = field.whole(to).unwrap_or_default(),
-            "at_least" => bounds.at_least = field.within(1, u32::MAX, to).map_or(1, u64::from),
+            "failed" => bounds.failed = field.within(0, MOST.into(), to).unwrap_or_default(),
+            "at_least" => bounds.at_least = field.within(1, MOST, to).map_or(1, u64::from),
             "server_errors" => {
                 bounds.server_errors_per_mille = share(&field, to).unwrap_or_default();
             }

@@ -322,7 +322,7 @@ prop_compose! {
         (for_ms, stop, auto) in (of(0..99_999_u64), any::<bool>(), any::<bool>()),
         bounds in of((0..9_u64, 0..999_u32, of(100..900_u32), 1..999_u64)),
         command in of((vec(word(), 1..3), 0..9_u32)),
-        (batch_size, interval_ms, start_first) in (of(1_u32..), of(0..99_999_u64), of(any::<bool>())),
+        (batch_size, interval_ms, start_first) in (of(1..=2_147_483_647_u32), of(0..99_999_u64), of(any::<bool>())),
     ) -> UpgradePolicy {
         let on_failure = match on_failure {
             None => OnFailure::Retry,
@@ -350,7 +350,7 @@ prop_compose! {
         (kind, balancer) in (0..8_u8, balancer()),
         (primary, mut sidekicks) in (container(), btree_map("k[a-z]{1,3}", container(), 0..2)),
         (scale, retain_ip, start_on_create) in (of(1_u32..), any::<bool>(), any::<bool>()),
-        (batch_size, interval_ms, start_first) in (of(1_u32..), of(0..99_999_u64), of(any::<bool>())),
+        (batch_size, interval_ms, start_first) in (of(1..=2_147_483_647_u32), of(0..99_999_u64), of(any::<bool>())),
         policy in of((1..5_u32, 5..9_u32, 1..3_u32)), upgrade_policy in upgrade_policy(),
         metadata in btree_map(text(), json(), 0..3),
     ) -> ServiceSpec {

@@ -45,11 +45,9 @@ async fn forth_and_back() {
 async fn under_rancher_s_name_with_cleanup() {
     let cluster = roll().await;
     let line = "upgrade --batch-size 2 --interval 100 --cleanup v1 v2";
-    cluster
-        .rancher_compose(line)
-        .await
-        .with(0)
-        .said(&["Upgrading v1 to v2, scale=2", "[v1]: Removed"]);
+    let done = cluster.rancher_compose(line).await.with(0);
+    let done = done.said(&["Upgrading v1 to v2, scale=2", "[v1]: Removed"]);
+    assert_eq!(done.err.to_lowercase().matches("upgrade confirmed").count(), 1, "{}", done.err);
     assert_eq!(cluster.units("v2"), ["1/1/1 Running", "2/1/1 Running"]);
     let world = cluster.store.world();
     let named = |name: &str| world.services.values().find(|s| s.name == name).unwrap().clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use drover_core::{
     Change, Desired, Failed, Followed, Health, Host, HostId, HostSeen, Observed, ObservedContainer,
-    Phase, ProjectId, Time, Unit, UnitKey, World, derive,
+    Phase, ProjectId, Time, Unit, UnitKey, UpgradePhase, World, derive,
 };
 use drover_server::{Settings, Timing, begin, serve};
 use drover_store::Store;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing in these tests takes as long.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// An image with this in its name can't be pulled.
 const MISSING: &str = "missing";
 /// An image with this in its name ends as soon as it is started, again and again.
@@ -144,6 +144,34 @@ impl Cluster {
             format!("{}/{}/{} {:?}", key.slot, key.revision, key.incarnation, unit.desired)
         };
         units.map(line).collect()
+    }
+
+    /// Wait until the upgrade of a service has come to a phase.
+    pub(crate) async fn reaches(&self, name: &str, phase: UpgradePhase) {
+        let service = self.service(name).id;
+        let there = async {
+            let mut feed = self.store.feed();
+            while self.store.world().upgrade(service).is_none_or(|held| held.phase != phase) {
+                feed.next().await;
+            }
+        };
+        let there = timeout(PATIENCE, there).await;
+        there.unwrap_or_else(|_| panic!("{name} should have come to {phase:?}"));
+    }
+
+    /// Let the containers of a service that run by now have ended too often.
+    pub(crate) async fn fail(&self, name: &str) {
+        let world = self.store.world();
+        let running = world.units_of(self.service(name).id);
+        for unit in running.filter(|unit| unit.desired == Desired::Running) {
+            let mut seen = world.observed(unit.key).unwrap().clone();
+            // Later than whatever its host has to say of the same generation.
+            seen.tick += 1_000_000;
+            seen.failed =
+                Failed { times: 9, how: "exited with code 1".into(), ..Failed::default() };
+            let seen = BTreeMap::from([(unit.key, seen)]);
+            self.store.report(unit.host, seen, Time(0)).await.unwrap();
+        }
     }
 
     async fn add_host(&self, number: u64) {

@@ -3,7 +3,11 @@
 
 use std::path::Path;
 
-use crate::cluster::{Cluster, Ended};
+use drover_core::UpgradePhase;
+use tokio::process::Child;
+use tokio::time::timeout;
+
+use crate::cluster::{Cluster, Ended, PATIENCE};
 
 /// Two services, the second after the first, whose upgrades go by this policy.
 async fn deployed(policy: &str) -> Cluster {
@@ -99,6 +103,65 @@ async fn timed_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn timed_out_before_the_upgrade_was_asked_for() {
+    let cluster = deployed("deadline: 1h").await;
+    let text = "db:\n  image: db:2\nweb:\n  image: web:1\n  links: [db]\napi:\n  image: api:slow\n";
+    cluster.write("docker-compose.yml", text);
+    let ended = cluster.drover("--timeout 1 up --upgrade").await.with(3);
+    let ended =
+        ended.said(&["api (activating", "not all was asked of it yet; the same command again"]);
+    assert!(!ended.err.contains("drover wait"), "{}", ended.err);
+    assert!(cluster.store.world().upgrades.is_empty());
+}
+
+/// The command, as far as all containers are new ones and its policy looks at them.
+async fn watched(cluster: &Cluster, line: &str) -> Child {
+    files(cluster, "db:1", "web:2");
+    let drover = Path::new(env!("CARGO_BIN_EXE_drover"));
+    let child = cluster.command(drover, line).spawn().unwrap();
+    cluster.reaches("web", UpgradePhase::Upgraded).await;
+    child
+}
+
+#[track_caller]
+fn ended_with(done: &std::process::Output, status: i32, says: &str) {
+    let err = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(status), "{err}");
+    assert!(err.contains(says), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn found_bad_while_it_is_watched() {
+    for (policy, line, status, says) in [
+        ("pause", "up --upgrade", 7, "web has moved, but is not to be kept: shop-web-"),
+        ("rollback", "up --upgrade", 20, "web was rolled back to revision 1: shop-web-"),
+        ("rollback", "up --upgrade --confirm-upgrade", 20, "web was rolled back to revision 1"),
+    ] {
+        let cluster = deployed(&format!("on_failure: {policy}, verify: {{for: 1h}}")).await;
+        let child = watched(&cluster, line).await;
+        cluster.fail("web").await;
+        let done = timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
+        ended_with(&done, status, says);
+        if policy == "pause" {
+            // A job that tries the same again must not pass where the first one did not.
+            both(&cluster, line, status, &[says]).await;
+            both(&cluster, "up --upgrade --confirm-upgrade", status, &[says]).await;
+            cluster.drover("up --confirm-upgrade").await.with(0);
+        } else {
+            cluster.drover("wait --timeout 1").await.with(status);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_command_again_waits_for_the_policy_too() {
+    let cluster = deployed("on_failure: rollback, verify: {for: 4s}").await;
+    watched(&cluster, "up --upgrade").await.kill().await.unwrap();
+    let again = both(&cluster, "up --upgrade", 10, &["web: upgraded; the old containers"]).await;
+    assert!(again.out.contains("watching the new version for another"), "{}", again.out);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_unreachable_and_wrong_key() {
     let cluster = deployed("start_first: true").await;
     cluster.write(
@@ -123,9 +186,7 @@ async fn a_job_that_was_killed_comes_back_to_the_outcome() {
     files(&cluster, "db:2", "web:slow");
     let drover = Path::new(env!("CARGO_BIN_EXE_drover"));
     let mut child = cluster.command(drover, "up --upgrade").spawn().unwrap();
-    while cluster.store.world().upgrades.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    cluster.reaches("db", UpgradePhase::Upgrading).await;
     child.kill().await.unwrap();
     let said = [
         "nothing moved for 3 s (deadline); shop-web-1",

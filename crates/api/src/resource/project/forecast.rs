@@ -2,21 +2,24 @@
 //!
 //! It reads what `services` (POST), `upgradeservices`, `services/ID` (PUT and DELETE) read, all of it in one body, so that a
 //! client foretells with the very bodies it would send. Nothing is committed.
+//!
+//! In two steps, for planning takes long where much would move: what is asked is read with everybody else's writes in turn
+//! ([`ask`]), what would come of it is found out whenever and on whatever thread ([`Foretold::answer`]).
 
 use drover_core::forecast::{Forecast, Placement, ServiceForecast, forecast, warnings};
-use drover_core::{Change, ProjectId, Service, ServiceId, Stack, StackId, Wanted, World};
+use drover_core::{Change, ProjectId, Service, ServiceId, Stack, StackId, Time, Wanted, World};
 use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
-use crate::outcome::Then;
+use crate::outcome::{Answer, Then};
 use crate::resource::credential::sha256_hex;
 use crate::resource::{Resource, service, stack};
 use crate::upgrade;
 
-/// Foretell.
+/// Read what is to be foretold.
 pub(super) fn ask(ctx: &Context<'_>, project: ProjectId, body: Body<'_>) -> Result<Then, ApiError> {
     let mut draft = Draft { world: ctx.world.clone(), changes: Vec::new() };
     let stack = home(ctx, project, body, &mut draft)?;
@@ -37,14 +40,35 @@ pub(super) fn ask(ctx: &Context<'_>, project: ProjectId, body: Body<'_>) -> Resu
     for id in body.texts("remove")?.unwrap_or_default() {
         draft.take(ctx, |seen| service::ALL.delete(seen, &id))?;
     }
-    let told = forecast(ctx.world, &draft.changes, ctx.now)
-        .map_err(|refused| ApiError::new(Code::InvalidState, refused.to_string()))?;
-    let mut shown = render(&draft, ctx.world, &told);
-    shown["digest"] = json!(digest(&draft, ctx.world, &shown));
-    Ok(Then::Body(shown))
+    Ok(Then::Forecast(Box::new(Foretold { before: ctx.world.clone(), draft, now: ctx.now })))
 }
 
+/// What is to be foretold: changes to a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foretold {
+    before: World,
+    draft: Draft,
+    now: Time,
+}
+
+impl Foretold {
+    /// A `forecast`: what would come of it.
+    pub fn answer(&self) -> Result<Answer, ApiError> {
+        let Self { before, draft, now } = self;
+        let told = forecast(before, &draft.changes, *now)
+            .map_err(|refused| ApiError::new(Code::InvalidState, refused.to_string()))?;
+        let mut shown = render(draft, before, &told);
+        shown["digest"] = json!(digest(draft, before, &shown));
+        Ok(Answer { status: 200, body: Some(shown) })
+    }
+}
+
+/// What is to be known of a policy that looks and decides nothing.
+const IN_VAIN: &str = "its policy says what to verify, but nothing follows from it, so that nothing is verified: let it say \
+                       on_failure: pause or rollback, or finish: auto";
+
 /// The world as it will be when all that was read so far is done.
+#[derive(Clone, Debug, PartialEq)]
 struct Draft {
     world: World,
     changes: Vec<Change>,
@@ -71,6 +95,8 @@ impl Draft {
 
     /// A service that is made is started too: what matters is where it will run.
     fn create(&mut self, ctx: &Context<'_>, stack: &str, made: &Value) -> Result<(), ApiError> {
+        // What is no object has no members to write to.
+        Body::of(made)?;
         let mut body = made.clone();
         body["stackId"] = json!(stack);
         body["startOnCreate"] = json!(true);
@@ -134,7 +160,10 @@ fn render(draft: &Draft, before: &World, told: &Forecast) -> Value {
         json!({ "hostId": Kind::Host.id(host.0), "host": name, "images": images })
     });
     json!({
+        "id": null,
         "type": "forecast",
+        "links": {},
+        "actions": {},
         "services": services.collect::<Vec<_>>(),
         "pulls": pulls.collect::<Vec<_>>(),
         "obstacles": told.obstacles,
@@ -166,6 +195,8 @@ fn one(draft: &Draft, before: &World, service: &Service, told: Option<&ServiceFo
         .map_or_else(Vec::new, |template| warnings(template, service.scale, start_first));
     let warned =
         warned.iter().map(|(warning, text)| json!({ "code": warning.code(), "text": text }));
+    let in_vain = upgrade.filter(|upgrade| upgrade::looks_in_vain(&upgrade.policy));
+    let in_vain = in_vain.map(|_| json!({ "code": "verifyDecidesNothing", "text": IN_VAIN }));
     json!({
         "name": service.name,
         "serviceId": before.service(service.id).map(|held| Kind::Service.id(held.id.0)),
@@ -180,6 +211,6 @@ fn one(draft: &Draft, before: &World, service: &Service, told: Option<&ServiceFo
         "made": made.collect::<Vec<_>>(),
         "stopped": told.stopped,
         "removed": told.removed,
-        "warnings": warned.collect::<Vec<_>>(),
+        "warnings": warned.chain(in_vain).collect::<Vec<_>>(),
     })
 }

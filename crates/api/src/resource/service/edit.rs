@@ -18,9 +18,11 @@ const METADATA_BYTES: usize = 1 << 20;
 /// The service as the body wants it. What can't be changed this way is ignored: clients send whole objects back.
 pub(super) fn edit(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<Service, ApiError> {
     let mut edited = held.clone();
+    read(ctx, &mut edited, body)?;
     // Clients send whole objects back: while an upgrade between services shows what runs now, that is no edit.
     let shown = derive::shown_scale(ctx.world, held);
-    let is_found = held.scale_policy.is_some(); // by the planner: what clients send back is no edit
+    // By the planner, as long as there is a policy: what clients send back is no edit then.
+    let is_found = held.scale_policy.is_some() && edited.scale_policy.is_some();
     if let Some(scale) = body.count("scale", 0)?.filter(|scale| *scale != shown && !is_found) {
         upgrade::check_scale(ctx.world, held)?;
         edited.scale = scale;
@@ -30,7 +32,6 @@ pub(super) fn edit(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<
         let template = ctx.world.current_template(held).cloned().unwrap_or_default();
         create::check_names(ctx, &edited, &template)?;
     }
-    read(ctx, &mut edited, body)?;
     if edited.scale_policy.is_some() && edited.scale_policy != held.scale_policy {
         let template = ctx.world.current_template(held).cloned().unwrap_or_default();
         check_policy(&template)?;
