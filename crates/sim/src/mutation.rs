@@ -4,12 +4,13 @@
 //! The product's code has no switches for this. A rule is removed at a seam of the simulation: what the planner
 //! is shown, what becomes of its plan, what an agent or the database accepts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use drover_core::plan::Plan;
 use drover_core::{
-    Change, Course, Desired, FinishPolicy, Followed, Health, Move, Observed, Phase, ServiceId,
-    Template, Time, Unit, UnitKey, Upgrade, UpgradePhase, World,
+    Change, Course, Desired, Failed, Followed, Health, Move, Observed, Phase, ServiceId, Template,
+    Time, Unit, UnitKey, Upgrade, UpgradePhase, World,
 };
 
 /// A rule to do without.
@@ -137,6 +138,18 @@ impl Mutation {
             Self::NothingInFlight => {
                 each_followed(&mut world, |followed| followed.in_flight.clear());
             }
+            Self::ConfirmUnserved => {
+                let moved = world.upgrades.values();
+                let moved = moved.filter(|upgrade| upgrade.phase == UpgradePhase::Upgraded);
+                let moved: Vec<ServiceId> = moved.map(|upgrade| upgrade.service).collect();
+                each_observed(&mut world, |unit, seen| {
+                    if unit.desired == Desired::Running && moved.contains(&unit.key.service) {
+                        (seen.phase, seen.generation, seen.ready) =
+                            (Phase::Running, unit.generation, true);
+                        (seen.failed, seen.containers) = (Failed::default(), BTreeMap::new());
+                    }
+                });
+            }
             Self::JudgeForever => each_upgrade(&mut world, |u| u.approved = None),
             Self::NoFence => each_template(&mut world, |t| t.primary.on_host_loss = None),
             Self::NoVote => world.witnessed.clear(),
@@ -155,7 +168,6 @@ impl Mutation {
             | Self::ReportsWithoutClock
             | Self::OldAssignments
             | Self::MoveTogether
-            | Self::ConfirmUnserved
             | Self::NothingKept => {}
         }
         world
@@ -165,9 +177,6 @@ impl Mutation {
     pub fn planned(self, world: &World, mut plan: Plan) -> Plan {
         if self == Self::MoveTogether {
             move_together(world, &mut plan);
-        }
-        if self == Self::ConfirmUnserved {
-            confirm_unserved(world, &mut plan);
         }
         if self != Self::NothingKept {
             return plan;
@@ -181,25 +190,6 @@ impl Mutation {
             }
         }
         plan
-    }
-}
-
-/// Confirm whatever has moved and may be confirmed by itself.
-fn confirm_unserved(world: &World, plan: &mut Plan) {
-    let moved = world.upgrades.values().filter(|upgrade| {
-        let may = upgrade.policy.finish == FinishPolicy::Auto && upgrade.together.is_none();
-        may && upgrade.phase == UpgradePhase::Upgraded && upgrade.verdict.is_none()
-    });
-    let moved: Vec<ServiceId> = moved.map(|upgrade| upgrade.service).collect();
-    for service in moved {
-        // Whatever else was decided of it was decided without this.
-        plan.changes.retain(|change| {
-            !matches!(change, Change::SetUpgradePhase { service: of, .. }
-                | Change::ApproveUpgrade { service: of, .. } if *of == service)
-        });
-        let (phase, at) = (UpgradePhase::Finishing, Time(0));
-        let verdict = Some("nobody looked".to_owned());
-        plan.changes.push(Change::SetUpgradePhase { service, phase, at, verdict });
     }
 }
 
