@@ -60,6 +60,19 @@ impl Step {
         Ok(())
     }
 
+    /// The same, where it may come about meanwhile by itself or with others: a refusal counts only if it has not.
+    pub(crate) async fn take_unless(
+        &self,
+        session: &Session<'_>,
+        view: &ServiceView,
+        is_under_way: impl Fn(&ServiceView) -> bool,
+    ) -> Result<(), Failure> {
+        let Err(refused) = self.take(session, view, "", &nothing()).await else { return Ok(()) };
+        let now = session.services().await?;
+        let came_about = now.iter().any(|held| held.id == view.id && is_under_way(held));
+        if came_about { Ok(()) } else { Err(refused) }
+    }
+
     /// Say it only: it is asked for together with others.
     pub(crate) fn say(&self, session: &Session<'_>, view: &ServiceView, more: &str) {
         let says =
@@ -79,10 +92,15 @@ pub(crate) async fn confirm(
     for view in views {
         let now = session.services().await?;
         let view = now.iter().find(|held| held.id == view.id).unwrap_or(view);
-        if !matches!(view.state.as_str(), "active" | "finishing-upgrade" | "rolling-back") {
-            FINISH.take(session, view, "", &nothing()).await?;
+        if !is_decided(view) {
+            FINISH.take_unless(session, view, is_decided).await?;
         }
         wanted.push(Wanted::new(view, Goal::Finished));
     }
     session.wait_and(wanted, rest).await
+}
+
+/// Whether what becomes of its upgrade is decided: it is confirmed, or taken back.
+fn is_decided(view: &ServiceView) -> bool {
+    matches!(view.state.as_str(), "active" | "finishing-upgrade" | "rolling-back")
 }

@@ -5,10 +5,9 @@
 
 use crate::Program;
 use crate::args::Rollback;
-use crate::client::nothing;
 use crate::failure::Failure;
 use crate::history::rollback_body;
-use crate::outcome::{Ending, waits};
+use crate::outcome::{Ending, Standing, standing, waits};
 use crate::progress::Reporter;
 use crate::session::Session;
 use crate::status::tell_requests;
@@ -42,7 +41,7 @@ pub(super) async fn rollback(session: &Session<'_>, names: &[String]) -> Result<
         match way(view) {
             Way::Nothing => continue,
             Way::Watch => {}
-            Way::Ask => ROLLBACK.take(session, view, "", &nothing()).await?,
+            Way::Ask => ROLLBACK.take_unless(session, view, goes_back).await?,
         }
         wanted.push(Wanted::new(view, Goal::RolledBack));
     }
@@ -80,6 +79,11 @@ pub(crate) async fn rollback_one(
     tell_requests(&session, names).await?;
     let views = session.services().await?;
     Ok(waits(views.iter().filter(|held| held.id == view.id), options.waiting_ok))
+}
+
+/// Whether it is on its way back, or back.
+fn goes_back(view: &ServiceView) -> bool {
+    view.state == "rolling-back" || matches!(standing(view), Standing::Back(_))
 }
 
 fn way(view: &ServiceView) -> Way {

@@ -26,15 +26,18 @@ fn again(pending: &[Pending], Patience { program, rest, .. }: Patience) -> &'sta
     if rest == Rest::More {
         return " with it, but not all was asked of it yet; the same command again does the rest";
     }
+    let (same, wait) =
+        ("; the same command again goes on watching", "; `drover wait` watches it again");
+    let is_scale = |one: &Pending| matches!(one.wanted.goal, Goal::Scaled(_));
     // Asked for again these come to the same.
     let is_lasting = |one: &Pending| match one.wanted.goal {
-        Goal::Running | Goal::Scaled(_) | Goal::Stopped => true,
-        Goal::Upgraded | Goal::Finished => program == Program::RancherCompose,
+        Goal::Running | Goal::Scaled(_) | Goal::Stopped | Goal::Upgraded | Goal::Finished => true,
         Goal::RolledBack | Goal::Restarted | Goal::Removed => false,
     };
     match program {
-        _ if pending.iter().all(is_lasting) => "; the same command again goes on watching",
-        Program::Drover => "; `drover wait` watches it again",
+        Program::Drover if pending.iter().all(is_scale) => same,
+        Program::Drover => wait,
+        Program::RancherCompose if pending.iter().all(is_lasting) => same,
         Program::RancherCompose => "; `rancher-compose ps` shows how far it is",
     }
 }
