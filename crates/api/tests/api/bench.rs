@@ -86,7 +86,13 @@ impl Bench {
             removed_at: None,
         };
         let facts = HostFacts { cpus: 4, memory: 8 << 30, ..HostFacts::default() };
-        let seen = HostSeen { connected: true, since: self.now, facts, ..HostSeen::default() };
+        let seen = HostSeen {
+            connected: true,
+            caught_up: true,
+            since: self.now,
+            facts,
+            ..HostSeen::default()
+        };
         let see = Change::SeeHost { host: id, seen: Box::new(seen) };
         self.commit(&[Change::PutHost(host), see]).unwrap();
     }

@@ -194,7 +194,7 @@ impl Cluster {
             created_at: Time(0),
             removed_at: None,
         };
-        let seen = Box::new(HostSeen { connected: true, ..HostSeen::default() });
+        let seen = Box::new(HostSeen { connected: true, caught_up: true, ..HostSeen::default() });
         let changes = vec![Change::PutHost(host), Change::SeeHost { host: id, seen }];
         self.store.commit(None, "test", Time(0), changes).await.unwrap();
     }
