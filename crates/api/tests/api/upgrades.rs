@@ -156,7 +156,8 @@ fn what_is_bad_is_watched_until_the_planner_has_acted() {
 fn what_is_shown_of_upgrades_is_in_the_schemas() {
     let mut one = One::new(1);
     let id = one.run("app", &json!({}));
-    let policy = json!({ "onFailure": "pause", "verify": { "command": ["ok"], "forMillis": 0 } });
+    let policy = json!({ "onFailure": "pause", "verify": { "command": ["ok"], "forMillis": 0 },
+        "deadlineMillis": 1000 });
     one.upgrade(&id, "nginx:2", &json!({ "policy": policy }), 202);
     one.bench.settle();
     let upgrade = one.see(&id)["upgrade"].clone();

@@ -11,7 +11,8 @@ use drover_core::{
 };
 use drover_server::{Settings, Timing, begin, serve};
 use drover_store::Store;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -62,11 +63,22 @@ impl Cluster {
         tokio::spawn(serve(store.clone(), listener, Settings { url: None, timing }, stop.clone()));
         let home = tempfile::tempdir().unwrap();
         let cluster = Self { store, url, access, secret, home, stop };
+        cluster.answers().await;
         for number in [1, 2] {
             cluster.add_host(number).await;
         }
         tokio::spawn(obey(cluster.store.clone()));
         cluster
+    }
+
+    /// The server is through with its beginning: what it does not know of hosts that were there before is behind it.
+    async fn answers(&self) {
+        let address = self.url.trim_start_matches("http://");
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.write_all(b"GET /ping HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
     }
 
     /// Write a file of the stack.
