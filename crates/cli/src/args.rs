@@ -23,7 +23,7 @@ pub use stack::{
     Diff, Foretell, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Watch, Why,
 };
 pub use token::{KeyCommand, Named, TokenCommand};
-pub use upgrade::{Between, Upgrade, UpgradeCommand};
+pub use upgrade::{Between, Continue, Upgrade, UpgradeCommand};
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -61,7 +61,8 @@ pub enum Command {
     /// Show what the containers print
     #[command(after_help = "Examples:\n  drover logs web\n  drover logs --follow --tail 20")]
     Logs(Logs),
-    /// Move the load from one service to another; with `status`, show how upgrades go
+    /// Move the load from one service to another; with `status`, show how upgrades go; with `cancel` and `continue`,
+    /// stop them half-way and go on
     Upgrade(Upgrade),
     /// List the revisions of services: what they ran, since when, who made it and why
     History(Selected),

@@ -33,6 +33,7 @@ mod requests;
 mod session;
 mod settings;
 mod status;
+mod steer;
 mod step;
 mod table;
 mod up;
@@ -108,6 +109,10 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Upgrade(upgrade) => match (&upgrade.command, &upgrade.between) {
             (Some(UpgradeCommand::Status(options)), _) => {
                 status::status(options, program, to).await
+            }
+            (Some(UpgradeCommand::Cancel(options)), _) => steer::cancel(options, program, to).await,
+            (Some(UpgradeCommand::Continue(options)), _) => {
+                return steer::go_on(options, program, to).await;
             }
             (None, Some(options)) => {
                 return between::upgrade(options, &upgrade.common, program, to).await;

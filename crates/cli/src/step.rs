@@ -29,6 +29,12 @@ pub(crate) const RESTART: Step =
     Step { action: "restart", event: "restart", says: "restarting", does: "restart" };
 pub(crate) const UPGRADE: Step =
     Step { action: "upgrade", event: "upgrade", says: "upgrading", does: "upgrade" };
+pub(crate) const CANCEL: Step = Step {
+    action: "cancelupgrade",
+    event: "cancel",
+    says: "stopping its upgrade half-way",
+    does: "stop the upgrade of",
+};
 pub(crate) const CONTINUE: Step = Step {
     action: "continueupgrade",
     event: "continue",
@@ -45,6 +51,16 @@ pub(crate) const ROLLBACK: Step =
     Step { action: "rollback", event: "rollback", says: "rolling back", does: "roll back" };
 
 impl Step {
+    /// What it is called on the wire; a service offers it when it can be asked.
+    pub(crate) fn action(&self) -> &'static str {
+        self.action
+    }
+
+    /// What it does to a service: `stop the upgrade of`.
+    pub(crate) fn does(&self) -> &'static str {
+        self.does
+    }
+
     /// Say it and ask for it. `more` is said behind it.
     pub(crate) async fn take(
         &self,

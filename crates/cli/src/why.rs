@@ -167,19 +167,13 @@ impl Known {
             exits.push(format!("keep the new version: {program} up --confirm-upgrade {name}"));
         }
         if offers("continueupgrade") {
-            exits.push(format!(
-                "go on with the upgrade: the action continueupgrade of service {}",
-                view.id
-            ));
+            exits.push(format!("go on with the upgrade: {program} upgrade continue {name}"));
         }
         if upgraded && offers("rollback") {
             exits.push(format!("return to the old version: {program} up --rollback {name}"));
         }
         if offers("cancelupgrade") {
-            exits.push(format!(
-                "stop the upgrade half-way: the action cancelupgrade of service {}",
-                view.id
-            ));
+            exits.push(format!("stop the upgrade half-way: {program} upgrade cancel {name}"));
         }
         if view.state == "inactive" {
             exits.push(format!("start it: {program} start {name}"));
@@ -280,7 +274,7 @@ mod tests {
                 "    because node2: active, its agent is reconnecting: it is not connected and does not answer node1 either",
                 "  because upgrading: 1 of 3 moved",
                 "  to return to the old version: drover up --rollback web",
-                "  to stop the upgrade half-way: the action cancelupgrade of service 1s5",
+                "  to stop the upgrade half-way: drover upgrade cancel web",
             ],
         );
         check("db", &["db: active, healthy, 1 of 1 run", "  nothing is in its way"]);
@@ -296,7 +290,7 @@ mod tests {
                 "    because node2: active, its agent is reconnecting: it is not connected and does not answer node1 either",
                 "  because shop-web-2: waiting for host node2, which is not connected",
                 "  to return to the old version: drover up --rollback web",
-                "  to stop the upgrade half-way: the action cancelupgrade of service 1s5",
+                "  to stop the upgrade half-way: drover upgrade cancel web",
             ],
         );
         check(

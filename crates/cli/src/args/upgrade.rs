@@ -1,4 +1,4 @@
-//! `upgrade`: from one service to another, and how upgrades go.
+//! `upgrade`: from one service to another, how upgrades go, and stopping them half-way.
 
 use clap::{Args, Subcommand};
 
@@ -25,6 +25,21 @@ pub struct Upgrade {
 pub enum UpgradeCommand {
     /// Show how upgrades go and what became of the requests meanwhile
     Status(Selected),
+    /// Stop upgrades half-way: what has moved stays, and nothing else does
+    Cancel(Selected),
+    /// Go on with upgrades that stand half-way, and wait
+    Continue(Continue),
+}
+
+/// `upgrade continue`.
+#[derive(Args, Clone, Debug)]
+pub struct Continue {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selected: Selected,
+    /// End with 0, not 10, when an upgrade waits for its confirmation
+    #[arg(long)]
+    pub waiting_ok: bool,
 }
 
 /// `upgrade FROM TO`.
@@ -65,7 +80,10 @@ impl Upgrade {
     /// The options of the word after it, or else its own.
     pub(super) fn common_mut(&mut self) -> &mut Common {
         match &mut self.command {
-            Some(UpgradeCommand::Status(selected)) => &mut selected.common,
+            Some(UpgradeCommand::Status(selected) | UpgradeCommand::Cancel(selected)) => {
+                &mut selected.common
+            }
+            Some(UpgradeCommand::Continue(options)) => &mut options.selected.common,
             None => &mut self.common,
         }
     }

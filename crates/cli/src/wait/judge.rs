@@ -16,6 +16,8 @@ pub(crate) enum Goal {
     Stopped,
     /// All units replaced, the old ones kept.
     Upgraded,
+    /// Upgrade stopped half-way, or through before it could be.
+    Canceled,
     /// Upgrade finished, the old ones removed.
     Finished,
     /// Back to the old ones.
@@ -50,7 +52,9 @@ pub(crate) fn judge(goal: &Goal, view: &ServiceView) -> Verdict {
             Verdict::Going(message(view))
         }
         // Trouble counts whatever the state: an active service may have lost its containers.
-        Step::Arrived | Step::Moving if view.transitioning == "error" && *goal != Goal::Removed => {
+        Step::Arrived | Step::Moving
+            if view.transitioning == "error" && !matches!(goal, Goal::Removed | Goal::Canceled) =>
+        {
             Verdict::Failing(message(view))
         }
         Step::Arrived => Verdict::Done,
@@ -86,6 +90,10 @@ impl Goal {
                 Some(why) => format!("upgraded, and confirmed by itself: {why}"),
                 None => "upgraded, and confirmed by someone meanwhile".to_owned(),
             },
+            Self::Canceled if view.state == "upgraded" => {
+                "was upgraded before it could be stopped".to_owned()
+            }
+            Self::Canceled => "its upgrade stands half-way".to_owned(),
             Self::Finished => "upgrade confirmed; the old containers are removed".to_owned(),
             Self::RolledBack => "rolled back".to_owned(),
             Self::Restarted => "restarted".to_owned(),
@@ -100,7 +108,7 @@ impl Goal {
             Self::Running | Self::Scaled(_) | Self::Restarted => {
                 format!("Look: drover ps {name}, drover logs {name}")
             }
-            Self::Stopped | Self::Finished | Self::RolledBack | Self::Removed => {
+            Self::Stopped | Self::Canceled | Self::Finished | Self::RolledBack | Self::Removed => {
                 format!("Look: drover ps {name}, drover host ls")
             }
         }
@@ -143,6 +151,13 @@ fn step(goal: &Goal, view: &ServiceView) -> Step {
             _ => Step::Elsewhere("was started again meanwhile"),
         },
         Goal::Upgraded => upgraded(view),
+        Goal::Canceled => match state {
+            "canceled-upgrade" | "upgraded" => Step::Arrived,
+            "canceling-upgrade" => Step::Moving,
+            _ => Step::Elsewhere(
+                "has no upgrade that could stand half-way: someone changed its course meanwhile",
+            ),
+        },
         Goal::Finished => match state {
             // It may have been taken back instead: both end in the same state.
             "active" => match standing(view) {
@@ -254,6 +269,7 @@ mod tests {
             (Goal::Scaled(3), [g, d, g, g, g, d, g, g, g, g, g, g, l, l]),
             (Goal::Stopped, [l, d, l, l, l, g, l, l, l, l, l, l, l, l]),
             (Goal::Upgraded, [l, l, l, l, l, l, g, d, g, g, b, g, l, l]),
+            (Goal::Canceled, [l, l, l, l, l, l, l, d, l, g, d, l, l, l]),
             (Goal::Finished, [l, l, l, d, l, l, l, l, g, l, l, g, l, l]),
             (Goal::RolledBack, [l, d, l, d, l, l, l, l, l, l, l, g, l, l]),
             (Goal::Restarted, [d, l, d, d, g, l, d, d, d, d, d, d, l, l]),

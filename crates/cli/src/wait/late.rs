@@ -32,7 +32,7 @@ fn again(pending: &[Pending], Patience { program, rest, .. }: Patience) -> &'sta
     // Asked for again these come to the same.
     let is_lasting = |one: &Pending| match one.wanted.goal {
         Goal::Running | Goal::Scaled(_) | Goal::Stopped | Goal::Upgraded | Goal::Finished => true,
-        Goal::RolledBack | Goal::Restarted | Goal::Removed => false,
+        Goal::RolledBack | Goal::Restarted | Goal::Removed | Goal::Canceled => false,
     };
     match program {
         Program::Drover if pending.iter().all(is_scale) => same,

@@ -103,6 +103,27 @@ async fn timed_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopped_half_way_and_on_again() {
+    let cluster = deployed("deadline: 1h").await;
+    files(&cluster, "db:1", "web:slow");
+    cluster.drover("--timeout 1 up --upgrade").await.with(3);
+    let stopped = cluster.drover("upgrade cancel web").await.with(0);
+    stopped.said(&["web: its upgrade stands half-way", "`drover upgrade continue`"]);
+    let refused = cluster.drover("upgrade cancel db").await.with(1);
+    refused.said(&["can't stop the upgrade of db: it is active"]);
+    let why = cluster.drover("why web").await.with(0);
+    why.said(&["to go on with the upgrade: drover upgrade continue web"]);
+    let line = "--timeout 1 upgrade continue";
+    cluster.drover(line).await.with(3).said(&["web: going on with its upgrade", "web (upgrading"]);
+    cluster.drover("upgrade cancel").await.with(0);
+    cluster.drover("up --rollback").await.with(0);
+    cluster.drover("upgrade cancel").await.with(0).said(&["nothing to stop"]);
+    cluster.drover("upgrade continue").await.with(0).said(&["nothing to go on with"]);
+    files(&cluster, "db:1", "web:2");
+    cluster.drover("up --upgrade").await.with(10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn timed_out_before_the_upgrade_was_asked_for() {
     let cluster = deployed("deadline: 1h").await;
     let text = "db:\n  image: db:2\nweb:\n  image: web:1\n  links: [db]\napi:\n  image: api:slow\n";
