@@ -16,8 +16,8 @@ use drover_core::derive;
 use drover_core::plan::admit_upgrade;
 use drover_core::schedule::pick_ports;
 use drover_core::{
-    Change, Course, PickedPort, Revision, RevisionNo, Service, ServiceKind, Template, Upgrade,
-    UpgradePolicy, Wanted, World,
+    Change, Course, PickedPort, REVISIONS_SETTING, Revision, RevisionNo, Service, ServiceKind,
+    Template, Upgrade, UpgradePolicy, Wanted, World,
 };
 use serde_json::{Value, json};
 
@@ -85,9 +85,16 @@ pub(crate) fn back_to(
     let refuse = |why: String| ApiError::on(Code::InvalidOption, "toRevision", why);
     let name = &service.name;
     let Some(revision) = ctx.world.revision_of(service.id, to) else {
-        let (newest, now) = (newest(ctx.world, service), service.current);
+        let kept: Vec<String> =
+            ctx.world.revisions(service.id).map(|held| held.number.to_string()).collect();
+        let (kept, now) = (kept.join(", "), service.current);
+        let why = if to < newest(ctx.world, service) {
+            format!("is not kept any more (setting {REVISIONS_SETTING})")
+        } else {
+            "was never there".to_owned()
+        };
         return Err(refuse(format!(
-            "{name} has no revision {to}: it has 1 to {newest}, and runs {now}"
+            "revision {to} of {name} {why}: there are {kept}, and it runs {now}"
         )));
     };
     if ctx.world.upgrade(service.id).is_some() {

@@ -86,6 +86,13 @@ pub enum Change {
         /// What was seen, in words.
         why: String,
     },
+    /// A revision is not kept any more; one that is in use can't go.
+    DropRevision {
+        /// The service.
+        service: ServiceId,
+        /// Its revision.
+        number: RevisionNo,
+    },
     /// An upgrade is over.
     EndUpgrade(ServiceId),
     /// A service arrived where it was wanted.
@@ -244,6 +251,7 @@ impl Change {
             Self::StartUpgrade(upgrade) => Scope::one(upgrade.service),
             Self::SetUpgradePhase { service, .. }
             | Self::ApproveUpgrade { service, .. }
+            | Self::DropRevision { service, .. }
             | Self::Settle { service, .. }
             | Self::SetScale { service, .. }
             | Self::PinImage { service, .. } => Scope::one(*service),

@@ -35,6 +35,7 @@ pub mod plan;
 mod project;
 pub mod protocol;
 mod rebalance;
+mod retention;
 mod scale_policy;
 pub mod schedule;
 mod selector;
@@ -79,6 +80,7 @@ pub use network::{
 };
 pub use project::{Project, Stack};
 pub use rebalance::{Move, Rebalance};
+pub use retention::{DEFAULT_REVISIONS, REVISIONS_SETTING, is_revisions, kept_revisions};
 pub use scale_policy::ScalePolicy;
 pub use selector::{BadSelector, Selector};
 pub use service::{

@@ -24,6 +24,7 @@ mod rebalance;
 mod rehearse;
 mod replace;
 mod restart;
+mod retain;
 mod roll;
 mod scale;
 mod service;

@@ -6,8 +6,8 @@ mod rest;
 
 use std::collections::BTreeMap;
 
-use drover_core::HostId;
 use drover_core::check::Violation;
+use drover_core::{Change, HostId, REVISIONS_SETTING};
 
 use crate::cluster::{Cluster, Weather};
 use crate::mutation::Mutation;
@@ -69,6 +69,10 @@ impl Chaos {
             let labels = BTreeMap::from([("disk".to_owned(), disk.to_owned())]);
             cluster.ask(&[user::register(host, &format!("h{n}"), labels, now)]);
             cluster.add_node(host);
+        }
+        if cluster.rng.chance(30) {
+            let (name, value) = (REVISIONS_SETTING.to_owned(), Some("2".to_owned()));
+            cluster.ask(&[Change::SetSetting { name, value }]);
         }
         let mut chaos = Self { cluster, hosts, versions: 0, upgrades: 0 };
         for n in 0..chaos.cluster.rng.between(1, 3) {

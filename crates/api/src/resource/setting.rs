@@ -2,7 +2,8 @@
 //! the settings for itself (`drover.…`) is nobody's to see or change, but for how hosts are joined.
 
 use drover_core::{
-    Change, DEFAULT_RANGE, ENCRYPTION_SETTING, Grant, KEYS_SETTING, RANGE_SETTING, is_range,
+    Change, DEFAULT_RANGE, DEFAULT_REVISIONS, ENCRYPTION_SETTING, Grant, KEYS_SETTING,
+    RANGE_SETTING, REVISIONS_SETTING, is_range, is_revisions,
 };
 use serde_json::{Value, json};
 
@@ -15,11 +16,12 @@ use crate::outcome::Outcome;
 use crate::schema::{Field, READ, Schema};
 
 /// Names that exist without being set, and their values.
-const DEFAULTS: [(&str, &str); 7] = [
+const DEFAULTS: [(&str, &str); 8] = [
     ("api.host", ""),
     (ENCRYPTION_SETTING, "none"),
     (KEYS_SETTING, "0"),
     (RANGE_SETTING, DEFAULT_RANGE),
+    (REVISIONS_SETTING, DEFAULT_REVISIONS),
     ("lb.instance.image", BALANCER_IMAGE),
     // The newest of Rancher's own command lines: they ask whether they are too old.
     ("rancher.compose.version", "v0.12.5"),
@@ -135,6 +137,7 @@ fn makes_sense(name: &str, value: &str) -> Result<(), ApiError> {
     let (good, want) = match name {
         ENCRYPTION_SETTING => (["none", "wireguard"].contains(&value), "`none` or `wireguard`"),
         KEYS_SETTING => (value.parse::<u64>().is_ok(), "a number"),
+        REVISIONS_SETTING => (is_revisions(value), "a number from 2 to 1000"),
         RANGE_SETTING => (is_range(value), "a range such as 10.42.0.0/16, a /24 or wider"),
         _ => (true, ""),
     };

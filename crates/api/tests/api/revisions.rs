@@ -84,7 +84,12 @@ fn what_can_t_be_gone_back_to() {
         assert!(message.contains(want), "{to}: {error}");
         assert_eq!(error["fieldName"], "toRevision", "{error}");
     };
-    refused(&mut one, 9, 422, "has no revision 9: it has 1 to 3, and runs 3");
+    refused(
+        &mut one,
+        9,
+        422,
+        "revision 9 of web was never there: there are 1, 2, 3, and it runs 3",
+    );
     refused(&mut one, 3, 422, "runs revision 3 already");
     refused(&mut one, 0, 422, "");
     one.upgrade(&id.clone(), "nginx:4", &json!({}), 202);

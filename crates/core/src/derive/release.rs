@@ -70,6 +70,7 @@ pub fn judge(world: &World, upgrade: &Upgrade, now: Time) -> Judgement {
         return Judgement::Bad(why);
     }
     let is_well = tried == Rehearsal::Done
+        && units.len() >= wanted(world, upgrade)
         && units.iter().all(|unit| missing_of(world, upgrade, unit).is_none());
     match (now >= watched_until, is_well) {
         (true, true) => Judgement::Good(good(world, upgrade)),
@@ -81,6 +82,15 @@ pub fn judge(world: &World, upgrade: &Upgrade, now: Time) -> Judgement {
 /// Whether its policy is still to say what becomes of it.
 pub fn is_undecided(upgrade: &Upgrade) -> bool {
     upgrade.policy.decides() && upgrade.verdict.is_none() && upgrade.approved.is_none()
+}
+
+/// How many units there are to be of it; of a global service those that there are, as it goes by hosts.
+fn wanted(world: &World, upgrade: &Upgrade) -> usize {
+    let service = world.service(upgrade.leads_to().0);
+    let numbered = service.filter(|service| {
+        world.current_template(service).is_none_or(|template| !template.primary.is_global())
+    });
+    numbered.map_or(0, |service| usize::try_from(service.scale).unwrap_or(usize::MAX))
 }
 
 /// Its host is connected and has not said yet what became of its units while it wasn't: what is known may be long over.

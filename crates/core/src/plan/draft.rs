@@ -74,6 +74,7 @@ impl Draft {
                 | Change::EndRestart(_)
                 | Change::EndMove(_)
                 | Change::PinImage { .. }
+                | Change::DropRevision { .. }
                 | Change::GiveSubnet { .. }
                 | Change::LoseHost { .. }
                 | Change::PlaceVolume { .. }

@@ -6,8 +6,8 @@ use super::draft::Draft;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, in_slot, is_arrived, live};
 use super::{
-    evacuate, heal, notes, policy, reap, rebalance, rehearse, replace, restart, scale, shift,
-    together, votes,
+    evacuate, heal, notes, policy, reap, rebalance, rehearse, replace, restart, retain, scale,
+    shift, together, votes,
 };
 use crate::schedule::{Need, is_down};
 use crate::{
@@ -28,6 +28,7 @@ pub(super) fn plan_service(draft: &mut Draft, id: ServiceId) {
         Wanted::Inactive => stop(draft, &service),
         Wanted::Active => run(draft, &service, held),
     }
+    retain::retain(draft, id);
     notes::units(draft, id);
     votes::notes(draft, id);
 }

@@ -33,6 +33,9 @@ impl World {
             Change::PutService(service) => self.put_service(service, touched)?,
             Change::DropService(id) => self.drop_service(*id, touched)?,
             Change::AddRevision(revision) => self.add_revision(revision, touched)?,
+            Change::DropRevision { service, number } => {
+                self.drop_revision(*service, *number, touched)?;
+            }
             Change::PinImage { service, revision, image, digest } => {
                 self.pin_image((*service, *revision), image, digest, touched)?;
             }

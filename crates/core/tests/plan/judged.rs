@@ -384,3 +384,14 @@ fn nobody_begins_after_one_that_was_found_bad() {
     let said = lab.said(app).join(" ");
     assert!(said.contains("begins when db is upgraded, which waits for a decision"), "{said}");
 }
+
+#[test]
+fn what_has_no_unit_yet_is_not_found_good() {
+    let (mut lab, web) = upgraded(auto(watched(1, rollback())), true);
+    lab.now = lab.now + 30 * SECOND;
+    lab.edit(web, |service| service.scale = 2);
+    lab.plan();
+    assert_eq!(phase(&lab, web), Some(UpgradePhase::Upgraded), "{:?}", lab.show(web));
+    lab.settle();
+    assert_eq!(phase(&lab, web), None, "{:?}", lab.said(web));
+}

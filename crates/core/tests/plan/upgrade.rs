@@ -1,6 +1,6 @@
 //! Upgrades in service: forward, back, half-way, finished.
 
-use drover_core::{Desired, RevisionNo, UpgradePhase};
+use drover_core::{Change, Desired, REVISIONS_SETTING, RevisionNo, UpgradePhase};
 
 use crate::lab::{Lab, image, with_port};
 
@@ -221,4 +221,41 @@ fn a_rollback_undoes_first_what_holds_the_ports_of_others() {
         lab.settle();
         assert_eq!((lab.show(web), fewest), (before, 3), "batch {batch}");
     }
+}
+
+#[test]
+fn revisions_are_kept_as_many_as_are_asked_for() {
+    let mut lab = Lab::new(&[&[]]);
+    let set = |value: &str| Change::SetSetting {
+        name: REVISIONS_SETTING.into(),
+        value: Some(value.into()),
+    };
+    lab.commit(vec![set("3")]);
+    let web = lab.service("web", 1, image("v1"));
+    lab.settle();
+    let kept = |lab: &Lab| lab.world.revisions(web).map(|held| held.number.0).collect::<Vec<_>>();
+    for version in 2..=6 {
+        lab.upgrade(web, image(&format!("v{version}")), 1, true);
+        lab.settle();
+        if version == 4 {
+            // The old one is kept, stopped, and what it was made from with it.
+            lab.commit(vec![set("2")]);
+            lab.settle();
+            assert_eq!(kept(&lab), [3, 4]);
+        }
+        lab.phase(web, UpgradePhase::Finishing);
+        lab.settle();
+    }
+    assert_eq!(kept(&lab), [5, 6]);
+    lab.upgrade(web, image("v7"), 1, true);
+    lab.settle();
+    assert_eq!(kept(&lab), [6, 7]);
+    lab.phase(web, UpgradePhase::RollingBack);
+    lab.settle();
+    lab.upgrade(web, image("v8"), 1, true);
+    lab.settle();
+    assert_eq!(kept(&lab), [6, 7, 8], "6 may run again, and 7 is among the newest two");
+    lab.phase(web, UpgradePhase::Finishing);
+    lab.settle();
+    assert_eq!(kept(&lab), [7, 8]);
 }

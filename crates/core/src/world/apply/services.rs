@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Touched, exists, missing, need, step};
-use crate::{Refused, Revision, RevisionNo, RowKey, Service, ServiceId, World};
+use crate::{Course, Refused, Revision, RevisionNo, RowKey, Service, ServiceId, World};
 
 impl World {
     pub(super) fn put_service(
@@ -92,6 +92,32 @@ impl World {
         self.index.revision(revision, true);
         self.revisions.insert(key, Arc::new(revision.clone()));
         touched.insert(RowKey::Revision(key.0, key.1));
+        Ok(())
+    }
+
+    /// What runs or may run again keeps what it was made from.
+    pub(super) fn drop_revision(
+        &mut self,
+        service: ServiceId,
+        number: RevisionNo,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        let what = || format!("revision {number} of service {service}");
+        let current = self.service(service).is_some_and(|held| held.current == number);
+        let runs = self.units_of(service).any(|unit| unit.key.revision == number);
+        let moves = self.upgrade(service).is_some_and(|upgrade| match upgrade.course {
+            Course::InService { from, to, .. } => [from, to].contains(&number),
+            Course::ToService(_) => false,
+        });
+        if current || runs || moves {
+            return Err(step(what(), "it is in use"));
+        }
+        let held = self.revisions.remove(&(service, number)).ok_or_else(|| missing(what()))?;
+        self.index.revision(&held, false);
+        // What it has in common with others is theirs still.
+        let others: Vec<Arc<Revision>> = self.revisions(service).cloned().map(Arc::new).collect();
+        others.iter().for_each(|other| self.index.revision(other, true));
+        touched.insert(RowKey::Revision(service, number));
         Ok(())
     }
 
