@@ -16,6 +16,7 @@ mod pinned;
 mod product;
 mod rollback;
 mod schedule;
+mod shop;
 mod stage;
 mod swarm;
 mod table;
