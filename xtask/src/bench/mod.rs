@@ -7,6 +7,7 @@ mod clone;
 mod contender;
 mod deploy;
 mod dns;
+mod fences;
 mod floor;
 mod host_loss;
 mod iperf;
@@ -55,6 +56,8 @@ pub enum Bench {
     HostLoss(host_loss::Arguments),
     /// Whether hosts and agents that are away for five seconds move anything.
     Blips(blips::Arguments),
+    /// Whether what must never run twice ever does, on hosts whose cable is pulled.
+    Fences(fences::Arguments),
     /// Whether a rollback to any revision leads to the very images there were, and how long it takes.
     Rollback(rollback::Arguments),
     /// Whether bad releases of eight kinds are recognised and taken back, and good ones kept.
@@ -127,6 +130,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::HostLoss(arguments) => host_loss::run(arguments),
         Bench::Blips(arguments) => blips::run(arguments),
+        Bench::Fences(arguments) => fences::run(arguments),
         Bench::Rollback(arguments) => rollback::run(arguments),
         Bench::Verdicts(arguments) => verdicts::run(arguments),
         Bench::Schedule(arguments) => schedule::run(arguments),

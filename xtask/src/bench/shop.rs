@@ -110,7 +110,7 @@ impl Shop {
 }
 
 /// Stack and service of a container, if it is one's.
-fn service_of(container: &Container) -> Option<&str> {
+pub(super) fn service_of(container: &Container) -> Option<&str> {
     container.labels.get("io.rancher.stack_service.name").map(String::as_str)
 }
 
