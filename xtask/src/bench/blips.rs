@@ -11,7 +11,7 @@ use clap::Args;
 
 use self::moves::{Moves, Passing, Scene};
 use super::lookout::Lookout;
-use super::shop::{Shop, stuck, until};
+use super::shop::{Shop, stuck};
 use super::stage::{Measured, Stage};
 use super::table::{Spread, table};
 use super::{BenchError, io};
@@ -92,7 +92,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), BenchError> {
 fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     stage.import_all()?;
     let shop = Shop::open(stage.start_cluster()?, COMPOSE, RANCHER)?;
-    until(WHO, "all to be well at first", || ill(&shop).is_none())?;
+    let mut lacks = None;
+    let is_well = wait(WELL_WITHIN, || {
+        lacks = ill(&shop);
+        lacks.is_none()
+    });
+    if !is_well {
+        return Err(stuck(
+            WHO,
+            format!("not all was well at first: {}", lacks.unwrap_or_default()),
+        ));
+    }
     let mut yard =
         Yard { before: Scene::of(&shop.cluster)?, watch: moves::watch(&shop.cluster), shop };
     let mut blips = Vec::new();

@@ -51,7 +51,7 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
     let mut heals = Vec::new();
     let mut wrong = None;
     for number in 1..=arguments.rounds {
-        match desk.pull()? {
+        match desk.pull(heals.len() + 1)? {
             Ok(heal) => {
                 println!("{number}: {}", heal.words());
                 heals.push(heal);
@@ -62,9 +62,12 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
             }
         }
     }
-    print(&heals, desk.overlaps()?.len());
+    // The last round may have ended before the last word.
+    let overlaps = desk.overlaps()?;
+    print(&heals, overlaps.len());
     println!("Engines were looked at {}.", desk.watch.pace());
-    wrong.map_or(Ok(()), |what| Err(stuck(WHO, what)))
+    let at_last = || overlaps.first().map(|overlap| format!("two ran at once: {overlap}"));
+    wrong.or_else(at_last).map_or(Ok(()), |what| Err(stuck(WHO, what)))
 }
 
 /// A cable that was pulled, the writer elsewhere, and the host back.
@@ -128,12 +131,12 @@ impl Desk {
         Ok(desk)
     }
 
-    /// Pull the cable of the host that runs it until it serves elsewhere, and plug it in again; or why that did not go well.
-    fn pull(&self) -> Result<Result<Heal, String>, BenchError> {
+    /// Pull the cable of the host that runs it until it serves elsewhere, and plug it in again; or why that did not go well. So many
+    /// processes of it there were before: one more at each heal, and not one besides.
+    fn pull(&self, before: usize) -> Result<Result<Heal, String>, BenchError> {
         let Some((from, _)) = self.serving(|_| true) else {
             return Ok(Err("the writer serves nowhere".to_owned()));
         };
-        let before = self.story()?.runs.len();
         let bed = &self.shop.cluster.bed;
         let began = Instant::now();
         bed.pull_cable(from)?;
@@ -166,11 +169,12 @@ impl Desk {
             return Ok(Err(format!("two ran at once: {overlap}")));
         }
         let story = self.story()?;
-        let begun = story.runs.len() - before;
+        let there_were = story.runs.len();
         let stays = self.serving(|_| true).is_some_and(|now| now == (to, new));
-        if begun != 1 || !stays {
+        if there_were != before + 1 || !stays {
             return Ok(Err(format!(
-                "it moved, or was started, without need: {begun} were started instead of 1, and what runs is {}what ran on host{to}",
+                "it moved, or was started, without need: {there_were} processes so far instead of {}, and what runs is {}what ran on host{to}",
+                before + 1,
                 if stays { "" } else { "not " }
             )));
         }
