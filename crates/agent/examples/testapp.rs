@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! testapp serve [--port 80] [--text v1] [--boot-ms N] [--crash-after-ms N] [--exit-code N] [--ignore-term]
-//!               [--die-at-once] [--sick] [--mute] [--fail-percent N] [--slow-ms N] [--hog-mb N]
+//!               [--die-at-once] [--sick] [--mute] [--fail-percent N] [--slow-ms N] [--hog-mb N] [--beat FILE]
 //! testapp health [--port 80]        ends with 0 if the service answers /health with 200
 //! testapp get ADDRESS:PORT PATH     prints what a GET is answered with, or why it isn't
 //! testapp sleep [--ignore-term]     runs until it is stopped
@@ -30,10 +30,15 @@
 //! `--fail-percent` answers so many of 100 requests to `/` with 500, `--slow-ms` waits before each answer there, and
 //! `--hog-mb` takes so much memory a second after it began.
 //!
+//! `--beat` appends a line to a file every 20 ms from its first moment to its last, for tests of what must never run twice: the number of
+//! `Run`, the seconds since the machine was started, and its host name. In a file that several append to, the order of lines is
+//! the order in which they were written.
+//!
 //! SIGTERM: it takes no more connections, finishes what it is answering, and ends with 0. With `--ignore-term` it
 //! goes on until SIGKILL; with `--die-at-once` it finishes nothing, as most programs don't.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it is a program; its log is what tests read
 
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{ExitCode, exit};
@@ -48,7 +53,7 @@ static SICK: AtomicBool = AtomicBool::new(false);
 static ENDING: AtomicBool = AtomicBool::new(false);
 /// Requests being answered.
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
-/// Tells this process from every other, also of the same container: nanoseconds between 1970 and its first answer.
+/// Tells this process from every other, also of the same container: nanoseconds between 1970 and when it was told first.
 static RUN: LazyLock<u128> =
     LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
 
@@ -57,6 +62,8 @@ static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 /// How long a silent client is listened to.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two lines of one that says that it runs.
+const BEAT: Duration = Duration::from_millis(20);
 /// How long requests may take to finish once it was asked to end.
 const FAREWELL: Duration = Duration::from_secs(30);
 
@@ -150,7 +157,29 @@ fn end() {
     exit(0)
 }
 
+/// Say in a file that it runs, until it does not.
+fn beat(path: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+    loop {
+        let uptime = std::fs::read_to_string("/proc/uptime")?;
+        let seconds = uptime.split_whitespace().next().unwrap_or_default();
+        // One write each, so that no line is broken by another's.
+        file.write_all(format!("{} {seconds} {}\n", *RUN, name.trim()).as_bytes())?;
+        thread::sleep(BEAT);
+    }
+}
+
 fn serve(options: &Options) -> ExitCode {
+    if let Some(path) = options.value("--beat") {
+        // Whoever writes alone must not go on where that can't be seen.
+        thread::spawn(move || {
+            if let Err(error) = beat(&path) {
+                eprintln!("can't write to {path}: {error}");
+                exit(3)
+            }
+        });
+    }
     if let Some(life) = options.ms("--crash-after-ms") {
         let code = options.value("--exit-code").and_then(|code| code.parse().ok()).unwrap_or(1);
         thread::spawn(move || {

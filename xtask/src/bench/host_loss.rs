@@ -1,31 +1,28 @@
 //! `bench host-loss`: a host that loses its power or its cable under load: how soon requests avoid it, and how soon what
 //! it ran serves elsewhere, beside Docker Swarm.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::contender::Contender;
+use super::shop::{self, Shop};
 use super::stage::{Measured, Stage};
 use super::swarm::Swarm;
 use super::table::{Spread, table};
 use super::{BenchError, io};
-use crate::cluster::Cluster;
 use crate::docker::Engine;
-use crate::images;
 use crate::testbed::Testbed;
-use crate::traffic::{Mix, Tally};
-use crate::wait::wait;
+use crate::traffic::Tally;
 
+/// Whose errors these are.
+const WHO: &str = "host-loss";
 /// Containers of the service.
 const SCALE: usize = 6;
 /// Requests for each second.
 const RATE: u32 = 100;
 /// What requests may fail in: the host is gone, and nobody knows yet.
 const BLIND: Duration = Duration::from_secs(2);
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 const COMPOSE: &str = "version: '2'\nservices:\n  web:\n    image: demo/web:v1\n  balancer:\n    image: rancher/lb-service-haproxy\n    ports:\n      - 80:80/tcp\n";
 const RANCHER: &str = "version: '2'\nservices:\n  web:\n    scale: 6\n  balancer:\n    scale: 2\n    lb_config:\n      port_rules:\n        - protocol: http\n          source_port: 80\n          target_port: 80\n          service: web\n";
@@ -55,15 +52,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), BenchError> {
 }
 
 fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
-    let program = images::build_program()?;
-    for engine in &stage.engines {
-        images::import_all(engine, &program)?;
-    }
+    stage.import_all()?;
     let engines = stage.engines.clone();
-    let mut shop = Shop::open(stage.start_cluster()?)?;
+    let mut shop = Shop::open(stage.start_cluster()?, COMPOSE, RANCHER)?;
     let mut rounds = Vec::new();
     for number in 0..arguments.rounds {
-        rounds.push(shop.lose(Way::of(number))?);
+        rounds.push(lose(&mut shop, Way::of(number))?);
     }
     print_drover(&rounds);
     let bed = shop.close()?;
@@ -104,101 +98,58 @@ struct Round {
     tally: Tally,
 }
 
-struct Shop {
-    cluster: Cluster,
-    folder: tempfile::TempDir,
+/// Lose a host that runs most, under load by way of another one, and have it back.
+fn lose(shop: &mut Shop, way: Way) -> Result<Round, BenchError> {
+    let front = shop.front(None)?;
+    let hosts = shop.cluster.host_numbers();
+    let count = |host: u8| on(shop, |h| h == host);
+    let victim = hosts.iter().copied().filter(|host| *host != front).max_by_key(|h| count(*h));
+    let Some(victim) = victim else { return Err(stuck("there is but one host".to_owned())) };
+    let lost = count(victim);
+    let mix = shop.load(front, RATE, QUIET)?;
+    std::thread::sleep(BLIND);
+
+    let began = Instant::now();
+    way.lose(&shop.cluster.bed, victim)?;
+    mix.begin(AT_FIRST);
+    std::thread::sleep(BLIND.saturating_sub(began.elapsed()));
+    mix.begin(AFTER);
+    mix.look();
+    until("containers to run elsewhere", || on(shop, |host| host != victim) >= SCALE)?;
+    let running = began.elapsed();
+    until("all to answer", || mix.seen().who().len() >= SCALE)?;
+    let serving = began.elapsed();
+    std::thread::sleep(BLIND);
+    let tally = mix.finish().map_err(io("carry the load to its end"))?;
+    bring_back(shop, way, victim)?;
+    println!(
+        "{way:?}: {lost} containers run elsewhere after {:.2} s, serve after {:.2} s",
+        running.as_secs_f64(),
+        serving.as_secs_f64()
+    );
+    Ok(Round { way, lost, running, serving, tally })
 }
 
-impl Shop {
-    fn open(cluster: Cluster) -> Result<Self, BenchError> {
-        let folder = tempfile::tempdir().map_err(io("make a folder for compose files"))?;
-        for (name, text) in [("docker-compose.yml", COMPOSE), ("rancher-compose.yml", RANCHER)] {
-            std::fs::write(folder.path().join(name), text).map_err(io(format!("write {name}")))?;
+fn bring_back(shop: &mut Shop, way: Way, victim: u8) -> Result<(), BenchError> {
+    match way {
+        Way::Power => {
+            shop.cluster.stop_agent(victim, crate::cluster::Ending::Crash).ok();
+            shop.cluster.bed.boot(victim)?;
+            shop.cluster.start_agent(victim)?;
         }
-        let done = cluster.run(folder.path(), &["--project-name", "shop", "up", "-d"])?;
-        if !done.status.success() {
-            return Err(stuck(String::from_utf8_lossy(&done.stderr).into_owned()));
-        }
-        Ok(Self { cluster, folder })
+        Way::Cable => shop.cluster.bed.plug_cable(victim)?,
     }
+    shop.cluster.wait_for_hosts()?;
+    until("what was replaced to be gone", || on(shop, |_| true) == SCALE)?;
+    // Spread again: half of what runs goes to the host that came back.
+    shop.drover("scale web=3")?;
+    shop.drover("scale web=6")?;
+    until("all to run again", || on(shop, |_| true) == SCALE)
+}
 
-    /// Remove it all.
-    fn close(self) -> Result<Testbed, BenchError> {
-        self.cluster.run(self.folder.path(), &["--project-name", "shop", "rm", "--force"])?;
-        until("the shop to be gone", || self.on(&|_| true) == 0)?;
-        Ok(self.cluster.bed.clone())
-    }
-
-    /// Lose a host that runs most, under load by way of another one, and have it back.
-    fn lose(&mut self, way: Way) -> Result<Round, BenchError> {
-        let front = self.front()?;
-        let hosts = self.cluster.host_numbers();
-        let count = |host: u8| self.on(&|h| h == host);
-        let victim = hosts.iter().copied().filter(|host| *host != front).max_by_key(|h| count(*h));
-        let Some(victim) = victim else { return Err(stuck("there is but one host".to_owned())) };
-        let lost = count(victim);
-        let place = self.cluster.port(front, 80);
-        let ear = SocketAddr::from((self.cluster.bed.server, 0));
-        let mix = Mix::start(vec![place], RATE, ear, QUIET).map_err(io("start the load"))?;
-        std::thread::sleep(BLIND);
-
-        let began = Instant::now();
-        way.lose(&self.cluster.bed, victim)?;
-        mix.begin(AT_FIRST);
-        std::thread::sleep(BLIND.saturating_sub(began.elapsed()));
-        mix.begin(AFTER);
-        mix.look();
-        let elsewhere = || self.on(&|host| host != victim) >= SCALE;
-        until("containers to run elsewhere", elsewhere)?;
-        let running = began.elapsed();
-        until("all to answer", || mix.seen().who().len() >= SCALE)?;
-        let serving = began.elapsed();
-        std::thread::sleep(BLIND);
-        let tally = mix.finish().map_err(io("carry the load to its end"))?;
-        self.bring_back(way, victim)?;
-        println!(
-            "{way:?}: {lost} containers run elsewhere after {:.2} s, serve after {:.2} s",
-            running.as_secs_f64(),
-            serving.as_secs_f64()
-        );
-        Ok(Round { way, lost, running, serving, tally })
-    }
-
-    fn bring_back(&mut self, way: Way, victim: u8) -> Result<(), BenchError> {
-        match way {
-            Way::Power => {
-                self.cluster.stop_agent(victim, crate::cluster::Ending::Crash).ok();
-                self.cluster.bed.boot(victim)?;
-                self.cluster.start_agent(victim)?;
-            }
-            Way::Cable => self.cluster.bed.plug_cable(victim)?,
-        }
-        self.cluster.wait_for_hosts()?;
-        until("what was replaced to be gone", || self.on(&|_| true) == SCALE)?;
-        // Spread again: half of what runs goes to the host that came back.
-        for scale in ["web=3", "web=6"] {
-            let words = ["--project-name", "shop", "scale", scale];
-            self.cluster.run(self.folder.path(), &words)?;
-        }
-        until("all to run again", || self.on(&|_| true) == SCALE)
-    }
-
-    /// A host whose balancer answers.
-    fn front(&self) -> Result<u8, BenchError> {
-        let mut found = None;
-        until("a balancer to answer", || {
-            let hosts = self.cluster.host_numbers().into_iter();
-            found = { hosts }.find(|host| crate::load::ask(self.cluster.port(*host, 80)).is_ok());
-            found.is_some()
-        })?;
-        found.ok_or_else(|| stuck("no balancer answers".to_owned()))
-    }
-
-    /// Containers of the service that run on hosts of a kind.
-    fn on(&self, is_meant: &dyn Fn(u8) -> bool) -> usize {
-        let hosts = self.cluster.host_numbers().into_iter().filter(|host| is_meant(*host));
-        hosts.map(|host| running(&self.cluster.engine(host), "demo/web")).sum()
-    }
+/// Containers of the service that run on hosts of a kind.
+fn on(shop: &Shop, is_meant: impl Fn(u8) -> bool) -> usize {
+    shop.running("web").iter().filter(|(host, _)| is_meant(*host)).count()
 }
 
 /// Until as many containers run on the others, for each round.
@@ -273,13 +224,9 @@ fn print_drover(rounds: &[Round]) {
 }
 
 fn until(what: &str, is_so: impl FnMut() -> bool) -> Result<(), BenchError> {
-    if wait(PATIENCE, is_so) {
-        Ok(())
-    } else {
-        Err(stuck(format!("in vain it was waited for {what}")))
-    }
+    shop::until(WHO, what, is_so)
 }
 
 fn stuck(what: String) -> BenchError {
-    BenchError::Stuck { who: "host-loss", what }
+    shop::stuck(WHO, what)
 }

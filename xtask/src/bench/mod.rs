@@ -1,21 +1,25 @@
 //! `cargo xtask bench …`: the product beside a floor and beside others, interleaved in one run on one machine. What is
 //! reported is ratios: seconds of a shared machine mean little by themselves.
 
+mod blips;
 mod changes;
 mod clone;
 mod contender;
 mod deploy;
 mod dns;
+mod fences;
 mod floor;
 mod host_loss;
 mod iperf;
 mod lb;
+mod lookout;
 mod memory;
 mod overlay;
 mod pinned;
 mod product;
 mod rollback;
 mod schedule;
+mod shop;
 mod stage;
 mod swarm;
 mod table;
@@ -50,6 +54,10 @@ pub enum Bench {
     Changes(changes::Arguments),
     /// How soon what a lost host ran serves elsewhere, beside Docker Swarm.
     HostLoss(host_loss::Arguments),
+    /// Whether hosts and agents that are away for five seconds move anything.
+    Blips(blips::Arguments),
+    /// Whether what must never run twice ever does, on hosts whose cable is pulled.
+    Fences(fences::Arguments),
     /// Whether a rollback to any revision leads to the very images there were, and how long it takes.
     Rollback(rollback::Arguments),
     /// Whether bad releases of eight kinds are recognised and taken back, and good ones kept.
@@ -121,6 +129,8 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::UpgradeTraffic(arguments) => traffic::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::HostLoss(arguments) => host_loss::run(arguments),
+        Bench::Blips(arguments) => blips::run(arguments),
+        Bench::Fences(arguments) => fences::run(arguments),
         Bench::Rollback(arguments) => rollback::run(arguments),
         Bench::Verdicts(arguments) => verdicts::run(arguments),
         Bench::Schedule(arguments) => schedule::run(arguments),

@@ -74,6 +74,12 @@ impl Stage {
         self.bed.hosts.iter().map(|h| h.socket.clone()).collect()
     }
 
+    /// Have the images of demo and tests on every host, too.
+    pub(super) fn import_all(&self) -> Result<(), BenchError> {
+        let program = images::build_program()?;
+        Ok(self.engines.iter().try_for_each(|engine| images::import_all(engine, &program))?)
+    }
+
     /// Start server and agents.
     pub(super) fn start_cluster(self) -> Result<Cluster, BenchError> {
         Ok(Cluster::start(self.bed, &self.drover)?)

@@ -27,6 +27,14 @@ impl Spread {
     }
 }
 
+/// The least number that so many of a hundred are not above; of none, none.
+pub(super) fn percentile(numbers: &[f64], percent: usize) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(rank).copied().unwrap_or(f64::NAN)
+}
+
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.2} / {:.2} / {:.2}", self.least, self.middle, self.greatest)
@@ -60,6 +68,15 @@ mod tests {
         assert_eq!(Spread::of([3.0, 1.0, 2.0]).to_string(), "1.00 / 2.00 / 3.00");
         assert_eq!(Spread::of([4.0, 1.0]).to_string(), "1.00 / 2.50 / 4.00");
         assert_eq!(Spread::of([1.5]).to_string(), "1.50 / 1.50 / 1.50");
+    }
+
+    #[test]
+    fn percentiles_are_numbers_that_there_were() {
+        let numbers: Vec<f64> = (1..=20).rev().map(f64::from).collect();
+        for (percent, want) in [(50, 10.0), (95, 19.0), (100, 20.0), (0, 1.0)] {
+            assert!((percentile(&numbers, percent) - want).abs() < 0.01, "{percent}");
+        }
+        assert!(percentile(&[], 50).is_nan());
     }
 
     #[test]

@@ -9,7 +9,6 @@ use clap::Args;
 use super::BenchError;
 use super::stage::{Measured, Stage};
 use super::table::table;
-use crate::images;
 use crate::traffic::{self, Amount, Phase, Tally, phase};
 
 /// How much later 999 of 1000 requests may be answered during a change than while the same is done to a service that
@@ -46,10 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), BenchError> {
 }
 
 fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
-    let program = images::build_program()?;
-    for engine in &stage.engines {
-        images::import_all(engine, &program)?;
-    }
+    stage.import_all()?;
     let amount = Amount {
         per_second: arguments.rate,
         requests: arguments.requests,

@@ -2,20 +2,17 @@
 //! recognised for what it is and taken back, whether a good one ever is, how long that takes and what it costs requests.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use clap::Args;
 
+use super::BenchError;
+use super::shop::{Shop, stuck};
 use super::stage::{Measured, Stage};
 use super::table::{Spread, table};
-use super::{BenchError, io};
-use crate::cluster::Cluster;
-use crate::images;
-use crate::load::{self, Load};
+use crate::load::Load;
 use crate::releases::{BAD, GOOD, RANCHER, Release};
 
-const STACK: &str = "shop";
 const ROLLED_BACK: i32 = 20;
 
 /// The command line.
@@ -47,36 +44,34 @@ struct Kind {
     asked: u64,
 }
 
-struct Shop {
-    cluster: Cluster,
-    folder: tempfile::TempDir,
+/// Where releases come and customers ask.
+struct Counter {
+    shop: Shop,
     load: Option<Load>,
     /// Which image is next, so that every release differs from what runs.
     turn: bool,
 }
 
 fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
-    let program = images::build_program()?;
-    for engine in &stage.engines {
-        images::import_all(engine, &program)?;
-    }
-    let folder = tempfile::tempdir().map_err(io("make a folder"))?;
-    let mut shop = Shop { cluster: stage.start_cluster()?, folder, load: None, turn: false };
-    shop.deploy(&GOOD)?;
-    shop.load = Some(Load::start(shop.balancer()?, 4));
+    stage.import_all()?;
+    let shop = Shop::new(stage.start_cluster()?)?;
+    let mut counter = Counter { shop, load: None, turn: false };
+    counter.deploy(&GOOD)?;
+    let front = counter.shop.front(None)?;
+    counter.load = Some(Load::start(counter.shop.cluster.port(front, 80), 4));
     let mut kinds: BTreeMap<usize, Kind> = BTreeMap::new();
     for _ in 0..arguments.rounds {
         for (number, bad) in BAD.iter().enumerate() {
-            shop.release(bad, kinds.entry(number).or_default())?;
+            counter.release(bad, kinds.entry(number).or_default())?;
         }
         for _ in 0..arguments.good {
-            shop.release(&GOOD, kinds.entry(BAD.len()).or_default())?;
+            counter.release(&GOOD, kinds.entry(BAD.len()).or_default())?;
         }
     }
     report(kinds)
 }
 
-impl Shop {
+impl Counter {
     /// The next release: whether what came of it is right.
     fn release(&mut self, release: &Release, kind: &mut Kind) -> Result<(), BenchError> {
         drop(self.load.as_ref().map(Load::take));
@@ -102,24 +97,10 @@ impl Shop {
     fn deploy(&mut self, release: &Release) -> Result<(i32, String), BenchError> {
         self.turn = !self.turn;
         let image = if self.turn { "demo/web:v1" } else { "demo/web:v2" };
-        for (name, text) in [
-            ("docker-compose.yml", release.compose(image)),
-            ("rancher-compose.yml", RANCHER.to_owned()),
-        ] {
-            std::fs::write(self.folder.path().join(name), text)
-                .map_err(io(format!("write {name}")))?;
-        }
-        let words = ["--project-name", STACK, "up", "-d", "--upgrade"];
-        let done = self.cluster.run(self.folder.path(), &words)?;
+        self.shop.write(&release.compose(image), RANCHER)?;
+        let done = self.shop.drover("up -d --upgrade")?;
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
         Ok((done.status.code().unwrap_or(-1), said))
-    }
-
-    fn balancer(&self) -> Result<SocketAddr, BenchError> {
-        let hosts = self.cluster.host_numbers().into_iter();
-        let places: Vec<SocketAddr> = hosts.map(|host| self.cluster.port(host, 80)).collect();
-        let what = "the balancer answers nowhere".to_owned();
-        load::first_to_answer(&places).ok_or(BenchError::Stuck { who: "Drover", what })
     }
 }
 
@@ -143,5 +124,5 @@ fn report(kinds: BTreeMap<usize, Kind>) -> Result<(), BenchError> {
     if wrong == 0 {
         return Ok(());
     }
-    Err(BenchError::Stuck { who: "Drover", what: format!("{wrong} verdicts were wrong") })
+    Err(stuck("Drover", format!("{wrong} verdicts were wrong")))
 }

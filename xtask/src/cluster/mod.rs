@@ -4,6 +4,7 @@
 //! It drives the product by its programs and its API only; what it knows of the product is what users know.
 
 mod error;
+mod lives;
 mod program;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use error::ClusterError;
+pub use lives::{Life, Lives};
 pub use program::{Ending, Program};
 
 use crate::api::{Api, Key};
@@ -167,21 +169,22 @@ impl Cluster {
     /// Wait until every host whose agent runs is active.
     pub fn wait_for_hosts(&mut self) -> Result<(), ClusterError> {
         let wanted = self.agents.len();
-        let (api, mut ended) = (self.api(), None);
+        let mut ended = None;
         let ready = wait(PATIENCE, || {
             ended = self.agents.iter_mut().find_map(|(host, a)| a.has_ended().then_some(*host));
-            if ended.is_some() {
-                return true;
-            }
-            let hosts = api.list("/v2-beta/hosts").unwrap_or_default();
-            hosts.iter().filter(|h| h["state"] == "active" && h["agentState"] == "active").count()
-                == wanted
+            ended.is_some() || self.hosts_ready() == wanted
         });
         let what = format!("{wanted} hosts to be active");
         match ended {
             Some(host) => Err(self.silent(&what, &agent_name(host))),
             None => self.must(ready, &what, "server"),
         }
+    }
+
+    /// How many hosts are active and have their agents with the server.
+    pub fn hosts_ready(&self) -> usize {
+        let hosts = self.api().list("/v2-beta/hosts").unwrap_or_default();
+        hosts.iter().filter(|h| h["state"] == "active" && h["agentState"] == "active").count()
     }
 
     /// Where the server's API is.

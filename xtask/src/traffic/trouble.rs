@@ -6,10 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::TrafficError;
-use crate::cluster::{Cluster, ClusterError, Ending};
+use crate::cluster::{Cluster, Ending, Lives};
+use crate::docker::Container;
 use crate::wait::wait;
 
 /// How long name services may take to be exchanged, host after host.
@@ -36,9 +35,6 @@ pub(super) enum Trouble {
         seconds: u64,
     },
 }
-
-/// A container's identity and its life: the same again only if nothing touched it.
-pub(super) type Lives = BTreeMap<String, Value>;
 
 impl Trouble {
     /// Whether a command may stop watching: it calls an upgrade stuck that waits for a host which is away. The server goes
@@ -141,12 +137,6 @@ fn own_containers(cluster: &Cluster) -> Result<BTreeMap<u8, Vec<String>>, Traffi
 /// The lives of a service's containers.
 pub(super) fn lives(cluster: &Cluster, service: &str) -> Result<Lives, TrafficError> {
     let label = format!("{}/{service}", super::STACK);
-    let mut lives = Lives::new();
-    for (host, container) in cluster.containers()? {
-        if container.labels.get("io.rancher.stack_service.name") == Some(&label) {
-            let seen = cluster.engine(host).inspect(&container.id).map_err(ClusterError::from)?;
-            lives.insert(container.id, seen["State"]["StartedAt"].clone());
-        }
-    }
-    Ok(lives)
+    let of_service = |c: &Container| c.labels.get("io.rancher.stack_service.name") == Some(&label);
+    Ok(cluster.lives(of_service)?)
 }

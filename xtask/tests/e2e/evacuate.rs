@@ -24,7 +24,7 @@ fn emptying_a_host_loses_no_request() {
         stage.cluster.host_numbers().into_iter().find(|host| *host != front && on(*host) > 0);
     let leaves = leaves.unwrap();
     let before = on(leaves);
-    let name = host_name(&stage, leaves);
+    let name = stage.host_name(leaves);
     let load = Load::start(place, 4);
 
     let emptied = stage.ok(&format!("host evacuate {name}"));
@@ -41,12 +41,4 @@ fn emptying_a_host_loses_no_request() {
     stage.ok("scale web=6");
     assert!(wait(Duration::from_secs(10), || on(leaves) > 0));
     assert_eq!(load.take().failed(), 0);
-}
-
-/// What the product calls the host of that number.
-fn host_name(stage: &Stage, number: u8) -> String {
-    let address = stage.cluster.port(number, 80).ip().to_string();
-    let hosts = stage.cluster.api().list("/v2-beta/hosts").unwrap();
-    let host = hosts.iter().find(|host| host["agentIpAddress"] == address.as_str());
-    host.unwrap()["hostname"].as_str().unwrap().to_owned()
 }

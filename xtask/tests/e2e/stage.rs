@@ -87,6 +87,14 @@ impl Stage {
         done
     }
 
+    /// What the product calls the host of that number.
+    pub(crate) fn host_name(&self, number: u8) -> String {
+        let address = self.cluster.port(number, 80).ip().to_string();
+        let hosts = self.cluster.api().list("/v2-beta/hosts").unwrap();
+        let host = hosts.iter().find(|host| host["agentIpAddress"] == address.as_str());
+        host.unwrap()["hostname"].as_str().unwrap().to_owned()
+    }
+
     /// Where the stack's balancer answers on port 80, once it does.
     pub(crate) fn balancer(&self) -> SocketAddr {
         let hosts = self.cluster.host_numbers().into_iter();

@@ -15,7 +15,6 @@ use crate::bench::watch::Watch;
 use crate::bench::{BenchError, io};
 use crate::cluster::Cluster;
 use crate::http::{Answer, Place, Request};
-use crate::images;
 use crate::wait::wait;
 
 const IMAGE: &str = "demo/web:v1";
@@ -49,10 +48,7 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// Scale so many times.
 pub(super) fn scale(stage: Stage, times: u32) -> Result<Vec<Times>, BenchError> {
-    let program = images::build_program()?;
-    for engine in &stage.engines {
-        images::import_all(engine, &program)?;
-    }
+    stage.import_all()?;
     let watch = Watch::new(&stage.sockets(), IMAGE)?;
     let cluster = stage.start_cluster()?;
     let mut shop = Shop::open(cluster, watch)?;
