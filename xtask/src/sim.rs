@@ -8,7 +8,7 @@ use crate::command::{CommandError, show};
 /// The command line: the simulation's own.
 #[derive(Args)]
 pub struct Arguments {
-    /// For example `--seeds 100000`, or `--seed 17 --trace`; `--help` shows them all.
+    /// For example `--hours 100000`, or `--seed 17 --trace`; `--help` shows them all.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     options: Vec<String>,
 }

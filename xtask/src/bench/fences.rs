@@ -23,7 +23,7 @@ const WHO: &str = "fences";
 /// Between two looks at all engines.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long it may take until it runs elsewhere; it should be 11.5 s and a start.
-const ELSEWHERE_WITHIN: Duration = Duration::from_secs(60);
+const ELSEWHERE_WITHIN: Duration = Duration::from_mins(1);
 /// How long the host may take to be back and rid of the old one: its agent tries again every few seconds.
 const BACK_WITHIN: Duration = Duration::from_secs(90);
 

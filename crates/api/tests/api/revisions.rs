@@ -88,7 +88,7 @@ fn what_can_t_be_gone_back_to() {
         &mut one,
         9,
         422,
-        "revision 9 of web was never there: there are 1, 2, 3, and it runs 3",
+        "revision 9 of app was never there: there are 1, 2, 3, and it runs 3",
     );
     refused(&mut one, 3, 422, "runs revision 3 already");
     refused(&mut one, 0, 422, "");

@@ -116,7 +116,9 @@ impl World {
         self.index.revision(&held, false);
         // What it has in common with others is theirs still.
         let others: Vec<Arc<Revision>> = self.revisions(service).cloned().map(Arc::new).collect();
-        others.iter().for_each(|other| self.index.revision(other, true));
+        for other in &others {
+            self.index.revision(other, true);
+        }
         touched.insert(RowKey::Revision(service, number));
         Ok(())
     }
