@@ -72,9 +72,9 @@ fn named(options: &Options, name: &str) -> bool {
 /// Live through all seeds; every one must end well.
 fn seeds(options: &Options) -> bool {
     let limit = match (options.seed, options.hours) {
-        (Some(seed), _) => Limit { from: seed, seeds: 1, lived_ms: u64::MAX },
+        (Some(seed), _) => Limit { from: seed, seeds: 1, virtual_ms: u64::MAX },
         (None, Some(hours)) => {
-            Limit { from: options.from, seeds: u64::MAX, lived_ms: hours.saturating_mul(HOUR_MS) }
+            Limit { from: options.from, seeds: u64::MAX, virtual_ms: hours.saturating_mul(HOUR_MS) }
         }
         (None, None) => options.all_seeds(),
     };
@@ -123,12 +123,12 @@ struct Limit {
     from: u64,
     seeds: u64,
     /// Virtual time of all clusters together.
-    lived_ms: u64,
+    virtual_ms: u64,
 }
 
 impl Options {
     fn all_seeds(&self) -> Limit {
-        Limit { from: self.from, seeds: self.seeds, lived_ms: u64::MAX }
+        Limit { from: self.from, seeds: self.seeds, virtual_ms: u64::MAX }
     }
 }
 
@@ -138,7 +138,7 @@ struct Lived {
     seeds: AtomicU64,
     upgrades: AtomicU64,
     requests: AtomicU64,
-    lived_ms: AtomicU64,
+    virtual_ms: AtomicU64,
 }
 
 impl Lived {
@@ -146,14 +146,14 @@ impl Lived {
         self.seeds.fetch_add(1, Ordering::Relaxed);
         self.upgrades.fetch_add(outcome.upgrades, Ordering::Relaxed);
         self.requests.fetch_add(outcome.requests, Ordering::Relaxed);
-        self.lived_ms.fetch_add(outcome.lived_ms, Ordering::Relaxed);
+        self.virtual_ms.fetch_add(outcome.lived_ms, Ordering::Relaxed);
     }
 }
 
 impl fmt::Display for Lived {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let (seeds, hours) = (read(&self.seeds), read(&self.lived_ms) / HOUR_MS);
+        let (seeds, hours) = (read(&self.seeds), read(&self.virtual_ms) / HOUR_MS);
         let (upgrades, requests) = (read(&self.upgrades), read(&self.requests));
         write!(f, "{seeds} seeds, {hours} cluster-hours, {upgrades} upgrades, {requests} requests")
     }
@@ -167,7 +167,7 @@ fn first_failure(limit: Limit, mutation: Option<Mutation>, lived: &Lived) -> Opt
     let work = || {
         while !stop.load(Ordering::Relaxed) {
             let count = next.fetch_add(1, Ordering::Relaxed);
-            if count >= limit.seeds || lived.lived_ms.load(Ordering::Relaxed) >= limit.lived_ms {
+            if count >= limit.seeds || lived.virtual_ms.load(Ordering::Relaxed) >= limit.virtual_ms {
                 break;
             }
             let outcome = chaos::run(limit.from + count, mutation, false);

@@ -54,8 +54,8 @@ fn phase(lab: &Lab, service: ServiceId) -> Option<UpgradePhase> {
 }
 
 fn new_unit(lab: &Lab, service: ServiceId) -> Unit {
-    let units = lab.world.units_of(service);
-    units.filter(|unit| unit.key.revision == RevisionNo(2)).next_back().unwrap().clone()
+    let mut units = lab.world.units_of(service);
+    units.rfind(|unit| unit.key.revision == RevisionNo(2)).unwrap().clone()
 }
 
 /// Its agent says something else of a unit.
