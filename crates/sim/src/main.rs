@@ -167,7 +167,8 @@ fn first_failure(limit: Limit, mutation: Option<Mutation>, lived: &Lived) -> Opt
     let work = || {
         while !stop.load(Ordering::Relaxed) {
             let count = next.fetch_add(1, Ordering::Relaxed);
-            if count >= limit.seeds || lived.virtual_ms.load(Ordering::Relaxed) >= limit.virtual_ms {
+            if count >= limit.seeds || lived.virtual_ms.load(Ordering::Relaxed) >= limit.virtual_ms
+            {
                 break;
             }
             let outcome = chaos::run(limit.from + count, mutation, false);

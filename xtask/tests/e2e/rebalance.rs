@@ -25,8 +25,12 @@ fn units_spread_to_a_host_that_was_empty_each_once_another_serves() {
     let name = stage.host_name(empty);
     stage.ok(&format!("host deactivate {name}"));
     stage.ok("up -d");
-    let on = |host: u8| stage.running("web").iter().filter(|(on, _)| *on == host).count();
-    assert_eq!(hosts.iter().map(|host| on(*host)).collect::<Vec<_>>(), [3, 3, 0]);
+    let spread = || {
+        let running = stage.running("web");
+        let count = |host: &u8| running.iter().filter(|(on, _)| on == host).count();
+        hosts.iter().map(count).collect::<Vec<_>>()
+    };
+    assert_eq!(spread(), [3, 3, 0]);
     stage.ok(&format!("host activate {name}"));
     let load = Load::start(stage.balancer(), 4);
     let before = stage.running("web");
@@ -45,15 +49,16 @@ fn units_spread_to_a_host_that_was_empty_each_once_another_serves() {
     stage.ok("rebalance --yes --detach web").must(0, &["2 units to move"]);
     let (mut least, mut most) = (before.len(), before.len());
     let is_spread = wait(SPREAD_WITHIN, || {
-        let running = stage.running("web").len();
+        let now = spread();
+        let running = now.iter().sum();
         (least, most) = (least.min(running), most.max(running));
-        running == 6 && on(empty) == 2
+        now == [2, 2, 2]
     });
     assert!(is_spread, "{:?}\n{}", stage.running("web"), stage.drover("why web").text);
     assert!(least == 6 && most > 6, "the new one first: {least} to {most} ran");
     // Also the last word of the one that is waited for.
     stage.ok("rebalance web").must(0, &["nothing to move"]);
-    assert_eq!(hosts.iter().map(|host| on(*host)).collect::<Vec<_>>(), [2, 2, 2]);
+    assert_eq!(spread(), [2, 2, 2]);
 
     let after = stage.running_ids("web");
     for (host, container) in &before {

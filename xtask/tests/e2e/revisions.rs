@@ -54,7 +54,7 @@ fn any_revision_can_be_gone_back_to_though_its_tag_moved_and_the_registry_is_gon
     stage.ok("history web --json").must(0, &["\"revision\": 2", "\"current\": false"]);
     stage
         .drover("rollback web --to 7")
-        .must(4, &["web has no revision 7: it has 1 to 2, and runs 1"]);
+        .must(4, &["revision 7 of web was never there: there are 1, 2, and it runs 1"]);
     stage.drover("rollback web --to 1").must(4, &["web runs revision 1 already"]);
 }
 

@@ -65,7 +65,7 @@ fn what_its_containers_are_asked_must_be_answered() {
     let good =
         ["command: [/testapp, health]", "request: {port: 80, request_line: GET /env HTTP/1.0}"];
     let bad = [
-        ("command: [/testapp, exit, '3']", "`/testapp exit 3` ended with 3"),
+        ("command: [/testapp, exit, '3']", "`/testapp` ended with 3"),
         ("request: {port: 80, request_line: GET /nowhere HTTP/1.0}", "was answered 404"),
     ];
     for (verify, version) in good.into_iter().zip(["v2", "v1"]) {
