@@ -30,7 +30,8 @@ fn any_revision_can_be_gone_back_to_though_its_tag_moved_and_the_registry_is_gon
         );
     };
     deploy("v1");
-    stage.ok("up -d");
+    // The hosts may have an older one of that name.
+    stage.ok("up -d --pull");
     let first = images(&stage);
     deploy("v2");
     stage.ok("up -d --upgrade --pull --reason new_colours --confirm-upgrade");
