@@ -25,13 +25,18 @@ pub(crate) async fn cancel(
     let is_under_way = |view: &ServiceView| {
         matches!(view.state.as_str(), "canceling-upgrade" | "canceled-upgrade")
     };
-    let stopped = ask(&session, (&views, &options.services), &CANCEL, is_under_way).await?;
+    let came_about = |view: &ServiceView| is_under_way(view) || view.state == "upgraded";
+    let ways = (is_under_way, came_about);
+    let stopped = ask(&session, (&views, &options.services), &CANCEL, ways).await?;
     if stopped.is_empty() {
         reporter.tell(&Event::note("nothing to stop: no upgrade is under way"));
     }
     let wanted = stopped.iter().map(|view| Wanted::new(view, Goal::Canceled)).collect();
     session.wait(wanted).await?;
-    if !stopped.is_empty() {
+    let now = session.services().await?;
+    let stands =
+        |held: &ServiceView| stopped.iter().any(|view| view.id == held.id) && is_under_way(held);
+    if now.iter().any(stands) {
         let program = program.name();
         reporter.tell(&Event::note(format!(
             "go on with `{program} upgrade continue`, or back with `{program} up --rollback`"
@@ -51,7 +56,8 @@ pub(crate) async fn go_on(
     session.stack()?;
     let views = session.selected(&selected.services).await?;
     let is_under_way = |view: &ServiceView| view.state == "upgrading";
-    let moving = ask(&session, (&views, &selected.services), &CONTINUE, is_under_way).await?;
+    let ways = (is_under_way, is_under_way);
+    let moving = ask(&session, (&views, &selected.services), &CONTINUE, ways).await?;
     if moving.is_empty() {
         reporter.tell(&Event::note("nothing to go on with: no upgrade stands half-way"));
         return Ok(Ending::Done);
@@ -70,7 +76,7 @@ async fn ask(
     session: &Session<'_>,
     (views, named): (&[ServiceView], &[String]),
     step: &Step,
-    is_under_way: impl Fn(&ServiceView) -> bool + Copy,
+    (is_under_way, came_about): (impl Fn(&ServiceView) -> bool, impl Fn(&ServiceView) -> bool),
 ) -> Result<Vec<ServiceView>, Failure> {
     let may = |view: &&ServiceView| is_under_way(view) || view.actions.contains(step.action());
     if let Some(view) = views.iter().find(|view| !named.is_empty() && !may(view)) {
@@ -79,7 +85,7 @@ async fn ask(
     }
     let asked: Vec<ServiceView> = views.iter().filter(may).cloned().collect();
     for view in asked.iter().filter(|view| !is_under_way(view)) {
-        step.take_unless(session, view, is_under_way).await?;
+        step.take_unless(session, view, &came_about).await?;
     }
     Ok(asked)
 }

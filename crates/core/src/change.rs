@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Certificate, CertificateId, Credential, CredentialId, Desired, Host, HostId, HostSeen, Project,
-    ProjectId, Registry, RegistryId, Revision, RevisionNo, Service, ServiceId, Stack, StackId,
-    Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeKey, VolumeTemplate, VolumeTemplateId,
-    Wanted,
+    ProjectId, REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, Service, ServiceId,
+    Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeKey, VolumeTemplate,
+    VolumeTemplateId, Wanted,
 };
 
 /// One write.
@@ -259,6 +259,7 @@ impl Change {
             Self::SetDesired { unit, .. } | Self::DropUnit(unit) | Self::EndMove(unit) => {
                 Scope::one(unit.service)
             }
+            Self::SetSetting { name, .. } if name == REVISIONS_SETTING => Scope::everything(),
             // Removing a stack or a project removes its services by changes of their own; the rest is
             // read where it is used and moves no unit.
             Self::PutProject(_)

@@ -35,7 +35,7 @@ pub use host_loss::{given_up_at, is_given_up, is_single, on_host_loss};
 pub use links::{behind, carried, links, selected};
 pub use rebalance::{BetterPlace, Rebalancing, keeps_place, rebalancing, waits};
 pub use release::{
-    Judgement, Rehearsal, ReleaseFailures, failed_probes, is_undecided, judge, rehearsal,
+    Judgement, Rehearsal, ReleaseFailures, failed_probes, is_undecided, is_well, judge, rehearsal,
     release_failures,
 };
 pub use requests::{ledger_number, upgrade_requests};

@@ -69,10 +69,7 @@ pub fn judge(world: &World, upgrade: &Upgrade, now: Time) -> Judgement {
     if let Rehearsal::Hangs(why) = tried {
         return Judgement::Bad(why);
     }
-    let is_well = tried == Rehearsal::Done
-        && units.len() >= wanted(world, upgrade)
-        && units.iter().all(|unit| missing_of(world, upgrade, unit).is_none());
-    match (now >= watched_until, is_well) {
+    match (now >= watched_until, tried == Rehearsal::Done && is_well(world, upgrade)) {
         (true, true) => Judgement::Good(good(world, upgrade)),
         (true, false) => stands_still(world, upgrade, now),
         (false, _) => Judgement::Open { until: watched_until },
@@ -82,6 +79,13 @@ pub fn judge(world: &World, upgrade: &Upgrade, now: Time) -> Judgement {
 /// Whether its policy is still to say what becomes of it.
 pub fn is_undecided(upgrade: &Upgrade) -> bool {
     upgrade.policy.decides() && upgrade.verdict.is_none() && upgrade.approved.is_none()
+}
+
+/// Whether all that it leads to is there, serves, and has passed what it is asked.
+pub fn is_well(world: &World, upgrade: &Upgrade) -> bool {
+    let units = new_units(world, upgrade);
+    units.len() >= wanted(world, upgrade)
+        && units.iter().all(|unit| missing_of(world, upgrade, unit).is_none())
 }
 
 /// How many units there are to be of it; of a global service those that there are, as it goes by hosts.

@@ -63,8 +63,7 @@ fn grow(draft: &mut Draft, id: ServiceId, policy: ScalePolicy) {
         Some(why) => {
             let (scale, max) = (service.scale, policy.max);
             let text = format!("it runs at {scale} of at most {max}, and not at {higher}: {why}");
-            // It may stay so for good: who makes room is looked at with everything else that changes with hosts.
-            draft.note(id, None, text);
+            draft.wait(id, None, text);
         }
     }
 }

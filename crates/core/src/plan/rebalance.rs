@@ -34,7 +34,13 @@ enum Fate {
 pub(super) fn strike(draft: &mut Draft, service: ServiceId) {
     for held in moves(&draft.world, service) {
         match fate(&draft.world, held, draft.now) {
-            Fate::UnderWay => draft.wake(service, draft.now + COMES_UP_MS),
+            Fate::UnderWay => {
+                let units = in_slot(&draft.world, service, held.unit.slot);
+                let over = units.map(|unit| unit.created_at + COMES_UP_MS).max();
+                if let Some(at) = over.filter(|at| *at > draft.now) {
+                    draft.wake(service, at);
+                }
+            }
             Fate::Waits => {}
             Fate::Over => draft.change(Change::EndMove(held.unit)),
             Fate::Dropped(why) => drop_move(draft, held, &why),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::roll::{Roll, roll};
-use super::slot::{ensure, in_slot, is_arrived, live};
+use super::slot::{ensure, in_slot, is_arrived, is_kept_out, live};
 use super::{
     evacuate, heal, notes, policy, reap, rebalance, rehearse, replace, restart, retain, scale,
     shift, together, votes,
@@ -207,7 +207,9 @@ fn hold(
             .is_some_and(|unit| !draft.world.is_lost(unit.host));
         if is_paused && new && kept && !is_arrived(draft, service, slot, to) {
             // It may hold the ports of the old one, or be what must not run beside it.
-            if let Some(failing) = live(&draft.world, service.id, slot, to).map(|u| u.key) {
+            if !is_kept_out(draft, service, slot, from)
+                && let Some(failing) = live(&draft.world, service.id, slot, to).map(|u| u.key)
+            {
                 draft.set(failing, Desired::Stopped);
             }
             ensure(draft, service, slot, from);

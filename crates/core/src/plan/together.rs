@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use crate::{Change, ServiceId, Time, Upgrade, UpgradePhase, World};
+use crate::{Change, ServiceId, Time, Upgrade, UpgradePhase, World, derive};
 
 /// How long one that goes back is waited for by those it came after: what can't go back, since its old version does not come
 /// up either, must not keep the others from it. In milliseconds.
@@ -36,7 +36,7 @@ fn others<'a>(world: &'a World, upgrade: &Upgrade) -> Vec<&'a Upgrade> {
     all.filter(|other| number(other) == Some(wanted) && other.service != upgrade.service).collect()
 }
 
-/// Whether it has not begun, as others have to be through before.
+/// Whether it stands, as others have to be through before.
 pub(super) fn is_held(world: &World, upgrade: &Upgrade) -> bool {
     upgrade.phase == UpgradePhase::Upgrading && blocking(world, upgrade, upgrade.phase_at).is_some()
 }
@@ -51,7 +51,10 @@ fn blocking<'a>(world: &'a World, upgrade: &Upgrade, now: Time) -> Option<&'a Up
     match upgrade.phase {
         UpgradePhase::Upgrading => others.find(|other| {
             let has_moved = match other.phase {
-                UpgradePhase::Upgraded => other.verdict.is_none(),
+                // Found bad, it is gone on above only by who said so since.
+                UpgradePhase::Upgraded => {
+                    other.verdict.is_none() || upgrade.phase_at > other.phase_at
+                }
                 UpgradePhase::Finishing => true,
                 UpgradePhase::Upgrading
                 | UpgradePhase::Canceling
@@ -87,7 +90,10 @@ pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
         (UpgradePhase::RollingBack, _) => format!("goes back when {name} is back"),
         (_, UpgradePhase::Upgraded) => {
             let why = first.verdict.as_deref().unwrap_or_default();
-            format!("begins when {name} is upgraded, which waits for a decision: {why}")
+            format!(
+                "goes on when it is decided about {name}: {why}; to go on all the same, cancel this upgrade and \
+                 continue it"
+            )
         }
         (..) => format!("begins when {name} is upgraded"),
     };
@@ -99,7 +105,8 @@ pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
 pub(super) fn holds_up(draft: &Draft, upgrade: &Upgrade) -> Option<String> {
     let good = |other: &Upgrade| match other.phase {
         UpgradePhase::Upgraded => {
-            other.verdict.is_none() && (other.approved.is_some() || !other.policy.decides())
+            let judged = other.approved.is_some() || !other.policy.decides();
+            other.verdict.is_none() && judged && derive::is_well(&draft.world, other)
         }
         UpgradePhase::Finishing => true,
         UpgradePhase::Upgrading

@@ -67,10 +67,14 @@ fn finish(draft: &mut Draft, service: ServiceId) {
     if upgrade.policy.finish != FinishPolicy::Auto {
         return;
     }
+    // It may have waited for others since it was found good.
+    if !derive::is_well(&draft.world, &upgrade) {
+        return draft.note(service, None, "finished when all of it serves again".to_owned());
+    }
     match together::holds_up(draft, &upgrade) {
         None => decide(draft, service, UpgradePhase::Finishing, why),
         Some(other) => {
-            draft.note(service, None, format!("finished when {other} is found good too"));
+            draft.note(service, None, format!("finished when {other} is well too"));
         }
     }
 }
@@ -90,7 +94,10 @@ fn say_open(draft: &mut Draft, upgrade: &Upgrade, until: Time) {
 fn end(draft: &mut Draft, upgrade: &Upgrade, why: String) {
     let service = upgrade.service;
     match (upgrade.policy.on_failure, upgrade.phase) {
-        (OnFailure::Retry, UpgradePhase::Upgrading) => {
+        (OnFailure::Retry, UpgradePhase::Upgraded) if hangs(&draft.world, upgrade) => {
+            decide(draft, service, UpgradePhase::Upgraded, why);
+        }
+        (OnFailure::Retry, _) => {
             let text = format!("it is not finished by itself: {why}");
             draft.stuck(service, None, text);
         }
@@ -98,11 +105,15 @@ fn end(draft: &mut Draft, upgrade: &Upgrade, why: String) {
             decide(draft, service, UpgradePhase::Canceling, why);
         }
         // All has moved already: there is nothing to stop, only someone to ask.
-        (OnFailure::Pause | OnFailure::Retry, _) => {
-            decide(draft, service, UpgradePhase::Upgraded, why);
-        }
+        (OnFailure::Pause, _) => decide(draft, service, UpgradePhase::Upgraded, why),
         (OnFailure::Rollback, _) => decide(draft, service, UpgradePhase::RollingBack, why),
     }
+}
+
+/// Its trial stop went wrong: to try that again is to kill one more.
+fn hangs(world: &World, upgrade: &Upgrade) -> bool {
+    upgrade.policy.verify.stop
+        && matches!(derive::rehearsal(world, upgrade), derive::Rehearsal::Hangs(_))
 }
 
 fn decide(draft: &mut Draft, service: ServiceId, phase: UpgradePhase, why: String) {

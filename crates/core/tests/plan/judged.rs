@@ -382,7 +382,7 @@ fn nobody_begins_after_one_that_was_found_bad() {
     let moved = lab.world.units_of(app).filter(|u| u.key.revision == RevisionNo(2)).count();
     assert!(moved <= 1, "not one more than had begun: {:?}", lab.show(app));
     let said = lab.said(app).join(" ");
-    assert!(said.contains("begins when db is upgraded, which waits for a decision"), "{said}");
+    assert!(said.contains("goes on when it is decided about db"), "{said}");
 }
 
 #[test]
