@@ -103,6 +103,11 @@ impl Step<'_> {
             | UpgradePhase::Canceling
             | UpgradePhase::Canceled => self.scale(target),
         };
+        // Over in this step, both have their own scales again, and a scale policy may have raised one.
+        let ended = self.after.upgrade(self.upgrade.service).is_none();
+        let scales = [source, target].into_iter().filter_map(|id| self.after.service(id));
+        let own: u64 = scales.map(|service| u64::from(service.scale)).sum();
+        let goal = if ended { goal.max(own) } else { goal };
         if is > was && is > goal + u64::from(self.upgrade.batch_size) {
             fail("shift-ceiling", format!("{source} and {target} shall run {is} of {goal} units"));
         }
