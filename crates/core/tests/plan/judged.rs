@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use drover_core::{
-    Change, ContainerSpec, Course, Desired, Failed, FinishPolicy, HostId, HostSeen, Observed,
-    OnFailure, OnHostLoss, Pace, Phase, RevisionNo, ServiceId, Tally, Together, Unit, Upgrade,
-    UpgradePhase, UpgradePolicy, Verify, VerifyAsk, VerifyProbe,
+    Change, ContainerSpec, Desired, Failed, FinishPolicy, HostId, HostSeen, Observed, OnFailure,
+    OnHostLoss, Pace, Phase, RevisionNo, ServiceId, Tally, Unit, UpgradePhase, UpgradePolicy,
+    Verify, VerifyAsk, VerifyProbe,
 };
 
 use crate::lab::{Lab, image, with_port};
@@ -355,18 +355,7 @@ fn nobody_begins_after_one_that_was_found_bad() {
     };
     let (db, app) = (lab.service("db", 1, image("d1")), lab.service("app", 2, image("a1")));
     lab.settle();
-    let mut changes = Vec::new();
-    for (service, to, after) in [(app, "a2", vec![db]), (db, "d2", Vec::new())] {
-        let course =
-            Course::InService { from: RevisionNo(1), to: RevisionNo(2), start_first: true };
-        changes.push(lab.revision(service, 2, image(to)));
-        changes.push(Change::StartUpgrade(Upgrade {
-            policy: lab.policy.clone(),
-            together: Some(Together { number: 0, after }),
-            ..Upgrade::begin(service, course, lab.now, "test")
-        }));
-    }
-    lab.commit(changes);
+    lab.upgrade_together(&[(app, "a2", vec![db]), (db, "d2", Vec::new())]);
     while phase(&lab, db) == Some(UpgradePhase::Upgrading) {
         lab.plan();
         lab.obey_for(db);

@@ -10,7 +10,8 @@ use drover_core::{
     BalancerSpec, Change, ContainerSpec, Course, Desired, Followed, Health, HearingNow, Host,
     HostFacts, HostId, HostSeen, Observed, ObservedContainer, Phase, PortRule, Project, ProjectId,
     Revision, RevisionNo, Scope, Service, ServiceId, ServiceKind, Shift, Stack, StackId, Template,
-    Time, Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, UpgradePolicy, Wanted, World,
+    Time, Together, Unit, UnitKey, Upgrade, UpgradeDefaults, UpgradePhase, UpgradePolicy, Wanted,
+    World,
 };
 
 pub struct Lab {
@@ -184,6 +185,23 @@ impl Lab {
         };
         let revision = self.revision(service, last.0 + 1, to);
         self.commit(vec![revision, Change::StartUpgrade(upgrade)]);
+    }
+
+    /// Ask for an upgrade of several services as one, start-first, each from its first revision to this image and after
+    /// these.
+    pub fn upgrade_together(&mut self, members: &[(ServiceId, &str, Vec<ServiceId>)]) {
+        let mut changes = Vec::new();
+        for (service, to, after) in members {
+            let course =
+                Course::InService { from: RevisionNo(1), to: RevisionNo(2), start_first: true };
+            changes.push(self.revision(*service, 2, image(to)));
+            changes.push(Change::StartUpgrade(Upgrade {
+                policy: self.policy.clone(),
+                together: Some(Together { number: 0, after: after.clone() }),
+                ..Upgrade::begin(*service, course, self.now, "test")
+            }));
+        }
+        self.commit(changes);
     }
 
     /// Ask for an upgrade from one service to another; nothing has moved yet.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use drover_core::{
-    Change, Counts, Course, Failed, FinishPolicy, Followed, Ledger, Observed, ObservedContainer,
-    OnFailure, Outcome, Phase, RequestBounds, RevisionNo, ServiceId, Slot, Tally, Together,
-    Upgrade, UpgradePhase, UpgradePolicy, Verify, VerifyAsk, VerifyProbe,
+    Counts, Course, Failed, FinishPolicy, Followed, Ledger, Observed, ObservedContainer, OnFailure,
+    Outcome, Phase, RequestBounds, RevisionNo, ServiceId, Slot, Tally, UpgradePhase, UpgradePolicy,
+    Verify, VerifyAsk, VerifyProbe,
 };
 
 use crate::lab::{Lab, image};
@@ -309,18 +309,7 @@ fn two(policy: UpgradePolicy) -> (Lab, ServiceId, ServiceId) {
     let (mut lab, db) = lab(1, policy);
     let app = lab.service("app", 1, image("a1"));
     lab.settle();
-    let mut changes = Vec::new();
-    for (service, to, after) in [(app, "a2", vec![db]), (db, "v2", Vec::new())] {
-        let course =
-            Course::InService { from: RevisionNo(1), to: RevisionNo(2), start_first: true };
-        changes.push(lab.revision(service, 2, image(to)));
-        changes.push(Change::StartUpgrade(Upgrade {
-            policy: lab.policy.clone(),
-            together: Some(Together { number: 0, after }),
-            ..Upgrade::begin(service, course, lab.now, "test")
-        }));
-    }
-    lab.commit(changes);
+    lab.upgrade_together(&[(app, "a2", vec![db]), (db, "v2", Vec::new())]);
     (lab, db, app)
 }
 
