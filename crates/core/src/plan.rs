@@ -43,8 +43,9 @@ pub use admit::{
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 
 /// How long a host may be silent to the server and to all others that heard it before its units are replaced elsewhere,
-/// in milliseconds. Longer than a cable that is pulled and put back, or a switch that starts anew.
-pub const SILENT_LOST_AFTER_MS: u64 = 6_500;
+/// in milliseconds. Longer than a cable that is pulled for five seconds, after which it is heard again with the next echo
+/// (250 ms), or with the one after if the first asks for an address that the kernel looks up again (1 s).
+pub const SILENT_LOST_AFTER_MS: u64 = 6_250;
 
 /// How long a host may be away of which no other can say anything, in milliseconds.
 pub const LOST_AFTER_MS: u64 = 60_000;

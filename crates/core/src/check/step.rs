@@ -26,7 +26,7 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
         }
     }
     for unit in after.units.values() {
-        replaced(before, unit, &mut fail);
+        replaced(before, after, unit, &mut fail);
         doubled(before, after, unit, &mut fail);
     }
     for unit in before.units.values() {
@@ -195,7 +195,7 @@ fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
 
 /// A unit is replaced for its health only if its own host finds it ill, and not if two others, that can be asked, both pass
 /// the check that its host fails.
-fn replaced(before: &World, new: &Unit, fail: Fail) {
+fn replaced(before: &World, after: &World, new: &Unit, fail: Fail) {
     let is_new = before.unit(new.key).is_none_or(|held| held.serial != new.serial);
     if !is_new || new.replacements == 0 {
         return;
@@ -220,7 +220,8 @@ fn replaced(before: &World, new: &Unit, fail: Fail) {
             == (old.generation, held.starts, &held.address);
         same.then_some(said.down.is_none())
     };
-    let said: Vec<bool> = before.witnesses_of(old.host).into_iter().filter_map(says).collect();
+    // Who is asked changes with hosts that come and go in this very step.
+    let said: Vec<bool> = after.witnesses_of(old.host).into_iter().filter_map(says).collect();
     if held.probed && said == [true, true] {
         fail("replaced", format!("{} replaces {}, which others find well", new.key, old.key));
     }

@@ -53,9 +53,6 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
         Desired::Draining if stays_put && new.desired >= Desired::Stopped => {
             draft.set(new.key, Desired::Removed);
         }
-        Desired::Running if is_ill && new.desired == Desired::Stopped => {
-            draft.set(new.key, Desired::Removed);
-        }
         // Nobody wants it to run any more, the one nor the other: what was there before is kept.
         Desired::Stopped if new.desired == Desired::Staged => draft.set(new.key, Desired::Removed),
         Desired::Stopped | Desired::Staged | Desired::Removed => {
@@ -63,6 +60,10 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
         }
         Desired::Running | Desired::Draining if serves || draft.is_given_up(old) => {
             draft.give_up(old.key);
+        }
+        // An upgrade called it off, and ended before it took the old one down: they begin anew.
+        Desired::Running | Desired::Draining if new.desired == Desired::Stopped => {
+            draft.set(new.key, Desired::Removed);
         }
         Desired::Running if called_off => draft.set(new.key, Desired::Removed),
         // There is room for one only, or the newer one is no better: whichever is tried next, it is not this one.

@@ -2,8 +2,8 @@
 
 use drover_core::plan::admit_evacuation;
 use drover_core::{
-    Change, Desired, HostId, ServiceId, UnitKey, UpgradePhase, VolumeTemplate, VolumeTemplateId,
-    Wanted, derive,
+    Change, ContainerSpec, Desired, HostId, OnHostLoss, ServiceId, UnitKey, UpgradePhase,
+    VolumeTemplate, VolumeTemplateId, Wanted, derive,
 };
 
 use crate::lab::{Lab, PROJECT, STACK, image, labelled, with_port};
@@ -438,4 +438,28 @@ fn the_host_it_moves_to_may_go_too() {
     lab.settle();
     assert!(lab.world.units_of(web).all(|unit| unit.host == new));
     assert_eq!(lab.serving(web), 3);
+}
+
+/// The upgrade takes the place of what was made in the unit's stead and ends before it took the unit itself down.
+#[test]
+fn a_unit_leaves_also_after_an_upgrade_that_was_taken_back_before_it_began_to_stop() {
+    for single in [false, true] {
+        let mut lab = Lab::new(&[&[], &[]]);
+        let on_host_loss = single.then_some(OnHostLoss::Fence);
+        let version = |name| ContainerSpec { on_host_loss, ..with_port(name, "8080:80") };
+        let web = lab.service("web", 1, version("v1"));
+        lab.settle();
+        let host = lab.world.units_of(web).next().unwrap().host;
+        evacuate(&mut lab, host);
+        lab.plan();
+        lab.upgrade(web, version("v2"), 1, false);
+        lab.plan();
+        lab.phase(web, UpgradePhase::Canceling);
+        lab.plan();
+        lab.phase(web, UpgradePhase::RollingBack);
+        lab.settle();
+        assert!(lab.world.upgrade(web).is_none(), "single {single}: {:?}", lab.said(web));
+        assert_eq!(left(&lab, host), "1 of 1 unit has left", "{:?}", lab.show(web));
+        assert_eq!(lab.serving(web), 1);
+    }
 }
