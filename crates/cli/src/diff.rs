@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drover_api::{ApiError, launch_config, lb_config};
-use drover_compose::{NamedBalancer, NamedRule, ServiceSpec};
+use drover_api::{ApiError, Kind, launch_config, lb_config};
+use drover_compose::{NamedBalancer, NamedRule, NeedSpec, ServiceSpec};
 use drover_core::{BalancerSpec, ContainerSpec, PortRule, ServiceId, ServiceKind, Template};
 use serde_json::{Map, Value, json};
 
@@ -152,6 +152,16 @@ pub(crate) fn balancer_to_wire(kind: ServiceKind, spec: &BalancerSpec) -> Value 
     }
 }
 
+/// `dependsOn` as the wire has it; of those that are not there yet nothing.
+pub(crate) fn needs_to_wire(
+    spec: &ServiceSpec,
+    find: &dyn Fn(&str) -> Option<ServiceId>,
+) -> Vec<Value> {
+    let needs = spec.depends_on.iter().filter_map(|need| Some((find(&need.service)?, need)));
+    let wire = |(id, need): (ServiceId, &NeedSpec)| json!({ "serviceId": Kind::Service.id(id.0), "condition": need.condition.word() });
+    needs.map(wire).collect()
+}
+
 /// `scalePolicy` as the wire has it; null is none.
 pub(crate) fn scale_policy_to_wire(spec: &ServiceSpec) -> Value {
     spec.scale_policy.map_or(
@@ -179,6 +189,7 @@ fn fields(
     if ours.kind.has_units() {
         compare("scalePolicy", scale_policy_to_wire(ours), &whole["scalePolicy"]);
     }
+    compare("dependsOn", needs_to_wire(ours, find).into(), &whole["dependsOn"]);
     compare("retainIp", ours.retain_ip.into(), &whole["retainIp"]);
     compare("selectorLink", json!(ours.selector_link), &whole["selectorLink"]);
     compare("selectorContainer", json!(ours.selector_container), &whole["selectorContainer"]);

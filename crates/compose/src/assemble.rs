@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drover_core::{NetworkMode, ServiceKind};
+use drover_core::{Condition, NetworkMode, ServiceKind, label};
 
 use crate::diagnostic::Report;
 use crate::field::Named;
 use crate::order::in_order;
-use crate::service::Draft;
-use crate::stack::ServiceSpec;
+use crate::service::{Draft, Needed};
+use crate::stack::{NeedSpec, ServiceSpec};
 use crate::suggest::nearest;
 
 /// The services of a stack, those others depend on first.
@@ -202,9 +202,14 @@ fn join_services(
         links.push(link);
     }
     drafts[index].service.links = links;
-    let mut before = Vec::new();
-    for named in std::mem::take(&mut drafts[index].depends_on) {
+    let mut before: Vec<NeedSpec> = Vec::new();
+    for Needed { name: named, condition, is_optional } in
+        std::mem::take(&mut drafts[index].depends_on)
+    {
         let Some(other) = names.find(&named.name) else {
+            if is_optional {
+                continue;
+            }
             let said =
                 to.error(&named.at, &named.path, format!("there is no service `{}`", named.shown));
             if let Some(hint) = names.meant(&named.name) {
@@ -212,13 +217,40 @@ fn join_services(
             }
             continue;
         };
-        let name = drafts[primaries[other]].service.name.clone();
-        if primaries[other] != primaries[index] && !before.contains(&name) {
-            before.push(name);
+        if primaries[other] == primaries[index] {
+            if condition != Condition::ServiceStarted {
+                let text = "not waited for: containers of one unit start together";
+                to.warn(&named.at, &named.path, text);
+            }
+            continue;
+        }
+        if condition == Condition::ServiceCompletedSuccessfully {
+            run_once(&mut drafts[other], primaries[other] == other, &named, to);
+        }
+        let service = drafts[primaries[other]].service.name.clone();
+        match before.iter_mut().find(|held| held.service == service) {
+            Some(held) => held.condition = held.condition.max(condition),
+            None => before.push(NeedSpec { service, condition }),
         }
     }
     drafts[index].service.depends_on = before;
     join_targets(index, drafts, names, to);
+}
+
+/// What is to end is not run again when it has.
+fn run_once(job: &mut Draft, is_primary: bool, named: &Named, to: &mut Report) {
+    if job.spec.is_start_once() {
+        return;
+    }
+    let shown = &named.shown;
+    if !is_primary || job.service.kind != ServiceKind::Containers {
+        let text = format!("`{shown}` never ends: only a service of its own with containers can");
+        to.error(&named.at, &named.path, text);
+        return;
+    }
+    let text = format!("`{shown}` is run once, as it is waited for to end");
+    to.note(&named.at, &named.path, text);
+    job.spec.labels.insert(label::START_ONCE.to_owned(), "true".to_owned());
 }
 
 fn join_targets(index: usize, drafts: &mut [Draft], names: &Names, to: &mut Report) {
@@ -322,9 +354,10 @@ fn fold(drafts: Vec<Draft>, primaries: &[usize], to: &mut Report) -> Vec<Service
     for (primary, sidekick, spec) in sidekicks {
         let Some(service) = services.get_mut(&primary) else { continue };
         // What a member waits for, the unit waits for.
-        for name in sidekick.depends_on {
-            if name != service.name && !service.depends_on.contains(&name) {
-                service.depends_on.push(name);
+        for need in sidekick.depends_on {
+            match service.depends_on.iter_mut().find(|held| held.service == need.service) {
+                Some(held) => held.condition = held.condition.max(need.condition),
+                None => service.depends_on.push(need),
             }
         }
         service.template.sidekicks.insert(sidekick.name, spec);

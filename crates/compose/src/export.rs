@@ -7,11 +7,13 @@ mod container;
 mod emit;
 mod upgrade;
 
-use drover_core::{ContainerSpec, RuleProtocol, ServiceKind, label};
+use drover_core::{Condition, ContainerSpec, RuleProtocol, ServiceKind, label};
 use serde_json::{Map, Value, json};
 
 use crate::service::{ALIAS_IMAGE, BALANCER_IMAGE, EXTERNAL_IMAGE};
-use crate::stack::{LinkSpec, NamedBalancer, NamedRule, ServiceSpec, StackSpec, VolumeSpec};
+use crate::stack::{
+    LinkSpec, NamedBalancer, NamedRule, NeedSpec, ServiceSpec, StackSpec, VolumeSpec,
+};
 
 /// The two files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +80,19 @@ fn docker_service(service: &ServiceSpec) -> Map<String, Value> {
     let (own, other): (Vec<_>, Vec<_>) = service.links.iter().partition(|l| l.stack.is_none());
     put(&mut keys, "links", own.into_iter().map(link).collect::<Vec<_>>());
     put(&mut keys, "external_links", other.into_iter().map(link).collect::<Vec<_>>());
-    put(&mut keys, "depends_on", service.depends_on.clone());
+    put(&mut keys, "depends_on", depends_on(&service.depends_on));
     keys
+}
+
+/// A list of names, where nothing but the order matters.
+fn depends_on(needs: &[NeedSpec]) -> Value {
+    let plain = |need: &NeedSpec| need.condition == Condition::ServiceStarted;
+    if needs.iter().all(plain) {
+        return needs.iter().map(|need| json!(need.service)).collect();
+    }
+    let entry =
+        |need: &NeedSpec| (need.service.clone(), json!({ "condition": need.condition.word() }));
+    Value::Object(needs.iter().map(entry).collect())
 }
 
 /// Labels that say in the file what a service made through the API says in fields.

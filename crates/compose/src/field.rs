@@ -17,7 +17,7 @@ pub(crate) struct Field<'a> {
 }
 
 /// A name that stands in a file and refers to something.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Named {
     pub(crate) name: String,
     /// How messages may show it.

@@ -205,6 +205,9 @@ pub const VOLUME: &[Key] = &[
 /// Where the base of `extends` is.
 pub const EXTENDS: &[Key] = &[honoured("file"), honoured("service")];
 
+/// What must be so of a service that another depends on.
+pub const DEPENDS_ON: &[Key] = &[honoured("condition"), honoured("required"), honoured("restart")];
+
 /// Docker's health check.
 pub const DOCKER_HEALTH: &[Key] = &[
     honoured("test"),

@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use export::{Exported, export};
-pub use stack::{LinkSpec, NamedBalancer, NamedRule, ServiceSpec, StackSpec, VolumeSpec};
+pub use stack::{LinkSpec, NamedBalancer, NamedRule, NeedSpec, ServiceSpec, StackSpec, VolumeSpec};
 
 use diagnostic::Report;
 use document::{Document, Purpose};

@@ -3,7 +3,7 @@
 //! A service comes after those it links to, balances to or names under `depends_on`. A circle has no order: it
 //! is told and cut where it closes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Report;
 use crate::stack::ServiceSpec;
@@ -22,14 +22,21 @@ pub(crate) fn in_order(services: Vec<ServiceSpec>, to: &mut Report) -> Vec<Servi
         visit(start, &needs, &mut state, &mut order, &services, to);
     }
     let mut slots: Vec<Option<ServiceSpec>> = services.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|i| slots[i].take()).collect()
+    let mut made = BTreeSet::new();
+    let mut ordered: Vec<ServiceSpec> = order.into_iter().filter_map(|i| slots[i].take()).collect();
+    for service in &mut ordered {
+        // In a circle nobody could be the first to start.
+        service.depends_on.retain(|need| made.contains(&need.service));
+        made.insert(service.name.clone());
+    }
+    ordered
 }
 
 fn dependencies(service: &ServiceSpec) -> impl Iterator<Item = &str> {
     let links = service.links.iter().filter(|l| l.stack.is_none()).map(|l| l.service.as_str());
     let rules = service.balancer.iter().flat_map(|b| &b.rules);
     let targets = rules.filter_map(|r| r.service.as_deref());
-    links.chain(targets).chain(service.depends_on.iter().map(String::as_str))
+    links.chain(targets).chain(service.depends_on.iter().map(|need| need.service.as_str()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ mod upgrade;
 
 use std::collections::BTreeMap;
 
-use drover_core::{ContainerSpec, External, OnFailure, ServiceKind, Verify};
+use drover_core::{Condition, ContainerSpec, External, OnFailure, ServiceKind, Verify};
 
 use crate::diagnostic::{Place, Report};
 use crate::field::{Field, Named};
@@ -48,13 +48,22 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) project: &'a str,
 }
 
+/// A service that another one depends on.
+#[derive(Debug, Default)]
+pub(crate) struct Needed {
+    pub(crate) name: Named,
+    pub(crate) condition: Condition,
+    /// It need not be in the files.
+    pub(crate) is_optional: bool,
+}
+
 /// A service whose names of others are not resolved yet.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) service: ServiceSpec,
     pub(crate) spec: ContainerSpec,
     pub(crate) links: Vec<(LinkSpec, Named)>,
-    pub(crate) depends_on: Vec<Named>,
+    pub(crate) depends_on: Vec<Needed>,
     pub(crate) volumes_from: Vec<Named>,
     /// The service whose network it shares.
     pub(crate) network_of: Option<Named>,

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use drover_core::{External, RuleProtocol, ScalePolicy, ServiceKind, Template, UpgradeDefaults};
+use drover_core::{
+    Condition, External, RuleProtocol, ScalePolicy, ServiceKind, Template, UpgradeDefaults,
+};
 use serde::Serialize;
 
 use crate::Place;
@@ -31,8 +33,8 @@ pub struct ServiceSpec {
     pub template: Template,
     /// Services it reaches under a name. For an alias: the services behind it.
     pub links: Vec<LinkSpec>,
-    /// Services of this stack that are made before it.
-    pub depends_on: Vec<String>,
+    /// Services of this stack that are made before it, and what must be so of them before it starts.
+    pub depends_on: Vec<NeedSpec>,
     /// For a balancer: its rules. For others: what balancers that select it by labels shall know.
     pub balancer: Option<NamedBalancer>,
     /// For an external service.
@@ -54,6 +56,15 @@ pub struct ServiceSpec {
     /// Where it stands.
     #[serde(skip)]
     pub at: Place,
+}
+
+/// A service of the same stack, and what must be so of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NeedSpec {
+    /// The service.
+    pub service: String,
+    /// What must be so.
+    pub condition: Condition,
 }
 
 /// A link to a service.

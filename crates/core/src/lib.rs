@@ -18,6 +18,7 @@ pub mod check;
 mod cipher;
 mod container;
 mod credential;
+mod dependence;
 pub mod derive;
 mod discovery;
 pub mod doctor;
@@ -61,6 +62,7 @@ pub use change::{Change, LoggedChange, Refused, Scope};
 pub use cipher::{CipherConfig, CipherLink, CipherPeer, CipherStatus};
 pub use container::{BadPort, BlkioDevice, ContainerSpec, NetworkMode, PortSpec, Protocol, Ulimit};
 pub use credential::{Credential, Grant, Login, Registry, Secret};
+pub use dependence::{Condition, DependsOn};
 pub use discovery::{
     DiscoveredContainer, DiscoveredHost, DiscoveredMember, DiscoveredProject, DiscoveredService,
     DiscoveredStack, Discovery, DiscoveryStatus, DiscoveryUpdate,

@@ -5,7 +5,7 @@
 //! committed only if the snapshot they were made from is still the newest.
 //!
 //! By file: `hosts` gives up and takes back hosts · `service` decides which of the lives below a service
-//! leads now · `policy` finds out a scale, `scale` says which slots there are · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
+//! leads now · `dependence` has it wait for others before it starts · `policy` finds out a scale, `scale` says which slots there are · `slot` brings one slot to one revision · `roll` moves slots from one revision to another, a
 //! batch at a time · `shift` moves units from one service to another, likewise · `restart` restarts them a batch at a
 //! time · `verdict` ends an upgrade that is judged, `rehearse` tries how a new container stops, `together` has several
 //! upgrades go as one · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
@@ -13,6 +13,7 @@
 //! anything moves.
 
 mod admit;
+mod dependence;
 mod draft;
 mod evacuate;
 mod heal;

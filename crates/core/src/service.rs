@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BalancerSpec, ContainerSpec, HealthCheck, ProjectId, Protocol, Rebalance, RevisionNo,
-    ScalePolicy, ServiceId, StackId, Time, UpgradePolicy,
+    BalancerSpec, ContainerSpec, DependsOn, HealthCheck, ProjectId, Protocol, Rebalance,
+    RevisionNo, ScalePolicy, ServiceId, StackId, Time, UpgradePolicy,
 };
 
 /// A service. `settled` is the planner's, and so is `scale` where there is a scale policy; everything else is the users'. For them the planner ends a restart and strikes
@@ -46,6 +46,9 @@ pub struct Service {
     /// Other services it reaches by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
+    /// Others of its stack, and what must be so of them before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<DependsOn>,
     /// For [`ServiceKind::Balancer`]: its rules. For others: the target side of selector rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balancer: Option<BalancerSpec>,

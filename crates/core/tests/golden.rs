@@ -123,6 +123,7 @@ fn rows() {
             retain_ip: false,
             selector_link: None,
             selector_container: None,
+            depends_on: Vec::new(),
             upgrade_defaults: UpgradeDefaults { start_first: Some(true), ..Default::default() },
             restart: Some(Restart { run: 7, batch_size: 1, interval_ms: 2_000 }),
             scale_policy: Some(ScalePolicy { min: 1, max: 5, increment: 2 }),

@@ -2,14 +2,15 @@
 //!
 //! Only for stacks (or parts of them) that were not made from files; those are given back as they came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drover_api::Kind;
 use drover_compose::{
-    Exported, LinkSpec, NamedBalancer, NamedRule, ServiceSpec, StackSpec, VolumeSpec,
+    Exported, LinkSpec, NamedBalancer, NamedRule, NeedSpec, ServiceSpec, StackSpec, VolumeSpec,
 };
 use drover_core::{
-    BalancerSpec, ContainerSpec, Link, PortRule, Service, ServiceId, StackId, Template, World,
+    BalancerSpec, ContainerSpec, DependsOn, Link, PortRule, Service, ServiceId, StackId, Template,
+    World,
 };
 use serde_json::{Value, json};
 
@@ -29,7 +30,11 @@ pub(crate) fn compose_config(world: &World, stack: StackId, services: &[ServiceI
 fn stack_spec(world: &World, stack: StackId, services: &[ServiceId]) -> StackSpec {
     let names = Names { world, stack };
     let services = services.iter().filter_map(|id| world.service(*id));
-    let services: Vec<ServiceSpec> = services.map(|service| names.service(service)).collect();
+    let mut services: Vec<ServiceSpec> = services.map(|service| names.service(service)).collect();
+    let exported: BTreeSet<String> = services.iter().map(|service| service.name.clone()).collect();
+    for service in &mut services {
+        service.depends_on.retain(|need| exported.contains(&need.service));
+    }
     let volumes = world.volume_templates.values();
     let volumes = volumes.filter(|v| v.stack == stack && v.removed_at.is_none()).map(|volume| {
         let spec = VolumeSpec {
@@ -61,6 +66,7 @@ impl Names<'_> {
             scale: Some(service.scale).filter(|_| service.scale_policy.is_none()),
             scale_policy: service.scale_policy,
             template: plain(template.unwrap_or_default()),
+            depends_on: service.depends_on.iter().filter_map(|held| self.need(held)).collect(),
             links: service.links.iter().map(|link| self.link(link)).collect(),
             balancer: service.balancer.as_ref().map(|spec| self.balancer(spec)),
             external: service.external.clone(),
@@ -72,6 +78,12 @@ impl Names<'_> {
             selector_container: service.selector_container.clone(),
             ..ServiceSpec::default()
         }
+    }
+
+    /// One that is gone is waited for by nobody.
+    fn need(&self, held: &DependsOn) -> Option<NeedSpec> {
+        let service = self.world.service(held.service)?.name.clone();
+        Some(NeedSpec { service, condition: held.condition })
     }
 
     fn link(&self, link: &Link) -> LinkSpec {

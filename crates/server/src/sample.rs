@@ -52,6 +52,7 @@ pub(crate) fn service(id: ServiceId, name: &str, balancer: Option<BalancerSpec>)
         retain_ip: false,
         selector_link: None,
         selector_container: None,
+        depends_on: Vec::new(),
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,

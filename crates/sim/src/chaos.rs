@@ -84,6 +84,9 @@ impl Chaos {
                 let policy = chaos.scale_policy();
                 user::found_out(&mut changes, policy);
             }
+            if chaos.cluster.rng.chance(25) {
+                chaos.depend(&mut changes);
+            }
             chaos.cluster.ask(&changes);
         }
         if chaos.cluster.rng.chance(60) {

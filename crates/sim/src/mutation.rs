@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use drover_core::plan::Plan;
 use drover_core::{
-    Change, Course, Desired, Failed, Followed, Health, Move, Observed, Phase, ServiceId, Template,
-    Time, Unit, UnitKey, Upgrade, UpgradePhase, World,
+    Change, Course, Desired, Failed, Followed, Health, Move, Observed, Phase, Service, ServiceId,
+    Template, Time, Unit, UnitKey, Upgrade, UpgradePhase, World,
 };
 
 /// A rule to do without.
@@ -66,6 +66,8 @@ pub enum Mutation {
     ConfirmUnserved,
     /// The planner judges what it found good again and again.
     JudgeForever,
+    /// The planner doesn't know what a service waits for before it starts.
+    StartEarly,
 }
 
 impl Mutation {
@@ -122,12 +124,10 @@ impl Mutation {
             }
             Self::LeaveEarly => replaced_serve(&mut world),
             Self::LeaveTogether => {
-                let services = world.services.iter().map(|(id, service)| {
-                    let mut service = (**service).clone();
-                    service.upgrade_defaults.batch_size = Some(1_000);
-                    (*id, Arc::new(service))
-                });
-                world.services = services.collect();
+                each_service(&mut world, |s| s.upgrade_defaults.batch_size = Some(1_000));
+            }
+            Self::StartEarly => {
+                each_service(&mut world, |service| service.depends_on.clear());
             }
             Self::NoDrain => {
                 each_template(&mut world, |t| t.primary.drain_timeout_ms = Some(0));
@@ -252,6 +252,15 @@ fn replaced_serve(world: &mut World) {
     });
     let serving: Vec<_> = serving.collect();
     world.observed.extend(serving);
+}
+
+fn each_service(world: &mut World, edit: impl Fn(&mut Service)) {
+    let services = world.services.iter().map(|(id, service)| {
+        let mut service = (**service).clone();
+        edit(&mut service);
+        (*id, Arc::new(service))
+    });
+    world.services = services.collect();
 }
 
 fn each_upgrade(world: &mut World, edit: impl Fn(&mut Upgrade)) {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use drover_core::derive::{BetterPlace, Rebalancing, rebalancing};
 use drover_core::plan::{admit_evacuation, admit_rebalance, admit_shift, admit_upgrade};
 use drover_core::{
-    BalancerSpec, Change, ContainerSpec, Course, Host, HostId, PortRule, Project, ProjectId,
-    Restart, Revision, RevisionNo, ScalePolicy, Service, ServiceId, ServiceKind, Shift, Stack,
-    StackId, Template, Time, Together, Upgrade, UpgradeDefaults, UpgradePhase, UpgradePolicy,
-    VolumeTemplate, VolumeTemplateId, Wanted, World,
+    BalancerSpec, Change, ContainerSpec, Course, DependsOn, Host, HostId, PortRule, Project,
+    ProjectId, Restart, Revision, RevisionNo, ScalePolicy, Service, ServiceId, ServiceKind, Shift,
+    Stack, StackId, Template, Time, Together, Upgrade, UpgradeDefaults, UpgradePhase,
+    UpgradePolicy, VolumeTemplate, VolumeTemplateId, Wanted, World,
 };
 
 /// The one project of a simulation.
@@ -109,6 +109,7 @@ pub fn create(world: &World, name: &str, scale: u32, template: Template, now: Ti
         retain_ip: false,
         selector_link: None,
         selector_container: None,
+        depends_on: Vec::new(),
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
@@ -125,6 +126,15 @@ pub fn found_out(changes: &mut [Change], policy: ScalePolicy) {
         if let Change::PutService(service) = change {
             service.scale = policy.min;
             service.scale_policy = Some(policy);
+        }
+    }
+}
+
+/// The services made by these changes start when another is as they need it.
+pub fn depend(changes: &mut [Change], needed: DependsOn) {
+    for change in changes {
+        if let Change::PutService(service) = change {
+            service.depends_on.push(needed);
         }
     }
 }

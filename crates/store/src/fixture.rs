@@ -140,6 +140,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         retain_ip: false,
         selector_link: None,
         selector_container: None,
+        depends_on: Vec::new(),
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,

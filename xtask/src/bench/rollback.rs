@@ -49,23 +49,33 @@ fn on_stage(arguments: &Arguments, stage: Stage) -> Result<(), BenchError> {
         revisions.push(look(&shop)?);
     }
     registry.stop()?;
-    let mut seconds = Vec::new();
+    let (mut serving, mut over) = (Vec::new(), Vec::new());
     let mut wrong = 0_u32;
     for round in 0..arguments.rounds {
         let back = usize::from(!round.is_multiple_of(2));
         let began = Instant::now();
-        shop.run(&format!("rollback web --to {} -c --batch-size {SCALE} --interval 0", back + 1))?;
-        seconds.push(began.elapsed().as_secs_f64());
+        let to = back + 1;
+        let line = format!("rollback web --to {to} --waiting-ok --batch-size {SCALE} --interval 0");
+        shop.run(&line)?;
+        serving.push(began.elapsed().as_secs_f64());
+        shop.run("up -d --confirm-upgrade web")?;
+        over.push(began.elapsed().as_secs_f64());
         wrong += u32::from(look(&shop)? != revisions[back]);
     }
-    let p95 = percentile(&seconds, 95);
-    let head = ["rollbacks", "not the very same", "seconds", "p95 s"].map(str::to_owned).to_vec();
-    let row = vec![
-        arguments.rounds.to_string(),
-        wrong.to_string(),
-        Spread::of(seconds).to_string(),
-        format!("{p95:.2}"),
+    let head = [
+        "rollbacks",
+        "not the very same",
+        "all serve, s",
+        "p95",
+        "and the old ones are gone, s",
+        "p95",
     ];
+    let head = head.map(str::to_owned).to_vec();
+    let mut row = vec![arguments.rounds.to_string(), wrong.to_string()];
+    for seconds in [serving, over] {
+        let p95 = percentile(&seconds, 95);
+        row.extend([Spread::of(seconds).to_string(), format!("{p95:.2}")]);
+    }
     println!("{SCALE} containers, tag moved, registry stopped:\n\n{}", table(&[head, row]));
     if wrong == 0 {
         return Ok(());

@@ -3,6 +3,7 @@
 //! A kind says in its own file what only it has; what they share is below.
 
 mod create;
+mod dependence;
 mod edit;
 pub(crate) mod links;
 mod loops;
@@ -35,6 +36,7 @@ pub(super) const SHARED: &[Field] = &[
     Field::r("upgrade", "serviceUpgrade"),
     Field::r("lastUpgrade", "upgradeOutcome"),
     Field::r("healthState", "string"),
+    Field::cru("dependsOn", "array[serviceDependency]"),
     Field::r("causes", "array[json]"),
     Field::r("linkedServices", "map[reference[service]]"),
     Field::r("fqdn", "string"),

@@ -135,6 +135,15 @@ pub(crate) static ALL: &[Schema] = &[
         ]],
     ),
     part(
+        "serviceDependency",
+        &[&[
+            Field::cru("serviceId", "reference[service]").required(),
+            Field::cru("condition", "enum")
+                .options(&["service_started", "service_healthy", "service_completed_successfully"])
+                .default("\"service_started\""),
+        ]],
+    ),
+    part(
         "serviceLink",
         &[&[
             Field::cru("serviceId", "reference[service]").required(),

@@ -37,6 +37,7 @@ fn a_new_service() {
       "scale": 2,
       "currentScale": 0,
       "causes": [],
+      "dependsOn": [],
       "rebalance": null,
       "instanceIds": [],
       "publicEndpoints": [],
@@ -411,4 +412,38 @@ fn a_scale_that_is_found_out_is_not_its_users_to_set() {
     let logs = bench.ask("POST ~/services", global, 201);
     let url = format!("PUT ~/services/{}", logs["id"].as_str().unwrap());
     assert_eq!(bench.ask(&url, json!({ "scalePolicy": policy }), 422)["fieldName"], "scalePolicy");
+}
+
+#[test]
+fn what_a_service_waits_for() {
+    let mut one = One::new(0);
+    let db = one.make("db", &Value::Null);
+    let need = |id: &str, condition: &str| json!({ "serviceId": id, "condition": condition });
+    let web = one.make("web", &json!({ "dependsOn": [need(&db, "service_healthy")] }));
+    assert_eq!(one.see(&web)["dependsOn"], json!([need(&db, "service_healthy")]));
+    let mut put = |id: &str, needs: Value, status| {
+        let body = json!({ "dependsOn": needs });
+        one.bench.ask(&format!("PUT ~/services/{id}"), body, status)
+    };
+    for (id, needs, why) in [
+        (&db, json!([{ "serviceId": web }]), "db would wait for itself by way of web"),
+        (&db, json!([{ "serviceId": db }]), "db would wait for itself by way of db"),
+        (&web, json!([{ "serviceId": "1s999" }]), "there is no service 1s999 in its stack"),
+        (&web, json!([need(&db, "service_happy")]), "it is one of service_started, service_"),
+    ] {
+        let refused = put(id, needs, 422);
+        let message = refused["message"].as_str().unwrap();
+        assert!(message.contains(why), "{message}");
+    }
+    let shown = put(&web, json!([{ "serviceId": db }, { "serviceId": db }]), 200);
+    assert_eq!(
+        shown["dependsOn"],
+        json!([need(&db, "service_started")]),
+        "once, and as Compose has it"
+    );
+    // One that is gone is not shown, nor refused when a client sends it back.
+    one.bench.ask(&format!("DELETE ~/services/{db}"), Value::Null, 200);
+    assert_eq!(one.see(&web)["dependsOn"], json!([]));
+    let body = json!({ "dependsOn": [need(&db, "service_healthy")] });
+    one.bench.ask(&format!("PUT ~/services/{web}"), body, 200);
 }

@@ -8,7 +8,7 @@ use drover_core::{ServiceId, ServiceKind};
 use serde_json::{Map, Value, json};
 
 use super::decide::Replace;
-use crate::diff::{balancer_to_wire, resolve, scale_policy_to_wire};
+use crate::diff::{balancer_to_wire, needs_to_wire, resolve, scale_policy_to_wire};
 
 /// Image that stands for "this sidekick goes".
 const NO_IMAGE: &str = "docker:rancher/none";
@@ -49,6 +49,10 @@ pub(super) fn service(
         if !secondaries.is_empty() {
             put("secondaryLaunchConfigs", secondaries.into());
         }
+    }
+    let needs = needs_to_wire(spec, find);
+    if !needs.is_empty() {
+        put("dependsOn", needs.into());
     }
     if let Some(named) = &spec.balancer {
         put("lbConfig", balancer_to_wire(spec.kind, &resolve(named, find)));

@@ -94,6 +94,8 @@ pub(crate) fn decide(
     match (replace, state) {
         (Some(replace), _) if !asked.upgrade && !asked.force => {
             decision.notes.push(out_of_sync(name, &replace.what, asked.program));
+            // What is to be confirmed is what runs, whatever the files say by now.
+            decision.confirm = asked.confirm && state == "upgraded";
         }
         (Some(replace), "active" | "inactive" | "activating" | "updating-active") => {
             decision.replace = Some(replace);
@@ -297,7 +299,7 @@ mod tests {
             ("upgraded", "", "", "note"),
             ("upgraded", "u", "note", "refused"),
             ("upgraded", "f", "refused", "refused"),
-            ("upgraded", "c", "confirm", "note"),
+            ("upgraded", "c", "confirm", "confirm note"),
             ("upgraded", "uc", "confirm", "finish replace confirm"),
             ("upgraded", "fc", "finish replace confirm", "finish replace confirm"),
             ("upgrading", "", "watch", "note"),

@@ -9,7 +9,7 @@ pub(super) fn needs(spec: &ServiceSpec) -> impl Iterator<Item = &str> {
         spec.links.iter().filter(|link| link.stack.is_none()).map(|link| link.service.as_str());
     let rules = spec.balancer.iter().flat_map(|balancer| &balancer.rules);
     let targets = rules.filter_map(|rule| rule.service.as_deref());
-    links.chain(targets).chain(spec.depends_on.iter().map(String::as_str))
+    links.chain(targets).chain(spec.depends_on.iter().map(|need| need.service.as_str()))
 }
 
 /// Of the chosen services, those that one of them needs: it begins when they are through. Only what stands before it in the
@@ -48,14 +48,19 @@ pub(super) fn with_missing_needs(
 
 #[cfg(test)]
 mod tests {
-    use drover_compose::LinkSpec;
+    use drover_compose::{LinkSpec, NeedSpec};
+    use drover_core::Condition;
 
     use super::*;
+
+    fn need(name: &str) -> NeedSpec {
+        NeedSpec { service: name.to_owned(), condition: Condition::ServiceStarted }
+    }
 
     fn stack() -> StackSpec {
         let service = |name: &str, needs: &[&str]| ServiceSpec {
             name: name.into(),
-            depends_on: needs.iter().map(|n| (*n).to_owned()).collect(),
+            depends_on: needs.iter().map(|name| need(name)).collect(),
             ..ServiceSpec::default()
         };
         let mut lb = service("lb", &[]);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use drover_core::{NetworkMode, PortSpec, Protocol};
+use drover_core::{Condition, NetworkMode, PortSpec, Protocol};
 
-use super::Draft;
+use super::{Draft, Needed};
 use crate::diagnostic::Report;
 use crate::field::Field;
 use crate::keys;
@@ -220,22 +220,38 @@ fn split_alias(text: &str) -> (String, String) {
     (target.trim().to_owned(), alias.trim().to_owned())
 }
 
-/// A list of names, or the newer map with conditions, of which only the names count.
+/// A list of names, or the newer map with conditions.
 fn depends_on(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
     let Value::Map(_) = field.node.value else {
         for field in field.items(to).unwrap_or_default() {
-            draft.depends_on.extend(field.named(to));
+            let named = field.named(to);
+            draft.depends_on.extend(named.map(|name| Needed { name, ..Needed::default() }));
         }
         return;
     };
     for (entry, field) in field.entries(to).unwrap_or_default() {
-        let condition = field.node.get("condition").and_then(|c| match &c.value {
-            Value::Scalar(scalar) => Some(scalar.text.as_str()),
-            Value::Null | Value::List(_) | Value::Map(_) => None,
-        });
-        if condition.is_some_and(|c| c != "service_started") {
-            field.warn(to, "orders what is made first; no condition is waited for");
+        let name = field.as_named(entry.key.clone());
+        let mut needed = Needed { name, ..Needed::default() };
+        for (key, field) in field.known(keys::DEPENDS_ON, to).unwrap_or_default() {
+            match key {
+                "condition" => needed.condition = condition(&field, to).unwrap_or_default(),
+                "required" => needed.is_optional = !field.boolean(to).unwrap_or(true),
+                "restart" if field.boolean(to).unwrap_or_default() => {
+                    field.warn(to, "ignored: nothing is restarted because another service is");
+                }
+                _ => {}
+            }
         }
-        draft.depends_on.push(field.as_named(entry.key.clone()));
+        draft.depends_on.push(needed);
     }
+}
+
+fn condition(field: &Field<'_>, to: &mut Report) -> Option<Condition> {
+    let word = field.word(to)?;
+    let known = Condition::of(&word);
+    if known.is_none() {
+        let all = Condition::ALL.map(Condition::word).join(", ");
+        field.error(to, format!("`{word}` is no condition: it is one of {all}"));
+    }
+    known
 }

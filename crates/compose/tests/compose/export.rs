@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use drover_compose::{
-    LinkSpec, NamedBalancer, NamedRule, Place, ServiceSpec, StackSpec, VolumeSpec, export,
+    LinkSpec, NamedBalancer, NamedRule, NeedSpec, Place, ServiceSpec, StackSpec, VolumeSpec, export,
 };
 use drover_core::{
-    BlkioDevice, ContainerSpec, DockerHealth, External, FinishPolicy, HealthCheck, HealthStrategy,
-    NetworkMode, OnFailure, OnHostLoss, Pace, PortSpec, Protocol, RequestBounds, RuleProtocol,
-    Selector, ServiceKind, Template, Ulimit, UpgradeDefaults, UpgradePolicy, Verify, VerifyAsk,
-    VerifyProbe,
+    BlkioDevice, Condition, ContainerSpec, DockerHealth, External, FinishPolicy, HealthCheck,
+    HealthStrategy, NetworkMode, OnFailure, OnHostLoss, Pace, PortSpec, Protocol, RequestBounds,
+    RuleProtocol, Selector, ServiceKind, Template, Ulimit, UpgradeDefaults, UpgradePolicy, Verify,
+    VerifyAsk, VerifyProbe,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -430,7 +430,8 @@ prop_compose! {
             for earlier in 0..i {
                 let alias = if earlier == 0 { String::new() } else { format!("a{earlier}") };
                 service.links.push(LinkSpec { stack: None, service: format!("svc-{earlier}"), alias });
-                service.depends_on.push(format!("svc-{earlier}"));
+                let condition = Condition::ALL[earlier % 2];
+                service.depends_on.push(NeedSpec { service: format!("svc-{earlier}"), condition });
             }
             service.links.push(LinkSpec { stack: Some("x".into()), service: "y".into(), alias: String::new() });
             stack.services.push(service);

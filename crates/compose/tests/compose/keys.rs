@@ -90,8 +90,8 @@ const ROWS: &[Row] = &[
         "links" => [{"stack": null, "service": "db", "alias": ""}, {"stack": null, "service": "db", "alias": "sql"}, {"stack": null, "service": "db", "alias": ""}]),
     row!("external_links", "external_links: [other/api, 'other/api:a', 'shop/db:d']",
         "links" => [{"stack": "other", "service": "api", "alias": ""}, {"stack": "other", "service": "api", "alias": "a"}, {"stack": null, "service": "db", "alias": "d"}]),
-    row!("depends_on", "depends_on: [db]", "depends_on" => ["db"]),
-    row!("depends_on", "depends_on: {DB: {condition: service_started}}", "depends_on" => ["db"]),
+    row!("depends_on", "depends_on: [db]", "depends_on" => [{"service": "db", "condition": "service_started"}]),
+    row!("depends_on", "depends_on: {DB: {condition: service_healthy}}", "depends_on" => [{"service": "db", "condition": "service_healthy"}]),
     row!("ports", "ports: [80, '8080:80', 53:53/udp, '10.0.0.5::81']",
         "template.primary.ports" => [
             {"private": 80, "protocol": "tcp"}, {"public": 8080, "private": 80, "protocol": "tcp"},

@@ -185,11 +185,60 @@ db:
     let names: Vec<_> = parsed.stack.services.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["db", "Web"]);
     let web = parsed.stack.service("Web").unwrap();
-    assert_eq!(web.depends_on, ["db"]);
+    let needs: Vec<_> = web.depends_on.iter().map(|need| need.service.as_str()).collect();
+    assert_eq!(needs, ["db"]);
     assert_eq!(web.template.primary.volumes_from, ["data"]);
     let logs = &web.template.sidekicks["logs"];
     assert_eq!(logs.volumes_from, ["", "data"]);
     assert_eq!(logs.network, drover_core::NetworkMode::Container(String::new()));
+}
+
+#[test]
+fn what_is_waited_for_to_end_runs_once() {
+    let text = "\
+version: '2'
+services:
+  web:
+    image: a
+    labels: {io.rancher.sidekicks: log}
+    depends_on:
+      migrate: {condition: service_completed_successfully}
+      db: {condition: service_healthy}
+      cache: {condition: service_healthy, required: false}
+      log: {condition: service_healthy}
+  log: {image: b, depends_on: [migrate, db]}
+  migrate: {image: c, depends_on: [db]}
+  db: {image: d}
+";
+    let parsed = docker(text).unwrap_or_else(|said| panic!("{}", lines(&said)));
+    let web = parsed.stack.service("web").unwrap();
+    let needs: Vec<_> =
+        web.depends_on.iter().map(|need| (need.service.as_str(), need.condition.word())).collect();
+    assert_eq!(
+        needs,
+        [("migrate", "service_completed_successfully"), ("db", "service_healthy")],
+        "the stricter of what its members say, and nothing of what is not there"
+    );
+    assert!(parsed.stack.service("migrate").unwrap().template.primary.is_start_once());
+    assert_eq!(
+        lines(&parsed.warnings),
+        "warning: docker-compose.yml:10:12: services.web.depends_on.log: not waited for: containers of one unit start \
+         together\nnote: docker-compose.yml:7:16: services.web.depends_on.migrate: `migrate` is run once, as it is waited \
+         for to end\n"
+    );
+}
+
+#[test]
+fn a_circle_has_no_conditions_where_it_is_cut() {
+    let text = "\
+version: '2'
+services:
+  a: {image: x, depends_on: {b: {condition: service_healthy}}}
+  b: {image: x, depends_on: {a: {condition: service_healthy}}}
+";
+    let parsed = docker(text).unwrap_or_else(|said| panic!("{}", lines(&said)));
+    let needs = |name: &str| parsed.stack.service(name).unwrap().depends_on.len();
+    assert_eq!((needs("a"), needs("b")), (1, 0));
 }
 
 #[test]

@@ -153,6 +153,7 @@ pub fn service(n: u64, scale: u32) -> Service {
         retain_ip: false,
         selector_link: None,
         selector_container: None,
+        depends_on: Vec::new(),
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,

@@ -7,8 +7,8 @@ use super::{Violation, shift};
 use crate::derive::DRAIN_TIMEOUT_MS;
 use crate::plan::{LOST_AFTER_MS, SILENT_LOST_AFTER_MS};
 use crate::{
-    Course, Desired, Health, HostId, HostSeen, OnHostLoss, Phase, RevisionNo, ServiceId, Slot,
-    Time, Unit, UnitKey, Upgrade, UpgradePhase, World,
+    Course, Desired, Health, HostId, HostSeen, OnHostLoss, Phase, RevisionNo, Service, ServiceId,
+    Slot, Time, Unit, UnitKey, Upgrade, UpgradePhase, World, derive,
 };
 
 /// Everything wrong with the step from `before` to `after`, taken at `now`.
@@ -28,6 +28,9 @@ pub fn check_step(before: &World, after: &World, now: Time) -> Vec<Violation> {
     for unit in after.units.values() {
         replaced(before, after, unit, &mut fail);
         doubled(before, after, unit, &mut fail);
+    }
+    for service in after.services.values() {
+        early(before, after, service, &mut fail);
     }
     for unit in before.units.values() {
         evacuated(before, after, unit, &mut fail);
@@ -227,6 +230,21 @@ fn replaced(before: &World, after: &World, new: &Unit, fail: Fail) {
     }
 }
 
+/// Nothing starts before what it depends on is as it needs it.
+fn early(before: &World, after: &World, service: &Service, fail: Fail) {
+    let runs =
+        |world: &World| world.units_of(service.id).any(|unit| unit.desired == Desired::Running);
+    if runs(before) || !runs(after) {
+        return;
+    }
+    // As it was seen when that was decided; but what is needed may have been settled by this very step.
+    let mut decided_on = before.clone();
+    decided_on.services = after.services.clone();
+    if let Some(unmet) = derive::unmet(&decided_on, service) {
+        fail("early", format!("{} was started, which starts when {}", service.name, unmet.words));
+    }
+}
+
 /// Whether users asked for a unit to be on another host.
 fn is_asked(world: &World, unit: UnitKey) -> bool {
     let held = world.service(unit.service).and_then(|service| service.rebalance.as_ref());
@@ -422,6 +440,7 @@ fn interval(
     let taken_down = before.units_of(service).any(|old| {
         old.key.revision == from
             && wanted.contains(&old.key.slot)
+            && !after.is_lost(old.host) // then it is missed already
             && serves(before, before, service, old.key.slot)
             && !serves(before, after, service, old.key.slot)
             && old.desired == Desired::Running
@@ -431,6 +450,8 @@ fn interval(
         return;
     }
     let settled = before.units_of(service);
+    // One that leaves its host, another being there in its place, has not settled by that.
+    let settled = settled.filter(|u| u.desired == Desired::Running);
     let settled = settled.filter(|u| u.key.revision == to && wanted.contains(&u.key.slot));
     let settled = settled.filter_map(|u| before.observed(u.key).filter(|seen| seen.ready));
     if let Some(last) = settled.map(|seen| seen.since).max()

@@ -6,8 +6,8 @@ use super::draft::Draft;
 use super::roll::{Roll, roll};
 use super::slot::{ensure, in_slot, is_arrived, is_kept_out, live};
 use super::{
-    evacuate, heal, notes, policy, reap, rebalance, rehearse, replace, restart, retain, scale,
-    shift, together, votes,
+    dependence, evacuate, heal, notes, policy, reap, rebalance, rehearse, replace, restart, retain,
+    scale, shift, together, votes,
 };
 use crate::schedule::{Need, is_down};
 use crate::{
@@ -35,15 +35,17 @@ pub(super) fn plan_service(draft: &mut Draft, id: ServiceId) {
 
 fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
     if !service.kind.has_units() {
-        if draft.world.upgrades.contains_key(&service.id) {
-            end_swap(draft, service.id);
-        }
+        end_swap(draft, service.id);
         return settle(draft, service);
     }
     if held.is_none() {
         policy::follow(draft, service.id);
     }
     let Some(service) = &draft.world.service(service.id).cloned() else { return };
+    if dependence::waits(draft, service) {
+        // Of what does not run yet an upgrade is a swap, too.
+        return end_swap(draft, service.id);
+    }
     let slots = match &held {
         Some(held) => held.iter().copied().collect(),
         None => wanted_slots(draft, service),
@@ -276,7 +278,7 @@ fn remove(draft: &mut Draft, service: &Service) {
     }
 }
 
-/// Aliases and external services have no units: an upgrade of one is a swap, done at once.
+/// Where there are no units, an upgrade is a swap, done at once: of aliases, of external services, of what has not started.
 fn end_swap(draft: &mut Draft, service: ServiceId) {
     let phase = draft.world.upgrade(service).map(|u| u.phase);
     match phase {

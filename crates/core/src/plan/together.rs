@@ -13,6 +13,9 @@ use crate::{Change, ServiceId, Time, Upgrade, UpgradePhase, World, derive};
 /// up either, must not keep the others from it. In milliseconds.
 const BACK_FIRST_MS: u64 = 60_000;
 
+/// The way round what a member waits for.
+const ALL_THE_SAME: &str = "; to go on all the same, cancel this upgrade and continue it";
+
 /// The other services that go together with any of these.
 pub(super) fn companions(world: &World, services: &BTreeSet<ServiceId>) -> BTreeSet<ServiceId> {
     let held = services.iter().filter_map(|service| world.upgrade(*service));
@@ -51,9 +54,11 @@ fn blocking<'a>(world: &'a World, upgrade: &Upgrade, now: Time) -> Option<&'a Up
     match upgrade.phase {
         UpgradePhase::Upgrading => others.find(|other| {
             let has_moved = match other.phase {
-                // Found bad, it is gone on above only by who said so since.
+                // Found bad, or not what is needed of it, it is gone on above only by who said so since.
                 UpgradePhase::Upgraded => {
-                    other.verdict.is_none() || upgrade.phase_at > other.phase_at
+                    let is_ready =
+                        other.verdict.is_none() && still_needs(world, upgrade, other).is_none();
+                    is_ready || upgrade.phase_at > other.phase_at
                 }
                 UpgradePhase::Finishing => true,
                 UpgradePhase::Upgrading
@@ -75,10 +80,16 @@ fn blocking<'a>(world: &'a World, upgrade: &Upgrade, now: Time) -> Option<&'a Up
     }
 }
 
+/// What a member that has moved is not yet for one that comes after it: a job has to end well, not only to run.
+fn still_needs(world: &World, upgrade: &Upgrade, first: &Upgrade) -> Option<derive::Unmet> {
+    derive::unmet_between(world, upgrade.service, first.service)
+}
+
 /// Whether it is not its turn; then it is said whose it is.
 pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
     let Some(first) = blocking(&draft.world, upgrade, draft.now) else { return false };
     let name = draft.world.service(first.service).map_or("?", |service| service.name.as_str());
+    let needs = still_needs(&draft.world, upgrade, first);
     let until = first.phase_at + BACK_FIRST_MS;
     let text = match (upgrade.phase, first.phase) {
         (UpgradePhase::RollingBack, UpgradePhase::RollingBack) => {
@@ -88,12 +99,20 @@ pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
             text
         }
         (UpgradePhase::RollingBack, _) => format!("goes back when {name} is back"),
+        (_, UpgradePhase::Upgraded)
+            if first.verdict.is_none()
+                && let Some(needs) = needs =>
+        {
+            if needs.stuck {
+                let text = format!("begins when {}{ALL_THE_SAME}", needs.words);
+                draft.stuck(upgrade.service, None, text);
+                return true;
+            }
+            format!("begins when {}", needs.words)
+        }
         (_, UpgradePhase::Upgraded) => {
             let why = first.verdict.as_deref().unwrap_or_default();
-            format!(
-                "goes on when it is decided about {name}: {why}; to go on all the same, cancel this upgrade and \
-                 continue it"
-            )
+            format!("goes on when it is decided about {name}: {why}{ALL_THE_SAME}")
         }
         (..) => format!("begins when {name} is upgraded"),
     };

@@ -143,6 +143,7 @@ impl Lab {
             retain_ip: false,
             selector_link: None,
             selector_container: None,
+            depends_on: Vec::new(),
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,
@@ -190,15 +191,22 @@ impl Lab {
     /// Ask for an upgrade of several services as one, start-first, each from its first revision to this image and after
     /// these.
     pub fn upgrade_together(&mut self, members: &[(ServiceId, &str, Vec<ServiceId>)]) {
+        let members = members.iter();
+        let members = members.map(|(service, to, after)| (*service, image(to), after.clone()));
+        self.upgrade_members(members.collect());
+    }
+
+    /// The same, to these.
+    pub fn upgrade_members(&mut self, members: Vec<(ServiceId, ContainerSpec, Vec<ServiceId>)>) {
         let mut changes = Vec::new();
         for (service, to, after) in members {
             let course =
                 Course::InService { from: RevisionNo(1), to: RevisionNo(2), start_first: true };
-            changes.push(self.revision(*service, 2, image(to)));
+            changes.push(self.revision(service, 2, to));
             changes.push(Change::StartUpgrade(Upgrade {
                 policy: self.policy.clone(),
-                together: Some(Together { number: 0, after: after.clone() }),
-                ..Upgrade::begin(*service, course, self.now, "test")
+                together: Some(Together { number: 0, after }),
+                ..Upgrade::begin(service, course, self.now, "test")
             }));
         }
         self.commit(changes);
@@ -288,7 +296,8 @@ impl Lab {
             let is_sick = phase == Phase::Running && self.sick.contains(&unit.key);
             let health = if is_sick { Health::Unhealthy } else { Health::None };
             let ready = ready && phase == Phase::Running && !is_sick;
-            let container = ObservedContainer { health, ..ObservedContainer::default() };
+            let running = phase == Phase::Running;
+            let container = ObservedContainer { health, running, ..Default::default() };
             changed |= self.see(unit.key, phase, ready, container);
         }
         changed

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // a story that can't go on is a failed test
 
+mod dependence;
 mod drain;
 mod evacuate;
 mod forecast;

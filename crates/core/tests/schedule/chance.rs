@@ -254,6 +254,7 @@ impl Cluster {
             retain_ip: false,
             selector_link: None,
             selector_container: None,
+            depends_on: Vec::new(),
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,

@@ -1,8 +1,9 @@
 //! People who can't make up their minds: what they ask for, at random.
 
 use drover_core::{
-    ContainerSpec, FinishPolicy, HealthCheck, OnFailure, OnHostLoss, ScalePolicy, Service,
-    ServiceId, ServiceKind, Template, UpgradePhase, UpgradePolicy, Verify, Wanted,
+    Change, Condition, ContainerSpec, DependsOn, FinishPolicy, HealthCheck, OnFailure, OnHostLoss,
+    RevisionNo, ScalePolicy, Service, ServiceId, ServiceKind, Template, UpgradePhase,
+    UpgradePolicy, Verify, Wanted,
 };
 
 use super::Chaos;
@@ -137,6 +138,19 @@ impl Chaos {
         let mut number = |low, high| u32::try_from(rng.between(low, high)).unwrap_or(1);
         let min = number(1, 3);
         ScalePolicy { min, max: min + number(0, 3), increment: number(1, 2) }
+    }
+
+    /// A service that is about to be made needs one that is there.
+    pub(super) fn depend(&mut self, made: &mut [Change]) {
+        let held: Vec<ServiceId> = self.cluster.database.world.services.keys().copied().collect();
+        let Some(service) = self.cluster.rng.pick(&held) else { return };
+        let template = self.cluster.database.world.template(service, RevisionNo(1));
+        let condition = if template.is_some_and(|held| held.primary.is_start_once()) {
+            Condition::ServiceCompletedSuccessfully
+        } else {
+            Condition::ServiceHealthy
+        };
+        user::depend(made, DependsOn { service, condition });
     }
 
     pub(super) fn template(&mut self) -> Template {

@@ -1,7 +1,7 @@
 //! Fair weather: everything is mended, every way out is tried, and then everything must be where it was last wanted.
 
 use drover_core::check::Violation;
-use drover_core::derive::Left;
+use drover_core::derive::{self, Left};
 use drover_core::plan::Note;
 use drover_core::{
     Change, Desired, Host, Service, ServiceId, Unit, UnitKey, Upgrade, UpgradePhase, Wanted, World,
@@ -200,7 +200,9 @@ fn runs_bad_images(world: &World, service: &Service) -> bool {
 fn unsettled(world: &World, service: &Service, notes: &[Note]) -> Option<Violation> {
     // One that stands half-way is neither here nor there.
     let settled = service.settled == Some(service.wanted) || world.upgrade(service.id).is_some();
-    if settled || is_said(service.id, notes) || runs_bad_images(world, service) {
+    // What it waits for is judged by itself.
+    let waits = derive::unmet(world, service).is_some();
+    if settled || waits || is_said(service.id, notes) || runs_bad_images(world, service) {
         return None;
     }
     let what = format!(

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use drover_core::{Change, HostId, Service, UpgradePhase, Wanted};
+use drover_core::{Change, DependsOn, HostId, Service, UpgradePhase, Wanted};
 
 use super::counts::Counts;
-use super::words::{milliseconds, option, pair, policy, policy_of, template};
+use super::words::{condition, milliseconds, option, pair, policy, policy_of, template};
 use crate::cluster::Cluster;
 use crate::user::{self, Pace};
 
@@ -144,6 +144,11 @@ impl Stage {
         let mut changes = user::create(world, name, scale, template, self.cluster.now);
         if let Some(policy) = options.get("policy") {
             user::found_out(&mut changes, policy_of(policy)?);
+        }
+        if let Some(needed) = options.get("after") {
+            let (name, condition) = condition(needed)?;
+            let service = self.service(&name)?.id;
+            user::depend(&mut changes, DependsOn { service, condition });
         }
         self.ask(&changes)
     }

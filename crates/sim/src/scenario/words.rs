@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use drover_core::{
-    ContainerSpec, FinishPolicy, HealthCheck, OnFailure, ScalePolicy, Template, UpgradePolicy,
-    Verify,
+    Condition, ContainerSpec, FinishPolicy, HealthCheck, OnFailure, ScalePolicy, Template,
+    UpgradePolicy, Verify,
 };
 
 pub(super) fn template(words: &[&str]) -> Result<(Template, BTreeMap<String, String>), String> {
@@ -33,6 +33,13 @@ pub(super) fn template(words: &[&str]) -> Result<(Template, BTreeMap<String, Str
         }
     }
     Ok((Template { primary, ..Template::default() }, options))
+}
+
+/// A service, and what must be so of it: `db=healthy`.
+pub(super) fn condition(text: &str) -> Result<(String, Condition), String> {
+    let (name, word) = pair(text)?;
+    let condition = Condition::of(&format!("service_{word}"));
+    Ok((name, condition.ok_or_else(|| format!("there is no condition {word}"))?))
 }
 
 /// What an upgrade decides by itself.

@@ -104,6 +104,7 @@ fn blank(ctx: &Context<'_>, kind: ServiceKind, stack: &Stack, name: String) -> S
         retain_ip: false,
         selector_link: None,
         selector_container: None,
+        depends_on: Vec::new(),
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,

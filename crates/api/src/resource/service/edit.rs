@@ -4,7 +4,7 @@ use drover_core::{
     External, PortRule, ScalePolicy, Selector, Service, ServiceKind, Template, World, derive,
 };
 
-use super::{create, find, loops};
+use super::{create, dependence, find, loops};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -60,6 +60,9 @@ pub(super) fn read(ctx: &Context<'_>, into: &mut Service, body: Body<'_>) -> Res
     }
     if body.names("selectorContainer") {
         into.selector_container = selector(body, "selectorContainer")?;
+    }
+    if body.names("dependsOn") {
+        into.depends_on = dependence::read(ctx.world, into, body)?;
     }
     if let Some(config) = body.get("lbConfig") {
         into.balancer = Some(match into.kind {

@@ -4,7 +4,7 @@ use drover_core::derive::{self, ServiceHealth};
 use drover_core::{Service, ServiceKind, Template, UnitKey, Wanted, World};
 use serde_json::{Map, Value, json};
 
-use super::{schema_of, standing};
+use super::{dependence, schema_of, standing};
 use crate::context::Context;
 use crate::ids::Kind;
 use crate::launch_config::write_check;
@@ -35,6 +35,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "currentScale": status.slots_up,
         "healthState": health,
         "causes": causes(ctx, service),
+        "dependsOn": dependence::render(world, service),
         "rebalance": rebalance::under_way(ctx, service),
         "instanceIds": instance_ids(world, service),
         "publicEndpoints": endpoints(world, service),

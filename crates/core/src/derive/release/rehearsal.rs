@@ -57,8 +57,8 @@ pub fn rehearsal(world: &World, upgrade: &Upgrade) -> Rehearsal {
 fn is_calm(world: &World, upgrade: &Upgrade, newest: &[&Unit]) -> bool {
     let (service, revision) = upgrade.leads_to();
     let is_new = |unit: &&Unit| revision.is_none_or(|wanted| unit.key.revision == wanted);
-    // What goes may have served until a moment ago; of a host that is away nobody knows when it is gone.
-    let counts = |unit: &&Unit| unit.desired != Desired::Removed || world.is_connected(unit.host);
+    // What goes may have served until a moment ago; of a lost host nobody knows when it is gone.
+    let counts = |unit: &&Unit| unit.desired != Desired::Removed || !world.is_lost(unit.host);
     let all = world.units_of(service).filter(is_new).filter(counts);
     newest.iter().all(|unit| has_arrived(world, unit)) && all.count() == newest.len()
 }
