@@ -27,9 +27,19 @@ struct Answer {
     /// What it is about and how that stands.
     subject: String,
     /// What is behind it, each with what is behind that.
-    causes: Vec<(String, Vec<String>)>,
+    causes: Vec<Cause>,
     /// What can be done.
     exits: Vec<String>,
+}
+
+/// Why something is as it is.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Cause {
+    text: String,
+    /// What is behind that.
+    behind: Vec<String>,
+    /// When it is over or decided at the latest, as the server has it; empty where only someone or something can end it.
+    deadline: String,
 }
 
 /// `why`.
@@ -86,22 +96,23 @@ impl Known {
             subject = format!("{subject}; {}", progress(&quiet, None));
         }
         let causes = view.whole["causes"].as_array().into_iter().flatten();
-        let causes = causes.map(|cause| (text(cause, "text"), self.behind(cause))).collect();
+        let causes =
+            causes.map(|cause| Cause { behind: self.behind(cause), ..said(cause) }).collect();
         Answer { subject, causes, exits: self.exits(view) }
     }
 
     fn of_container(&self, container: &Value) -> Answer {
         let (name, state) = (text(container, "name"), text(container, "state"));
         let service = self.services.iter().find(|view| view.id == text(container, "serviceId"));
-        let mut causes: Vec<(String, Vec<String>)> = Vec::new();
-        let said = text(container, "transitioningMessage");
-        if !said.is_empty() {
-            causes.push((said, self.behind(container)));
+        let mut causes: Vec<Cause> = Vec::new();
+        let message = text(container, "transitioningMessage");
+        if !message.is_empty() {
+            causes.push(Cause { behind: self.behind(container), ..Cause::of(message) });
         }
         for cause in service.iter().filter_map(|view| view.whole["causes"].as_array()).flatten() {
             let is_its = cause["instanceId"] == container["id"];
             if is_its {
-                causes.push((text(cause, "text"), Vec::new()));
+                causes.push(said(cause));
             }
         }
         let subject = format!("{name}: {state}");
@@ -112,7 +123,7 @@ impl Known {
         let mut answer = Answer { subject: stand(host), ..Answer::default() };
         let said = text(host, "transitioningMessage");
         if !said.is_empty() {
-            answer.causes.push((said, Vec::new()));
+            answer.causes.push(Cause::of(said));
         }
         let waits = |view: &&ServiceView| {
             let mut causes = view.whole["causes"].as_array().into_iter().flatten();
@@ -121,9 +132,8 @@ impl Known {
         let waiting: Vec<&str> =
             self.services.iter().filter(waits).map(|view| view.name.as_str()).collect();
         if !waiting.is_empty() && !answer.causes.is_empty() {
-            answer
-                .causes
-                .push((format!("services wait for it: {}", waiting.join(", ")), Vec::new()));
+            let waiting = waiting.join(", ");
+            answer.causes.push(Cause::of(format!("services wait for it: {waiting}")));
         }
         let (program, name) = (self.program, shown(host));
         match text(host, "agentState").as_str() {
@@ -187,23 +197,36 @@ impl Known {
     }
 }
 
+impl Cause {
+    fn of(text: String) -> Self {
+        Self { text, ..Self::default() }
+    }
+}
+
+/// One of the server's causes, without what is behind it.
+fn said(cause: &Value) -> Cause {
+    Cause { deadline: text(cause, "deadline"), ..Cause::of(text(cause, "text")) }
+}
+
 impl Answer {
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.subject.clone()];
         if self.causes.is_empty() {
             lines.push("  nothing is in its way".to_owned());
         }
-        for (cause, behind) in &self.causes {
-            lines.push(format!("  because {cause}"));
-            lines.extend(behind.iter().map(|text| format!("    because {text}")));
+        for cause in &self.causes {
+            lines.push(format!("  because {}", cause.text));
+            lines.extend(cause.behind.iter().map(|text| format!("    because {text}")));
         }
         lines.extend(self.exits.iter().map(|exit| format!("  to {exit}")));
         lines
     }
 
     fn as_json(&self) -> Value {
-        let causes =
-            self.causes.iter().map(|(text, behind)| json!({ "text": text, "behind": behind }));
+        let causes = self.causes.iter().map(|cause| {
+            let deadline = Some(&cause.deadline).filter(|text| !text.is_empty());
+            json!({ "text": cause.text, "behind": cause.behind, "deadline": deadline })
+        });
         json!({
             "subject": self.subject,
             "causes": causes.collect::<Vec<_>>(),

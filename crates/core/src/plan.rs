@@ -80,6 +80,8 @@ pub struct Note {
     pub unit: Option<UnitKey>,
     /// It failed and will be tried again, or someone has to act.
     pub stuck: bool,
+    /// When it is over, or decided, at the latest: the deadline of what is waited for.
+    pub until: Option<Time>,
     /// The words.
     pub text: String,
 }

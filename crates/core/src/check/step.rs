@@ -234,13 +234,17 @@ fn replaced(before: &World, after: &World, new: &Unit, fail: Fail) {
 fn early(before: &World, after: &World, service: &Service, fail: Fail) {
     let runs =
         |world: &World| world.units_of(service.id).any(|unit| unit.desired == Desired::Running);
-    if runs(before) || !runs(after) {
+    let waited =
+        before.service(service.id).is_some_and(|held| derive::unmet(before, held).is_some());
+    if !waited || !runs(after) {
         return;
     }
-    // As it was seen when that was decided; but what is needed may have been settled by this very step.
-    let mut decided_on = before.clone();
-    decided_on.services = after.services.clone();
-    if let Some(unmet) = derive::unmet(&decided_on, service) {
+    // As hosts were when that was decided; but what is needed may have been settled, or moved, by this very step.
+    let mut decided_on = after.clone();
+    decided_on.observed = before.observed.clone();
+    let mut needed = service.depends_on.iter().map(|held| held.service);
+    let unmet = needed.find_map(|id| derive::unmet_between(&decided_on, service.id, id));
+    if let Some(unmet) = unmet {
         fail("early", format!("{} was started, which starts when {}", service.name, unmet.words));
     }
 }

@@ -128,7 +128,7 @@ impl Draft {
             let desired = Desired::Draining;
             self.change(Change::SetDesired { unit: key, desired, run: None, until: Some(until) });
         }
-        self.note(key.service, Some(key), text);
+        self.note_until(key.service, Some(key), until, text);
         self.wake(key.service, next);
         true
     }
@@ -170,7 +170,40 @@ impl Draft {
 
     /// Progress that needs nobody.
     pub(super) fn note(&mut self, service: ServiceId, unit: Option<UnitKey>, text: String) {
-        self.plan.notes.push(Note { service, unit, stuck: false, text });
+        self.plan.notes.push(Note { service, unit, stuck: false, until: None, text });
+    }
+
+    /// Progress that is over by then at the latest, whoever says so.
+    pub(super) fn note_until(
+        &mut self,
+        service: ServiceId,
+        unit: Option<UnitKey>,
+        until: Time,
+        text: String,
+    ) {
+        let until = Some(until);
+        self.plan.notes.push(Note { service, unit, stuck: false, until, text });
+    }
+
+    /// What is done a batch at a time pauses until then.
+    pub(super) fn pause(&mut self, service: ServiceId, until: Time) {
+        let seconds = (until - self.now).div_ceil(1000);
+        let text = format!("the next batch begins in {seconds} s");
+        self.note_until(service, None, until, text);
+        self.wake(service, until);
+    }
+
+    /// An unmet need that is looked at again then.
+    pub(super) fn stuck_until(
+        &mut self,
+        service: ServiceId,
+        unit: Option<UnitKey>,
+        until: Time,
+        text: String,
+    ) {
+        let note = Note { service, unit, stuck: true, until: Some(until), text };
+        self.plan.notes.push(note);
+        self.wake(service, until);
     }
 
     /// Progress that anything may help on: a place that is freed, a unit of another service that goes.
@@ -182,7 +215,7 @@ impl Draft {
     /// An unmet need: someone has to act, or something has to be freed.
     pub(super) fn stuck(&mut self, service: ServiceId, unit: Option<UnitKey>, text: String) {
         self.plan.waiting.insert(service);
-        self.plan.notes.push(Note { service, unit, stuck: true, text });
+        self.plan.notes.push(Note { service, unit, stuck: true, until: None, text });
     }
 
     /// What is said of one service is said of another too: a client that waits for an upgrade polls its source.

@@ -76,8 +76,7 @@ fn replace(draft: &mut Draft, service: &Service, slots: &[Slot], unit: &Unit, il
             ill.why,
             ordinal(replacements + 1)
         );
-        draft.stuck(service.id, Some(unit.key), text);
-        draft.wake(service.id, due_at);
+        draft.stuck_until(service.id, Some(unit.key), due_at, text);
         return false;
     }
     let (slot, revision) = (unit.key.slot, unit.key.revision);

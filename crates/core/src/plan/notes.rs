@@ -1,10 +1,11 @@
 //! What is known of units that are not where they shall be, in words.
 
 use super::draft::Draft;
+use super::hosts::lost_at;
 use super::slot::in_slot;
 use crate::derive::has_arrived;
-use crate::schedule::{container_name, is_down};
-use crate::{Desired, Phase, ServiceId, Unit, World};
+use crate::schedule::{bound, container_name, is_down};
+use crate::{Desired, OnHostLoss, Phase, ServiceId, Time, Unit, UnitKey, World, derive};
 
 /// A note for every unit of a service that is not where it shall be.
 pub(super) fn units(draft: &mut Draft, service: ServiceId) {
@@ -14,12 +15,23 @@ pub(super) fn units(draft: &mut Draft, service: ServiceId) {
         .filter_map(|unit| say(&draft.world, unit).map(|(stuck, text)| (unit.key, stuck, text)))
         .collect();
     for (key, stuck, text) in found {
-        if stuck {
+        if let Some(until) = moved_at(&draft.world, key).filter(|_| stuck) {
+            draft.stuck_until(service, Some(key), until, text);
+        } else if stuck {
             draft.stuck(service, Some(key), text);
         } else {
             draft.note(service, Some(key), text);
         }
     }
+}
+
+/// When a unit is made elsewhere whose host is away, if nothing is heard of that until then.
+fn moved_at(world: &World, unit: UnitKey) -> Option<Time> {
+    let unit = world.unit(unit).filter(|unit| unit.desired == Desired::Running)?;
+    let seen = world.seen.get(&unit.host).filter(|seen| !seen.connected)?;
+    let waits = world.is_lost(unit.host) || bound(world, unit).is_some();
+    let moves = !waits && derive::on_host_loss(world, unit) == OnHostLoss::Move;
+    moves.then(|| lost_at(world, unit.host, seen))
 }
 
 fn say(world: &World, unit: &Unit) -> Option<(bool, String)> {

@@ -54,7 +54,8 @@ pub(super) fn restart(
     }
     let next_at = last.map_or(draft.now, |last| last + restart.interval_ms);
     if draft.now < next_at {
-        return draft.wake(service.id, next_at);
+        draft.note(service.id, None, format!("restarting: {} to go", waiting.len()));
+        return draft.pause(service.id, next_at);
     }
     let batch = usize::try_from(restart.batch_size.max(1)).unwrap_or(usize::MAX);
     for &unit in waiting.iter().take(batch) {

@@ -75,7 +75,7 @@ pub(super) fn roll(draft: &mut Draft, service: &Service, slots: &[Slot], way: &R
         return false;
     }
     if draft.now < next_at {
-        draft.wake(service.id, next_at);
+        draft.pause(service.id, next_at);
         return false;
     }
     // Going back, a slot may have to wait for one behind it: what moved later took the ports of what had moved before.

@@ -43,6 +43,7 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
     }
     let Some(service) = &draft.world.service(service.id).cloned() else { return };
     if dependence::waits(draft, service) {
+        evacuate::leave_nothing_behind(draft, service);
         // Of what does not run yet an upgrade is a swap, too.
         return end_swap(draft, service.id);
     }

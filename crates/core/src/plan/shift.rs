@@ -167,7 +167,7 @@ fn advance(draft: &mut Draft, upgrade: &Upgrade, way: &Way) -> bool {
     if !alone {
         let next_at = settled_at(draft, way, &entered).map(|at| at + upgrade.interval_ms);
         if let Some(at) = next_at.filter(|at| draft.now < *at) {
-            draft.wake(upgrade.service, at);
+            draft.pause(upgrade.service, at);
             return false;
         }
     }

@@ -96,7 +96,8 @@ pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
             let seconds = (until - draft.now).div_ceil(1000);
             let text = format!("goes back when {name} is back, in {seconds} s at the latest");
             draft.wake(upgrade.service, until);
-            text
+            draft.note_until(upgrade.service, None, until, text);
+            return true;
         }
         (UpgradePhase::RollingBack, _) => format!("goes back when {name} is back"),
         (_, UpgradePhase::Upgraded)

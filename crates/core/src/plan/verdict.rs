@@ -87,7 +87,7 @@ fn say_open(draft: &mut Draft, upgrade: &Upgrade, until: Time) {
     } else {
         format!("the new version does not serve as a whole; judged in {seconds} s at the latest")
     };
-    draft.note(upgrade.service, None, text);
+    draft.note_until(upgrade.service, None, until, text);
 }
 
 /// It is not to be kept.

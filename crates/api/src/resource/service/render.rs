@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::ids::Kind;
 use crate::launch_config::write_check;
 use crate::resource::project::rebalance;
-use crate::resource::{Envelope, certificate, finish};
+use crate::resource::{Envelope, certificate, date, finish};
 use crate::{launch_config, lb_config, upgrade};
 
 /// The whole resource.
@@ -77,6 +77,8 @@ fn causes(ctx: &Context<'_>, service: &Service) -> Vec<Value> {
         json!({
             "text": note.text,
             "stuck": note.stuck,
+            "deadline": note.until.map(date),
+            "deadlineTS": note.until.map(|until| until.0),
             "instanceId": unit.map(|unit| Kind::Container.id(unit.serial)),
             "hostId": unit.map(|unit| Kind::Host.id(unit.host.0)),
         })
