@@ -33,6 +33,8 @@ pub(crate) async fn history(
         let revisions = revisions(&session, view).await?;
         rows.extend(revisions.iter().rev().map(|revision| row(view, revision)));
     }
+    // What happened to a stack is one story, whichever of its services it happened to.
+    rows.sort_by_key(|row| std::cmp::Reverse(row["created"].as_u64()));
     if options.common.output.json {
         return say(&format!("{:#}", Value::from(rows)));
     }

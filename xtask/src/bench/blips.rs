@@ -25,7 +25,7 @@ const WHO: &str = "blips";
 const SCALE: usize = 6;
 /// Requests for each second.
 const RATE: u32 = 100;
-/// How long a blip takes: less than the six and a half seconds after which a host is given up.
+/// How long a blip takes: less than the time after which a host is given up.
 const BLIP: Duration = Duration::from_secs(5);
 /// Of so many blips one is an agent's.
 const AGENT_EVERY: u32 = 10;

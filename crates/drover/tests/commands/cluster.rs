@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// An image with this in its name can't be pulled.
 const MISSING: &str = "missing";
-/// An image with this in its name ends as soon as it is started, again and again.
+/// An image with this in its name ends with 1 as soon as it is started, again and again if it is not to run once.
 const CRASHES: &str = "crashes";
 /// An image with this in its name takes for ever to be pulled.
 const SLOW: &str = "slow";
@@ -285,6 +285,7 @@ fn look(world: &World, unit: &Unit, tick: u64) -> Observed {
         Desired::Running | Desired::Draining | Desired::Staged if image.contains(MISSING) => {
             (Phase::BackOff, format!("no such image: {image}"))
         }
+        Desired::Running if template.primary.is_start_once() => (Phase::Completed, String::new()),
         Desired::Running if image.contains(CRASHES) => {
             (Phase::BackOff, "exited with code 1; next attempt in 4 s (5th)".to_owned())
         }
@@ -302,6 +303,7 @@ fn look(world: &World, unit: &Unit, tick: u64) -> Observed {
             running,
             starts: 1,
             health: Health::None,
+            exit_code: (phase == Phase::Completed).then(|| i64::from(image.contains(CRASHES))),
             address: "172.17.0.2".into(),
             ..ObservedContainer::default()
         };

@@ -172,3 +172,35 @@ async fn waiting_ends_with_status_3_and_the_server_goes_on() {
     ]);
     assert_eq!(cluster.units("web"), ["1/1/1 Running"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_depends_on_a_job_starts_when_that_has_ended_well() {
+    let cluster = Cluster::start().await;
+    let files = |image: &str| {
+        format!(
+            "version: '2'
+services:
+  web: {{image: 'web:1', depends_on: {{migrate: {{condition: service_completed_successfully}}}}}}
+  migrate: {{image: '{image}', depends_on: {{db: {{condition: service_healthy}}}}}}
+  db: {{image: 'db:1'}}
+"
+        )
+    };
+    cluster.write("docker-compose.yml", &files("crashes:1"));
+    let stuck = cluster.drover("up -d").await.with(7);
+    stuck.said(&[
+        "web is stuck: web starts when migrate has ended with exit code 0: shop-migrate-1 ended with 1; correct it",
+    ]);
+    let why = cluster.drover("why web").await.with(0);
+    assert_eq!(
+        why.out,
+        "web: activating, unhealthy, 0 of 1 run\n  because web starts when migrate has ended with exit code 0: shop-migrate-1 ended \
+         with 1; correct it and restart it, or upgrade it\n  to mend what is said above, or go back to an earlier \
+         configuration: drover history web, drover rollback web --to N\n"
+    );
+    assert_eq!(cluster.units("web"), [""; 0]);
+    cluster.write("docker-compose.yml", &files("migrate:2"));
+    cluster.drover("up -d --upgrade --confirm-upgrade").await.with(0);
+    cluster.drover("wait web").await.with(0);
+    assert_eq!(cluster.units("web"), ["1/1/1 Running"]);
+}
