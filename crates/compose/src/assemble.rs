@@ -202,6 +202,18 @@ fn join_services(
         links.push(link);
     }
     drafts[index].service.links = links;
+    join_needs(index, drafts, names, primaries, to);
+    join_targets(index, drafts, names, to);
+}
+
+/// What it depends on: services of the stack, each once, with the stricter of two conditions.
+fn join_needs(
+    index: usize,
+    drafts: &mut [Draft],
+    names: &Names,
+    primaries: &[usize],
+    to: &mut Report,
+) {
     let mut before: Vec<NeedSpec> = Vec::new();
     for Needed { name: named, condition, is_optional } in
         std::mem::take(&mut drafts[index].depends_on)
@@ -234,18 +246,17 @@ fn join_services(
         }
     }
     drafts[index].service.depends_on = before;
-    join_targets(index, drafts, names, to);
 }
 
 /// What is to end is not run again when it has.
 fn run_once(job: &mut Draft, is_primary: bool, named: &Named, to: &mut Report) {
-    if job.spec.is_start_once() {
-        return;
-    }
     let shown = &named.shown;
     if !is_primary || job.service.kind != ServiceKind::Containers {
         let text = format!("`{shown}` never ends: only a service of its own with containers can");
         to.error(&named.at, &named.path, text);
+        return;
+    }
+    if job.spec.is_start_once() {
         return;
     }
     let text = format!("`{shown}` is run once, as it is waited for to end");

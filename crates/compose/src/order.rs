@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use drover_core::Condition;
+
 use crate::diagnostic::Report;
 use crate::stack::ServiceSpec;
 
@@ -26,7 +28,15 @@ pub(crate) fn in_order(services: Vec<ServiceSpec>, to: &mut Report) -> Vec<Servi
     let mut ordered: Vec<ServiceSpec> = order.into_iter().filter_map(|i| slots[i].take()).collect();
     for service in &mut ordered {
         // In a circle nobody could be the first to start.
-        service.depends_on.retain(|need| made.contains(&need.service));
+        let (name, at) = (&service.name, &service.at);
+        service.depends_on.retain(|need| {
+            let is_made = made.contains(&need.service);
+            if !is_made && need.condition != Condition::ServiceStarted {
+                let text = format!("`{name}` starts without waiting for `{}`", need.service);
+                to.warn(at, &crate::field::join("services", name), text);
+            }
+            is_made
+        });
         made.insert(service.name.clone());
     }
     ordered

@@ -10,7 +10,7 @@ use drover_compose::{
 };
 use drover_core::{
     BalancerSpec, ContainerSpec, DependsOn, Link, PortRule, Service, ServiceId, StackId, Template,
-    World,
+    Wanted, World,
 };
 use serde_json::{Value, json};
 
@@ -82,7 +82,8 @@ impl Names<'_> {
 
     /// One that is gone is waited for by nobody.
     fn need(&self, held: &DependsOn) -> Option<NeedSpec> {
-        let service = self.world.service(held.service)?.name.clone();
+        let needed = self.world.service(held.service)?;
+        let service = Some(needed).filter(|held| held.wanted != Wanted::Removed)?.name.clone();
         Some(NeedSpec { service, condition: held.condition })
     }
 

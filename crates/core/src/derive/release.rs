@@ -9,11 +9,13 @@ mod rehearsal;
 pub use failures::{ReleaseFailures, failed_probes, release_failures};
 pub use rehearsal::{Rehearsal, rehearsal};
 
+use std::collections::BTreeSet;
+
 use self::compare::{bad_requests, counted};
 use self::failures::{probes_out_of_bounds, tally, too_many_failures};
 use super::has_arrived;
 use crate::schedule::{container_name, is_down};
-use crate::{Desired, Phase, Time, Unit, Upgrade, UpgradePhase, VerifyAsk, World};
+use crate::{Desired, Phase, ServiceId, Time, Unit, Upgrade, UpgradePhase, VerifyAsk, World};
 
 /// How long an agent that has just connected may take to say what there is before it is looked again, in milliseconds.
 const HEAR_MS: u64 = 1_000;
@@ -179,9 +181,15 @@ fn last_step(world: &World, upgrade: &Upgrade) -> Time {
         let drained = unit.drain_until.or_else(|| since(unit).filter(|_| goes(unit)))?;
         Some(drained + stop_grace_ms(world, unit))
     });
-    // Until those that it comes after had moved it could not begin.
-    let after = upgrade.together.iter().flat_map(|together| &together.after);
-    let begun = after.filter_map(|service| world.upgrade(*service)).map(|other| other.phase_at);
+    // Until those that it comes after had moved it could not begin, nor until those it depends on were as it needs them.
+    let after = upgrade.together.iter().flat_map(|together| together.after.iter().copied());
+    let held = world.service(upgrade.service);
+    let depends_on = held.into_iter().flat_map(|held| &held.depends_on).map(|held| held.service);
+    let needed: BTreeSet<ServiceId> = after.chain(depends_on).collect();
+    let ran = needed.iter().flat_map(|service| world.units_of(*service));
+    let begun = ran.filter_map(|unit| since(&unit)).chain(
+        needed.iter().filter_map(|service| world.upgrade(*service)).map(|other| other.phase_at),
+    );
     // While a host or the server was away nothing could be told.
     let new = new_units(world, upgrade);
     let heard = new.iter().filter_map(|unit| world.seen.get(&unit.host)).map(|seen| seen.since);

@@ -6,7 +6,7 @@ use crate::{Service, derive};
 /// Whether it does not start yet; then it is said what it waits for.
 pub(super) fn waits(draft: &mut Draft, service: &Service) -> bool {
     let Some(unmet) = derive::unmet(&draft.world, service) else { return false };
-    let text = format!("{} starts when {}", service.name, unmet.words);
+    let text = format!("{} starts when {}{}", service.name, unmet.words, unmet.advice);
     if unmet.stuck {
         draft.stuck(service.id, None, text);
     } else {

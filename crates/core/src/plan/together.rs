@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use crate::{Change, ServiceId, Time, Upgrade, UpgradePhase, World, derive};
+use crate::{Change, Desired, ServiceId, Time, Unit, Upgrade, UpgradePhase, World, derive};
 
 /// How long one that goes back is waited for by those it came after: what can't go back, since its old version does not come
 /// up either, must not keep the others from it. In milliseconds.
@@ -80,8 +80,16 @@ fn blocking<'a>(world: &'a World, upgrade: &Upgrade, now: Time) -> Option<&'a Up
     }
 }
 
-/// What a member that has moved is not yet for one that comes after it: a job has to end well, not only to run.
+/// What a member that has moved is not yet for one that comes after it and has not begun: a job has to end well, not only to
+/// run. What has begun goes on, and is judged by what becomes of it.
 fn still_needs(world: &World, upgrade: &Upgrade, first: &Upgrade) -> Option<derive::Unmet> {
+    let (service, revision) = upgrade.leads_to();
+    let is_new = |unit: &Unit| {
+        revision.is_none_or(|new| unit.key.revision == new) && unit.desired != Desired::Removed
+    };
+    if world.units_of(service).any(is_new) {
+        return None;
+    }
     derive::unmet_between(world, upgrade.service, first.service)
 }
 
@@ -104,12 +112,12 @@ pub(super) fn waits(draft: &mut Draft, upgrade: &Upgrade) -> bool {
             if first.verdict.is_none()
                 && let Some(needs) = needs =>
         {
+            let text = format!("begins when {}{ALL_THE_SAME}", needs.words);
             if needs.stuck {
-                let text = format!("begins when {}{ALL_THE_SAME}", needs.words);
                 draft.stuck(upgrade.service, None, text);
                 return true;
             }
-            format!("begins when {}", needs.words)
+            text
         }
         (_, UpgradePhase::Upgraded) => {
             let why = first.verdict.as_deref().unwrap_or_default();

@@ -36,7 +36,10 @@ fn plan_verdict(draft: &mut Draft, service: ServiceId) {
         return;
     }
     let Some(upgrade) = draft.world.upgrade(service).cloned() else { return };
-    let runs = draft.world.service(service).is_some_and(|held| held.wanted == Wanted::Active);
+    // What has not started yet shows nothing to judge.
+    let runs = draft.world.service(service).is_some_and(|held| {
+        held.wanted == Wanted::Active && derive::unmet(&draft.world, held).is_none()
+    });
     if !runs || together::is_held(&draft.world, &upgrade) {
         return;
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::{RowKey, World, apply::Touched};
 use crate::{
-    BalancerSpec, Link, Outcome, Refused, Service, ServiceId, Shift, UpgradePhase, Wanted, derive,
+    BalancerSpec, DependsOn, Link, Outcome, Refused, Service, ServiceId, Shift, UpgradePhase,
+    Wanted, derive,
 };
 
 impl World {
@@ -70,7 +71,14 @@ impl World {
 fn renamed(held: &Service, source: (ServiceId, &str), target: ServiceId) -> Option<Service> {
     let links = relinked(held, source, target);
     let balancer = held.balancer.as_ref().map(|spec| rerouted(held, spec, source.0, target));
-    let service = Service { links, balancer, ..held.clone() };
+    let mut depends_on: Vec<DependsOn> = Vec::new();
+    for needed in &held.depends_on {
+        let service = if needed.service == source.0 { target } else { needed.service };
+        if service != held.id && !depends_on.iter().any(|one| one.service == service) {
+            depends_on.push(DependsOn { service, ..*needed });
+        }
+    }
+    let service = Service { links, balancer, depends_on, ..held.clone() };
     (service != *held).then_some(service)
 }
 

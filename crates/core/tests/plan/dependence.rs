@@ -1,7 +1,7 @@
 //! Services that depend on others: they start when those are as they need them, and are their own from then on.
 
 use drover_core::{
-    Condition, ContainerSpec, DependsOn, ObservedContainer, Phase, ServiceId, UnitKey,
+    Condition, ContainerSpec, DependsOn, ObservedContainer, OnFailure, Phase, ServiceId, UnitKey,
     UpgradePhase, Wanted, label,
 };
 
@@ -92,8 +92,8 @@ fn a_job_has_to_end_well_and_not_only_to_run() {
     lab.plan();
     assert_eq!(
         said(&lab),
-        "! web starts when needed has ended with exit code 0: blog-needed-1 ended with 3; correct it and restart it, or \
-         upgrade it"
+        "! web starts when needed has ended with exit code 0: blog-needed-1 ended with 3; correct it and upgrade \
+         it, or stop and start it to run it again"
     );
     assert_eq!(lab.show(web), [""; 0]);
     end(&mut lab, migrate, 0);
@@ -133,13 +133,17 @@ fn in_an_upgrade_of_several_the_job_ends_before_others_move() {
     assert_eq!(phases(&lab), [UpgradePhase::Upgraded, UpgradePhase::Upgrading]);
     assert_eq!(lab.show(web), ["1.1 h2 running"], "{:?}", lab.said(web));
     let said = lab.said(web).concat();
-    assert_eq!(said, "begins when needed has ended with exit code 0: blog-needed-1 runs");
+    assert_eq!(
+        said,
+        "begins when needed has ended with exit code 0: blog-needed-1 runs; to go on all the same, cancel this upgrade \
+         and continue it"
+    );
     end(&mut lab, migrate, 1);
     lab.plan();
     assert_eq!(
         lab.said(web).concat(),
-        "! begins when needed has ended with exit code 0: blog-needed-1 ended with 1; correct it and restart it, or \
-         upgrade it; to go on all the same, cancel this upgrade and continue it"
+        "! begins when needed has ended with exit code 0: blog-needed-1 ended with 1; to go on all the \
+         same, cancel this upgrade and continue it"
     );
     assert_eq!(lab.show(web), ["1.1 h2 running"]);
     end(&mut lab, migrate, 0);
@@ -164,4 +168,35 @@ fn an_upgrade_of_what_waits_is_a_swap() {
         assert!(lab.world.upgrade(web).is_none());
         assert_eq!(lab.world.service(web).unwrap().current.0, if back { 1 } else { 2 });
     }
+}
+
+/// The clock of a policy's deadline runs from when it could begin, not from when the job came to run.
+#[test]
+fn what_waits_for_a_long_job_is_not_judged_for_standing_still() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let [migrate, web] = needed_and_web(&mut lab, job("v1"), COMPLETED);
+    lab.settle_now();
+    end(&mut lab, migrate, 0);
+    lab.plan();
+    lab.obey_for(web);
+    lab.policy.on_failure = OnFailure::Rollback;
+    lab.policy.deadline_ms = Some(30_000);
+    lab.upgrade_members(vec![(migrate, job("v2"), vec![]), (web, image("v2"), vec![migrate])]);
+    for _ in 0..20 {
+        lab.plan();
+        lab.obey_for(migrate);
+    }
+    lab.now = lab.now + 900_000;
+    lab.plan();
+    end(&mut lab, migrate, 0);
+    for _ in 0..20 {
+        lab.plan();
+        lab.obey_for(web);
+    }
+    assert_eq!(
+        lab.world.upgrade(web).unwrap().phase,
+        UpgradePhase::Upgraded,
+        "{:?}",
+        lab.said(web)
+    );
 }

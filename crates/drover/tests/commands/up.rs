@@ -195,7 +195,7 @@ services:
     assert_eq!(
         why.out,
         "web: activating, unhealthy, 0 of 1 run\n  because web starts when migrate has ended with exit code 0: shop-migrate-1 ended \
-         with 1; correct it and restart it, or upgrade it\n  to mend what is said above, or go back to an earlier \
+         with 1; correct it and upgrade it, or stop and start it to run it again\n  to mend what is said above, or go back to an earlier \
          configuration: drover history web, drover rollback web --to N\n"
     );
     assert_eq!(cluster.units("web"), [""; 0]);

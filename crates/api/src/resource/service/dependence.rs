@@ -72,7 +72,8 @@ fn leads_to(world: &World, from: ServiceId, to: ServiceId) -> bool {
         if next == to {
             return true;
         }
-        let held = world.service(next).filter(|_| seen.insert(next));
+        let held = world.service(next).filter(|held| held.wanted != Wanted::Removed);
+        let held = held.filter(|_| seen.insert(next));
         open.extend(held.into_iter().flat_map(|held| &held.depends_on).map(|need| need.service));
     }
     false
