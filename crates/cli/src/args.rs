@@ -64,7 +64,7 @@ pub enum Command {
     /// Move the load from one service to another; with `status`, show how upgrades go; with `cancel` and `continue`,
     /// stop them half-way and go on
     Upgrade(Upgrade),
-    /// List the revisions of a stack or of some of its services, newest first: what ran, since when, who made it and why
+    /// List revisions, newest first: what ran, since when, who made it and why
     History(Selected),
     /// Say what differs between two revisions of a service
     #[command(
