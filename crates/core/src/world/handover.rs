@@ -78,7 +78,7 @@ fn renamed(held: &Service, source: (ServiceId, &str), target: ServiceId) -> Opti
             depends_on.push(DependsOn { service, ..*needed });
         }
     }
-    let service = Service { links, balancer, depends_on, ..held.clone() };
+    let service = Service { links, depends_on, balancer, ..held.clone() };
     (service != *held).then_some(service)
 }
 
