@@ -20,6 +20,12 @@ fn depend(lab: &mut Lab, service: ServiceId, needed: ServiceId, condition: Condi
     });
 }
 
+/// A service is started, stopped or removed, and all comes to rest.
+fn want(lab: &mut Lab, service: ServiceId, wanted: Wanted) {
+    lab.edit(service, |service| service.wanted = wanted);
+    lab.settle();
+}
+
 /// What a service needs, and the service.
 fn needed_and_web(lab: &mut Lab, needed: ContainerSpec, condition: Condition) -> [ServiceId; 2] {
     let needed = lab.service("needed", 1, needed);
@@ -50,8 +56,7 @@ fn what_is_to_be_healthy_is_waited_for_once() {
     assert_eq!(lab.serving(web), 1);
     // From then on it is its own: it is healed while what it needed is down.
     let [down, dead] = [db, web].map(|service| unit_of(&lab, service));
-    lab.edit(db, |service| service.wanted = Wanted::Inactive);
-    lab.settle();
+    want(&mut lab, db, Wanted::Inactive);
     lab.see(dead, Phase::BackOff, false, ObservedContainer::default());
     lab.settle();
     assert_eq!((lab.serving(db), lab.serving(web)), (0, 1), "{down}");
@@ -61,14 +66,12 @@ fn what_is_to_be_healthy_is_waited_for_once() {
 fn what_is_stopped_has_to_be_started_by_someone() {
     let mut lab = Lab::new(&[&[]]);
     let [db, web] = needed_and_web(&mut lab, image("v1"), HEALTHY);
-    lab.edit(db, |service| service.wanted = Wanted::Inactive);
-    lab.settle();
+    want(&mut lab, db, Wanted::Inactive);
     assert_eq!(
         lab.said(web),
         ["! web starts when needed is healthy, and needed is stopped: start it"]
     );
-    lab.edit(db, |service| service.wanted = Wanted::Active);
-    lab.settle();
+    want(&mut lab, db, Wanted::Active);
     assert_eq!(lab.serving(web), 1);
 }
 
@@ -76,8 +79,7 @@ fn what_is_stopped_has_to_be_started_by_someone() {
 fn what_is_gone_keeps_nobody_waiting() {
     let mut lab = Lab::new(&[&[]]);
     let [db, web] = needed_and_web(&mut lab, image("v1"), HEALTHY);
-    lab.edit(db, |service| service.wanted = Wanted::Removed);
-    lab.settle();
+    want(&mut lab, db, Wanted::Removed);
     assert_eq!(lab.serving(web), 1);
 }
 
