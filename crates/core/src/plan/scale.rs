@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::slot::leaves;
 use crate::derive::has_arrived;
 use crate::{Desired, HostId, Service, Slot, Unit, World};
 
@@ -13,6 +14,8 @@ struct Held {
     leaves: bool,
     /// A unit of it serves, or has done what it was for. Not on a host that is lost, and not one that is not healthy.
     serves: bool,
+    /// It is to leave its host anyway, which users want emptied.
+    moves: bool,
     host: Option<HostId>,
 }
 
@@ -44,18 +47,20 @@ fn held(world: &World, service: &Service) -> Vec<Held> {
     let look = |(slot, units): (Slot, Vec<&Unit>)| {
         let runs = || units.iter().filter(|unit| unit.desired == Desired::Running);
         let arrived = runs().rfind(|unit| has_arrived(world, unit));
+        let shown = arrived.or_else(|| runs().next_back());
         Held {
             slot,
             leaves: units.iter().all(|unit| unit.desired == Desired::Draining),
             serves: arrived.is_some(),
-            host: arrived.or_else(|| runs().next_back()).map(|unit| unit.host),
+            moves: shown.is_some_and(|unit| leaves(world, unit)),
+            host: shown.map(|unit| unit.host),
         }
     };
     slots.into_iter().map(look).collect()
 }
 
-/// Which one goes first: what is leaving already, what does not serve, what shares its host with most of the service, and
-/// the highest number.
+/// Which one goes first: what is leaving already, what does not serve, what would have to move, what shares its host with
+/// most of the service, and the highest number.
 fn least(held: &[Held]) -> Option<usize> {
     let mut crowd: BTreeMap<HostId, usize> = BTreeMap::new();
     for host in held.iter().filter(|held| !held.leaves).filter_map(|held| held.host) {
@@ -63,7 +68,7 @@ fn least(held: &[Held]) -> Option<usize> {
     }
     let rank = |held: &Held| {
         let here = held.host.and_then(|host| crowd.get(&host)).copied().unwrap_or_default();
-        (held.leaves, !held.serves, here, held.slot)
+        (held.leaves, !held.serves, held.moves, here, held.slot)
     };
     (0..held.len()).max_by_key(|at| rank(&held[*at]))
 }

@@ -12,11 +12,6 @@ const H1: HostId = HostId(101);
 const H2: HostId = HostId(102);
 const H3: HostId = HostId(103);
 
-fn evacuate(lab: &mut Lab, host: HostId) {
-    let wanted = admit_evacuation(&lab.world, lab.world.host(host).unwrap(), lab.now).unwrap();
-    lab.commit(vec![Change::PutHost(wanted)]);
-}
-
 fn activate(lab: &mut Lab, host: HostId) {
     let host = lab.world.host(host).unwrap().switched(true);
     lab.commit(vec![Change::PutHost(host)]);
@@ -45,7 +40,7 @@ fn units_leave_one_by_one_and_each_only_when_another_serves() {
     let mut lab = Lab::new(&[&[], &[]]);
     let web = lab.service("web", 4, image("v1"));
     lab.settle();
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     lab.plan();
     assert_eq!(
         lab.show(web),
@@ -83,7 +78,7 @@ fn a_unit_that_leaves_is_drained() {
     lab.settle();
     lab.acknowledge(lb, &[]);
     assert_eq!(lab.show(lb), ["1.1 h1 running"]);
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     lab.plan();
     lab.obey();
     lab.plan();
@@ -101,7 +96,7 @@ fn what_fails_elsewhere_keeps_the_old_ones_and_is_not_tried_with_more() {
     let web = lab.service("web", 4, image("v1"));
     lab.settle();
     lab.missing.insert("v1".into());
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     // Only the new one is made anew; what runs is not pulled again.
     for _ in 0..20 {
         lab.plan();
@@ -130,7 +125,7 @@ fn nothing_that_serves_moves_while_a_batch_of_others_is_down() {
     lab.settle();
     let down = lab.world.units_of(web).next().unwrap().key;
     lab.see(down, drover_core::Phase::BackOff, false, drover_core::ObservedContainer::default());
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     lab.plan();
     assert_eq!(lab.show(web).len(), 4);
     let said = lab.said(web).join("; ");
@@ -147,7 +142,7 @@ fn called_off_what_has_left_has_left_and_the_rest_stays() {
     let mut lab = Lab::new(&[&[], &[]]);
     let web = lab.service("web", 4, image("v1"));
     lab.settle();
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     lab.plan();
     lab.obey();
     lab.plan();
@@ -170,7 +165,7 @@ fn a_fixed_port_without_another_host_stays_in_words_and_leaves_when_there_is_one
     let host = lab.world.units_of(other).next().unwrap().host;
     let name = lab.world.host(host).unwrap().hostname.clone();
     let (free, slot) = if host == H1 { ("h2", 1) } else { ("h1", 2) };
-    evacuate(&mut lab, host);
+    lab.evacuate(host);
     settle_with(&mut lab, web, 2);
     assert_eq!(lab.show(other), [format!("1.1.2 {free} running")]);
     let words = left(&lab, host);
@@ -227,7 +222,7 @@ fn data_stays_and_so_do_jobs_until_they_end() {
         lab.service("job", 1, labelled(image("j"), "io.rancher.container.start_once", "true"));
     lab.settle();
     let host = lab.world.units_of(db).next().unwrap().host;
-    evacuate(&mut lab, host);
+    lab.evacuate(host);
     lab.settle();
     let words = left(&lab, host);
     assert!(words.contains("blog-db-1 stays: its data, volume data, lies there"), "{words}");
@@ -236,7 +231,7 @@ fn data_stays_and_so_do_jobs_until_they_end() {
     assert!(lab.world.units_of(web).all(|unit| unit.host != host));
     // A job is left to end; one that has ended is not run again elsewhere.
     let unit = lab.world.units_of(job).next().unwrap().clone();
-    evacuate(&mut lab, unit.host);
+    lab.evacuate(unit.host);
     lab.settle();
     assert_eq!(lab.world.units_of(job).next().unwrap().key, unit.key);
     let ended = drover_core::ObservedContainer { exit_code: Some(0), ..Default::default() };
@@ -253,7 +248,7 @@ fn global_services_leave_last() {
     let logs = lab.service("logs", 1, labelled(image("l"), "io.rancher.scheduler.global", "true"));
     let web = lab.service("web", 2, image("v1"));
     lab.settle();
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     lab.plan();
     assert_eq!(lab.show(logs).len(), 2);
     assert!(
@@ -279,7 +274,7 @@ fn an_upgrade_goes_on_and_makes_its_units_elsewhere() {
         lab.plan();
         lab.obey();
         lab.plan();
-        evacuate(&mut lab, H2);
+        lab.evacuate(H2);
         lab.settle();
         assert_eq!(lab.world.upgrade(web).unwrap().phase, UpgradePhase::Upgraded);
         assert_eq!(lab.world.units_on(H2).count(), 0, "what is kept stopped has left too");
@@ -303,7 +298,7 @@ fn an_upgrade_that_stands_is_said_to_be_in_the_way_and_every_way_out_goes_on() {
             lab.missing.insert("v2".into());
             lab.upgrade(web, image("v2"), 1, start_first);
             lab.settle();
-            evacuate(&mut lab, H2);
+            lab.evacuate(H2);
             lab.settle();
             assert_eq!(lab.serving(web), 2);
             let words = left(&lab, H2);
@@ -333,7 +328,7 @@ fn a_restart_makes_its_units_elsewhere() {
     lab.edit(web, |service| {
         service.restart = Some(drover_core::Restart { run, batch_size: 1, interval_ms: 0 });
     });
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     settle_with(&mut lab, web, 3);
     assert!(lab.world.service(web).unwrap().restart.is_none());
     assert_eq!((lab.world.units_on(H2).count(), lab.serving(web)), (0, 4));
@@ -348,7 +343,7 @@ fn a_restart_leaves_alone_what_moves_until_it_has_moved() {
     lab.settle();
     lab.acknowledge(lb, &[]);
     let old = lab.world.units_of(web).next().unwrap().clone();
-    evacuate(&mut lab, old.host);
+    lab.evacuate(old.host);
     lab.plan();
     let new = lab.world.units_of(web).map(|unit| unit.key).max().unwrap();
     lab.see(new, drover_core::Phase::Starting, false, drover_core::ObservedContainer::default());
@@ -381,7 +376,7 @@ fn what_is_kept_stopped_leaves_unless_its_data_holds_it() {
         lab.settle();
         lab.edit(service, |service| service.wanted = Wanted::Inactive);
         lab.settle();
-        evacuate(&mut lab, H2);
+        lab.evacuate(H2);
         lab.settle();
         assert_eq!(lab.world.units_on(H2).count(), 0, "{key}");
     }
@@ -406,7 +401,7 @@ fn a_stopped_service_leaves_too_and_starts_elsewhere() {
     lab.settle();
     lab.edit(web, |service| service.wanted = Wanted::Inactive);
     lab.settle();
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     lab.settle();
     assert_eq!(lab.show(web), ["1.1 h1 stopped"]);
     lab.edit(web, |service| service.wanted = Wanted::Active);
@@ -420,7 +415,7 @@ fn the_host_it_moves_to_may_go_too() {
     let mut lab = Lab::new(&[&[], &[], &[]]);
     let web = lab.service("web", 3, image("v1"));
     lab.settle();
-    evacuate(&mut lab, H2);
+    lab.evacuate(H2);
     lab.plan();
     let new = lab.world.units_of(web).find(|unit| unit.key.incarnation == 2).unwrap().host;
     // Lost before it served.
@@ -434,7 +429,7 @@ fn the_host_it_moves_to_may_go_too() {
     lab.settle();
     // To be emptied as well.
     let last = if new == H1 { H3 } else { H1 };
-    evacuate(&mut lab, last);
+    lab.evacuate(last);
     lab.settle();
     assert!(lab.world.units_of(web).all(|unit| unit.host == new));
     assert_eq!(lab.serving(web), 3);
@@ -450,7 +445,7 @@ fn a_unit_leaves_also_after_an_upgrade_that_was_taken_back_before_it_began_to_st
         let web = lab.service("web", 1, version("v1"));
         lab.settle();
         let host = lab.world.units_of(web).next().unwrap().host;
-        evacuate(&mut lab, host);
+        lab.evacuate(host);
         lab.plan();
         lab.upgrade(web, version("v2"), 1, false);
         lab.plan();

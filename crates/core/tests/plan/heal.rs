@@ -1,8 +1,8 @@
 //! Units that run and aren't healthy: what is put in their place, when, and what is left alone.
 
 use drover_core::{
-    Change, ContainerSpec, Desired, HealthCheck, HealthStrategy, Host, HostId, NetworkMode,
-    ServiceId, UnitKey, UpgradePhase,
+    ContainerSpec, Desired, HealthCheck, HealthStrategy, HostId, NetworkMode, ServiceId, UnitKey,
+    UpgradePhase,
 };
 
 use crate::lab::{Lab, image, with_port};
@@ -236,9 +236,7 @@ fn on_a_host_that_is_to_be_emptied_it_leaves_as_any_other() {
     let mut lab = Lab::new(&[&[], &[]]);
     let web = lab.service("web", 2, image("v1"));
     lab.settle();
-    let host: &Host = lab.world.host(H1).unwrap();
-    let wanted = drover_core::plan::admit_evacuation(&lab.world, host, lab.now).unwrap();
-    lab.commit(vec![Change::PutHost(wanted)]);
+    lab.evacuate(H1);
     sicken(&mut lab, web);
     lab.plan();
     assert_eq!(lab.show(web), ["1.1 h1 running", "1.1.2 h2 running", "2.1 h2 running"]);

@@ -197,9 +197,7 @@ fn what_must_not_run_twice_leaves_its_host_one_after_the_other() {
     let (mut lab, web) = one_that(OnHostLoss::Fence);
     lab.connect(H2, true);
     lab.settle();
-    let host = lab.world.host(H2).unwrap().clone();
-    let host = drover_core::plan::admit_evacuation(&lab.world, &host, lab.now).unwrap();
-    lab.commit(vec![Change::PutHost(host)]);
+    lab.evacuate(H2);
     let mut seen = Vec::new();
     for _ in 0..20 {
         lab.plan();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use drover_core::check::{check, check_step};
-use drover_core::plan::{Note, plan};
+use drover_core::plan::{Note, admit_evacuation, plan};
 use drover_core::{
     BalancerSpec, Change, ContainerSpec, Course, Desired, Followed, Health, HearingNow, Host,
     HostFacts, HostId, HostSeen, Observed, ObservedContainer, Phase, PortRule, Project, ProjectId,
@@ -119,6 +119,13 @@ impl Lab {
         let seen = self.world.seen[&host].as_ref().clone();
         let seen = HostSeen { hearing: now.at(self.now), ..seen };
         self.commit(vec![Change::SeeHost { host, seen: Box::new(seen) }]);
+    }
+
+    /// Somebody wants a host emptied.
+    pub fn evacuate(&mut self, host: HostId) {
+        let host = self.world.host(host).unwrap();
+        let wanted = admit_evacuation(&self.world, host, self.now).unwrap();
+        self.commit(vec![Change::PutHost(wanted)]);
     }
 
     /// A service that shall run, not planned yet.

@@ -271,9 +271,7 @@ fn a_host_that_is_lost_or_emptied_meanwhile_gets_nothing() {
             lab.connect(H2, false);
             lab.now = lab.now + 61_000;
         } else {
-            let host = lab.world.host(H2).unwrap();
-            let emptied = drover_core::plan::admit_evacuation(&lab.world, host, lab.now).unwrap();
-            lab.commit(vec![Change::PutHost(emptied)]);
+            lab.evacuate(H2);
         }
         lab.plan();
         let said = lab.said(web).join("; ");

@@ -75,6 +75,17 @@ fn then_the_most_crowded_host_then_the_highest_number() {
 }
 
 #[test]
+fn what_would_have_to_move_goes_before_what_can_stay() {
+    let mut lab = Lab::new(&[&[], &[], &[]]);
+    let web = lab.service("web", 4, image("v1"));
+    lab.settle();
+    // h1 has 1 and 4, which must move; nobody has made room for them elsewhere yet.
+    lab.evacuate(H1);
+    scale(&mut lab, web, 2);
+    assert_eq!(lab.show(web), ["2.1 h2 running", "3.1 h3 running"]);
+}
+
+#[test]
 fn an_upgrade_and_its_rollback_go_through_the_slots_there_are() {
     for start_first in [false, true] {
         for back in [false, true] {

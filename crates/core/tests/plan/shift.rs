@@ -421,9 +421,7 @@ fn a_restart_of_the_target_waits() {
 fn a_slot_that_moves_to_another_host_holds_nothing_up() {
     let (mut lab, source, target) = pair(2, 1);
     let unit = lab.world.units_of(target).next().unwrap().clone();
-    let host = lab.world.host(unit.host).unwrap();
-    let wanted = drover_core::plan::admit_evacuation(&lab.world, host, lab.now).unwrap();
-    lab.commit(vec![drover_core::Change::PutHost(wanted)]);
+    lab.evacuate(unit.host);
     lab.plan();
     let new = lab.world.units_of(target).map(|unit| unit.key).max().unwrap();
     assert_eq!((new.slot, new.incarnation), (unit.key.slot, 2));
