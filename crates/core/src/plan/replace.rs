@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::rebalance::is_moved;
 use super::slot::{in_slot, is_single};
+use super::together;
 use crate::derive::{has_arrived, ill};
 use crate::schedule::is_down;
 use crate::{Desired, Host, Service, Slot, Unit, UpgradePhase};
@@ -98,11 +99,22 @@ fn is_made(draft: &Draft, new: &Unit) -> bool {
     new.desired == Desired::Staged && is_down(&draft.world, new)
 }
 
-/// An upgrade moves its service's slots: how many may be down at a time is for that to say, and it takes this one too.
+/// An upgrade moves its service's slots: how many may be down at a time is for that to say, and what it leads away from it
+/// takes itself. It goes nowhere while others of it come first; and of what it leads to, a unit that left before is waited
+/// for.
 fn is_rolling(draft: &Draft, unit: &Unit) -> bool {
     let (world, service) = (&draft.world, unit.key.service);
     let shift = world.shift(service).map(|(upgrade, ..)| upgrade);
-    world.upgrade(service).or(shift).is_some_and(|upgrade| {
-        matches!(upgrade.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack)
-    })
+    let Some(upgrade) = world.upgrade(service).or(shift) else { return false };
+    let (to, revision) = upgrade.leads_to();
+    let is_new = service == to && revision.is_none_or(|new| unit.key.revision == new);
+    let is_entered = match upgrade.phase {
+        UpgradePhase::Upgrading => is_new,
+        UpgradePhase::RollingBack => !is_new,
+        UpgradePhase::Upgraded
+        | UpgradePhase::Finishing
+        | UpgradePhase::Canceling
+        | UpgradePhase::Canceled => return false,
+    };
+    !together::is_held(world, upgrade) && !(is_entered && unit.desired == Desired::Draining)
 }

@@ -1,13 +1,16 @@
-//! The hosts of a project in the order in which their ranks can be, as far as that is a matter of the hosts alone: those
-//! without a label that must be there left out, then by how many are missing that should be, then the freest first.
+//! The hosts of a project in the order in which their ranks can be, as far as that is the same for many services: those
+//! without a label that must be there left out, then by how many wishes they break, then the freest first.
 //!
-//! Gone through only as far as somebody asks, and one for all services of a plan that ask the same of their hosts. Whether
-//! a host has room, and what is on it, is for the search to find out.
+//! Gone through only as far as somebody asks, and one for all services of a plan that ask the same. Such wishes are of
+//! labels of hosts, and of containers of many services that should not be there: hosts with these stay free, and each
+//! search would look at them first. Whether a host has room, and what else is on it, is for the search to find out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
+use std::rc::Rc;
 
-use super::fits::has_host_label;
+use super::bearers::Bearers;
+use super::fits::{Asker, has_host_label};
 use super::{Asks, Constraint, Need, Subject, Tail};
 use crate::{HostId, ProjectId, World};
 
@@ -24,6 +27,8 @@ pub(crate) struct Field {
     asks: Asks,
     /// Those on labels of hosts.
     constraints: Vec<Constraint>,
+    /// What should not be there, asked for a slot that has no unit.
+    unwanted: Unwanted,
     /// Only some hosts have what must be there, and all of them were looked at.
     is_whole: bool,
     /// Soft constraints that no host keeps but those looked at.
@@ -37,12 +42,22 @@ pub(crate) struct Field {
     reached: Option<Tail>,
 }
 
+/// Soft constraints on containers of many services.
+#[derive(Debug)]
+struct Unwanted {
+    /// With nothing else in it.
+    need: Need,
+    bearers: Vec<Rc<Bearers>>,
+}
+
 impl Field {
-    pub(crate) fn new(world: &World, need: &Need) -> Self {
+    /// The order for a need; `bearers` are of each of its constraints.
+    pub(crate) fn new(world: &World, need: &Need, bearers: &[Rc<Bearers>]) -> Self {
         let mut field = Self {
             project: need.project,
             asks: need.asks(),
             constraints: of_hosts(need).cloned().collect(),
+            unwanted: Unwanted::of(need, bearers),
             is_whole: false,
             broken: 0,
             found: BTreeMap::new(),
@@ -55,9 +70,11 @@ impl Field {
     }
 
     /// Whether it is the order for a need.
-    pub(crate) fn is_for(&self, need: &Need) -> bool {
+    pub(crate) fn is_for(&self, need: &Need, bearers: &[Rc<Bearers>]) -> bool {
+        let unwanted = unwanted(need, bearers).map(|(constraint, _)| constraint);
         (self.project, self.asks) == (need.project, need.asks())
             && self.constraints.iter().eq(of_hosts(need))
+            && self.unwanted.need.constraints.iter().eq(unwanted)
     }
 
     /// A unit on a host changed, and with it the host's place.
@@ -67,7 +84,7 @@ impl Field {
 
     /// The place that comes next.
     pub(super) fn next(&mut self, world: &World, after: Option<Place>) -> Option<Place> {
-        if self.constraints.is_empty() {
+        if self.constraints.is_empty() && self.unwanted.bearers.is_empty() {
             let tail = world.freest(self.project, self.asks, after.map(|after| after.1)).next()?;
             return Some((0, tail));
         }
@@ -115,7 +132,9 @@ impl Field {
         if broken(true).next().is_some() {
             return None;
         }
-        Some((broken(false).count(), world.tail(host, self.asks)))
+        let Unwanted { need, bearers } = &self.unwanted;
+        let unwanted = Asker { world, need, bearers }.soft_misfits(host);
+        Some((broken(false).count() + unwanted, world.tail(host, self.asks)))
     }
 
     /// What has to be there and is in few places leaves only those; what should be there is looked for in them first.
@@ -141,6 +160,26 @@ impl Field {
             self.look_at(world, host);
         }
     }
+}
+
+impl Unwanted {
+    fn of(need: &Need, bearers: &[Rc<Bearers>]) -> Self {
+        let (constraints, bearers) =
+            unwanted(need, bearers).map(|(c, b)| (c.clone(), b.clone())).unzip();
+        Self { need: need.of_no_slot().with_only(constraints), bearers }
+    }
+}
+
+/// What should not be on a host beside a unit, with who has it, where that are many services.
+fn unwanted<'a>(
+    need: &'a Need,
+    bearers: &'a [Rc<Bearers>],
+) -> impl Iterator<Item = (&'a Constraint, &'a Rc<Bearers>)> {
+    let all = need.constraints.iter().zip(bearers);
+    all.filter(|(constraint, bearers)| {
+        let of_host = matches!(constraint.subject, Subject::HostLabel(..));
+        constraint.negated && !constraint.hard && !of_host && bearers.are_many()
+    })
 }
 
 fn of_hosts(need: &Need) -> impl Iterator<Item = &Constraint> {

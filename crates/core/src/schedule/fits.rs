@@ -95,7 +95,12 @@ impl Need {
         Self { slot: NO_SLOT, replaces: BTreeSet::new(), ..self.clone() }
     }
 
-    /// Whether it is that.
+    /// The same as far as constraints go, of which these are left.
+    pub(super) fn with_only(self, constraints: Vec<Constraint>) -> Self {
+        Self { constraints, ports: Vec::new(), labels: Vec::new(), data: Vec::new(), ..self }
+    }
+
+    /// Whether it is of a slot that has no unit yet.
     pub(super) fn is_of_no_slot(&self) -> bool {
         self.slot == NO_SLOT
     }

@@ -37,10 +37,11 @@ impl Scheduler {
             Some(held) => held,
             None => Search::new(world, need, self.bearers(world, need)),
         };
-        let held = self.fields.iter().position(|field| field.is_for(need));
+        let bearers = search.bearers();
+        let held = self.fields.iter().position(|field| field.is_for(need, bearers));
         let field = match held {
             Some(at) => self.fields.remove(at),
-            None => Field::new(world, need),
+            None => Field::new(world, need, bearers),
         };
         self.fields.insert(0, field);
         self.fields.truncate(FIELDS);

@@ -64,6 +64,11 @@ impl Search {
         self.need.is_alike(need)
     }
 
+    /// Who has what each of its constraints looks for.
+    pub(super) fn bearers(&self) -> &[Rc<Bearers>] {
+        &self.bearers
+    }
+
     /// A unit on the host changed.
     pub(crate) fn touch(&mut self, host: HostId) {
         self.bearers.iter().for_each(|bearers| bearers.touch(host));

@@ -1,7 +1,7 @@
 //! Hosts that are lost, return, are removed.
 
 use drover_core::plan::{LOST_AFTER_MS, SILENT_LOST_AFTER_MS, UNATTENDED_LOST_AFTER_MS};
-use drover_core::{Change, FENCED_AFTER_MS, HostId, LEASE_MS, OnHostLoss, ServiceId};
+use drover_core::{Change, FENCED_AFTER_MS, HostId, LEASE_MS, OnHostLoss, ServiceId, UpgradePhase};
 
 use crate::evacuate::data_volume;
 use crate::lab::{Lab, image};
@@ -211,6 +211,36 @@ fn what_must_not_run_twice_leaves_its_host_one_after_the_other() {
         seen.iter().filter(|units| units.iter().filter(|u| u.ends_with("running")).count() > 1);
     assert_eq!(both.count(), 0, "{seen:?}");
     assert_eq!(lab.show(web), ["1.1.2 h3 running"], "{seen:?}");
+}
+
+/// It has left its balancer's rotation and is about to stop when an upgrade of its service is begun and turned round.
+#[test]
+fn what_leaves_its_host_does_so_also_while_an_upgrade_goes_back_to_it() {
+    let (mut lab, web) = one_that(OnHostLoss::Fence);
+    lab.connect(H2, true);
+    let lb = lab.service("lb", 1, image("lb"));
+    lab.balance(lb, web);
+    lab.settle();
+    lab.acknowledge(lb, &[]);
+    lab.evacuate(H2);
+    let leaves = |lab: &Lab| lab.show(web).contains(&"1.1 h2 draining".to_owned());
+    let begun = (0..20).any(|_| {
+        lab.plan();
+        lab.obey();
+        leaves(&lab)
+    });
+    assert!(begun, "{:?}", lab.show(web));
+    lab.upgrade(web, image("v2"), 1, false);
+    lab.phase(web, UpgradePhase::RollingBack);
+    lab.plan();
+    assert!(leaves(&lab), "nobody has acknowledged yet: {:?}", lab.show(web));
+    for _ in 0..20 {
+        lab.acknowledge(lb, &[]);
+        lab.plan();
+        lab.obey();
+    }
+    assert_eq!(lab.show(web), ["1.1.2 h1 running"]);
+    assert!(lab.world.upgrade(web).is_none());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use drover_core::{
 };
 
 pub const HOSTS: u64 = 9;
-pub const SERVICES: u64 = 8;
+pub const SERVICES: u64 = 14;
 const PROJECTS: [ProjectId; 2] = [ProjectId(1), ProjectId(2)];
 const STACKS: [StackId; 3] = [StackId(3), StackId(4), StackId(5)];
 const STACK_NAMES: [&str; 4] = ["blog", "Blog", "shop-a", "shop"];

@@ -1,5 +1,7 @@
 //! The scheduler finds the host that a plain scan finds.
 
+use std::collections::BTreeSet;
+
 use drover_core::plan::plan;
 use drover_core::schedule::{Need, place};
 use drover_core::{Change, Desired, RevisionNo, Scope, ServiceId, Time, UnitKey, Wanted, World};
@@ -45,13 +47,16 @@ fn of_every_unit_of_a_plan() {
     for seed in 0..SEEDS * 4 {
         let mut cluster = Cluster::new(seed);
         (0..8).for_each(|_| cluster.go_on());
-        let id = cluster.service();
-        let Some(mut service) = cluster.world.service(id).cloned() else { continue };
-        (service.scale, service.wanted) = (12, Wanted::Active);
-        let edited = [Change::PutService(Box::new(service))];
-        let (world, _) = cluster.world.commit(&edited).unwrap();
+        // What was learnt for one service is used for the next.
+        let ids: BTreeSet<ServiceId> = (0..4).map(|_| cluster.service()).collect();
+        let services = ids.iter().filter_map(|id| cluster.world.service(*id).cloned());
+        let edited = services.map(|mut service| {
+            (service.scale, service.wanted) = (6, Wanted::Active);
+            Change::PutService(Box::new(service))
+        });
+        let (world, _) = cluster.world.commit(&edited.collect::<Vec<_>>()).unwrap();
         // What is replaced, and for whom, is the planner's to say: only new slots are looked at.
-        let plan = plan(&world, &Scope::one(id), Time(1_000_000));
+        let plan = plan(&world, &Scope { all: false, services: ids }, Time(1_000_000));
         plans += 1;
         for (at, change) in plan.changes.iter().enumerate() {
             let Change::CreateUnit(unit) = change else { continue };
