@@ -11,7 +11,7 @@ use crate::steps::{Steps, StepsFailed};
 use crate::testbed::{TESTBED_VARIABLE, Testbed, TestbedError};
 
 /// Virtual time that simulated clusters have to live through at every change, all together.
-const CLUSTER_HOURS: u32 = 400;
+const CLUSTER_HOURS: u32 = 1_000;
 
 /// The command line.
 #[derive(Args)]

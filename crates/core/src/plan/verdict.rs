@@ -13,6 +13,8 @@ use crate::{
 
 /// While requests or probes are looked at, nothing tells the planner that there are more of them.
 const LOOK_EVERY_MS: u64 = 1_000;
+/// When an upgrade that does not move is said to stand still, in milliseconds.
+const STILL_MS: u64 = 10_000;
 
 fn judged(world: &World, services: &BTreeSet<ServiceId>) -> BTreeSet<ServiceId> {
     let sources = services.iter().copied();
@@ -49,10 +51,12 @@ fn plan_verdict(draft: &mut Draft, service: ServiceId) {
             let verify = &upgrade.policy.verify;
             let looks = verify.requests.is_some() || verify.probe.is_some();
             let next = if looks { until.min(draft.now + LOOK_EVERY_MS) } else { until };
+            draft.wake(service, next);
             if upgrade.phase == UpgradePhase::Upgraded {
                 say_open(draft, &upgrade, until);
+            } else {
+                say_still(draft, &upgrade, until);
             }
-            draft.wake(service, next);
         }
         Judgement::Bad(why) => end(draft, &upgrade, why),
         Judgement::Good(why) => draft.change(Change::ApproveUpgrade { service, why }),
@@ -90,6 +94,23 @@ fn say_open(draft: &mut Draft, upgrade: &Upgrade, until: Time) {
     } else {
         format!("the new version does not serve as a whole; judged in {seconds} s at the latest")
     };
+    draft.note_until(upgrade.service, None, until, text);
+}
+
+/// What it has come to by then, if nothing moves until then; said when nothing has for a while.
+fn say_still(draft: &mut Draft, upgrade: &Upgrade, until: Time) {
+    let patience = upgrade.policy.deadline_ms() + upgrade.interval_ms;
+    let stands = patience.saturating_sub(until - draft.now);
+    if stands < STILL_MS {
+        return draft.wake(upgrade.service, draft.now + (STILL_MS - stands));
+    }
+    let then = match upgrade.policy.on_failure {
+        OnFailure::Retry => "no longer finished by itself",
+        OnFailure::Pause => "paused",
+        OnFailure::Rollback => "rolled back",
+    };
+    let (stands, left) = (stands / 1000, (until - draft.now).div_ceil(1000));
+    let text = format!("nothing has moved for {stands} s: it is {then} in {left} s");
     draft.note_until(upgrade.service, None, until, text);
 }
 

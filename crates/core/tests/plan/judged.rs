@@ -122,6 +122,36 @@ fn a_moment_without_serving_is_not_a_deadline_that_is_over() {
 }
 
 #[test]
+fn what_stands_still_is_said_with_what_comes_of_it_and_when() {
+    for (on_failure, then) in [
+        (OnFailure::Rollback, "rolled back"),
+        (OnFailure::Pause, "paused"),
+        (OnFailure::Retry, "no longer finished by itself"),
+    ] {
+        let policy = UpgradePolicy {
+            on_failure,
+            deadline_ms: Some(30 * SECOND),
+            ..auto(UpgradePolicy::default())
+        };
+        let mut lab = Lab::new(&[&[], &[]]);
+        lab.policy = policy;
+        lab.broken.insert("v2".into());
+        let web = lab.service("web", 1, image("v1"));
+        lab.settle();
+        lab.upgrade(web, image("v2"), 1, true);
+        lab.settle_now();
+        assert!(!lab.said(web).join(" ").contains("nothing has moved"), "{:?}", lab.said(web));
+        // Its interval of two seconds is no standing still.
+        lab.now = lab.now + 12 * SECOND;
+        lab.plan();
+        let note = lab.notes[&web].iter().find(|note| note.text.contains("nothing has moved"));
+        let note = note.unwrap_or_else(|| panic!("{:?}", lab.said(web)));
+        assert_eq!(note.text, format!("nothing has moved for 12 s: it is {then} in 20 s"));
+        assert_eq!(note.until, Some(lab.now + 20 * SECOND));
+    }
+}
+
+#[test]
 fn nothing_is_judged_by_what_was_said_before_the_server_was_away() {
     // What the rows say is from before: whether it is good or bad, nobody knows yet.
     for crashed in [false, true] {
