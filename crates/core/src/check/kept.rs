@@ -41,8 +41,11 @@ pub(super) fn kept(
         units.filter(|u| counts(u) && stays(u)).map(|u| u.key.slot).collect()
     };
     let (had, has) = (held(before, &host_stays), held(after, &|_| true));
+    // Of those that leave, the planner chooses; as many as the scale asks for are left in any case.
+    let scale = after.service(service).map_or(0, |held| held.scale);
+    let are_enough = has.len() >= usize::try_from(scale).unwrap_or(usize::MAX);
     let wanted = slots(after, service);
-    for slot in had.difference(&has).filter(|slot| wanted.contains(slot)) {
+    for slot in had.difference(&has).filter(|slot| !are_enough && wanted.contains(slot)) {
         fail("kept", format!("slot {slot} of {service} was to be kept until finish"));
     }
 }
@@ -85,10 +88,11 @@ fn confirmed_by_itself(
     let Course::InService { to, .. } = upgrade.course else { return };
     let runs = before.service(service).is_some_and(|held| held.wanted == Wanted::Active);
     let wanted = slots(before, service);
+    // Hosts that come or go in this very step do so before it is decided.
     let served = |slot: &Slot| {
         let mut units = before.units_of(service);
         units.any(|unit| {
-            unit.key.slot == *slot && unit.key.revision == to && serves(before, before, unit)
+            unit.key.slot == *slot && unit.key.revision == to && serves(before, after, unit)
         })
     };
     if let Some(slot) = wanted.iter().find(|slot| runs && !served(slot)) {

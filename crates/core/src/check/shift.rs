@@ -76,8 +76,11 @@ impl Step<'_> {
         let now =
             self.after.upgrade(self.upgrade.service).filter(|_| self.upgrade.policy.verify.stop);
         let tried = now.is_some_and(|upgrade| upgrade.phase == UpgradePhase::Upgraded);
-        let floor =
-            self.scale(source).min(self.scale(target)).min(serve).saturating_sub(u64::from(tried));
+        // A scale policy may lower one in the very step that ends the upgrade.
+        let scale = |id| self.after.service(id).map_or(u64::MAX, |side| u64::from(side.scale));
+        let least = self.sides().map(|id| self.scale(id).min(scale(id)));
+        let least = least.into_iter().min().unwrap_or_default();
+        let floor = least.min(serve).saturating_sub(u64::from(tried));
         if !go.is_empty() && (stay.len() as u64) < floor {
             let (stay, go) = (stay.len(), go.len());
             let what = format!(
@@ -103,15 +106,19 @@ impl Step<'_> {
             | UpgradePhase::Canceling
             | UpgradePhase::Canceled => self.scale(target),
         };
-        // Over in this step, both have their own scales again, and a scale policy may have raised one.
-        let ended = self.after.upgrade(self.upgrade.service).is_none();
-        let scales = [source, target].into_iter().filter_map(|id| self.after.service(id));
-        let own: u64 = scales.map(|service| u64::from(service.scale)).sum();
-        let goal = if ended { goal.max(own) } else { goal };
+        let goal = goal.max(self.own_scale().unwrap_or_default());
         if is > was && is > goal + u64::from(self.upgrade.batch_size) {
             fail("shift-ceiling", format!("{source} and {target} shall run {is} of {goal} units"));
         }
         is > was
+    }
+
+    /// What both sides are to run once it is over: they have their own scales again then, and a scale policy may change one
+    /// in that very step. `None` while it goes on.
+    fn own_scale(&self) -> Option<u64> {
+        let scales = self.sides().into_iter().filter_map(|id| self.after.service(id));
+        let own = scales.map(|service| u64::from(service.scale)).sum();
+        self.after.upgrade(self.upgrade.service).is_none().then_some(own)
     }
 
     /// The pause between batches: while what was started serves, nothing further moves before the pause is over.
