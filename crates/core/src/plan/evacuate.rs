@@ -99,12 +99,22 @@ fn step_aside(draft: &mut Draft, service: &Service, unit: &Unit) -> bool {
     }
 }
 
-/// Units that can't leave now, and why. They serve, so that this is no failure of their service.
+/// Units that can't leave now, and why. Most of them serve, so that this is no failure of their service; it is one of those
+/// that are not healthy, which nobody replaces where they are.
 fn wait(draft: &mut Draft, units: &[Unit], why: &str) {
     for unit in units {
+        let service = unit.key.service;
         let name = container_name(&draft.world, unit.key, "");
         let host = draft.world.host(unit.host).map_or("?", Host::shown_name);
-        let text = format!("{name} is to leave {host}: {why}");
-        draft.wait(unit.key.service, Some(unit.key), text);
+        match derive::ill(&draft.world, unit) {
+            Some(ill) => {
+                let text =
+                    format!("{name} is not healthy: {}; it is to leave {host}: {why}", ill.why);
+                draft.stuck(service, Some(unit.key), text);
+            }
+            None => {
+                draft.wait(service, Some(unit.key), format!("{name} is to leave {host}: {why}"));
+            }
+        }
     }
 }

@@ -243,3 +243,23 @@ fn on_a_host_that_is_to_be_emptied_it_leaves_as_any_other() {
     lab.settle();
     assert_eq!(lab.show(web), ["1.1.2 h2 running", "2.1 h2 running"]);
 }
+
+#[test]
+fn on_a_host_that_is_to_be_emptied_it_is_said_when_it_has_no_other_place() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let web = lab.service("web", 2, with_port("v1", "80:80"));
+    // Somebody who can leave: a host that nothing can leave is not emptied at all.
+    lab.service("other", 2, image("o"));
+    lab.settle();
+    lab.evacuate(H1);
+    sicken(&mut lab, web);
+    lab.plan();
+    let stuck = lab.notes[&web].iter().find(|note| note.stuck);
+    let stuck = stuck.unwrap_or_else(|| panic!("{:?}", lab.said(web)));
+    assert!(
+        stuck.text.starts_with("blog-web-1 is not healthy: ")
+            && stuck.text.contains("; it is to leave h1: no host fits"),
+        "{}",
+        stuck.text
+    );
+}
