@@ -46,7 +46,9 @@ fn pairs(draft: &Draft, service: &Service, slot: Slot) -> Vec<(Unit, Unit)> {
 fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
     let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
     let is_ill = ill(&draft.world, old).is_some();
-    let leaves = draft.world.host(old.host).is_some_and(Host::is_evacuating);
+    // One that is on such a host itself was made for another reason.
+    let emptied = |unit: &Unit| draft.world.host(unit.host).is_some_and(Host::is_evacuating);
+    let leaves = emptied(old) && !emptied(new);
     let stays_put = !leaves && !is_moved(&draft.world, old.key);
     let called_off = stays_put && !is_ill;
     match old.desired {

@@ -263,3 +263,20 @@ fn on_a_host_that_is_to_be_emptied_it_is_said_when_it_has_no_other_place() {
         stuck.text
     );
 }
+
+/// It got sick, its replacement was made for its port, it got well again, and meanwhile its host is to be emptied.
+#[test]
+fn what_was_made_for_the_place_of_one_that_is_well_again_goes() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let web = lab.service("web", 2, with_port("v1", "80:80"));
+    lab.service("other", 2, image("o"));
+    lab.settle();
+    let sick = sicken(&mut lab, web);
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "1.1.2 h1 staged", "2.1 h2 running"]);
+    lab.evacuate(H1);
+    lab.sick.remove(&sick);
+    lab.obey();
+    lab.settle();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "2.1 h2 running"]);
+}
