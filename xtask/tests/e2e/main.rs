@@ -10,6 +10,7 @@ mod bad_input;
 mod bad_upgrades;
 mod broken_path;
 mod clients;
+mod dependence;
 mod doctor;
 mod encryption;
 mod environments;
