@@ -64,6 +64,9 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
         Desired::Running | Desired::Draining if serves || draft.is_given_up(old) => {
             draft.give_up(old.key);
         }
+        // An upgrade takes it down: of the two, the new one is what it keeps.
+        Desired::Draining
+            if new.desired == Desired::Stopped && rolls(draft, old) == Some(Side::Left) => {}
         // An upgrade called it off, and ended before it took the old one down: they begin anew.
         Desired::Running | Desired::Draining if new.desired == Desired::Stopped => {
             draft.set(new.key, Desired::Removed);
@@ -102,12 +105,27 @@ fn is_made(draft: &Draft, new: &Unit) -> bool {
 }
 
 /// An upgrade moves its service's slots: how many may be down at a time is for that to say, and what it leads away from it
-/// takes itself. It goes nowhere while others of it come first; and of what it leads to, a unit that left before is waited
-/// for.
+/// takes itself. Of what it leads to, a unit that left before is waited for.
 fn is_rolling(draft: &Draft, unit: &Unit) -> bool {
+    match rolls(draft, unit) {
+        None => false,
+        Some(Side::Left) => true,
+        Some(Side::Entered) => unit.desired != Desired::Draining,
+    }
+}
+
+/// A side of an upgrade.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Entered,
+}
+
+/// On which side of an upgrade that moves a unit is; none while others of it come first.
+fn rolls(draft: &Draft, unit: &Unit) -> Option<Side> {
     let (world, service) = (&draft.world, unit.key.service);
     let shift = world.shift(service).map(|(upgrade, ..)| upgrade);
-    let Some(upgrade) = world.upgrade(service).or(shift) else { return false };
+    let upgrade = world.upgrade(service).or(shift)?;
     let (to, revision) = upgrade.leads_to();
     let is_new = service == to && revision.is_none_or(|new| unit.key.revision == new);
     let is_entered = match upgrade.phase {
@@ -116,7 +134,8 @@ fn is_rolling(draft: &Draft, unit: &Unit) -> bool {
         UpgradePhase::Upgraded
         | UpgradePhase::Finishing
         | UpgradePhase::Canceling
-        | UpgradePhase::Canceled => return false,
+        | UpgradePhase::Canceled => return None,
     };
-    !together::is_held(world, upgrade) && !(is_entered && unit.desired == Desired::Draining)
+    let side = if is_entered { Side::Entered } else { Side::Left };
+    (!together::is_held(world, upgrade)).then_some(side)
 }
