@@ -49,7 +49,7 @@ impl Engine {
                 Ok(()) => leased.held += 1,
                 // Somebody was faster.
                 Err(Error::DockerResponseServerError { status_code: 404, .. }) => {
-                    leased.absent += 1
+                    leased.absent += 1;
                 }
                 Err(error) if leased.goes_on(format!("can't hold image {image}"), &error) => {}
                 Err(_) => return leased,
