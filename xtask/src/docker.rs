@@ -163,6 +163,13 @@ impl Engine {
         }
     }
 
+    /// Remove images that have no tag and that no container uses, as `docker image prune -f` does; with `all`, whatever
+    /// no container uses, as `docker image prune -a -f` does.
+    pub fn prune_images(&self, all: bool) -> Result<(), EngineError> {
+        let filters = percent_encoded(&format!("{{\"dangling\":[\"{}\"]}}", !all));
+        self.ask("POST", &format!("/images/prune?filters={filters}"), "", &[]).map(drop)
+    }
+
     /// Any request; an answer that is not a success is an error.
     pub fn ask(
         &self,

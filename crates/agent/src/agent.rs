@@ -4,6 +4,7 @@
 
 mod hear;
 mod hearing;
+mod image_lease;
 mod lease;
 mod looks;
 mod naming;
@@ -23,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::Asks;
-use crate::docker::{Done, Engine, Looked, SystemDone};
+use crate::docker::{Done, Engine, Leased, Looked, SystemDone};
 use crate::follow::Said;
 use crate::hearing::Heard;
 use crate::ledger::{Journal, Ledger, LedgerError};
@@ -36,6 +37,7 @@ use crate::view::DockerView;
 use crate::{balancer_files, clock, discovery, facts};
 
 use hearing::Hearing;
+use image_lease::ImageLeases;
 use lease::Term;
 use looks::Looks;
 use naming::Naming;
@@ -87,6 +89,7 @@ pub(crate) struct Agent {
     /// Since when there is no link, if there is none.
     linked_until: Option<Instant>,
     lease: Term,
+    image_leases: ImageLeases,
     results: mpsc::UnboundedSender<AgentResult>,
     wake_at: Option<Instant>,
 }
@@ -111,6 +114,8 @@ pub(crate) enum AgentResult {
     System(SystemDone),
     /// A process of the data plane said something.
     Said(Said),
+    /// A round over the images that are held is over.
+    Leased(Leased),
     /// Another host went silent or answers again.
     Heard(Heard),
     /// An ask is over.
@@ -159,6 +164,7 @@ impl Agent {
             link: None,
             linked_until: Some(Instant::now()),
             lease: Term::begin(Instant::now()),
+            image_leases: ImageLeases::begin(Instant::now()),
             results,
             wake_at: None,
         };
@@ -178,7 +184,8 @@ impl Agent {
         let seal = self.seal.due_at(Instant::now());
         let alone = self.alone_at().filter(|at| *at > Instant::now());
         let lease = self.lease_ends_at();
-        [self.wake_at, alone, lease, saves, reports, names, awaited, seal]
+        let images = self.image_leases_due_at(Instant::now());
+        [self.wake_at, alone, lease, images, saves, reports, names, awaited, seal]
             .into_iter()
             .flatten()
             .min()
@@ -192,6 +199,7 @@ impl Agent {
             self.follow_network(&engine);
             self.reconcile(&engine)?;
             self.keep_systems(&engine);
+            self.keep_image_leases(&engine);
         }
         self.witness()?;
         self.write_facts();

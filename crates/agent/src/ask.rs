@@ -12,8 +12,8 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use bytes::Bytes;
-use drover_core::HostAssignment;
 use drover_core::protocol::{Ask, FromAgent};
+use drover_core::{HostAssignment, pinned};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 use crate::docker::Engine;
 use crate::doctor::{self, Known};
 use crate::link::LinkSender;
-use crate::reference::pinned;
 
 /// Input that may wait to be taken by a command.
 const INPUT_FRAMES: usize = 64;

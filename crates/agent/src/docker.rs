@@ -2,6 +2,7 @@
 
 mod execute;
 mod image;
+mod image_lease;
 mod read;
 mod system;
 mod system_image;
@@ -17,6 +18,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::sync::Semaphore;
 
 pub use execute::{Done, Failure};
+pub(crate) use image_lease::Leased;
 pub use read::Looked;
 pub(crate) use read::{Brief, briefs, list, look};
 pub(crate) use system::{SystemDone, folder, status_file};

@@ -18,6 +18,7 @@ mod enroll;
 mod facts;
 mod follow;
 mod hearing;
+mod image_lease;
 pub mod ledger;
 mod link;
 mod lock;

@@ -46,23 +46,6 @@ impl Reference {
     }
 }
 
-/// The reference to pull or run: `name@digest` where the digest is known, else `name:tag`.
-pub fn pinned(text: &str, digest: Option<&str>) -> String {
-    let (name, given) = match text.split_once('@') {
-        Some((name, given)) => (name, Some(given)),
-        None => (text, None),
-    };
-    let bare = match name.rsplit_once(':') {
-        Some((bare, tag)) if !tag.contains('/') => bare,
-        Some(_) | None => name,
-    };
-    match given.or(digest) {
-        Some(digest) => format!("{bare}@{digest}"),
-        None if bare == name => format!("{name}:latest"),
-        None => text.to_owned(),
-    }
-}
-
 /// The registry a login is for, as it would stand in a reference: people also write addresses.
 pub fn registry_of_login(server: &str) -> &str {
     let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
@@ -99,17 +82,6 @@ mod tests {
         check("r.example:5000/a/b", "r.example:5000", "a/b", Some("latest"), None);
         check("localhost/a:1", "localhost", "a", Some("1"), None);
         check("a.example/b@sha256:0f", "a.example", "b", None, Some("sha256:0f"));
-    }
-
-    #[test]
-    fn pins() {
-        let check = |text, digest, want| assert_eq!(pinned(text, digest), want);
-        check("nginx", None, "nginx:latest");
-        check("nginx:1.25", None, "nginx:1.25");
-        check("nginx:1.25", Some("sha256:0f"), "nginx@sha256:0f");
-        check("r.example:5000/a", None, "r.example:5000/a:latest");
-        check("r.example:5000/a", Some("sha256:0f"), "r.example:5000/a@sha256:0f");
-        check("nginx:1@sha256:aa", Some("sha256:bb"), "nginx@sha256:aa");
     }
 
     #[test]

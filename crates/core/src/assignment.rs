@@ -1,7 +1,7 @@
 //! What one host shall run: the whole of it, with a generation. Derived from the snapshot, written to the
 //! agent's disk, then acted on. See [`crate::derive::assignment`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,10 @@ pub struct HostAssignment {
     /// Units of other hosts that this one probes, and says what it finds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub watched: BTreeMap<UnitKey, Watched>,
+    /// Images, `name@digest`, that the host is not to lose while it has them: those of every revision that services with
+    /// a unit here can be taken back to.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub leases: BTreeSet<String>,
 }
 
 /// One unit to run, stop or remove.
@@ -155,6 +159,7 @@ impl HostAssignment {
             network,
             registries,
             watched,
+            leases,
         } = self;
         *cluster == other.cluster
             && *host == other.host
@@ -164,5 +169,6 @@ impl HostAssignment {
             && *network == other.network
             && *registries == other.registries
             && *watched == other.watched
+            && *leases == other.leases
     }
 }

@@ -10,6 +10,7 @@ mod endpoint;
 mod evacuation;
 mod health;
 mod host_loss;
+mod lease;
 mod links;
 mod rebalance;
 mod release;

@@ -29,6 +29,7 @@ mod hearing;
 mod host;
 mod host_loss;
 mod id;
+mod image;
 pub mod label;
 pub mod name;
 mod network;
@@ -76,6 +77,7 @@ pub use id::{
     BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId,
     Slot, StackId, UnitKey, VolumeTemplateId,
 };
+pub use image::pinned;
 pub use network::{
     DEFAULT_RANGE, DISCOVERY_ADDRESS, ENCRYPTION_SETTING, HostNetwork, KEYS_SETTING, Peer,
     RANGE_SETTING, VXLAN_PORT, WIREGUARD_PORT, is_range,

@@ -405,6 +405,7 @@ fn assignment() -> HostAssignment {
         network: Some(network),
         registries: BTreeMap::new(),
         watched: BTreeMap::from([(key(), watched())]),
+        leases: std::collections::BTreeSet::from(["r.example/app@sha256:1".into()]),
     }
 }
 
@@ -419,7 +420,8 @@ fn who_knows_nothing_of_witnesses_is_understood() {
     let text = r#"{ "assigned": 8, "whole": true, "hearing": null }"#;
     assert_eq!(serde_json::from_str::<Report>(text).unwrap().witnessed, None);
     let text = r#"{ "cluster": "c", "host": 7, "generation": 8 }"#;
-    assert!(serde_json::from_str::<HostAssignment>(text).unwrap().watched.is_empty());
+    let held: HostAssignment = serde_json::from_str(text).unwrap();
+    assert!(held.watched.is_empty() && held.leases.is_empty());
     let held: ObservedContainer = serde_json::from_str(r#"{ "health": "unhealthy" }"#).unwrap();
     assert!(!held.probed, "its agent's word alone decides");
 }

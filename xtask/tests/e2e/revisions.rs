@@ -1,10 +1,12 @@
-//! Revisions: `history`, `diff`, and `rollback --to` long after an upgrade was confirmed, with the tag moved and the registry
-//! gone: the very images there were.
+//! Revisions: `history`, `diff`, and `rollback --to` long after an upgrade was confirmed, with the tag moved, the registry
+//! gone and the hosts' images pruned: the very images there were.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use xtask::docker::Container;
 use xtask::registry::{Registry, RegistryError};
+use xtask::wait::wait;
 
 use super::stage::Stage;
 
@@ -43,6 +45,10 @@ fn any_revision_can_be_gone_back_to_though_its_tag_moved_and_the_registry_is_gon
     differs.must(0, &["web, revision 1 to 2", "environment (RELEASE)", "latest was "]);
     registry.stop().unwrap();
     for (to, want, release) in [(1, &first, "v1"), (2, &second, "v2"), (1, &first, "v1")] {
+        // As people's cron jobs do.
+        for host in stage.cluster.host_numbers() {
+            stage.cluster.engine(host).prune_images(false).unwrap();
+        }
         stage.ok(&format!("rollback web --to {to} --confirm-upgrade"));
         assert_eq!(images(&stage), *want, "revision {to}");
         for (host, container) in stage.running("web") {
@@ -52,6 +58,17 @@ fn any_revision_can_be_gone_back_to_though_its_tag_moved_and_the_registry_is_gon
         }
         assert_eq!(stage.containers("web").len(), 3, "what it replaced is removed");
     }
+    // Whatever of an image's names that takes where a container uses it, enough is left to make another container.
+    for host in stage.cluster.host_numbers() {
+        stage.cluster.engine(host).prune_images(true).unwrap();
+    }
+    for (host, container) in stage.running("web") {
+        stage.cluster.engine(host).remove(&container.id).unwrap();
+    }
+    let back = wait(Duration::from_secs(30), || stage.running("web").len() == 3);
+    assert!(back, "what is removed by hand is made again");
+    assert_eq!(images(&stage), first);
+
     stage.ok("history web --json").must(0, &["\"revision\": 2", "\"current\": false"]);
     stage
         .drover("rollback web --to 7")

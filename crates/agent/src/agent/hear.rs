@@ -19,6 +19,7 @@ impl Agent {
                 self.no_engine.clear();
                 self.know_host();
                 self.engine = Some(engine);
+                self.image_leases.engine_came(tokio::time::Instant::now());
                 self.view.containers.clear();
                 self.naming.seen.clear();
                 self.looks.forget_all();
@@ -99,6 +100,7 @@ impl Agent {
             AgentResult::System(done) => self.system_done(done),
             AgentResult::Said(said) => self.said(said),
             AgentResult::Heard(heard) => self.heard_of_others(heard),
+            AgentResult::Leased(leased) => self.images_leased(&leased),
             AgentResult::Network(kept) => self.network_kept(kept),
             AgentResult::Answered(ask) => self.asks.over(ask),
         }
@@ -108,6 +110,7 @@ impl Agent {
         let Done { unit, failure, looked } = done;
         self.view.busy.remove(&unit);
         self.working.remove(&unit);
+        self.image_leases.work_over(tokio::time::Instant::now());
         for looked in looked {
             self.looked(looked);
         }

@@ -11,13 +11,12 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder,
     RemoveVolumeOptions, StartContainerOptions, StopContainerOptionsBuilder,
 };
-use drover_core::{AssignedVolume, HostAssignment, Phase, UnitKey, label};
+use drover_core::{AssignedVolume, HostAssignment, Phase, UnitKey, label, pinned};
 
 use super::{ANSWER, Engine, Looked, Trouble, WORK, in_time, look};
 use crate::create::{GivenNames, Making, create_body, named_volumes};
 use crate::network::names::{self, HostNames};
 use crate::op::{DockerOp, UnitOps};
-use crate::reference::pinned;
 use crate::view::VolumeCleanup;
 
 /// What came of the steps for a unit.
@@ -153,8 +152,14 @@ impl Work<'_> {
         })?;
         match self.create_container(&name, &body).await {
             Err(error) if lacks_image(&error) => {
-                self.fetch(&image).await?;
-                self.create_container(&name, &body).await
+                if let Some(held) = self.engine.held_as(&image).await? {
+                    // `docker image prune -a` takes any of the names of an image in use, and may have left this one.
+                    let body = ContainerCreateBody { image: Some(held), ..body.clone() };
+                    self.create_container(&name, &body).await
+                } else {
+                    self.fetch(&image).await?;
+                    self.create_container(&name, &body).await
+                }
             }
             Err(error) if is_conflict(&error) => self.adopt(&name, making.member, error).await,
             made => made,

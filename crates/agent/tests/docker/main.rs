@@ -10,6 +10,7 @@
 mod asks;
 mod encryption;
 mod failures;
+mod leases;
 mod life;
 mod overlay;
 mod server;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::balancer::{balancer_config, target_ports};
+use super::lease::leases;
 use super::release::verification;
 use super::vote::watched;
 use crate::schedule::{declared_volumes, resolve};
@@ -19,6 +20,7 @@ pub fn assignment(world: &World, host: HostId) -> HostAssignment {
         generation: world.version,
         network: world.host_network(host),
         registries: registries(world, host),
+        leases: leases(world, host),
         ..HostAssignment::none(host)
     };
     for unit in world.units_on(host) {

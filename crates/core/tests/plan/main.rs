@@ -12,6 +12,7 @@ mod heal;
 mod hosts;
 mod judged;
 mod lab;
+mod lease;
 mod policy;
 mod rebalance;
 mod refuse;
