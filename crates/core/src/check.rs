@@ -3,13 +3,18 @@
 //!
 //! Nothing here may share code with the planner beyond the nouns, or both would be wrong together.
 
+mod in_service;
 mod kept;
 mod shift;
 mod snapshot;
 mod step;
+mod unit;
 
 pub use snapshot::check;
 pub use step::check_step;
+
+/// What is told of a rule that is broken: its name, and what breaks it.
+type Fail<'a> = &'a mut dyn FnMut(&'static str, String);
 
 /// Something that must never be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,18 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::Fail;
+use super::in_service::slots;
 use super::shift::serves;
-use super::step::slots;
 use crate::{Course, Desired, FinishPolicy, Slot, Unit, Upgrade, UpgradePhase, Wanted, World};
 
 /// Every slot that could go back still can after the step. By slot: a unit that leaves a host which is to be emptied may
 /// go once another of its revision is there.
-pub(super) fn kept(
-    before: &World,
-    after: &World,
-    upgrade: &Upgrade,
-    fail: &mut dyn FnMut(&'static str, String),
-) {
+pub(super) fn kept(before: &World, after: &World, upgrade: &Upgrade, fail: Fail) {
     let service = upgrade.service;
     let removed = after.service(service).is_none_or(|s| s.wanted == Wanted::Removed);
     // Its policy may confirm it and act on that in one step.
@@ -51,11 +47,7 @@ pub(super) fn kept(
 }
 
 /// What its policy found good it does not take back; only people do, or those that go with it.
-pub(super) fn found_good(
-    after: &World,
-    upgrade: &Upgrade,
-    fail: &mut dyn FnMut(&'static str, String),
-) {
+pub(super) fn found_good(after: &World, upgrade: &Upgrade, fail: Fail) {
     let service = upgrade.service;
     let was_good = upgrade.approved.is_some() && upgrade.phase == UpgradePhase::Upgraded;
     let now = after.upgrade(service).filter(|_| was_good && upgrade.together.is_none());
@@ -66,12 +58,7 @@ pub(super) fn found_good(
 }
 
 /// Nothing is confirmed by itself that was not asked to be, nor while a slot of it is not served.
-fn confirmed_by_itself(
-    before: &World,
-    after: &World,
-    upgrade: &Upgrade,
-    fail: &mut dyn FnMut(&'static str, String),
-) {
+fn confirmed_by_itself(before: &World, after: &World, upgrade: &Upgrade, fail: Fail) {
     let service = upgrade.service;
     let now = after.upgrade(service);
     let now = now.or_else(|| after.outcomes.get(&service).map(|outcome| &outcome.upgrade));

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Fail;
 use crate::{
     Desired, Phase, Service, ServiceId, Shift, Slot, Time, Unit, Upgrade, UpgradePhase, Wanted,
     World,
 };
-
-type Fail<'a> = &'a mut dyn FnMut(&'static str, String);
 
 /// A step, and the upgrade it is looked at for.
 struct Step<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Violation;
+use super::{Fail, Violation};
 use crate::{
     Course, Desired, HostId, Phase, Protocol, Service, ServiceKind, Slot, Unit, UnitKey, Upgrade,
     UpgradePhase, World,
@@ -26,8 +26,6 @@ pub fn check(world: &World) -> Vec<Violation> {
     observations(world, &mut fail);
     found
 }
-
-type Fail<'a> = &'a mut dyn FnMut(&'static str, String);
 
 fn references(world: &World, unit: &Unit, fail: Fail) {
     let key = unit.key;
