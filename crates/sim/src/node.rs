@@ -287,8 +287,8 @@ impl Node {
 
     /// Units of which a container runs and answers nobody.
     pub fn hanging(&self) -> impl Iterator<Item = UnitKey> {
-        let hanging = self.engine.containers.values().filter(|container| container.hangs);
-        hanging.filter_map(owner).map(|(key, _)| key)
+        let running = self.engine.containers.values().filter(|held| held.running_since.is_some());
+        running.filter(|container| container.hangs).filter_map(owner).map(|(key, _)| key)
     }
 
     /// What at rest differs from the plan.
