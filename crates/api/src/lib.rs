@@ -9,6 +9,7 @@
 
 mod address;
 mod body;
+mod catalog;
 mod collection;
 pub mod consul;
 mod context;
@@ -29,6 +30,7 @@ mod transform;
 mod upgrade;
 
 pub use address::{Address, Version};
+pub use catalog::{catalog, catalog_schemas_url};
 pub use context::{Caller, Context, Event, Fresh, Pull, PullProgress};
 pub use error::{ApiError, Code};
 pub use ids::Kind;

@@ -91,6 +91,12 @@ pub struct Registry {
 pub struct Login {
     /// Key of the login as a resource of its own.
     pub id: CredentialId,
+    /// What users call it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// What they say of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// User name.
     pub username: String,
     /// Password or token.

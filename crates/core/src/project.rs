@@ -44,6 +44,12 @@ pub struct Stack {
     /// Answers for `${…}` in those files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
+    /// What users keep with it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
+    /// Whoever made it asked for its services to start at once; kept to be read back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub start_on_create: bool,
     /// Catalog reference or a caller's own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,

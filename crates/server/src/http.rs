@@ -9,7 +9,7 @@ use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
-use drover_api::{Address, Answer, ApiError, Caller, Code, Query};
+use drover_api::{Address, Answer, ApiError, Caller, Code, Query, catalog, catalog_schemas_url};
 use serde_json::{Value, json};
 use tower_http::compression::CompressionLayer;
 
@@ -93,6 +93,11 @@ async fn dispatch(
             only(&parts, &[Method::GET, Method::HEAD])?;
             consul::answer(server, &parts, &query, &what).await
         }
+        Route::Catalog(path) => {
+            only(&parts, &[Method::GET, Method::HEAD])?;
+            auth::user(&world, &parts.headers)?;
+            Ok(answer::json(200, Some(&catalog(&base, &path)?)))
+        }
         Route::Api(address) => {
             let caller = auth::user(&world, &parts.headers)?;
             api(server, &parts.method, address, query, body, (base, caller)).await
@@ -153,6 +158,7 @@ async fn upgrade(parts: &mut Parts, max_bytes: usize) -> Result<WebSocketUpgrade
 fn schemas_url(route: &Route, base: &str) -> String {
     match route {
         Route::Api(address) | Route::Subscribe(address) => address.schemas_url(base),
+        Route::Catalog(_) => catalog_schemas_url(base),
         Route::Ping
         | Route::AgentRegister
         | Route::AgentConnect

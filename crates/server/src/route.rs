@@ -19,6 +19,8 @@ pub(crate) enum Route {
     Subscribe(Address),
     /// The catalog as Consul's clients read it; none of its paths is a type of Rancher's. Opened by a user's key.
     Consul(What),
+    /// Rancher's catalog service, the path below it. Opened by a user's key.
+    Catalog(Vec<String>),
     /// Rancher's tree of resources. Opened by a user's key.
     Api(Address),
     /// Nothing is there; but only a user's key gets to hear that.
@@ -35,6 +37,9 @@ impl Route {
             ["agent", "register"] => Self::AgentRegister,
             ["agent", "connect"] => Self::AgentConnect,
             ["v1", "logs" | "exec"] => Self::HostAccess,
+            ["v1-catalog", rest @ ..] => {
+                Self::Catalog(rest.iter().map(|segment| (*segment).to_owned()).collect())
+            }
             // A client that was given no more than the server's address finds the API too.
             [] => Address::parse("/v2-beta").map_or(Self::Nothing, Self::Api),
             all => match (What::of(all), Address::parse(&path)) {
@@ -97,6 +102,11 @@ mod tests {
         check("/v1/health/service/a%20b", "Consul(Health(\"a b\"))");
         check("/v1/catalog/x", "api catalog/x");
         check("/v1/services", "api services");
+        check("/v1-catalog", "Catalog([])");
+        check(
+            "/v1-catalog/templates/library:web%3A1",
+            "Catalog([\"templates\", \"library:web:1\"])",
+        );
         check("/v3", "Nothing");
         check("/agent", "Nothing");
     }

@@ -32,6 +32,8 @@ pub fn found(now: Time) -> Vec<Change> {
         description: String::new(),
         docker_compose: None,
         rancher_compose: None,
+        outputs: BTreeMap::new(),
+        start_on_create: false,
         environment: BTreeMap::new(),
         external_id: None,
         group: None,

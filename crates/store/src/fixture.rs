@@ -115,6 +115,8 @@ pub(crate) fn cluster() -> Vec<Change> {
         description: String::new(),
         docker_compose: None,
         rancher_compose: None,
+        outputs: BTreeMap::new(),
+        start_on_create: false,
         environment: BTreeMap::new(),
         external_id: None,
         group: None,

@@ -21,6 +21,8 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
+            Field::cru("name", "string"),
+            Field::cru("description", "string"),
             Field::cr("registryId", "reference[registry]").required(),
             Field::cru("publicValue", "string").required(),
             Field::cru("secretValue", "password").required(),
@@ -64,6 +66,8 @@ impl Resource for RegistryCredentials {
         }
         let login = Login {
             id: CredentialId(ctx.next_id()),
+            name: body.text("name")?.unwrap_or_default(),
+            description: body.text("description")?.unwrap_or_default(),
             username: body.required("publicValue")?,
             password: Secret::new(body.required("secretValue")?),
             active: true,
@@ -75,6 +79,12 @@ impl Resource for RegistryCredentials {
     fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
         let (held, login) = living(ctx, id)?;
         let mut edited = login.clone();
+        if body.names("name") {
+            edited.name = body.text("name")?.unwrap_or_default();
+        }
+        if body.names("description") {
+            edited.description = body.text("description")?.unwrap_or_default();
+        }
         if let Some(username) = body.word("publicValue")? {
             edited.username = username;
         }
@@ -108,8 +118,8 @@ fn render(ctx: &Context<'_>, registry: &Registry, login: &Login) -> Value {
     let envelope = Envelope {
         schema: &SCHEMA,
         id: Kind::Credential.id(login.id.0),
-        name: "",
-        description: "",
+        name: &login.name,
+        description: &login.description,
         standing: Standing::switched(CREDENTIAL, login.active, login.removed_at),
         project: Some(registry.project),
         created: registry.created_at,

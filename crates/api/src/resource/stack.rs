@@ -30,7 +30,7 @@ static SCHEMA: Schema = Schema {
             Field::cru("externalId", "string"),
             Field::cru("group", "string"),
             Field::cr("startOnCreate", "boolean"),
-            Field::r("outputs", "map[string]"),
+            Field::cru("outputs", "map[string]"),
             Field::r("serviceIds", "array[reference[service]]"),
             Field::r("healthState", "string"),
             Field::r("system", "boolean"),
@@ -38,6 +38,7 @@ static SCHEMA: Schema = Schema {
     ],
     actions: &[
         ("activateservices", "", "stack"),
+        ("addoutputs", "addOutputsInput", "stack"),
         ("deactivateservices", "", "stack"),
         ("exportconfig", "composeConfigInput", "composeConfig"),
         ("remove", "", "stack"),
@@ -79,6 +80,8 @@ impl Resource for Stacks {
             docker_compose: None,
             rancher_compose: None,
             environment: body.map("environment")?.unwrap_or_default(),
+            outputs: body.map("outputs")?.unwrap_or_default(),
+            start_on_create: body.flag("startOnCreate")?.unwrap_or(false),
             external_id: body.text("externalId")?,
             group: body.text("group")?,
             created_at: ctx.now,
@@ -101,6 +104,9 @@ impl Resource for Stacks {
         }
         if body.names("externalId") {
             edited.external_id = body.text("externalId")?;
+        }
+        if body.names("outputs") {
+            edited.outputs = body.map("outputs")?.unwrap_or_default();
         }
         if body.names("group") {
             edited.group = body.text("group")?;
@@ -133,6 +139,7 @@ impl Resource for Stacks {
     ) -> Result<Outcome, ApiError> {
         let stack = living(ctx, id)?;
         let changes = match action {
+            "addoutputs" => add_outputs(stack, body)?,
             "activateservices" => turn(ctx, stack, Wanted::Active)?,
             "deactivateservices" => turn(ctx, stack, Wanted::Inactive)?,
             "exportconfig" => return export(ctx, stack, body),
@@ -141,6 +148,13 @@ impl Resource for Stacks {
         };
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 202))
     }
+}
+
+/// More outputs beside those there are; of the same name the new one holds.
+fn add_outputs(stack: &Stack, body: Body<'_>) -> Result<Vec<Change>, ApiError> {
+    let mut edited = stack.clone();
+    edited.outputs.extend(body.map("outputs")?.unwrap_or_default());
+    Ok(if edited == *stack { vec![] } else { vec![Change::PutStack(edited)] })
 }
 
 /// A stack as Rancher shows it.
@@ -162,9 +176,9 @@ fn render(ctx: &Context<'_>, stack: &Stack) -> Value {
         "system": false,
         "externalId": stack.external_id,
         "environment": stack.environment,
-        "outputs": null,
+        "outputs": Some(&stack.outputs).filter(|outputs| !outputs.is_empty()),
         "group": stack.group,
-        "startOnCreate": false,
+        "startOnCreate": stack.start_on_create,
         "dockerCompose": stack.docker_compose,
         "rancherCompose": stack.rancher_compose,
     });

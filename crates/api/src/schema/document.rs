@@ -28,7 +28,7 @@ pub(crate) fn documents(ctx: &Context<'_>) -> Value {
 pub(crate) fn document(ctx: &Context<'_>, schema: &Schema) -> Value {
     let mut links = Map::new();
     links.insert("self".into(), json!(ctx.url(&format!("schemas/{}", schema.name))));
-    if !schema.collection.is_empty() {
+    if !schema.plural.is_empty() {
         links.insert("collection".into(), json!(ctx.url(&schema.plural.to_ascii_lowercase())));
     }
     let fields = || schema.fields.iter().flat_map(|group| group.iter());

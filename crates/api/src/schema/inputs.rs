@@ -1,9 +1,11 @@
-//! Types that have no collection: inputs of actions, outputs, and parts of other types.
+//! Types that have no collection: inputs of actions, outputs, parts of other types, and the one whose collection is a
+//! WebSocket.
 
 use super::{Field, Schema};
 
 /// All of them.
 pub(crate) static ALL: &[Schema] = &[
+    part("addOutputsInput", &[&[Field::cr("outputs", "map[string]").required()]]),
     part("addRemoveServiceLinkInput", &[&[Field::cru("serviceLink", "serviceLink")]]),
     part(
         "composeConfig",
@@ -283,6 +285,11 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("stop", "boolean").default("false"),
         ]],
     ),
+    // Clients look here for where to hear of changes.
+    Schema {
+        plural: "subscribe",
+        ..part("subscribe", &[&[Field::cr("eventNames", "array[string]")]])
+    },
 ];
 
 pub(super) const fn part(name: &'static str, fields: &'static [&'static [Field]]) -> Schema {

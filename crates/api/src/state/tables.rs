@@ -45,6 +45,7 @@ pub(crate) const STACK: Table = &[
             "remove",
             "activateservices",
             "deactivateservices",
+            "addoutputs",
             "exportconfig",
             "upgradeservices",
         ],

@@ -96,6 +96,9 @@ fn a_host_logs_in_while_both_are_switched_on() {
         bench.ask(&format!("POST {url}/?action=activate"), Value::Null, 202);
         assert!(password(&bench).is_some());
     }
+    let named = json!({ "name": "ci", "description": "reads only" });
+    let named = bench.ask(&format!("PUT {login}"), named, 200);
+    assert_eq!((&named["name"], &named["description"]), (&json!("ci"), &json!("reads only")));
     // The null that answers show is not the new password.
     bench.ask(&format!("PUT {login}"), json!({ "secretValue": null, "publicValue": "you" }), 200);
     assert_eq!(password(&bench).as_deref(), Some("hunter2"));

@@ -58,6 +58,7 @@ fn a_new_stack() {
         "remove": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=remove",
         "activateservices": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=activateservices",
         "deactivateservices": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=deactivateservices",
+        "addoutputs": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=addoutputs",
         "exportconfig": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=exportconfig",
         "upgradeservices": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=upgradeservices"
       }
@@ -162,6 +163,24 @@ fn all_services_are_switched_or_none() {
     let error = bench.ask(&off, Value::Null, 422);
     assert_eq!(error["code"], "InvalidState");
     assert_eq!(bench.get(&format!("~/services/{a}"))["state"], "active", "nothing was changed");
+}
+
+#[test]
+fn outputs_and_whether_it_was_to_start_are_read_back() {
+    let mut bench = Bench::new(0);
+    let asked = json!({ "name": "web", "startOnCreate": true, "outputs": { "url": "http://a" } });
+    let id = make(&mut bench, asked);
+    let url = format!("~/stacks/{id}");
+    let stack = bench.get(&url);
+    assert_eq!(
+        (&stack["startOnCreate"], &stack["outputs"]["url"]),
+        (&json!(true), &json!("http://a"))
+    );
+    let more = json!({ "outputs": { "url": "http://b", "key": "k" } });
+    bench.ask(&format!("POST {url}/?action=addoutputs"), more.clone(), 202);
+    assert_eq!(bench.get(&url)["outputs"], more["outputs"]);
+    bench.ask(&format!("PUT {url}"), json!({ "outputs": { "key": "l" } }), 200);
+    assert_eq!(bench.get(&url)["outputs"], json!({ "key": "l" }));
 }
 
 #[test]

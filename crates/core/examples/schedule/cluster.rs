@@ -124,6 +124,8 @@ fn stack(n: u64) -> Stack {
         description: String::new(),
         docker_compose: None,
         rancher_compose: None,
+        outputs: BTreeMap::new(),
+        start_on_create: false,
         environment: BTreeMap::new(),
         external_id: None,
         group: None,

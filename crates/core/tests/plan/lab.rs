@@ -62,6 +62,8 @@ impl Lab {
             description: String::new(),
             docker_compose: None,
             rancher_compose: None,
+            outputs: BTreeMap::new(),
+            start_on_create: false,
             environment: BTreeMap::new(),
             external_id: None,
             group: None,

@@ -155,6 +155,8 @@ impl Cluster {
             description: String::new(),
             docker_compose: None,
             rancher_compose: None,
+            outputs: BTreeMap::new(),
+            start_on_create: false,
             environment: BTreeMap::new(),
             external_id: None,
             group: None,

@@ -19,6 +19,8 @@ const WITHOUT_KEY: &[(&str, &str, u16)] = &[
     ("GET", "/", 401),
     ("GET", "/nothing/here", 401),
     ("GET", "/v1", 401),
+    ("GET", "/v1-catalog", 401),
+    ("GET", "/v1-catalog/templates", 401),
     ("GET", "/v2-beta", 401),
     ("GET", "/v2-beta/subscribe", 401),
     ("GET", "/v2-beta/projects/1a5/subscribe", 401),
