@@ -83,7 +83,8 @@ impl Probes {
         });
         for (key, probe) in wanted {
             self.asked.entry(key).or_insert_with(|| {
-                let task = tokio::spawn(keep_asking(probe.clone(), surroundings.clone(), answers.clone()));
+                let task =
+                    tokio::spawn(keep_asking(probe.clone(), surroundings.clone(), answers.clone()));
                 Asked { probe, answer: None, task }
             });
         }

@@ -4,6 +4,7 @@
 //! The engine is simulated at its API ([`api`]), so that every line of the agent that talks to Docker is the real one. Of
 //! the machine around it nothing is: [`crate::surroundings`] says what an agent gets instead.
 
+mod addresses;
 mod api;
 mod container;
 mod engine;
@@ -13,6 +14,8 @@ mod run;
 mod site;
 mod streams;
 mod tell;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -94,7 +97,7 @@ impl SimulatedHost {
             Some(Some(other)) => Some(other.found(address).unwrap_or(Found::Nobody)),
             // It had the subnet, and is gone.
             Some(None) => Some(Found::Nobody),
-            None if engine::is_on_bridge(address) => Some(Found::Nobody),
+            None if addresses::is_on_bridge(address) => Some(Found::Nobody),
             None => None,
         }
     }
@@ -165,7 +168,7 @@ impl SimulatedHost {
     }
 
     fn make_network(&self, asked: NetworkCreateRequest) {
-        let subnet = (asked.name == NETWORK).then(|| engine::subnet(&asked)).flatten();
+        let subnet = (asked.name == NETWORK).then(|| addresses::subnet(&asked)).flatten();
         if let Some(subnet) = subnet {
             self.0.site.owns(subnet, &self.0);
         }

@@ -155,9 +155,7 @@ impl Surroundings {
     pub(crate) async fn probe(&self, known: &Known, targets: Vec<ProbeTarget>) -> Probed {
         match self {
             Self::Machine(_) => doctor::probe(known, targets).await,
-            Self::Simulated(_) => {
-                Probed { problem: NO_NETWORK.to_owned(), ..Probed::default() }
-            }
+            Self::Simulated(_) => Probed { problem: NO_NETWORK.to_owned(), ..Probed::default() },
         }
     }
 }

@@ -129,8 +129,8 @@ pub(crate) struct Agent {
     pub(crate) labels: Vec<(String, String)>,
     /// Simulate hosts, one or so many: Docker is not needed, and nothing really runs
     ///
-    /// Each registers as a host of its own, sim-0001 and so on (another word before the number: --hostname), so the token
-    /// has to be a reusable one if they are several. What a container shall do is said by its labels:
+    /// Each registers as a host of its own: sim-0001 and so on, or --hostname and a
+    /// number. Several need a reusable token. Labels of a container say how it fails:
     ///
     ///   io.drover.simulate.fail: never-starts, never-healthy or crash
     ///   io.drover.simulate.crash-after: 5s (or 500ms, 2m)

@@ -71,10 +71,7 @@ pub(crate) async fn watch(
 }
 
 /// Tell everything, then what happens; returns why that ended.
-async fn follow(
-    engine: Arc<Engine>,
-    events: &mpsc::Sender<EngineEvent>,
-) -> Trouble {
+async fn follow(engine: Arc<Engine>, events: &mpsc::Sender<EngineEvent>) -> Trouble {
     let socket = engine.surroundings.socket();
     let failed = |problem| Trouble::Engine { socket: socket.clone(), problem };
     // Events from before the list began, so that nothing falls between the two.

@@ -52,8 +52,7 @@ async fn call(
         .serve_connection(TokioIo::new(far), service)
         .with_upgrades();
     tokio::spawn(serving);
-    let (mut sender, driver) =
-        hyper::client::conn::http1::handshake(TokioIo::new(near)).await?;
+    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(near)).await?;
     tokio::spawn(driver.with_upgrades());
     Ok(sender.send_request(request).await?)
 }
@@ -115,9 +114,9 @@ async fn route(
             let id = host.act(|engine| engine.create(query.get("name"), asked, now_ns()))?;
             Ok(with(StatusCode::CREATED, &json!({ "Id": id, "Warnings": [] })))
         }
-        ("GET", ["containers", what, "json"]) => host.look(|engine| {
-            engine.find(what).map(|held| ok(&tell::container(held, now_ns())))
-        }),
+        ("GET", ["containers", what, "json"]) => {
+            host.look(|engine| engine.find(what).map(|held| ok(&tell::container(held, now_ns()))))
+        }
         ("GET", ["containers", what, "logs"]) => streams::logs(host, what, &query),
         ("POST", ["containers", what, "exec"]) => {
             let asked: ExecConfig = read(request).await?;
@@ -162,9 +161,7 @@ async fn route(
             let removed = host.act(|engine| engine.networks.remove(*name));
             removed.map(|_| empty(StatusCode::NO_CONTENT)).ok_or_else(|| no_network(name))
         }
-        _ => {
-            Err(Refused::new(501, format!("a simulated engine can't {method} {path}")))
-        }
+        _ => Err(Refused::new(501, format!("a simulated engine can't {method} {path}"))),
     }
 }
 
@@ -211,8 +208,11 @@ fn exec(
         // Whoever asked may be gone.
         let Ok(taken) = upgrade.await else { return };
         let mut taken = TokioIo::new(taken);
-        let output =
-            if tty { format!("{line}\r\n").into_bytes() } else { tell::frame(&format!("{line}\n")) };
+        let output = if tty {
+            format!("{line}\r\n").into_bytes()
+        } else {
+            tell::frame(&format!("{line}\n"))
+        };
         let _ = taken.write_all(&output).await;
         let _ = taken.shutdown().await;
     });

@@ -9,15 +9,13 @@ use std::time::Duration;
 use bollard::models::{ContainerCreateBody, NetworkCreateRequest};
 use sha2::{Digest, Sha256};
 
+use super::addresses;
 use super::container::{Container, Process, State};
 use super::fate::{FAIL, Fate};
-use crate::network::Subnet;
 use crate::reference::Reference;
 
 /// Events that are kept for whoever is a little late.
 const EVENTS: usize = 256;
-/// Docker's own bridge.
-const BRIDGE: &str = "172.17.0.0/16";
 /// Images of Drover's own processes: what they would run is simulated too.
 const OWN_IMAGES: &str = "drover/system:";
 
@@ -327,26 +325,10 @@ impl Engine {
         if held.network.is_empty() {
             return Ok(None);
         }
-        let taken: BTreeSet<Ipv4Addr> =
-            self.containers.values().filter_map(|c| c.address).collect();
-        if let Some(wish) = held.requested {
-            return if taken.contains(&wish) {
-                Err(Refused::new(403, format!("Address already in use: {wish}")))
-            } else {
-                Ok(Some(wish))
-            };
-        }
-        let range = match self.networks.get(&held.network) {
-            Some(network) => range(network),
-            None if held.network == "bridge" => BRIDGE.parse().ok(),
-            None => {
-                let message = format!("network {} not found", held.network);
-                return Err(Refused::new(404, message));
-            }
-        };
-        let range: Subnet = range.ok_or_else(|| Refused::new(500, "the network has no subnet"))?;
-        let free = range.all().find(|address| !taken.contains(address));
-        free.map(Some).ok_or_else(|| Refused::new(500, "no available IPv4 addresses on this network"))
+        let taken = self.containers.values().filter_map(|c| c.address).collect();
+        let network = self.networks.get(&held.network);
+        let given = addresses::give(&held.network, network, held.requested, &taken);
+        given.map(Some).map_err(|(status, why)| Refused::new(status, why))
     }
 
     fn tell(&mut self, id: &str, action: &'static str, now_ns: u64) {
@@ -372,24 +354,6 @@ pub(super) fn carries(labels: &HashMap<String, String>, wanted: &[String]) -> bo
         Some((name, value)) => labels.get(name).is_some_and(|held| held == value),
         None => labels.contains_key(wanted),
     })
-}
-
-/// Whether an address is one of Docker's own bridge, of which every host has one.
-pub(super) fn is_on_bridge(address: Ipv4Addr) -> bool {
-    BRIDGE.parse::<Subnet>().is_ok_and(|bridge| bridge.has(address))
-}
-
-/// The addresses of a network.
-pub(super) fn subnet(network: &NetworkCreateRequest) -> Option<Subnet> {
-    let config = network.ipam.as_ref()?.config.as_ref()?.first()?;
-    config.subnet.as_ref()?.parse().ok()
-}
-
-/// The part of a network that addresses are given from.
-fn range(network: &NetworkCreateRequest) -> Option<Subnet> {
-    let config = network.ipam.as_ref()?.config.as_ref()?.first()?;
-    let given = config.ip_range.as_ref().and_then(|range| range.parse().ok());
-    given.or_else(|| subnet(network))
 }
 
 /// Id of an image, and its digest in its registry: there is no content, so that of its name.

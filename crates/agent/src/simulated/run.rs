@@ -17,8 +17,9 @@ use crate::surroundings::Surroundings;
 
 /// Hosts' addresses begin here where none is given: a range that is set aside for measurements (RFC 2544).
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
-/// Between the starts of two agents: a server is not to be asked by thousands at once.
-const BETWEEN: Duration = Duration::from_millis(2);
+/// Between the starts of two agents: every new host is news for all others, so that a server which is asked by thousands at
+/// once is busy with that and loses those it has.
+const BETWEEN: Duration = Duration::from_millis(20);
 /// Files a host keeps open: its connection, its lock, and one that is just being read.
 const FILES_EACH: u64 = 3;
 /// Files the process needs besides.
@@ -75,6 +76,7 @@ pub async fn simulate(options: Options, simulation: Simulation) -> Result<(), Ag
             ended?;
         }
     }
+    tracing::info!("the simulated hosts end, and their containers with them");
     Ok(())
 }
 

@@ -24,11 +24,8 @@ pub(super) fn version() -> Value {
 /// A container, looked at.
 pub(super) fn container(held: &Container, now_ns: u64) -> Value {
     let health = held.health(now_ns);
-    let health = if health.is_empty() || !held.is_up() {
-        Value::Null
-    } else {
-        json!({ "Status": health })
-    };
+    let health =
+        if health.is_empty() || !held.is_up() { Value::Null } else { json!({ "Status": health }) };
     let mut networks = serde_json::Map::new();
     if !held.network.is_empty() {
         let address = held.address.map(|address| address.to_string()).unwrap_or_default();
