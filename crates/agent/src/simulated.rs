@@ -94,9 +94,7 @@ impl SimulatedHost {
             return Some(found);
         }
         match self.0.site.host_of(address) {
-            Some(Some(other)) => Some(other.found(address).unwrap_or(Found::Nobody)),
-            // It had the subnet, and is gone.
-            Some(None) => Some(Found::Nobody),
+            Some(other) => Some(other.found(address).unwrap_or(Found::Nobody)),
             None if addresses::is_on_bridge(address) => Some(Found::Nobody),
             None => None,
         }

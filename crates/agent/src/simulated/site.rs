@@ -31,10 +31,10 @@ impl Site {
         lock(&self.subnets).insert(subnet.base(), (subnet, Arc::downgrade(host)));
     }
 
-    /// The host whose subnet an address is of, `Some(None)` if that is gone; `None` if it is of no host here.
-    pub(super) fn host_of(&self, address: Ipv4Addr) -> Option<Option<SimulatedHost>> {
+    /// The host whose subnet an address is of, if it is of one that is here.
+    pub(super) fn host_of(&self, address: Ipv4Addr) -> Option<SimulatedHost> {
         let subnets = lock(&self.subnets);
         let (_, (subnet, host)) = subnets.range(..=address).next_back()?;
-        subnet.has(address).then(|| host.upgrade().map(SimulatedHost))
+        subnet.has(address).then(|| host.upgrade().map(SimulatedHost)).flatten()
     }
 }
