@@ -74,7 +74,8 @@ fn kept(cluster: &Cluster) -> Vec<String> {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n") + "\n"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
