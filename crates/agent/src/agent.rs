@@ -32,9 +32,10 @@ use crate::link::{Introduction, LinkSender};
 use crate::op::UnitOps;
 use crate::probe::{Probed, Probes};
 use crate::reconcile::{Attempts, Reconciled, reconcile_host};
+use crate::surroundings::Surroundings;
 use crate::verify::{self, Counted, Verifications, Verified};
 use crate::view::DockerView;
-use crate::{balancer_files, clock, discovery, facts};
+use crate::{balancer_files, clock, discovery};
 
 use hearing::Hearing;
 use image_lease::ImageLeases;
@@ -53,6 +54,7 @@ const ALONE_AFTER: Duration = Duration::from_secs(15);
 /// The agent of one host.
 pub(crate) struct Agent {
     ledger: Ledger,
+    surroundings: Surroundings,
     assignment: Arc<HostAssignment>,
     /// The newest assignment heard since the last turn.
     heard: Option<Box<HostAssignment>>,
@@ -125,6 +127,7 @@ pub(crate) enum AgentResult {
 impl Agent {
     pub(crate) fn new(
         ledger: Ledger,
+        surroundings: Surroundings,
         introduce: watch::Sender<Introduction>,
         results: mpsc::UnboundedSender<AgentResult>,
     ) -> Result<Self, LedgerError> {
@@ -133,8 +136,10 @@ impl Agent {
         let folder = ledger.folder().to_owned();
         let seal = Seal::new(ledger.keys()?, &folder);
         let facts = introduce.borrow().facts.clone();
+        let hearing = Hearing::begin(surroundings.clone(), results.clone());
         let mut agent = Self {
             ledger,
+            surroundings,
             assignment,
             heard: None,
             engine: None,
@@ -156,7 +161,7 @@ impl Agent {
             overlay: Overlay::begin(results.clone()),
             seal,
             naming: Naming::begin(discovery::Facts::open(&folder), results.clone()),
-            hearing: Hearing::begin(results.clone()),
+            hearing,
             witnessed: Witnessed::default(),
             asks: Asks::default(),
             reports: tell::Reports::default(),
@@ -305,7 +310,7 @@ impl Agent {
         }
         self.see(observed)?;
         probes.extend(witness::questions(&self.assignment));
-        self.probes.ask(probes, &self.results);
+        self.probes.ask(probes, &self.surroundings, &self.results);
         let assigned = &self.assignment.units;
         let is_to_be_verified =
             |unit: &UnitKey| assigned.get(unit).is_some_and(|held| held.verify.is_some());
@@ -376,7 +381,7 @@ impl Agent {
         let facts = HostFacts {
             public_key: self.seal.told_key(),
             tunnels: self.overlay.tunnels().clone(),
-            ..facts::facts(&self.engine_version, problem)
+            ..self.surroundings.facts(&self.engine_version, problem)
         };
         self.say_facts(facts);
     }

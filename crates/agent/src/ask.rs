@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::docker::Engine;
-use crate::doctor::{self, Known};
+use crate::doctor::Known;
 use crate::link::LinkSender;
 
 /// Input that may wait to be taken by a command.
@@ -115,9 +115,12 @@ impl Asked {
             Ask::Restart { container, grace_s } => self.restart(&container, grace_s).await,
             Ask::Remove { container } => self.remove(&container).await,
             Ask::Examine { name } => {
-                self.tell(&doctor::examine(&self.engine, &self.known, &name).await)
+                let surroundings = &self.engine.surroundings;
+                self.tell(&surroundings.examine(&self.engine, &self.known, &name).await)
             }
-            Ask::Probe { targets } => self.tell(&doctor::probe(&self.known, targets).await),
+            Ask::Probe { targets } => {
+                self.tell(&self.engine.surroundings.probe(&self.known, targets).await)
+            }
         }
     }
 

@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::Docker;
 use tokio::sync::Semaphore;
+
+use crate::surroundings::Surroundings;
 
 pub use execute::{Done, Failure};
 pub(crate) use image_lease::Leased;
@@ -23,7 +25,7 @@ pub use read::Looked;
 pub(crate) use read::{Brief, briefs, list, look};
 pub(crate) use system::{SystemDone, folder, status_file};
 pub use trouble::Trouble;
-pub use watch::{EngineEvent, watch};
+pub(crate) use watch::{EngineEvent, watch};
 
 /// How long Docker may take to answer a question, or to begin a long answer.
 pub(crate) const ANSWER: Duration = Duration::from_mins(1);
@@ -37,6 +39,7 @@ const LANES: usize = 16;
 /// A connection to an engine, with what is shared by all work on it.
 pub struct Engine {
     docker: Docker,
+    pub(crate) surroundings: Surroundings,
     /// Containers of this cluster are ours.
     pub(crate) cluster: String,
     /// Version of the engine.
@@ -53,11 +56,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Connect to the engine behind a socket. `state` is the agent's own folder.
-    pub async fn connect(socket: &Path, cluster: &str, state: &Path) -> Result<Self, Trouble> {
-        let failed = |problem: String| Trouble::Engine { socket: socket.to_owned(), problem };
-        let path = socket.to_string_lossy();
-        let docker = Docker::connect_with_unix(&path, ANSWER.as_secs(), API_DEFAULT_VERSION)
+    /// Connect to the engine. `state` is the agent's own folder.
+    pub(crate) async fn connect(
+        surroundings: &Surroundings,
+        cluster: &str,
+        state: &Path,
+    ) -> Result<Self, Trouble> {
+        let failed = |problem: String| Trouble::Engine { socket: surroundings.socket(), problem };
+        let docker = surroundings
+            .docker(ANSWER)
             .map_err(|error| failed(trouble::connect_words(&error)))?
             .with_request_modifier(readable_login);
         let docker = in_time(ANSWER, docker.negotiate_version()).await;
@@ -67,6 +74,7 @@ impl Engine {
         let api = docker.client_version();
         Ok(Self {
             docker,
+            surroundings: surroundings.clone(),
             cluster: cluster.to_owned(),
             version: version.version.unwrap_or_default(),
             api: (api.major_version, api.minor_version),

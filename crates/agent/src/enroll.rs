@@ -12,6 +12,7 @@ use crate::dial::{ServerUrl, dial, reachable_address};
 use crate::ledger::Ledger;
 use crate::register::{RegisterError, register};
 use crate::run::{AgentError, Options};
+use crate::surroundings::Surroundings;
 use crate::{backoff, facts};
 
 /// The longest pause between two tries to register, ms.
@@ -20,13 +21,14 @@ const LONGEST_PAUSE_MS: u64 = 10_000;
 /// Register, trying again for as long as the failure may pass.
 pub(crate) async fn become_host(
     options: &Options,
+    surroundings: &Surroundings,
     server: &ServerUrl,
     ledger: &Ledger,
 ) -> Result<Registered, AgentError> {
     let token = options.token.clone().ok_or(AgentError::NoToken)?;
     let identity = ledger.identity()?;
     for failures in 1.. {
-        match register_once(options, server, &token, &identity).await {
+        match register_once(options, surroundings, server, &token, &identity).await {
             Ok(registered) => return Ok(registered),
             Err(error) if error.may_pass() => {
                 tracing::warn!("{error}; trying again");
@@ -41,6 +43,7 @@ pub(crate) async fn become_host(
 
 async fn register_once(
     options: &Options,
+    surroundings: &Surroundings,
     server: &ServerUrl,
     token: &Secret,
     identity: &str,
@@ -53,7 +56,7 @@ async fn register_once(
         hostname: options.hostname.clone().unwrap_or_else(facts::hostname),
         address: address.to_string(),
         labels: options.labels.clone(),
-        facts: facts::facts("", ""),
+        facts: surroundings.facts("", ""),
     };
     register(server, connection, &asked).await
 }
@@ -62,14 +65,16 @@ async fn register_once(
 /// is kept as it shall be.
 pub(crate) fn register_again(
     options: &Options,
+    surroundings: &Surroundings,
     server: &ServerUrl,
     identity: String,
 ) -> Option<oneshot::Receiver<Registered>> {
     let token = options.token.clone()?;
     let (options, server) = (options.clone(), server.clone());
+    let surroundings = surroundings.clone();
     let (born, newborn) = oneshot::channel();
     tokio::spawn(async move {
-        match register_once(&options, &server, &token, &identity).await {
+        match register_once(&options, &surroundings, &server, &token, &identity).await {
             Ok(registered) => drop(born.send(registered)),
             Err(error) => tracing::error!("{error}"),
         }

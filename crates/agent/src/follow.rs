@@ -108,14 +108,14 @@ pub(crate) fn named<'a>(all: impl Iterator<Item = &'a DiscoveryStatus>) -> Optio
 
 /// Tells one version of a file from the next.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     inode: u64,
     size: u64,
     changed_ns: (i64, i64),
 }
 
 impl Stamp {
-    fn of(file: &Path) -> Option<Self> {
+    pub(crate) fn of(file: &Path) -> Option<Self> {
         let told = std::fs::metadata(file).ok()?;
         let changed_ns = (told.mtime(), told.mtime_nsec());
         Some(Self { inode: told.ino(), size: told.size(), changed_ns })

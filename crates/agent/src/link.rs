@@ -33,6 +33,8 @@ const STEP: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE_MS: u64 = 15_000;
 /// The largest message taken; an assignment of thousands of units is far smaller, bytes.
 const LARGEST: usize = 256 << 20;
+/// Bytes read at a time. The library's own are eight times as many, held by each of thousands of simulated hosts.
+const READ_BUFFER: usize = 16 << 10;
 /// Frames of streams that may wait to be sent.
 const STREAM_FRAMES: usize = 64;
 
@@ -164,8 +166,10 @@ async fn meet(
     let connection = dial(server).await.map_err(|error| ended(error.to_string()))?;
     let address = met.address.unwrap_or_else(|| reachable_address(connection.from));
     let request = request(server, credential).map_err(|error| ended(error.to_string()))?;
-    let config =
-        WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LARGEST))
+        .max_frame_size(Some(LARGEST))
+        .read_buffer_size(READ_BUFFER);
     let shaken =
         tokio_tungstenite::client_async_with_config(request, connection.stream, Some(config));
     let shaken = timeout(STEP, shaken).await.map_err(|_| slow("open the connection"))?;

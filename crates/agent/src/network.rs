@@ -43,6 +43,9 @@ const SWEEP: Duration = Duration::from_secs(15);
 /// After a failure, sooner.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// Bytes of the largest packet between hosts that are not there.
+const SIMULATED_MTU: u32 = 1500;
+
 /// Why the network is not as it shall be.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -101,7 +104,7 @@ pub(crate) async fn keep(
         let mut pause = SWEEP;
         if let Some(Task { engine, network, sealing }) = task {
             let subnet = network.subnet.clone();
-            let kept = match bring(&engine, &network, &sealing).await {
+            let kept = match engine.surroundings.bring_network(&engine, &network, &sealing).await {
                 Ok((tunnels, takes_sealed)) => {
                     let tunnels = Some(tunnels);
                     Kept { subnet, problem: String::new(), tunnels, takes_sealed }
@@ -146,7 +149,7 @@ pub(crate) async fn held(network: &HostNetwork) -> Option<(Tunnels, bool)> {
 }
 
 /// Bring Docker and the kernel to what the network shall be. How packets go then, and whether sealed ones are taken in.
-async fn bring(
+pub(crate) async fn bring(
     engine: &Engine,
     network: &HostNetwork,
     sealing: &Sealing,
@@ -184,6 +187,21 @@ async fn bring(
         }));
     }
     Ok((told(network, &lanes, &made, sealing), made.contains(&Tunnel::Sealed)))
+}
+
+/// The same where there is no kernel to bring to anything: Docker's part, and then packets go as they shall at once.
+pub(crate) async fn bring_simulated(
+    engine: &Engine,
+    network: &HostNetwork,
+) -> Result<(Tunnels, bool), NetworkError> {
+    let subnet: Subnet = network.subnet.parse()?;
+    let room = Room::between(&[], SIMULATED_MTU);
+    let tunnel = if network.encrypted { Tunnel::Sealed } else { Tunnel::Clear };
+    bridge::ensure(engine.client(), &engine.cluster, subnet, room.tunnel(tunnel)).await?;
+    let sealed = network.peers.iter().filter(|_| network.encrypted);
+    let sealed_to = sealed.map(|peer| peer.host).collect();
+    let tunnels = Tunnels { clear: !network.encrypted, sealed_to, ..Tunnels::default() };
+    Ok((tunnels, network.encrypted))
 }
 
 /// What there shall be, given what there is: how packets go, and what the kernel holds for that.

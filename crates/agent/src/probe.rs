@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::agent::AgentResult;
 use crate::reconcile::{Probe, Question, Run};
+use crate::surroundings::Surroundings;
 use crate::view::Checkup;
 
 /// How long a port may take to accept.
@@ -70,14 +71,20 @@ impl Drop for Asked {
 
 impl Probes {
     /// Ask these and no others. What is known of a run that is over is forgotten.
-    pub(crate) fn ask(&mut self, probes: Vec<Probe>, answers: &mpsc::UnboundedSender<AgentResult>) {
+    pub(crate) fn ask(
+        &mut self,
+        probes: Vec<Probe>,
+        surroundings: &Surroundings,
+        answers: &mpsc::UnboundedSender<AgentResult>,
+    ) {
         let wanted: BTreeMap<Key, Probe> = probes.into_iter().map(|p| (key(&p), p)).collect();
         self.asked.retain(|key, asked| {
             wanted.get(key).is_some_and(|new| asks_the_same(new, &asked.probe))
         });
         for (key, probe) in wanted {
             self.asked.entry(key).or_insert_with(|| {
-                let task = tokio::spawn(keep_asking(probe.clone(), answers.clone()));
+                let task =
+                    tokio::spawn(keep_asking(probe.clone(), surroundings.clone(), answers.clone()));
                 Asked { probe, answer: None, task }
             });
         }
@@ -134,22 +141,33 @@ fn key(probe: &Probe) -> Key {
     (probe.unit, probe.member.clone(), matches!(probe.question, Question::Health(_)))
 }
 
-async fn keep_asking(probe: Probe, answers: mpsc::UnboundedSender<AgentResult>) {
+async fn keep_asking(
+    probe: Probe,
+    surroundings: Surroundings,
+    answers: mpsc::UnboundedSender<AgentResult>,
+) {
     let Ok(ip) = probe.address.parse::<IpAddr>() else { return };
     let tell = |answer| {
         let probed = Probed { key: key(&probe), run: probe.run.clone(), answer };
         answers.send(AgentResult::Probed(probed)).is_ok()
     };
     match &probe.question {
-        Question::Ports(ports) => ask_ports(ip, ports, tell).await,
-        Question::Health(check) => ask_health(ip, check, probe.was_well, tell).await,
+        Question::Ports(ports) => ask_ports(&surroundings, ip, ports, tell).await,
+        Question::Health(check) => {
+            ask_health(&surroundings, ip, check, probe.was_well, tell).await;
+        }
     }
 }
 
-async fn ask_ports(ip: IpAddr, ports: &[u16], tell: impl Fn(Answer) -> bool) {
+async fn ask_ports(
+    surroundings: &Surroundings,
+    ip: IpAddr,
+    ports: &[u16],
+    tell: impl Fn(Answer) -> bool,
+) {
     let (mut accepts, mut failures, mut pause) = (false, 0, FIRST_PAUSE);
     loop {
-        let yes = all_accept(ip, ports).await;
+        let yes = all_accept(surroundings, ip, ports).await;
         failures = if yes { 0 } else { failures + 1 };
         let now_accepts = yes || accepts && failures < TIMES_IN_A_ROW;
         if now_accepts != accepts {
@@ -169,6 +187,7 @@ async fn ask_ports(ip: IpAddr, ports: &[u16], tell: impl Fn(Answer) -> bool) {
 }
 
 async fn ask_health(
+    surroundings: &Surroundings,
     ip: IpAddr,
     check: &HealthCheck,
     was_well: bool,
@@ -179,7 +198,7 @@ async fn ask_health(
     let (mut passed, mut pause) = (was_well, FIRST_PAUSE);
     let (mut told, mut failures) = (None, 0);
     loop {
-        let result = once(ip, check).await;
+        let result = surroundings.check(ip, check).await;
         let passes = result.is_ok();
         checked = checked.after(result, check);
         passed |= checked.down.is_none();
@@ -204,10 +223,10 @@ async fn ask_health(
     }
 }
 
-async fn all_accept(ip: IpAddr, ports: &[u16]) -> bool {
+async fn all_accept(surroundings: &Surroundings, ip: IpAddr, ports: &[u16]) -> bool {
     for &port in ports {
-        let connected = timeout(PATIENCE, TcpStream::connect(SocketAddr::new(ip, port))).await;
-        if !matches!(connected, Ok(Ok(_))) {
+        let accepts = timeout(PATIENCE, surroundings.accepts(ip, port)).await;
+        if !accepts.unwrap_or_default() {
             return false;
         }
     }
@@ -283,7 +302,9 @@ mod tests {
         let (address, check) = serve("HTTP/1.0 200 OK\r\n\r\n").await;
         let (say, mut hear) = mpsc::unbounded_channel();
         let asking = tokio::spawn(async move {
-            ask_health(address.ip(), &check, false, |answer| say.send(answer).is_ok()).await;
+            let machine = Surroundings::Machine("/nowhere".into());
+            let tell = |answer| say.send(answer).is_ok();
+            ask_health(&machine, address.ip(), &check, false, tell).await;
         });
         let well = hear.recv().await.unwrap();
         assert_eq!(well, Answer::Health { passed: true, down: None });

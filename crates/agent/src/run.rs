@@ -17,10 +17,10 @@ use crate::agent::{Agent, AgentResult};
 use crate::dial::{BadServerUrl, ServerUrl};
 use crate::docker::{EngineEvent, watch as watch_docker};
 use crate::enroll::{become_host, register_again};
-use crate::facts;
 use crate::ledger::{Ledger, LedgerError};
 use crate::link::{Introduction, LinkEvent, keep};
 use crate::register::RegisterError;
+use crate::surroundings::Surroundings;
 
 /// Everything is looked at this often, whatever happened or didn't.
 const SWEEP: Duration = Duration::from_secs(15);
@@ -71,6 +71,20 @@ pub enum AgentError {
     /// The server said no.
     #[error(transparent)]
     Register(#[from] RegisterError),
+    /// The server said no to one of several that are simulated.
+    #[error(
+        "simulated host {host}: {source}; several hosts share a token that serves more than one: drover token create \
+         --reusable"
+    )]
+    SharedToken {
+        /// Which.
+        host: String,
+        /// Its words.
+        source: RegisterError,
+    },
+    /// Simulated hosts are counted by their addresses.
+    #[error("simulated hosts have IPv4 addresses: give the first one's with --address, or none")]
+    SimulatedAddress,
     /// The operating system.
     #[error("can't listen for signals to end: {0}")]
     Signals(std::io::Error),
@@ -86,16 +100,26 @@ enum Ended {
 
 /// Run until SIGTERM or SIGINT. Containers go on running after that.
 pub async fn run(options: Options) -> Result<(), AgentError> {
+    let machine = Surroundings::Machine(options.docker.clone());
+    run_in(options, machine).await
+}
+
+/// The same, on this machine or on one that is simulated.
+pub(crate) async fn run_in(options: Options, surroundings: Surroundings) -> Result<(), AgentError> {
     let mut end = End::listen().map_err(AgentError::Signals)?;
     loop {
-        match live(&options, &mut end).await? {
+        match live(&options, &surroundings, &mut end).await? {
             Ended::Asked => return Ok(()),
             Ended::Reborn => tracing::warn!("registered as another host; starting from nothing"),
         }
     }
 }
 
-async fn live(options: &Options, end: &mut End) -> Result<Ended, AgentError> {
+async fn live(
+    options: &Options,
+    surroundings: &Surroundings,
+    end: &mut End,
+) -> Result<Ended, AgentError> {
     let mut ledger = Ledger::open(&options.state)?;
     let _alone = ledger.lock()?;
     let server = server(options, &ledger)?;
@@ -103,7 +127,7 @@ async fn live(options: &Options, end: &mut End) -> Result<Ended, AgentError> {
         credential
     } else {
         let registered = tokio::select! {
-            registered = become_host(options, &server, &ledger) => registered?,
+            registered = become_host(options, surroundings, &server, &ledger) => registered?,
             () = end.comes() => return Ok(Ended::Asked),
         };
         ledger.keep_credential(&registered)?;
@@ -111,7 +135,7 @@ async fn live(options: &Options, end: &mut End) -> Result<Ended, AgentError> {
     };
     ledger.keep_server(&server.to_string())?;
     tracing::info!(host = %credential.host, %server, "agent starts");
-    let mut life = Life::begin(options, server, credential, ledger).await?;
+    let mut life = Life::begin(options, surroundings, server, credential, ledger).await?;
     loop {
         tokio::select! {
             () = end.comes() => {
@@ -130,6 +154,7 @@ async fn live(options: &Options, end: &mut End) -> Result<Ended, AgentError> {
 /// An agent with everything it listens to.
 struct Life<'a> {
     options: &'a Options,
+    surroundings: &'a Surroundings,
     server: ServerUrl,
     agent: Agent,
     docker: mpsc::Receiver<EngineEvent>,
@@ -144,13 +169,14 @@ struct Life<'a> {
 impl<'a> Life<'a> {
     async fn begin(
         options: &'a Options,
+        surroundings: &'a Surroundings,
         server: ServerUrl,
         credential: Registered,
         ledger: Ledger,
     ) -> Result<Self, AgentError> {
         let (introduce, introduced) = watch::channel(Introduction {
             assigned: ledger.assignment().generation,
-            facts: facts::facts("", "the agent has not reached Docker yet"),
+            facts: surroundings.facts("", "the agent has not reached Docker yet"),
             address: options.address,
         });
         let cluster = credential.cluster.clone();
@@ -159,9 +185,8 @@ impl<'a> Life<'a> {
         let (link_in, link) = mpsc::channel(INBOX);
         let (results_in, results) = mpsc::unbounded_channel();
         // All of these end once nobody listens to them.
-        let (socket, state) = (options.docker.clone(), options.state.clone());
-        tokio::spawn(watch_docker(socket, cluster, state, docker_in));
-        let mut agent = Agent::new(ledger, introduce, results_in)?;
+        tokio::spawn(watch_docker(surroundings.clone(), cluster, options.state.clone(), docker_in));
+        let mut agent = Agent::new(ledger, surroundings.clone(), introduce, results_in)?;
         agent.look_at_network().await;
         // The server hears of this host once it is known whether Docker answers: before, the host would be taken
         // for one that can't run anything.
@@ -172,7 +197,18 @@ impl<'a> Life<'a> {
         tokio::spawn(keep(server.clone(), known, introduced, link_in));
         let sweep_at = Instant::now() + SWEEP;
         let newborn = None;
-        Ok(Self { options, server, agent, docker, link, results, credential, newborn, sweep_at })
+        Ok(Self {
+            options,
+            surroundings,
+            server,
+            agent,
+            docker,
+            link,
+            results,
+            credential,
+            newborn,
+            sweep_at,
+        })
     }
 
     /// Wait until there is something to hear or to do, and take it in. False if this is another host now.
@@ -210,7 +246,7 @@ impl<'a> Life<'a> {
         let unknown = matches!(event, LinkEvent::Down { unknown: true, .. });
         if unknown && self.newborn.is_none() {
             let identity = self.agent.identity()?;
-            self.newborn = register_again(self.options, &self.server, identity);
+            self.newborn = register_again(self.options, self.surroundings, &self.server, identity);
         }
         Ok(self.agent.hear_link(event)?)
     }

@@ -16,7 +16,6 @@ use tokio::time::sleep;
 
 use crate::agent::AgentResult;
 use crate::docker::Engine;
-use crate::probe::once;
 use crate::reconcile::{Run, Verification};
 use command::Left;
 
@@ -133,7 +132,7 @@ async fn keep_asking(
             VerifyAsk::Request(check) => {
                 let every = Duration::from_millis(check.interval_ms());
                 let Ok(ip) = address.parse() else { return };
-                (once(ip, check).await, every)
+                (engine.surroundings.check(ip, check).await, every)
             }
             VerifyAsk::Command(words) => {
                 (command::run(engine.as_ref(), &run.0, words, &left).await, EVERY)

@@ -22,7 +22,7 @@ pub(crate) use stack::parse_scale;
 pub use stack::{
     Diff, Foretell, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Watch, Why,
 };
-pub use token::{KeyCommand, Named, TokenCommand};
+pub use token::{KeyCommand, Named, NewToken, TokenCommand};
 pub use upgrade::{Between, Continue, Upgrade, UpgradeCommand};
 
 /// What to do.
@@ -200,9 +200,8 @@ impl Command {
             Self::Rebalance(rebalance) => Some(&mut rebalance.operator),
             Self::Network(command) => Some(command.operator_mut()),
             Self::Certificate(command) => Some(command.operator_mut()),
-            Self::Token(TokenCommand::Create(named)) | Self::Key(KeyCommand::Create(named)) => {
-                Some(&mut named.operator)
-            }
+            Self::Token(TokenCommand::Create(new)) => Some(&mut new.named.operator),
+            Self::Key(KeyCommand::Create(named)) => Some(&mut named.operator),
             Self::Up(_)
             | Self::Plan(_)
             | Self::Create(_)

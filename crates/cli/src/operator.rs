@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::args::{HostCommand, Hosts, KeyCommand, Named, Operator, TokenCommand};
+use crate::args::{HostCommand, Hosts, KeyCommand, Named, NewToken, Operator, TokenCommand};
 use crate::client::{Client, nothing};
 use crate::evacuate::evacuate;
 use crate::failure::Failure;
@@ -29,8 +29,11 @@ pub(crate) async fn host(command: &HostCommand, reporter: &Reporter) -> Result<(
 
 /// `token …`.
 pub(crate) async fn token(command: &TokenCommand, reporter: &Reporter) -> Result<(), Failure> {
-    let TokenCommand::Create(named) = command;
-    let (client, body) = (connect(&named.operator).await?, body(named));
+    let TokenCommand::Create(NewToken { reusable, named }) = command;
+    let (client, mut body) = (connect(&named.operator).await?, body(named));
+    if *reusable {
+        body["reusable"] = json!(true);
+    }
     let made = client.create("create a registration token", "registrationtokens", &body).await?;
     if named.operator.output.json {
         return say(&made.to_string());

@@ -11,6 +11,9 @@ use drover_dataplane::balancer::AccessFormat;
 
 use crate::trace::LogFormat;
 
+/// Hosts that can be simulated at most: more would be no test of anything.
+const MOST_SIMULATED: i64 = 10_000;
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -49,7 +52,7 @@ pub(crate) enum Role {
     /// The token is needed for the first start only; after that the agent has a credential of its own in its
     /// state directory. Containers run on while neither it nor the server does.
     #[command(
-        after_help = "Example:\n  drover agent --server http://server:8080 --token TOKEN --label tier=front"
+        after_help = "Examples:\n  drover agent --server http://server:8080 --token TOKEN --label tier=front\n  drover agent --simulate 3 --server http://server:8080 --token REUSABLE"
     )]
     Agent(Agent),
     /// Run one load balancer; agents start these, not people
@@ -101,15 +104,10 @@ pub(crate) struct Agent {
     /// Registration token, as `drover token create` makes it; needed for the first start only
     #[arg(long, env = "DROVER_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
-    /// Directory of what it must not forget; made if need be
-    #[arg(
-        long,
-        env = "DROVER_STATE_DIR",
-        hide_env_values = true,
-        default_value = "/var/lib/drover",
-        value_name = "DIR"
-    )]
-    pub(crate) state_dir: PathBuf,
+    /// Directory of what it must not forget; made if need be [default: /var/lib/drover; with --simulate one that goes
+    /// in the end]
+    #[arg(long, env = "DROVER_STATE_DIR", hide_env_values = true, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
     /// Socket of the Docker engine
     #[arg(
         long,
@@ -129,6 +127,35 @@ pub(crate) struct Agent {
     /// Label for placement; may be repeated; used at the first start only
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
+    /// Simulate hosts, one or so many: Docker is not needed, and nothing really runs
+    ///
+    /// Each registers as a host of its own: sim-0001 and so on, or --hostname and a
+    /// number. Several need a reusable token. Labels of a container say how it fails:
+    ///
+    ///   io.drover.simulate.fail: never-starts, never-healthy or crash
+    ///   io.drover.simulate.crash-after: 5s (or 500ms, 2m)
+    #[arg(
+        long,
+        value_name = "HOSTS",
+        num_args = 0..=1,
+        default_missing_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..=MOST_SIMULATED),
+        help_heading = "Simulation",
+        verbatim_doc_comment
+    )]
+    pub(crate) simulate: Option<u32>,
+    /// How long a simulated container takes to start, and an image to arrive, ms
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 400,
+        requires = "simulate",
+        help_heading = "Simulation"
+    )]
+    pub(crate) simulate_start_ms: u64,
+    /// How long one takes to stop, ms [default: as long as to start]
+    #[arg(long, value_name = "MS", requires = "simulate", help_heading = "Simulation")]
+    pub(crate) simulate_stop_ms: Option<u64>,
 }
 
 /// `balancer`.

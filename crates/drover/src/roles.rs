@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
+use drover_agent::Simulation;
 use drover_core::Secret;
 use drover_server::{AdminKey, Told};
 
@@ -13,6 +15,8 @@ use crate::runtime::workers;
 const SERVER_WORKERS: usize = 2;
 /// Workers of an agent: Docker does the work.
 const AGENT_WORKERS: usize = 1;
+/// The agent's folder.
+const STATE_DIR: &str = "/var/lib/drover";
 
 /// Workers of what encrypts: one for each direction.
 const CIPHER_WORKERS: usize = 2;
@@ -28,17 +32,36 @@ pub(crate) fn server(options: Server) -> Result<(), String> {
 }
 
 /// `drover agent`.
-pub(crate) fn agent(options: Agent) -> Result<(), String> {
+pub(crate) fn agent(asked: Agent) -> Result<(), String> {
     let options = drover_agent::Options {
-        server: options.server,
-        token: options.token.map(Secret::new),
-        state: options.state_dir,
-        docker: options.docker,
-        address: options.address,
-        labels: options.labels.into_iter().collect(),
-        hostname: options.hostname,
+        server: asked.server,
+        token: asked.token.map(Secret::new),
+        state: asked.state_dir.clone().unwrap_or_else(|| STATE_DIR.into()),
+        docker: asked.docker,
+        address: asked.address,
+        labels: asked.labels.into_iter().collect(),
+        hostname: asked.hostname,
     };
-    run(AGENT_WORKERS, drover_agent::run(options))
+    let Some(hosts) = asked.simulate else {
+        return run(AGENT_WORKERS, drover_agent::run(options));
+    };
+    let start = Duration::from_millis(asked.simulate_start_ms);
+    let stop = asked.simulate_stop_ms.map_or(start, Duration::from_millis);
+    simulate(options, asked.state_dir.is_some(), Simulation { hosts, start, stop })
+}
+
+/// `drover agent --simulate`. Without a folder of the user's choice its state goes with it.
+fn simulate(
+    mut options: drover_agent::Options,
+    keeps_state: bool,
+    simulation: Simulation,
+) -> Result<(), String> {
+    let passing = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    if !keeps_state {
+        passing.path().clone_into(&mut options.state);
+    }
+    let count = available_parallelism().map_or(1, usize::from);
+    run(count, drover_agent::simulate(options, simulation))
 }
 
 /// `drover balancer`.

@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::{Agent, AgentResult};
-use crate::hearing::{Circle, Heard, listen};
+use crate::hearing::{Circle, Heard};
+use crate::surroundings::Surroundings;
 
 /// What is heard of the others.
 pub(super) struct Hearing {
@@ -16,9 +17,12 @@ pub(super) struct Hearing {
 }
 
 impl Hearing {
-    pub(super) fn begin(results: mpsc::UnboundedSender<AgentResult>) -> Self {
+    pub(super) fn begin(
+        surroundings: Surroundings,
+        results: mpsc::UnboundedSender<AgentResult>,
+    ) -> Self {
         let (circle, told) = watch::channel(Circle::default());
-        tokio::spawn(listen(told, results));
+        tokio::spawn(surroundings.listen(told, results));
         Self { circle, heard: Heard::default() }
     }
 

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use super::{Agent, AgentResult};
 use crate::docker::{Engine, SystemDone, folder, status_file};
 use crate::follow::{Process, Said, follow, followed, named};
-use crate::network::names::HostNames;
 use crate::system::{SeenSystem, SystemKind, SystemStep, SystemSteps, Troubles, system_steps};
 use crate::view::ContainerState;
 use crate::{balancer_files, discovery};
@@ -82,7 +81,7 @@ impl Agent {
 
     /// Take in what the host says of name servers, which may change at any time.
     pub(super) fn read_host_names(&mut self) {
-        self.naming.facts.know(self.assignment.host, HostNames::read().servers);
+        self.naming.facts.know(self.assignment.host, self.surroundings.names().servers);
     }
 
     /// Have the processes run that this host needs.

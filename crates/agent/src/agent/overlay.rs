@@ -16,7 +16,7 @@ use crate::doctor::Known;
 use crate::ledger::LedgerError;
 use crate::network::addresses::{Addresses, requested};
 use crate::network::subnet::Subnet;
-use crate::network::{Kept, Task, held, keep, names};
+use crate::network::{Kept, Task, keep, names};
 use crate::op::{DockerOp, UnitOps};
 use crate::system::SystemKind;
 
@@ -91,7 +91,7 @@ impl Agent {
     /// See how packets go now, so that the first word over a connection says how it is: an earlier agent set it up.
     pub(crate) async fn look_at_network(&mut self) {
         let Some(network) = &self.assignment.network else { return };
-        if let Some((tunnels, takes_sealed)) = held(network).await {
+        if let Some((tunnels, takes_sealed)) = self.surroundings.held_network(network).await {
             (self.overlay.tunnels, self.overlay.takes_sealed) = (tunnels, Some(takes_sealed));
             self.know_host();
         }

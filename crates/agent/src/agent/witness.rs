@@ -60,6 +60,7 @@ mod tests {
 
     use super::*;
     use crate::agent::AgentResult;
+    use crate::surroundings::Surroundings;
 
     #[tokio::test]
     async fn a_unit_elsewhere_is_probed_and_what_was_found_of_another_run_is_forgotten() {
@@ -72,7 +73,8 @@ mod tests {
         assignment.watched.insert(unit, watched.clone());
         let (say, mut hear) = mpsc::unbounded_channel();
         let mut probes = Probes::default();
-        probes.ask(questions(&assignment).collect(), &say);
+        let machine = Surroundings::Machine("/nowhere".into());
+        probes.ask(questions(&assignment).collect(), &machine, &say);
         assert_eq!(verdicts(&assignment, &probes), BTreeMap::new(), "nothing is known yet");
 
         let mut next = async |probes: &mut Probes| {
@@ -88,7 +90,7 @@ mod tests {
         assignment.watched.insert(unit, again.clone());
         assert_eq!(verdicts(&assignment, &probes), BTreeMap::new(), "another run");
         drop(listener);
-        probes.ask(questions(&assignment).collect(), &say);
+        probes.ask(questions(&assignment).collect(), &machine, &say);
         next(&mut probes).await;
         let found = verdicts(&assignment, &probes).remove(&unit).unwrap();
         assert!(found.is_of(&again), "{found:?}");

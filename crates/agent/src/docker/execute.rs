@@ -15,7 +15,7 @@ use drover_core::{AssignedVolume, HostAssignment, Phase, UnitKey, label, pinned}
 
 use super::{ANSWER, Engine, Looked, Trouble, WORK, in_time, look};
 use crate::create::{GivenNames, Making, create_body, named_volumes};
-use crate::network::names::{self, HostNames};
+use crate::network::names;
 use crate::op::{DockerOp, UnitOps};
 use crate::view::VolumeCleanup;
 
@@ -173,8 +173,8 @@ impl Work<'_> {
         let making = Making::of(self.assignment, self.unit, member, &siblings);
         let Some(making) = making.filter(|making| making.joined) else { return Ok(None) };
         let Making { spec, unit, .. } = making;
-        let Some(search) = names::search(spec, &unit.stack, &unit.service, &HostNames::read())
-        else {
+        let host = self.engine.surroundings.names();
+        let Some(search) = names::search(spec, &unit.stack, &unit.service, &host) else {
             return Ok(None);
         };
         let file = self.engine.resolv_file(&unit.docker_name(member));

@@ -9,6 +9,7 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
 use tokio_util::io::ReaderStream;
 
 use super::{Engine, Trouble};
@@ -16,6 +17,8 @@ use super::{Engine, Trouble};
 /// The running program, even if its file was replaced since.
 const EXECUTABLE: &str = "/proc/self/exe";
 const REPOSITORY: &str = "drover/system";
+/// Its hash: the running program stays the same for as long as it runs.
+static TAG: OnceCell<String> = OnceCell::const_new();
 
 impl Engine {
     /// Name of the image, after making it if the host doesn't have it.
@@ -34,14 +37,17 @@ async fn make(engine: &Engine) -> Result<String, Trouble> {
         what: format!("can't read the program at {EXECUTABLE} to make the system image of it"),
         reason: error.to_string(),
     };
-    let hash = tokio::task::spawn_blocking(|| hash(Path::new(EXECUTABLE))).await;
-    let tag = hash.map_err(std::io::Error::other).and_then(|hash| hash).map_err(failed)?;
+    let hashed = || async {
+        let hash = tokio::task::spawn_blocking(|| hash(Path::new(EXECUTABLE))).await;
+        hash.map_err(std::io::Error::other)?
+    };
+    let tag = TAG.get_or_try_init(hashed).await.map_err(failed)?;
     let name = format!("{REPOSITORY}:{tag}");
     if engine.has_image(&name).await? {
         return Ok(name);
     }
     let archive = archive().await.map_err(failed)?;
-    let options = CreateImageOptionsBuilder::new().from_src("-").repo(REPOSITORY).tag(&tag).build();
+    let options = CreateImageOptionsBuilder::new().from_src("-").repo(REPOSITORY).tag(tag).build();
     let body = bollard::body_try_stream(archive);
     let client = engine.patient(super::WORK);
     let made = client.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>();

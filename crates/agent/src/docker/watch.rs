@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::{Engine, Looked, Trouble, list, trouble};
+use crate::surroundings::Surroundings;
 use crate::{backoff, clock};
 
 /// What changes how a unit is seen. `exec` events of health checks are many and say nothing.
@@ -22,7 +23,7 @@ const ACTIONS: [&str; 9] =
 const LONGEST_PAUSE_MS: u64 = 1_000;
 
 /// What is told of the engine.
-pub enum EngineEvent {
+pub(crate) enum EngineEvent {
     /// It is there, with these containers.
     Up {
         /// The connection.
@@ -44,19 +45,19 @@ pub enum EngineEvent {
     },
 }
 
-/// Watch the engine behind `socket` until nobody listens any more.
-pub async fn watch(
-    socket: PathBuf,
+/// Watch the engine until nobody listens any more.
+pub(crate) async fn watch(
+    surroundings: Surroundings,
     cluster: String,
     state: PathBuf,
     events: mpsc::Sender<EngineEvent>,
 ) {
     let mut failures = 0;
     while !events.is_closed() {
-        let trouble = match Engine::connect(&socket, &cluster, &state).await {
+        let trouble = match Engine::connect(&surroundings, &cluster, &state).await {
             Ok(engine) => {
                 failures = 0;
-                follow(Arc::new(engine), &socket, &events).await
+                follow(Arc::new(engine), &events).await
             }
             Err(trouble) => trouble,
         };
@@ -70,12 +71,9 @@ pub async fn watch(
 }
 
 /// Tell everything, then what happens; returns why that ended.
-async fn follow(
-    engine: Arc<Engine>,
-    socket: &std::path::Path,
-    events: &mpsc::Sender<EngineEvent>,
-) -> Trouble {
-    let failed = |problem| Trouble::Engine { socket: socket.to_owned(), problem };
+async fn follow(engine: Arc<Engine>, events: &mpsc::Sender<EngineEvent>) -> Trouble {
+    let socket = engine.surroundings.socket();
+    let failed = |problem| Trouble::Engine { socket: socket.clone(), problem };
     // Events from before the list began, so that nothing falls between the two.
     let since = clock::now_ns();
     let containers = match list(&engine).await {

@@ -54,6 +54,12 @@ impl Subnet {
         (self.base + size / 2..self.base + size - 1).map(Ipv4Addr::from)
     }
 
+    /// Every address a container here can have.
+    pub fn all(self) -> impl Iterator<Item = Ipv4Addr> {
+        let size = 1_u32 << (32 - u32::from(self.length));
+        (self.base + 2..self.base + size - 1).map(Ipv4Addr::from)
+    }
+
     /// Whether a container here can have an address.
     pub fn has(self, address: Ipv4Addr) -> bool {
         let size = 1_u32 << (32 - u32::from(self.length));

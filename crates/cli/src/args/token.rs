@@ -8,7 +8,18 @@ use super::Operator;
 #[derive(Clone, Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a registration token and print it, once
-    Create(Named),
+    Create(NewToken),
+}
+
+/// `token create`.
+#[derive(Args, Clone, Debug)]
+pub struct NewToken {
+    /// It serves any number of hosts, not one
+    #[arg(long)]
+    pub reusable: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub named: Named,
 }
 
 /// `key`.

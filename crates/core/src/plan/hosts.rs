@@ -1,5 +1,7 @@
 //! Hosts that went away for too long, those that came back, and those that have no part of the network yet.
 
+use std::collections::BTreeSet;
+
 use super::draft::Draft;
 use super::{LOST_AFTER_MS, SILENT_LOST_AFTER_MS, UNATTENDED_LOST_AFTER_MS};
 use crate::network::free_subnet;
@@ -50,10 +52,18 @@ fn give_subnets(draft: &mut Draft) {
     let without =
         draft.world.hosts.values().filter(|h| h.subnet.is_none() && h.removed_at.is_none());
     let without: Vec<_> = without.map(|host| (host.id, host.project)).collect();
+    // Whoever is left without is so at every look, and to find that out costs as much as the range is large.
+    let mut used_up = BTreeSet::new();
     for (host, project) in without {
+        if used_up.contains(&project) {
+            continue;
+        }
         let hosts = draft.world.hosts.values().filter(|held| held.project == project);
         let taken: Vec<&str> = hosts.filter_map(|held| held.subnet.as_deref()).collect();
-        let Some(subnet) = free_subnet(draft.world.network_range(), &taken) else { continue };
+        let Some(subnet) = free_subnet(draft.world.network_range(), &taken) else {
+            used_up.insert(project);
+            continue;
+        };
         draft.change(Change::GiveSubnet { host, subnet });
     }
 }

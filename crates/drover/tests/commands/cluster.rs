@@ -45,8 +45,18 @@ pub(crate) struct Ended {
 }
 
 impl Cluster {
-    /// A server and two hosts.
+    /// A server and two hosts that are played.
     pub(crate) async fn start() -> Self {
+        let cluster = Self::without_hosts().await;
+        for number in [1, 2] {
+            cluster.add_host(number).await;
+        }
+        tokio::spawn(obey(cluster.store.clone()));
+        cluster
+    }
+
+    /// A server.
+    pub(crate) async fn without_hosts() -> Self {
         let store = Store::memory();
         let (mut access, mut secret) = (String::new(), String::new());
         begin(&store, |key| {
@@ -64,10 +74,6 @@ impl Cluster {
         let home = tempfile::tempdir().unwrap();
         let cluster = Self { store, url, access, secret, home, stop };
         cluster.answers().await;
-        for number in [1, 2] {
-            cluster.add_host(number).await;
-        }
-        tokio::spawn(obey(cluster.store.clone()));
         cluster
     }
 
@@ -79,6 +85,11 @@ impl Cluster {
         let mut answer = String::new();
         timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    }
+
+    /// A folder that goes with the cluster.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Write a file of the stack.
@@ -161,14 +172,20 @@ impl Cluster {
     /// Wait until the upgrade of a service has come to a phase.
     pub(crate) async fn reaches(&self, name: &str, phase: UpgradePhase) {
         let service = self.service(name).id;
+        let what = format!("{name} has come to {phase:?}");
+        let has = |world: &World| world.upgrade(service).is_some_and(|held| held.phase == phase);
+        self.comes_to(&what, has).await;
+    }
+
+    /// Wait until something is so.
+    pub(crate) async fn comes_to(&self, what: &str, is_so: impl Fn(&World) -> bool) {
         let there = async {
             let mut feed = self.store.feed();
-            while self.store.world().upgrade(service).is_none_or(|held| held.phase != phase) {
+            while !is_so(&self.store.world()) {
                 feed.next().await;
             }
         };
-        let there = timeout(PATIENCE, there).await;
-        there.unwrap_or_else(|_| panic!("{name} should have come to {phase:?}"));
+        timeout(PATIENCE, there).await.unwrap_or_else(|_| panic!("it should be so that {what}"));
     }
 
     /// Let the containers of a service that run by now have ended too often.
