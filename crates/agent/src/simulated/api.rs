@@ -8,7 +8,7 @@ use bollard::models::{ContainerCreateBody, ExecConfig, NetworkCreateRequest, Vol
 use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -83,12 +83,28 @@ async fn route(
     };
     let query = Query::of(request.uri().query().unwrap_or_default());
     let method = request.method().clone();
+    if path == "images/json" {
+        return Ok(ok(&host.look(tell::images)));
+    }
     // Names of images have slashes of their own.
     if let Some(image) = path.strip_prefix("images/").and_then(|rest| rest.strip_suffix("/json")) {
         return host.look(|engine| {
             let name = engine.image(image).ok_or_else(|| no_image(image))?;
             Ok(ok(&tell::image(name)))
         });
+    }
+    if let Some(image) = path.strip_prefix("images/").and_then(|rest| rest.strip_suffix("/tag")) {
+        let name = format!("{}:{}", query.get("repo"), query.get("tag"));
+        let tagged = host.act(|engine| engine.tag(image, name));
+        return if tagged { Ok(empty(StatusCode::CREATED)) } else { Err(no_image(image)) };
+    }
+    if let Some(image) = path.strip_prefix("images/").filter(|_| method == Method::DELETE) {
+        let removed = host.act(|engine| engine.untag(image));
+        return if removed {
+            Ok(ok(&json!([{ "Untagged": image }])))
+        } else {
+            Err(no_image(image))
+        };
     }
     let words: Vec<&str> = path.split('/').collect();
     match (method.as_str(), &words[..]) {

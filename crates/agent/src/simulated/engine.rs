@@ -255,6 +255,23 @@ impl Engine {
         self.images.insert(image.to_owned());
     }
 
+    /// The names of all images that were pulled or tagged.
+    pub(super) fn images(&self) -> impl Iterator<Item = &str> {
+        self.images.iter().map(String::as_str)
+    }
+
+    /// Give an image another name, if it is there.
+    pub(super) fn tag(&mut self, image: &str, name: String) -> bool {
+        let is_there = self.has_image(image);
+        self.images.extend(Some(name).filter(|_| is_there));
+        is_there
+    }
+
+    /// Take a name away; whether it was there. Images have no layers here that others could share.
+    pub(super) fn untag(&mut self, name: &str) -> bool {
+        self.images.remove(name)
+    }
+
     /// Whether it was not there.
     pub(super) fn make_volume(&mut self, name: &str) -> bool {
         self.volumes.insert(name.to_owned())

@@ -1,12 +1,12 @@
 //! What a simulated engine tells, in the JSON of Docker's API: as much of it as the agent reads. Pure.
 
+use drover_core::pinned;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::container::{Container, State};
 use super::engine::{Engine, Event, Exec, image_id};
-use crate::reference::pinned;
 
 /// Docker's "never".
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -100,6 +100,21 @@ pub(super) fn image(name: &str) -> Value {
     let id = image_id(name);
     let digest = pinned(name, Some(&id));
     json!({ "Id": id, "RepoTags": [name], "RepoDigests": [digest] })
+}
+
+/// All of them, in short.
+pub(super) fn images(engine: &Engine) -> Value {
+    let one = |name: &str| {
+        let mut told = image(name);
+        for (key, value) in [("ParentId", json!("")), ("Labels", json!({}))] {
+            told[key] = value;
+        }
+        for key in ["Created", "Size", "SharedSize", "Containers"] {
+            told[key] = json!(0);
+        }
+        told
+    };
+    engine.images().map(one).collect()
 }
 
 pub(super) fn volume(name: &str) -> Value {

@@ -12,8 +12,9 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptions,
-    InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptions,
+    InspectContainerOptions, ListContainersOptionsBuilder, ListImagesOptions, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptions, StartContainerOptions, StopContainerOptions,
+    TagImageOptionsBuilder,
 };
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -57,6 +58,28 @@ fn status(error: &Error) -> (u16, &str) {
         Error::DockerResponseServerError { status_code, message } => (*status_code, message),
         other => panic!("{other}"),
     }
+}
+
+#[tokio::test]
+async fn images_have_names() {
+    let (_host, docker) = host();
+    let names = async || -> Vec<String> {
+        let listed = docker.list_images(None::<ListImagesOptions>).await.unwrap();
+        listed.into_iter().flat_map(|image| image.repo_tags).collect()
+    };
+    let tag = async |image: &str| {
+        let options = TagImageOptionsBuilder::new().repo("kept/x").tag("1").build();
+        docker.tag_image(image, Some(options)).await
+    };
+    assert_eq!(status(&tag(IMAGE).await.unwrap_err()).0, 404);
+    pull(&docker).await;
+    tag(IMAGE).await.unwrap();
+    assert_eq!(names().await, ["kept/x:1", IMAGE]);
+    let remove =
+        async |image: &str| docker.remove_image(image, None::<RemoveImageOptions>, None).await;
+    remove("kept/x:1").await.unwrap();
+    assert_eq!(names().await, [IMAGE]);
+    assert_eq!(status(&remove("kept/x:1").await.unwrap_err()).0, 404);
 }
 
 #[tokio::test]
