@@ -27,7 +27,7 @@ pub fn catalog(base: &str, path: &[String]) -> Result<Value, ApiError> {
         [] => Ok(api_version(&root)),
         ["schemas"] => {
             let all = TYPES.iter().map(|(name, plural)| schema(&root, name, plural));
-            Ok(collection("schema", &format!("{root}/schemas"), all.collect()))
+            Ok(collection("schema", &format!("{root}/schemas"), &all.collect::<Vec<_>>()))
         }
         ["schemas", asked] => {
             let found = TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(asked));
@@ -36,8 +36,7 @@ pub fn catalog(base: &str, path: &[String]) -> Result<Value, ApiError> {
         }
         [plural] => {
             let found = TYPES.iter().find(|(_, held)| held == plural);
-            let found =
-                found.map(|(name, _)| collection(name, &format!("{root}/{plural}"), vec![]));
+            let found = found.map(|(name, _)| collection(name, &format!("{root}/{plural}"), &[]));
             found.ok_or_else(|| ApiError::not_found(plural))
         }
         [.., last] => Err(ApiError::not_found(last)),
@@ -75,7 +74,7 @@ fn schema(root: &str, name: &str, plural: &str) -> Value {
     })
 }
 
-fn collection(of: &str, url: &str, data: Vec<Value>) -> Value {
+fn collection(of: &str, url: &str, data: &[Value]) -> Value {
     json!({
         "type": "collection",
         "resourceType": of,
