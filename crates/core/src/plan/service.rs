@@ -209,11 +209,15 @@ fn hold(
         let kept = live(&draft.world, service.id, slot, from)
             .is_some_and(|unit| !draft.world.is_lost(unit.host));
         if is_paused && new && kept && !is_arrived(draft, service, slot, to) {
-            // It may hold the ports of the old one, or be what must not run beside it.
-            if !is_kept_out(draft, service, slot, from)
-                && let Some(failing) = live(&draft.world, service.id, slot, to).map(|u| u.key)
-            {
-                draft.set(failing, Desired::Stopped);
+            // It may hold the ports of the old one, or be what must not run beside it. One that was to be replaced goes with its
+            // replacement: left alone, it would call that back.
+            if !is_kept_out(draft, service, slot, from) {
+                let units = in_slot(&draft.world, service.id, slot);
+                let failing =
+                    units.filter(|u| u.key.revision == to && u.desired == Desired::Running);
+                for key in failing.map(|unit| unit.key).collect::<Vec<UnitKey>>() {
+                    draft.set(key, Desired::Stopped);
+                }
             }
             ensure(draft, service, slot, from);
             continue;
