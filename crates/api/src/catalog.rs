@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::collection::whole;
 use crate::error::ApiError;
 
 /// Types and their collections.
@@ -27,7 +28,7 @@ pub fn catalog(base: &str, path: &[String]) -> Result<Value, ApiError> {
         [] => Ok(api_version(&root)),
         ["schemas"] => {
             let all = TYPES.iter().map(|(name, plural)| schema(&root, name, plural));
-            Ok(collection("schema", &format!("{root}/schemas"), &all.collect::<Vec<_>>()))
+            Ok(whole("schema", &format!("{root}/schemas"), &all.collect::<Vec<_>>()))
         }
         ["schemas", asked] => {
             let found = TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(asked));
@@ -36,7 +37,7 @@ pub fn catalog(base: &str, path: &[String]) -> Result<Value, ApiError> {
         }
         [plural] => {
             let found = TYPES.iter().find(|(_, held)| held == plural);
-            let found = found.map(|(name, _)| collection(name, &format!("{root}/{plural}"), &[]));
+            let found = found.map(|(name, _)| whole(name, &format!("{root}/{plural}"), &[]));
             found.ok_or_else(|| ApiError::not_found(plural))
         }
         [.., last] => Err(ApiError::not_found(last)),
@@ -71,22 +72,6 @@ fn schema(root: &str, name: &str, plural: &str) -> Value {
         "collectionActions": {},
         "collectionFields": {},
         "collectionFilters": {},
-    })
-}
-
-fn collection(of: &str, url: &str, data: &[Value]) -> Value {
-    json!({
-        "type": "collection",
-        "resourceType": of,
-        "links": { "self": url },
-        "createTypes": {},
-        "actions": {},
-        "data": data,
-        "sortLinks": {},
-        "pagination": null,
-        "sort": null,
-        "filters": {},
-        "createDefaults": {},
     })
 }
 

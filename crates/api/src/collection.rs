@@ -110,6 +110,23 @@ fn natural(text: &str) -> (String, usize, &str) {
     (head.to_lowercase(), digits.len(), digits)
 }
 
+/// A collection that is never filtered, sorted or cut into pages.
+pub(crate) fn whole(of: &str, url: &str, data: &[Value]) -> Value {
+    json!({
+        "type": "collection",
+        "resourceType": of,
+        "links": { "self": url },
+        "createTypes": {},
+        "actions": {},
+        "data": data,
+        "sortLinks": {},
+        "pagination": null,
+        "sort": null,
+        "filters": {},
+        "createDefaults": {},
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,25 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{Schema, inputs, launch};
+use crate::collection::whole;
 use crate::context::Context;
 use crate::route;
 
 /// All of them: types with collections first, then the types of inputs and parts.
 pub(crate) fn documents(ctx: &Context<'_>) -> Value {
     let data: Vec<Value> = all().map(|schema| document(ctx, schema)).collect();
-    json!({
-        "type": "collection",
-        "resourceType": "schema",
-        "links": { "self": ctx.url("schemas") },
-        "createTypes": {},
-        "actions": {},
-        "data": data,
-        "sortLinks": {},
-        "pagination": null,
-        "sort": null,
-        "filters": {},
-        "createDefaults": {},
-    })
+    whole("schema", &ctx.url("schemas"), &data)
 }
 
 /// One of them.
