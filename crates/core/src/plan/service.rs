@@ -9,6 +9,7 @@ use super::{
     dependence, evacuate, heal, notes, policy, reap, rebalance, rehearse, replace, restart, retain,
     scale, shift, together, votes,
 };
+use crate::derive::has_arrived;
 use crate::schedule::{Need, is_down};
 use crate::{
     Change, Course, Desired, HostId, Pace, RevisionNo, Service, ServiceId, Slot, Unit, UnitKey,
@@ -208,7 +209,12 @@ fn hold(
         let (old, new) = (running(draft, from), running(draft, to));
         let kept = live(&draft.world, service.id, slot, from)
             .is_some_and(|unit| !draft.world.is_lost(unit.host));
-        if is_paused && new && kept && !is_arrived(draft, service, slot, to) {
+        // Not the newest one only: one that leaves its host serves until its replacement does.
+        let serves = in_slot(&draft.world, service.id, slot).any(|unit| {
+            let runs = unit.desired == Desired::Running && unit.key.revision == to;
+            runs && has_arrived(&draft.world, unit)
+        });
+        if is_paused && new && kept && !serves {
             // It may hold the ports of the old one, or be what must not run beside it. One that was to be replaced goes with its
             // replacement: left alone, it would call that back.
             if !is_kept_out(draft, service, slot, from) {

@@ -320,6 +320,27 @@ fn an_upgrade_that_stands_is_said_to_be_in_the_way_and_every_way_out_goes_on() {
 }
 
 #[test]
+fn a_paused_upgrade_keeps_what_serves_until_its_replacement_does() {
+    let ssd = [("disk", "ssd")];
+    let mut lab = Lab::new(&[&[], &ssd, &ssd]);
+    let web = lab.service("web", 2, image("v1"));
+    lab.settle();
+    let key = "io.rancher.scheduler.affinity:host_label";
+    lab.upgrade(web, labelled(image("v2"), key, "disk=ssd"), 1, true);
+    lab.settle_now();
+    let half = ["1.1 h1 stopped", "1.2 h3 running", "2.1 h2 running"];
+    assert_eq!(lab.show(web), half, "between two batches");
+    let (phase, at) = (UpgradePhase::Canceling, lab.now);
+    let verdict = Some("nothing moved for 30 s".into());
+    lab.commit(vec![Change::SetUpgradePhase { service: web, phase, at, verdict }]);
+    lab.evacuate(H3);
+    assert!(lab.plan(), "its replacement begins");
+    assert!(!lab.plan(), "nothing more until that serves: {:?}", lab.show(web));
+    settle_with(&mut lab, web, 2);
+    assert_eq!(lab.show(web), ["1.1 h1 stopped", "1.2.2 h2 running", "2.1 h2 running"]);
+}
+
+#[test]
 fn a_restart_makes_its_units_elsewhere() {
     let mut lab = Lab::new(&[&[], &[]]);
     let web = lab.service("web", 4, image("v1"));
