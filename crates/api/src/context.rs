@@ -7,6 +7,7 @@ use drover_core::protocol::HostEvent;
 use drover_core::{Grant, HostId, ProjectId, ServiceId, Time, World};
 
 use crate::address::Version;
+use crate::errand::Errand;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 
@@ -22,6 +23,8 @@ pub struct Context<'a> {
     /// Pulls that users asked for and the server keeps track of, oldest first; empty is fine for all types but
     /// `pullTask`.
     pub pulls: &'a [Pull],
+    /// What hosts were asked to do with single containers, by their numbers; empty is fine for all other types.
+    pub errands: &'a BTreeMap<u64, Errand>,
     /// `http://host:port`, as the client sees this server.
     pub base: String,
     /// Which spelling was asked for.

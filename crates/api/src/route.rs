@@ -64,9 +64,18 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
             let resource = find(kind)?;
             let schema = resource.schema();
             let own_url = ctx.url(&schema.plural.to_ascii_lowercase());
-            Ok(collection(ctx, schema, &own_url, resource.rows(ctx), query))
+            let mut page = collection(ctx, schema, &own_url, resource.rows(ctx), query);
+            if let Some(rows) = page["data"].as_array_mut() {
+                links::embed(ctx, schema, rows, query);
+            }
+            Ok(page)
         }
-        [kind, id] => row(ctx, find(kind)?, id),
+        [kind, id] => {
+            let resource = find(kind)?;
+            let mut found = row(ctx, resource, id)?;
+            links::embed(ctx, resource.schema(), std::slice::from_mut(&mut found), query);
+            Ok(found)
+        }
         [kind, id, link] => {
             let resource = find(kind)?;
             links::follow(ctx, resource.schema(), &row(ctx, resource, id)?, link, query)
@@ -128,7 +137,8 @@ pub fn action(
         return Err(not_available(resource, &row, name));
     }
     match name {
-        "remove" => resource.delete(ctx, id),
+        // An action was accepted, where the method would have done it.
+        "remove" => resource.delete(ctx, id).map(|begun| begun.answered(202)),
         "update" => resource.update(ctx, id, Body::of(body)?),
         _ => resource.act(ctx, id, name, Body::of(body)?),
     }

@@ -9,7 +9,7 @@ mod print;
 mod service;
 mod tables;
 
-pub(crate) use container::{agent_state, of_container, of_host};
+pub(crate) use container::{agent_state, of_container, of_host, on_errand};
 use drover_core::Time;
 pub(crate) use service::{of_service, of_stack};
 pub(crate) use tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK};

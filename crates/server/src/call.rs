@@ -12,7 +12,7 @@ use drover_api::{
     Query, Then,
 };
 use drover_core::protocol::Ask;
-use drover_core::{HostId, Time, World};
+use drover_core::{Time, World};
 use drover_store::{CommitError, EventFilter, StoredEvent};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -21,7 +21,7 @@ use crate::base_url::socket_url;
 use crate::pulls::{self, Wanted};
 use crate::random::fresh;
 use crate::server::{Notes, Server, Undone};
-use crate::{asks, clock, doctor, export};
+use crate::{clock, doctor, errands, export};
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +54,6 @@ pub(crate) struct Call {
 
 /// Events that a log is made of, at most.
 const EVENTS: usize = 3_000;
-/// How long a user waits for an agent. Rancher's clients give up after ten seconds.
-const ASK_WAIT: Duration = Duration::from_secs(8);
-/// How long an agent may take in all.
-const ASK_LIMIT: Duration = Duration::from_mins(15);
-
 /// How long a user waits for a forecast: less than the command line waits for an answer, so that there is one.
 const FORECAST_WAIT: Duration = Duration::from_secs(20);
 
@@ -123,7 +118,11 @@ async fn carry_out(
     let now = clock::now();
     let then = match then {
         Then::HostAccess { ask, host, .. } => {
-            let path = if matches!(ask, Ask::Exec { .. }) { "exec" } else { "logs" };
+            let path = match &ask {
+                Ask::Exec { .. } => "exec",
+                Ask::Docker => "dockersocket",
+                _ => "logs",
+            };
             let url = format!("{}/v1/{path}/", socket_url(&call.base));
             let token = server.tokens.grant(host, ask, now);
             Then::Body(json!({
@@ -131,10 +130,12 @@ async fn carry_out(
                 "url": url, "token": token,
             }))
         }
-        Then::Ask { ask, host, plural, id } => {
-            ask_and_wait(server, &world, host, ask).await?;
-            world = server.store.world();
-            Then::Render { plural, id, status: 202 }
+        Then::Ask { ask, host, what, container, plural, status } => {
+            let name = world.host(host).map_or("its host", |host| host.shown_name());
+            view.errands = errands::begin(server, host, ask, container, what)
+                .await
+                .map_err(|why| ApiError::new(Code::Conflict, format!("host {name}: {why}")))?;
+            Then::Render { plural, id: Kind::Container.id(container), status }
         }
         Then::Pull { project, image, labels, only_if_present } => {
             let wanted = Wanted { project, image, labels, only_if_present };
@@ -182,26 +183,6 @@ async fn foretell(server: &Server, foretold: Box<Foretold>) -> Result<Answer, Ap
     })
 }
 
-/// Wait for what was asked, as long as clients wait; past that it goes on, and the answer shows it under way.
-async fn ask_and_wait(
-    server: &Arc<Server>,
-    world: &World,
-    host: HostId,
-    ask: Ask,
-) -> Result<(), ApiError> {
-    let asked = tokio::spawn({
-        let server = server.clone();
-        async move { timeout(ASK_LIMIT, asks::finish(&server, host, ask)).await }
-    });
-    let name = || world.host(host).map_or("", |h| h.shown_name());
-    match timeout(ASK_WAIT, asked).await {
-        Ok(Ok(Ok(Err(why)))) => {
-            Err(ApiError::new(Code::Conflict, format!("host {}: {why}", name())))
-        }
-        _ => Ok(()),
-    }
-}
-
 impl Call {
     fn path(&self) -> Vec<&str> {
         self.address.path.iter().map(String::as_str).collect()
@@ -220,7 +201,8 @@ impl Call {
 pub(crate) struct View {
     notes: Arc<Notes>,
     events: Vec<Event>,
-    pulls: Vec<Pull>,
+    pulls: Arc<Vec<Pull>>,
+    errands: Arc<errands::Held>,
     fresh: Fresh,
 }
 
@@ -228,9 +210,9 @@ impl View {
     /// What this call needs of it.
     async fn new(server: &Server, call: &Call) -> Result<Self, ApiError> {
         let events = if call.is_about("serviceLogs") { events(server).await? } else { Vec::new() };
-        let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Vec::new() };
-        let notes = server.notes.borrow().clone();
-        Ok(Self { notes, events, pulls, fresh: fresh() })
+        let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Arc::default() };
+        let (notes, errands) = (server.notes.borrow().clone(), server.errands.now());
+        Ok(Self { notes, events, pulls, errands, fresh: fresh() })
     }
 
     fn context<'a>(&'a self, call: &Call, world: &'a World, now: Time) -> Context<'a> {
@@ -239,6 +221,7 @@ impl View {
             notes: &self.notes,
             events: &self.events,
             pulls: &self.pulls,
+            errands: &self.errands,
             base: call.base.clone(),
             version: call.address.version,
             scope: call.address.scope,

@@ -81,7 +81,7 @@ async fn dispatch(
         }
         Route::Subscribe(address) => {
             let caller = auth::user(&world, &parts.headers)?;
-            let subscriber = subscribe::Subscriber { address, base, caller };
+            let subscriber = subscribe::Subscriber { address, query, base, caller };
             subscriber.check(&world)?;
             let socket = upgrade(&mut parts, USER_BYTES).await?;
             let (server, sockets) = (server.clone(), server.sockets.clone());

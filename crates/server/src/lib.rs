@@ -16,6 +16,7 @@ mod clock;
 mod consul;
 mod directory;
 mod doctor;
+mod errands;
 mod export;
 mod first_start;
 mod hello;

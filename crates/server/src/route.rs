@@ -13,7 +13,7 @@ pub(crate) enum Route {
     AgentRegister,
     /// An agent's link, as a WebSocket. Opened by the agent's credential.
     AgentConnect,
-    /// A container's log or a command in it, as a WebSocket. Opened by the short-lived token in the query.
+    /// A container's log, a command in it or its host's engine, as a WebSocket. Opened by the short-lived token in the query.
     HostAccess,
     /// Events, as a WebSocket. Opened by a user's key.
     Subscribe(Address),
@@ -36,7 +36,7 @@ impl Route {
             ["ping"] => Self::Ping,
             ["agent", "register"] => Self::AgentRegister,
             ["agent", "connect"] => Self::AgentConnect,
-            ["v1", "logs" | "exec"] => Self::HostAccess,
+            ["v1", "logs" | "exec" | "dockersocket"] => Self::HostAccess,
             ["v1-catalog", rest @ ..] => {
                 Self::Catalog(rest.iter().map(|segment| (*segment).to_owned()).collect())
             }

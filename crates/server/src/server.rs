@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock;
 use crate::consul::Catalogs;
 use crate::directory::Directory;
+use crate::errands::Errands;
 use crate::hub::Hub;
 use crate::pulls::Pulls;
 use crate::tokens::Tokens;
@@ -37,6 +38,9 @@ pub struct Timing {
     pub purge_ms: u64,
     /// For requests in flight, when the server stops.
     pub stop_ms: u64,
+    /// For a host to refuse what it is asked to do once with a container: what fails sooner is the answer to who asked,
+    /// what does not is looked up.
+    pub refuse_ms: u64,
 }
 
 impl Default for Timing {
@@ -48,6 +52,7 @@ impl Default for Timing {
             ping_ms: 5_000,
             purge_ms: 60_000,
             stop_ms: 10_000,
+            refuse_ms: 300,
         }
     }
 }
@@ -68,6 +73,8 @@ pub(crate) struct Server {
     pub(crate) tokens: Tokens,
     /// Pulls that users asked for.
     pub(crate) pulls: Pulls,
+    /// What hosts were asked to do once with single containers.
+    pub(crate) errands: Errands,
     /// Forecasts that may be worked at.
     pub(crate) forecasts: Arc<Semaphore>,
     /// How long it waits.
@@ -123,6 +130,7 @@ impl Server {
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
             pulls: Pulls::default(),
+            errands: Errands::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),
             timing,
             turn: Mutex::default(),

@@ -112,7 +112,7 @@ impl Resource for Containers {
     }
 
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
-        ask::remove(ctx, &self.living(ctx, id)?)
+        ask::remove(ctx, &self.living(ctx, id)?).map(|asked| asked.answered(200))
     }
 
     fn act(

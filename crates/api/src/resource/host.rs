@@ -2,6 +2,7 @@
 
 use drover_core::derive::endpoints;
 use drover_core::plan::admit_evacuation;
+use drover_core::protocol::Ask;
 use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId};
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
 use crate::state;
 
@@ -102,12 +103,7 @@ impl Resource for Hosts {
     }
 
     fn why_not(&self, _state: &str, action: &str) -> Option<String> {
-        let why = match action {
-            "evacuate" => "it is being emptied already",
-            "dockersocket" => "Docker's own API is not passed on; use logs and execute",
-            _ => return None,
-        };
-        Some(why.to_owned())
+        (action == "evacuate").then(|| "it is being emptied already".to_owned())
     }
 
     fn act(
@@ -119,12 +115,24 @@ impl Resource for Hosts {
     ) -> Result<Outcome, ApiError> {
         let held = living(ctx, id)?;
         let edited = match action {
+            "dockersocket" => return docker_socket(ctx, held),
             "evacuate" => admit_evacuation(ctx.world, held, ctx.now)
                 .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?,
             _ => held.switched(action == "activate"),
         };
         Ok(put(held, edited, 202))
     }
+}
+
+/// A connection to the host's engine.
+fn docker_socket(ctx: &Context<'_>, host: &Host) -> Result<Outcome, ApiError> {
+    if !ctx.world.is_connected(host.id) {
+        let name = host.shown_name();
+        let why = format!("the engine of {name} can't be reached: its agent is not connected");
+        return Err(ApiError::new(Code::Conflict, why));
+    }
+    let then = Then::HostAccess { ask: Ask::Docker, host: host.id };
+    Ok(Outcome { changes: Vec::new(), then })
 }
 
 /// What removes a host.

@@ -60,6 +60,7 @@ pub(crate) const CONTAINER: Table = &[
     pass("starting", &["stop", "logs", "remove"]),
     rest("running", &["stop", "restart", "update", "logs", "execute", "remove"]),
     pass("stopping", &["logs", "remove"]),
+    pass("restarting", &["stop", "logs", "remove"]),
     rest("stopped", &["start", "update", "logs", "remove"]),
     rest("error", &["start", "logs", "remove"]),
     pass("removing", &[]),
@@ -68,9 +69,9 @@ pub(crate) const CONTAINER: Table = &[
 
 /// Hosts.
 pub(crate) const HOST: Table = &[
-    rest("active", &["deactivate", "evacuate", "update", "remove"]),
-    pass("evacuating", &["activate", "deactivate", "update", "remove"]),
-    rest("inactive", &["activate", "evacuate", "update", "remove"]),
+    rest("active", &["deactivate", "evacuate", "update", "dockersocket", "remove"]),
+    pass("evacuating", &["activate", "deactivate", "update", "dockersocket", "remove"]),
+    rest("inactive", &["activate", "evacuate", "update", "dockersocket", "remove"]),
     pass("removing", &[]),
     rest("removed", &[]),
 ];

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use drover_api::{
-    Address, Answer, ApiError, Caller, Context, Event, Fresh, Outcome, Pull, Query, Then,
+    Address, Answer, ApiError, Caller, Context, Errand, Event, Fresh, Outcome, Pull, Query, Then,
 };
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
@@ -29,6 +29,7 @@ pub(crate) struct Bench {
     pub(crate) events: Vec<Event>,
     /// Pulls as the server would keep them.
     pub(crate) pulls: Vec<Pull>,
+    pub(crate) errands: BTreeMap<u64, Errand>,
     /// What the last write was to end in.
     pub(crate) then: Option<Then>,
     schemas: shape::Schemas,
@@ -45,6 +46,7 @@ impl Bench {
             grant: Grant::Admin,
             events: Vec::new(),
             pulls: Vec::new(),
+            errands: BTreeMap::new(),
             then: None,
             schemas: shape::Schemas::new(),
             tick: 0,
@@ -177,6 +179,7 @@ impl Bench {
             notes: &self.notes,
             events: &self.events,
             pulls: &self.pulls,
+            errands: &self.errands,
             base: "http://h".into(),
             version: address.version,
             scope: address.scope,

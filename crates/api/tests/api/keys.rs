@@ -162,7 +162,7 @@ fn a_token_is_used_once_unless_made_reusable() {
     let off = bench.ask(&format!("POST {url}/?action=deactivate"), Value::Null, 202);
     assert_eq!(off["state"], "inactive");
     assert_eq!(
-        bench.ask(&format!("POST {url}/?action=remove"), Value::Null, 200)["state"],
+        bench.ask(&format!("POST {url}/?action=remove"), Value::Null, 202)["state"],
         "removed"
     );
     bench.ask(&format!("PUT {url}"), json!({}), 405);

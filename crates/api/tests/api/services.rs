@@ -231,7 +231,7 @@ fn a_service_can_be_removed_in_every_state() {
         }
         assert_eq!(one.state(&id), state);
         one.bench.ask(&format!("PUT ~/services/{id}"), json!({ "scale": 3 }), 200);
-        one.act(&id, "remove", Value::Null, 200);
+        one.act(&id, "remove", Value::Null, 202);
         one.bench.settle();
         assert_eq!(one.state(&id), "removed", "from {state}");
         assert_eq!(one.bench.units(&id), [""; 0], "from {state}");

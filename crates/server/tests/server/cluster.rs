@@ -42,13 +42,17 @@ pub(crate) struct Got {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
+        Self::with(Timing::default()).await
+    }
+
+    pub(crate) async fn with(timing: Timing) -> Self {
         let store = Store::memory();
         let mut admin = String::new();
         let tell = |key: drover_server::AdminKey| {
             admin = format!("{}:{}", key.access, key.secret.reveal());
         };
         begin(&store, tell).await.unwrap();
-        Self::on(store, admin, Timing::default()).await
+        Self::on(store, admin, timing).await
     }
 
     pub(crate) async fn on(store: Store, admin: String, timing: Timing) -> Self {

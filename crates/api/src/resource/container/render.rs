@@ -16,6 +16,10 @@ pub(super) fn render(ctx: &Context<'_>, member: &Member<'_>) -> Value {
     let world = ctx.world;
     let unit = member.unit;
     let standing = state::of_container(world, unit, member.name);
+    let standing = match ctx.errands.get(&member.serial()) {
+        Some(errand) => state::on_errand(standing, errand),
+        None => standing,
+    };
     // There is no row once a removed unit is forgotten; until then it is removed since it was seen so.
     let removed = (standing.state == "removed").then(|| member.seen.map(|seen| seen.since));
     let envelope = Envelope {
