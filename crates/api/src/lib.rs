@@ -26,6 +26,7 @@ mod resource;
 mod route;
 mod schema;
 mod state;
+mod texts;
 mod transform;
 mod upgrade;
 
@@ -40,5 +41,6 @@ pub use purge::{KEPT_MS, purge};
 pub use query::Query;
 pub use resource::Foretold;
 pub use route::{action, answer, create, delete, get, update};
+pub use texts::stack_spec;
 pub use transform::transform;
 pub use upgrade::write_policy;

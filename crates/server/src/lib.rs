@@ -30,6 +30,7 @@ mod pulls;
 mod purge;
 mod random;
 mod register;
+mod rollouts;
 mod route;
 mod run;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Server, Timing};
-use crate::{http, hub, listen, plan_loop, purge, session};
+use crate::{http, hub, listen, plan_loop, purge, rollouts, session};
 
 /// What a server needs besides its store and its address.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,7 @@ pub async fn serve(
     let loops = [
         watched("the planner's loop", plan_loop::run(server.clone())),
         watched("the hub", hub::run(server.clone())),
+        watched("the rollouts", rollouts::run(server.clone())),
         watched("the purge", purge::run(server.clone())),
         watched("the look for absent hosts", mark_absent(server.clone())),
     ];

@@ -35,6 +35,12 @@ pub struct Timing {
     pub ping_ms: u64,
     /// Between two looks for removed things whose time is over.
     pub purge_ms: u64,
+    /// For a stack's rollout, from when it was asked for, before the stack says that it has failed.
+    pub rollout_ms: u64,
+    /// How long trouble that its services keep working at may last in a rollout.
+    pub trouble_ms: u64,
+    /// Between two tries to make a stack's services, while something stands in the way.
+    pub retry_ms: u64,
     /// For requests in flight, when the server stops.
     pub stop_ms: u64,
 }
@@ -47,6 +53,9 @@ impl Default for Timing {
             reconnect_ms: 10_000,
             ping_ms: 5_000,
             purge_ms: 60_000,
+            rollout_ms: 3_600_000,
+            trouble_ms: 60_000,
+            retry_ms: 15_000,
             stop_ms: 10_000,
         }
     }

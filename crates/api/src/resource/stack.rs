@@ -1,6 +1,8 @@
 //! Stacks: named groups of services.
 
-use drover_core::{Change, Service, Stack, StackId, Wanted, derive, name};
+use drover_core::{
+    Change, Grant, Rollout, RolloutPhase, Service, Stack, StackId, Wanted, derive, name,
+};
 use serde_json::{Value, json};
 
 use super::service::{health, removed, turned};
@@ -11,7 +13,7 @@ use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
-use crate::{state, upgrade};
+use crate::{state, texts, upgrade};
 
 static SCHEMA: Schema = Schema {
     name: "stack",
@@ -24,25 +26,33 @@ static SCHEMA: Schema = Schema {
         &[
             Field::cru("name", "string").required(),
             Field::cru("description", "string"),
-            Field::r("dockerCompose", "string"),
-            Field::r("rancherCompose", "string"),
+            Field::cr("dockerCompose", "string"),
+            Field::cr("rancherCompose", "string"),
             Field::cr("environment", "map[string]"),
+            Field::cr("answers", "map[string]"),
+            Field::cr("templates", "map[string]"),
             Field::cru("externalId", "string"),
+            Field::r("previousExternalId", "string"),
+            Field::r("previousEnvironment", "map[string]"),
             Field::cru("group", "string"),
             Field::cr("startOnCreate", "boolean"),
             Field::cru("outputs", "map[string]"),
             Field::r("serviceIds", "array[reference[service]]"),
             Field::r("healthState", "string"),
-            Field::r("system", "boolean"),
+            Field::cr("system", "boolean"),
         ],
     ],
     actions: &[
         ("activateservices", "", "stack"),
         ("addoutputs", "addOutputsInput", "stack"),
+        ("cancelupgrade", "", "stack"),
         ("deactivateservices", "", "stack"),
         ("exportconfig", "composeConfigInput", "composeConfig"),
+        ("finishupgrade", "", "stack"),
         ("remove", "", "stack"),
+        ("rollback", "", "stack"),
         ("update", "", "stack"),
+        ("upgrade", "stackUpgrade", "stack"),
         ("upgradeservices", "upgradeServicesInput", "stack"),
     ],
     links: &[
@@ -70,24 +80,22 @@ impl Resource for Stacks {
 
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
         let name = body.required("name")?;
-        refuse_files(body)?;
-        let project = ctx.project()?;
-        let made = Stack {
-            id: StackId(ctx.next_id()),
-            project,
-            name,
+        let id = StackId(ctx.next_id());
+        let texts = texts::read(body)?;
+        let has_files = texts::has_files(&texts);
+        let mut made = Stack {
             description: body.text("description")?.unwrap_or_default(),
-            docker_compose: None,
-            rancher_compose: None,
-            environment: body.map("environment")?.unwrap_or_default(),
             outputs: body.map("outputs")?.unwrap_or_default(),
             start_on_create: body.flag("startOnCreate")?.unwrap_or(false),
-            external_id: body.text("externalId")?,
             group: body.text("group")?,
-            created_at: ctx.now,
-            removed_at: None,
+            system: body.flag("system")?.unwrap_or(false) && ctx.caller.grant == Grant::Admin,
+            ..Stack::new(id, ctx.project()?, &name, ctx.now).made_of(texts)
         };
         check_name(ctx, &made)?;
+        if has_files {
+            texts::stack_spec(ctx.world, &made)?;
+            made.rollout = Some(begin(ctx, RolloutPhase::Creating));
+        }
         let id = Kind::Stack.id(made.id.0);
         Ok(Outcome::render(vec![Change::PutStack(made)], SCHEMA.plural, id, 201))
     }
@@ -126,8 +134,13 @@ impl Resource for Stacks {
             volume.removed_at = Some(ctx.now);
             changes.push(Change::PutVolumeTemplate(volume));
         }
-        changes.push(Change::PutStack(Stack { removed_at: Some(ctx.now), ..held.clone() }));
+        let gone = Stack { removed_at: Some(ctx.now), rollout: None, ..held.clone() };
+        changes.push(Change::PutStack(gone));
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
+    }
+
+    fn why_not(&self, state: &str, action: &str) -> Option<String> {
+        why_not(state, action).map(str::to_owned)
     }
 
     fn act(
@@ -144,9 +157,41 @@ impl Resource for Stacks {
             "deactivateservices" => turn(ctx, stack, Wanted::Inactive)?,
             "exportconfig" => return export(ctx, stack, body),
             "upgradeservices" => upgrade::start_together(ctx, stack, body)?,
+            "upgrade" => vec![Change::PutStack(upgraded(ctx, stack, body)?)],
+            "rollback" => vec![Change::PutStack(rolled_back(ctx, stack))],
+            "finishupgrade" => vec![Change::PutStack(going(ctx, stack, RolloutPhase::Finishing))],
+            "cancelupgrade" => vec![Change::PutStack(going(ctx, stack, RolloutPhase::Canceling))],
             _ => Vec::new(),
         };
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 202))
+    }
+}
+
+/// What its key asks for now.
+fn begin(ctx: &Context<'_>, phase: RolloutPhase) -> Rollout {
+    Rollout::begin(phase, &ctx.caller.access, ctx.now)
+}
+
+/// The same stack, on its way somewhere else.
+fn going(ctx: &Context<'_>, stack: &Stack, phase: RolloutPhase) -> Stack {
+    Stack { rollout: Some(begin(ctx, phase)), ..stack.clone() }
+}
+
+/// The stack with its next texts. What was before an upgrade is what was before the first that nobody decided.
+fn upgraded(ctx: &Context<'_>, stack: &Stack, body: Body<'_>) -> Result<Stack, ApiError> {
+    let next = texts::read_next(stack, body)?;
+    let previous = stack.previous.clone().or_else(|| Some(Box::new(stack.texts())));
+    let next = Stack { previous, ..going(ctx, stack, RolloutPhase::Upgrading).made_of(next) };
+    texts::stack_spec(ctx.world, &next)?;
+    Ok(next)
+}
+
+/// The stack with its texts from before; asked for again, what is left of the way back.
+fn rolled_back(ctx: &Context<'_>, stack: &Stack) -> Stack {
+    let back = going(ctx, stack, RolloutPhase::RollingBack);
+    match stack.previous.as_deref() {
+        Some(before) => Stack { previous: None, ..back.made_of(before.clone()) },
+        None => back,
     }
 }
 
@@ -165,7 +210,7 @@ fn render(ctx: &Context<'_>, stack: &Stack) -> Value {
         id: Kind::Stack.id(stack.id.0),
         name: &stack.name,
         description: &stack.description,
-        standing: state::of_stack(ctx.world, stack),
+        standing: state::of_stack(ctx.world, stack, ctx.notes),
         project: Some(stack.project),
         created: stack.created_at,
         removed: stack.removed_at,
@@ -173,9 +218,13 @@ fn render(ctx: &Context<'_>, stack: &Stack) -> Value {
     let fields = json!({
         "serviceIds": ids,
         "healthState": health(derive::stack_health(ctx.world, stack)),
-        "system": false,
+        "system": stack.system,
         "externalId": stack.external_id,
+        "previousExternalId": stack.previous.as_ref().and_then(|before| before.external_id.clone()),
         "environment": stack.environment,
+        "previousEnvironment": stack.previous.as_ref().map(|before| &before.environment),
+        "answers": stack.answers,
+        "templates": stack.templates,
         "outputs": Some(&stack.outputs).filter(|outputs| !outputs.is_empty()),
         "group": stack.group,
         "startOnCreate": stack.start_on_create,
@@ -201,21 +250,6 @@ pub(crate) fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Stack, Ap
 /// The services of a stack that are not removed.
 fn services<'a>(ctx: &'a Context<'_>, stack: StackId) -> impl Iterator<Item = &'a Service> {
     ctx.world.services_in(stack).filter(|service| service.removed_at.is_none())
-}
-
-/// Rancher's server builds the services of a stack from its files. A stack that was made but stays empty would be
-/// worse than none.
-fn refuse_files(body: Body<'_>) -> Result<(), ApiError> {
-    for field in ["dockerCompose", "rancherCompose"] {
-        if body.text(field)?.is_some_and(|text| !text.trim().is_empty()) {
-            let why = format!(
-                "this server doesn't build services from `{field}` yet: make the stack without it, then \
-                 deploy the files with `drover up`"
-            );
-            return Err(ApiError::on(Code::InvalidOption, field, why));
-        }
-    }
-    Ok(())
 }
 
 fn check_name(ctx: &Context<'_>, made: &Stack) -> Result<(), ApiError> {
@@ -250,20 +284,42 @@ fn turn(ctx: &Context<'_>, stack: &Stack, wanted: Wanted) -> Result<Vec<Change>,
     Ok(changes)
 }
 
+/// Why a stack doesn't offer an action in this state, and the way out.
+fn why_not(state: &str, action: &str) -> Option<&'static str> {
+    Some(match (state, action) {
+        ("active", "finishupgrade" | "rollback" | "cancelupgrade") => {
+            "no upgrade of the stack is in progress or waits for a decision"
+        }
+        ("upgraded", "upgrade" | "cancelupgrade") => {
+            "its last upgrade waits for a decision; finishupgrade keeps the new version, rollback returns to the old one"
+        }
+        ("canceled-upgrade", "finishupgrade") => {
+            "its upgrade stands half-way: upgrade goes on with it, rollback returns to the old version"
+        }
+        ("activating" | "upgrading", "upgrade" | "finishupgrade") => {
+            "its services are still being brought to its texts; wait for that"
+        }
+        ("rolling-back" | "finishing-upgrade" | "canceling-upgrade", _) => {
+            "it is on its way to another state; wait for that"
+        }
+        _ => return None,
+    })
+}
+
 /// A stack that came from files is exported as these files; any other is written anew by the server.
 fn export(ctx: &Context<'_>, stack: &Stack, body: Body<'_>) -> Result<Outcome, ApiError> {
     let asked = body.texts("serviceIds")?.unwrap_or_default();
     let all = || services(ctx, stack.id).map(|service| service.id);
     let services: Vec<_> =
         all().filter(|id| asked.is_empty() || asked.contains(&Kind::Service.id(id.0))).collect();
-    let then = match &stack.docker_compose {
-        Some(docker) if asked.is_empty() => Then::Body(json!({
+    let then = match texts::given(stack) {
+        Some((docker, rancher)) if asked.is_empty() => Then::Body(json!({
             "id": null,
             "type": "composeConfig",
             "links": {},
             "actions": {},
             "dockerComposeConfig": docker,
-            "rancherComposeConfig": stack.rancher_compose.as_deref().unwrap_or(""),
+            "rancherComposeConfig": rancher,
         })),
         _ => Then::ExportConfig { stack: stack.id, services },
     };
