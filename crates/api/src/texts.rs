@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use drover_compose::{Diagnostic, Input, Severity, StackSpec};
+use drover_compose::template::{Given, is_template, render};
+use drover_compose::{Diagnostic, Input, Severity, StackSpec, catalog_entry};
 use drover_core::{Stack, Texts, World};
 
 use crate::body::Body;
@@ -71,20 +72,51 @@ pub fn stack_spec(world: &World, stack: &Stack) -> Result<StackSpec, ApiError> {
         return Err(ApiError::missing("dockerCompose"));
     };
     let rancher = rancher(&texts);
-    let lookup =
-        |name: &str| texts.environment.get(name).or_else(|| texts.answers.get(name)).cloned();
-    let owned = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());
+    let given = given_to_templates(world, stack, &texts);
+    let filled = |(name, text): (&str, &str)| fill(name, text, &given);
     let input = Input {
-        docker_compose: vec![owned(docker)],
-        rancher_compose: rancher.map(owned),
-        variables: &lookup,
+        docker_compose: vec![filled(docker)?],
+        rancher_compose: rancher.map(filled).transpose()?,
+        variables: &|name| given.values.get(name).cloned(),
         read: &|path| other(&texts.templates, path),
         project: &stack.name,
     };
-    let _ = world;
+    let is_filled_in =
+        [Some(docker), rancher].into_iter().flatten().any(|(_, text)| is_template(text));
     match drover_compose::parse(&input) {
         Ok(parsed) => Ok(parsed.stack),
-        Err(said) => Err(mistakes(&said)),
+        Err(said) => Err(mistakes(&said, is_filled_in)),
+    }
+}
+
+/// What variables and templates in the texts can name. A question that nobody answered is answered by its default.
+fn given_to_templates(world: &World, stack: &Stack, texts: &Texts) -> Given {
+    let entry =
+        |texts: &Texts| rancher(texts).map(|(_, text)| catalog_entry(text)).unwrap_or_default();
+    let now = entry(texts);
+    let defaults = now.questions.into_iter().filter(|question| !question.variable.is_empty());
+    let mut values: BTreeMap<String, String> =
+        defaults.map(|question| (question.variable, question.default)).collect();
+    values.extend(texts.answers.clone());
+    values.extend(texts.environment.clone());
+    let environment = world.projects.get(&stack.project).map(|project| project.name.clone());
+    Given {
+        values,
+        stack: stack.name.clone(),
+        version: now.version,
+        previous_version: stack.previous.as_deref().map(entry).unwrap_or_default().version,
+        environment: environment.unwrap_or_default(),
+    }
+}
+
+/// A file with its templates filled in.
+fn fill(name: &str, text: &str, given: &Given) -> Result<(String, String), ApiError> {
+    match render(text, given) {
+        Ok(text) => Ok((name.to_owned(), text)),
+        Err(bad) => {
+            let why = format!("{name}:{}:{}: {bad}", bad.line, bad.column);
+            Err(ApiError::on(Code::InvalidFormat, field(RANCHER.contains(&name)), why))
+        }
     }
 }
 
@@ -118,13 +150,18 @@ fn file<'a>(
 }
 
 /// The mistakes alone; what else was said is not why the files can't be used.
-fn mistakes(said: &[Diagnostic]) -> ApiError {
-    let errors: Vec<String> = said
-        .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
-        .map(ToString::to_string)
-        .collect();
+fn mistakes(said: &[Diagnostic], is_filled_in: bool) -> ApiError {
+    let errors = said.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let mut errors: Vec<String> = errors.map(ToString::to_string).collect();
     let is_rancher = |error: &String| RANCHER.iter().any(|name| error.starts_with(name));
-    let field = if errors.iter().all(is_rancher) { "rancherCompose" } else { "dockerCompose" };
+    let field = field(errors.iter().all(is_rancher));
+    if is_filled_in {
+        errors.push("(lines count in the text after its templates were filled in)".to_owned());
+    }
     ApiError::on(Code::InvalidFormat, field, errors.join("\n"))
+}
+
+/// The member of a request that a mistake is in.
+fn field(is_rancher: bool) -> &'static str {
+    if is_rancher { "rancherCompose" } else { "dockerCompose" }
 }

@@ -129,27 +129,21 @@ impl Stack {
     pub fn ended(&self, rollout: &Rollout, outcome: Result<(), String>, now: Time) -> Option<Self> {
         let held = self.due().filter(|held| held.is(rollout))?;
         let mut edited = self.clone();
-        match outcome {
-            Err(why) => {
-                edited.rollout = Some(Rollout { failed: Some(why), ..held.clone() });
+        edited.rollout = match (outcome, held.phase) {
+            (Err(why), _) => Some(Rollout { failed: Some(why), ..held.clone() }),
+            (Ok(()), RolloutPhase::Upgrading | RolloutPhase::Upgraded) => {
+                Some(Rollout::begin(RolloutPhase::Upgraded, &held.by, now))
             }
-            Ok(()) => {
-                let next = match held.phase {
-                    RolloutPhase::Upgrading | RolloutPhase::Upgraded => {
-                        Some(RolloutPhase::Upgraded)
-                    }
-                    RolloutPhase::Canceling | RolloutPhase::Canceled => {
-                        Some(RolloutPhase::Canceled)
-                    }
-                    RolloutPhase::Creating
-                    | RolloutPhase::Finishing
-                    | RolloutPhase::RollingBack => None,
-                };
-                if next.is_none() {
-                    edited.previous = None;
-                }
-                edited.rollout = next.map(|phase| Rollout::begin(phase, &held.by, now));
+            (Ok(()), RolloutPhase::Canceling | RolloutPhase::Canceled) => {
+                Some(Rollout::begin(RolloutPhase::Canceled, &held.by, now))
             }
+            (
+                Ok(()),
+                RolloutPhase::Creating | RolloutPhase::Finishing | RolloutPhase::RollingBack,
+            ) => None,
+        };
+        if edited.rollout.is_none() {
+            edited.previous = None;
         }
         (edited != *self).then_some(edited)
     }

@@ -59,9 +59,10 @@ fn name(phase: RolloutPhase) -> &'static str {
 fn ways_out(phase: RolloutPhase) -> &'static [&'static str] {
     match phase {
         RolloutPhase::Creating => &["upgrade"],
-        RolloutPhase::Upgrading | RolloutPhase::Upgraded => &["upgrade", "rollback"],
+        RolloutPhase::Upgrading | RolloutPhase::Upgraded | RolloutPhase::RollingBack => {
+            &["upgrade", "rollback"]
+        }
         RolloutPhase::Finishing => &["finishupgrade"],
-        RolloutPhase::RollingBack => &["upgrade", "rollback"],
         RolloutPhase::Canceling | RolloutPhase::Canceled => &["cancelupgrade", "rollback"],
     }
 }

@@ -257,6 +257,40 @@ fn texts_are_kept_as_given_and_their_mistakes_are_the_answer() {
     assert_eq!(config["dockerComposeConfig"], "web:\n  image: a\n  env_file: x.env\n");
 }
 
+#[test]
+fn templates_are_filled_in_with_answers_and_the_defaults_of_questions() {
+    let mut bench = Bench::new(0);
+    let docker = "{{- if eq .Values.kind \"front\" }}\nweb:\n  image: nginx:${tag}\n{{- else }}\n{{ .Stack.Name }}:\n  \
+                  image: {{ .Values.image }}\n{{- end }}\n";
+    let rancher = ".catalog:\n  version: v2\n  questions:\n  - {variable: tag, default: 7}\n  - {variable: kind, \
+                   default: front}\n{{ .Stack.Name }}:\n  scale: 1\n";
+    let images = |bench: &Bench, id: &str| {
+        let id = drover_core::StackId(drover_api::Kind::Stack.parse(id).unwrap());
+        let spec = drover_api::stack_spec(&bench.world, &bench.world.stacks[&id]).unwrap();
+        let one = |service: &drover_compose::ServiceSpec| {
+            format!("{}={}", service.name, service.template.primary.image)
+        };
+        spec.services.iter().map(one).collect::<Vec<_>>().join(" ")
+    };
+    let body = json!({ "name": "shop", "dockerCompose": docker, "rancherCompose": rancher });
+    let id = make(&mut bench, body.clone());
+    assert_eq!(images(&bench, &id), "web=nginx:7");
+    end(&mut bench, &id, Ok(()));
+    assert_eq!(bench.get(&format!("~/stacks/{id}"))["dockerCompose"], docker, "kept as given");
+    let next = json!({ "environment": { "kind": "back" }, "answers": { "kind": "front", "image": "a:1" } });
+    bench.ask(&format!("POST ~/stacks/{id}/?action=upgrade"), next, 202);
+    assert_eq!(images(&bench, &id), "shop=a:1");
+    for (docker, says) in [
+        ("web:\n  image: {{ nope }}\n", "docker-compose.yml:2:13: there is no function `nope`"),
+        ("{{ if true }}\nweb: 5\n{{ end }}\n", "after its templates were filled in"),
+        ("# notemplating\nweb:\n  image: {{ .x }}\n", "docker-compose.yml:3:"),
+    ] {
+        let error =
+            bench.ask("POST ~/stacks", json!({ "name": "bad", "dockerCompose": docker }), 422);
+        assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+    }
+}
+
 /// The stack's rollout has ended.
 fn end(bench: &mut Bench, id: &str, outcome: Result<(), String>) {
     let id = drover_core::StackId(drover_api::Kind::Stack.parse(id).unwrap());

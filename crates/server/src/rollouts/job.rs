@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drover_api::Kind;
 use drover_core::{Rollout, RolloutPhase, Stack};
 use drover_rollout::{
     Asked, CANCEL, Event, Failure, Goal, Plan, Program, Report, Rest, ServiceView, Session, Wanted,
@@ -26,12 +27,16 @@ pub(super) async fn work(
         api: Arc::new(Inside::of(server, stack, rollout)),
         reporter: &Log,
         name: stack.name.clone(),
-        stack: None,
+        // By its id: it may get another name meanwhile.
+        stack: Some(drover_rollout::Stack {
+            id: Kind::Stack.id(stack.id.0),
+            name: stack.name.clone(),
+            answers: stack.environment.clone(),
+        }),
         program: Program::Drover,
         deadline: Instant::now() + left,
         failing_for: Duration::from_millis(server.timing.trouble_ms),
     };
-    session.find().await.map_err(|error| error.to_string())?;
     let done = match rollout.phase {
         RolloutPhase::Creating => create(&mut session, server, stack).await,
         RolloutPhase::Upgrading => upgrade(&mut session, server, stack, rollout).await,

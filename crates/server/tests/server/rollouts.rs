@@ -165,7 +165,7 @@ async fn an_upgrade_that_cannot_run_leaves_the_way_back() {
 }
 
 #[tokio::test]
-async fn an_upgrade_is_stopped_half_way_and_gone_on_with() {
+async fn an_upgrade_is_stopped_half_way_and_taken_back() {
     let cluster = start().await;
     let id = make(&cluster, &shop("1", 1)).await;
     comes_to(&cluster, &id, "active").await;
@@ -203,4 +203,18 @@ async fn removing_a_stack_ends_its_rollout() {
     assert_eq!(got.status, 200, "{}", got.json);
     comes_to(&cluster, &id, "removed").await;
     assert!(services(&cluster, &id).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_stack_may_get_another_name_meanwhile() {
+    let cluster = start().await;
+    let id = make(&cluster, &shop(obedient::MISSING, 1)).await;
+    comes_to(&cluster, &id, "error").await;
+    let (path, named) = (format!("{STACKS}/{id}"), json!({ "name": "store" }).to_string());
+    let put = cluster.admin(axum::http::Method::PUT, &path, &named).await;
+    assert_eq!(put.status, 200, "{}", put.json);
+    act(&cluster, &id, "upgrade", &shop("1", 1)).await;
+    // What was begun with the image that is not there is not what the texts say any more; it is not lost either.
+    comes_to(&cluster, &id, "upgraded").await;
+    assert_eq!(cluster.store.world().stacks.len(), 1);
 }
