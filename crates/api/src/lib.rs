@@ -31,7 +31,7 @@ mod transform;
 mod upgrade;
 
 pub use address::{Address, Version};
-pub use catalog::{catalog, catalog_schemas_url};
+pub use catalog::{Library, catalog, catalog_schemas_url};
 pub use context::{Caller, Context, Event, Fresh, Pull, PullProgress};
 pub use error::{ApiError, Code};
 pub use ids::Kind;

@@ -1,10 +1,9 @@
 //! The commands a person or a CI job types: compose files on one side, Drover's API on the other.
 //!
-//! Everything that is decided is decided in pure functions: what differs (`diff`), what to do about it
-//! (`up::decide`), whether a service has arrived (`wait::judge`). Around them: files (`project`), requests
-//! (`client`), and saying what happens (`progress`). It knows the API and nothing else of the server.
+//! What differs, what to do about it and whether a service has arrived is `drover-rollout`'s. Around that: files (`project`),
+//! requests over HTTP (`client`), and saying what happens (`progress`). It knows the API and nothing else of the server.
 //!
-//! Read in this order: [`Command`] (what can be asked), `up` (what most is about), `wait` (how it ends).
+//! Read in this order: [`Command`] (what can be asked), `session` (what a command begins with), `up` (what most is about).
 
 // This crate is the one that talks to people.
 #![allow(clippy::print_stdout)]

@@ -3,6 +3,7 @@
 //!
 //! The section is cut out of the text before it is read, for the rest may be a template that is no YAML yet.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -46,6 +47,58 @@ pub struct Question {
     pub required: bool,
     /// Answers of an `enum`.
     pub options: Vec<String>,
+}
+
+/// The `config.yml` of a catalog's template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CatalogConfig {
+    /// Shown name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Shown version of the one that is launched where none is named.
+    pub version: String,
+    /// Categories, with commas between them.
+    pub category: String,
+    /// Who looks after it.
+    pub maintainer: String,
+    /// Under which licence it is.
+    pub license: String,
+    /// Where it comes from.
+    pub project_url: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl CatalogConfig {
+    /// Its categories one by one.
+    pub fn categories(&self) -> Vec<String> {
+        let all = self.category.split(',').map(str::trim).filter(|one| !one.is_empty());
+        all.map(str::to_owned).collect()
+    }
+}
+
+/// Read the `config.yml` of a template; none if it makes no sense, or names nothing.
+pub fn catalog_config(text: &str) -> Option<CatalogConfig> {
+    let file: Arc<str> = "config.yml".into();
+    let root = yaml::load(&file, text, &mut Report::default())?;
+    let labels = match root.get("labels").map(|node| &node.value) {
+        Some(Value::Map(entries)) => {
+            entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect()
+        }
+        Some(Value::Null | Value::Scalar(_) | Value::List(_)) | None => BTreeMap::new(),
+    };
+    let config = CatalogConfig {
+        name: text_of(&root, "name"),
+        description: text_of(&root, "description"),
+        version: text_of(&root, "version"),
+        category: text_of(&root, "category"),
+        maintainer: text_of(&root, "maintainer"),
+        license: text_of(&root, "license"),
+        project_url: text_of(&root, "projectURL"),
+        labels,
+    };
+    (!config.name.is_empty()).then_some(config)
 }
 
 /// Read the section of a rancher-compose file. What in it makes no sense counts as not said: it is about the catalog, not about
@@ -168,6 +221,19 @@ services:
             .collect();
         assert_eq!(asked, [("scale", "int", "2", true), ("kind", "enum", "", false)]);
         assert_eq!(entry.questions[1].options, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_a_template_is() {
+        let text =
+            "name: Web\nversion: v1\ncategory: Apps, Infra\nlabels: {a: 1}\nprojectURL: http://a\n";
+        let config = catalog_config(text).unwrap();
+        assert_eq!((config.name.as_str(), config.version.as_str()), ("Web", "v1"));
+        assert_eq!(config.categories(), ["Apps", "Infra"]);
+        assert_eq!((config.labels["a"].as_str(), config.project_url.as_str()), ("1", "http://a"));
+        for nothing in ["", "version: 1", "name: [", "- a"] {
+            assert_eq!(catalog_config(nothing), None, "{nothing}");
+        }
     }
 
     #[test]

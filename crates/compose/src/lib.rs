@@ -37,7 +37,7 @@ mod yaml;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use catalog::{CatalogEntry, Question, catalog_entry};
+pub use catalog::{CatalogConfig, CatalogEntry, Question, catalog_config, catalog_entry};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use export::{Exported, export};
 pub use stack::{LinkSpec, NamedBalancer, NamedRule, NeedSpec, ServiceSpec, StackSpec, VolumeSpec};

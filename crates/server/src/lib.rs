@@ -22,6 +22,7 @@ mod hello;
 mod host_access;
 mod http;
 mod hub;
+mod library;
 mod link;
 mod listen;
 mod lock;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use drover_api::Library;
 use drover_core::plan::Note;
 use drover_core::{Change, ServiceId, Time, World};
 use drover_store::{CommitError, Store};
@@ -71,6 +72,8 @@ pub(crate) struct Server {
     pub(crate) directory: Directory,
     /// What Consul's clients see.
     pub(crate) catalogs: Catalogs,
+    /// What can be launched.
+    pub(crate) library: watch::Sender<Arc<Library>>,
     /// The planner's notes.
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
@@ -129,6 +132,7 @@ impl Server {
             hub: Hub::default(),
             directory: Directory::default(),
             catalogs: Catalogs::default(),
+            library: watch::Sender::new(Arc::default()),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
             pulls: Pulls::default(),

@@ -1,8 +1,8 @@
 //! Stacks: named groups of services.
 
-use drover_core::{
-    Change, Grant, Rollout, RolloutPhase, Service, Stack, StackId, Wanted, derive, name,
-};
+mod rollout;
+
+use drover_core::{Change, Grant, RolloutPhase, Service, Stack, StackId, Wanted, derive, name};
 use serde_json::{Value, json};
 
 use super::service::{health, removed, turned};
@@ -94,7 +94,7 @@ impl Resource for Stacks {
         check_name(ctx, &made)?;
         if has_files {
             texts::stack_spec(ctx.world, &made)?;
-            made.rollout = Some(begin(ctx, RolloutPhase::Creating));
+            made.rollout = Some(rollout::begin(ctx, RolloutPhase::Creating));
         }
         let id = Kind::Stack.id(made.id.0);
         Ok(Outcome::render(vec![Change::PutStack(made)], SCHEMA.plural, id, 201))
@@ -140,7 +140,7 @@ impl Resource for Stacks {
     }
 
     fn why_not(&self, state: &str, action: &str) -> Option<String> {
-        why_not(state, action).map(str::to_owned)
+        rollout::why_not(state, action).map(str::to_owned)
     }
 
     fn act(
@@ -151,47 +151,19 @@ impl Resource for Stacks {
         body: Body<'_>,
     ) -> Result<Outcome, ApiError> {
         let stack = living(ctx, id)?;
+        if let Some(next) = rollout::act(ctx, stack, action, body)? {
+            let changes = vec![Change::PutStack(next)];
+            return Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 202));
+        }
         let changes = match action {
             "addoutputs" => add_outputs(stack, body)?,
             "activateservices" => turn(ctx, stack, Wanted::Active)?,
             "deactivateservices" => turn(ctx, stack, Wanted::Inactive)?,
             "exportconfig" => return export(ctx, stack, body),
             "upgradeservices" => upgrade::start_together(ctx, stack, body)?,
-            "upgrade" => vec![Change::PutStack(upgraded(ctx, stack, body)?)],
-            "rollback" => vec![Change::PutStack(rolled_back(ctx, stack))],
-            "finishupgrade" => vec![Change::PutStack(going(ctx, stack, RolloutPhase::Finishing))],
-            "cancelupgrade" => vec![Change::PutStack(going(ctx, stack, RolloutPhase::Canceling))],
             _ => Vec::new(),
         };
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 202))
-    }
-}
-
-/// What its key asks for now.
-fn begin(ctx: &Context<'_>, phase: RolloutPhase) -> Rollout {
-    Rollout::begin(phase, &ctx.caller.access, ctx.now)
-}
-
-/// The same stack, on its way somewhere else.
-fn going(ctx: &Context<'_>, stack: &Stack, phase: RolloutPhase) -> Stack {
-    Stack { rollout: Some(begin(ctx, phase)), ..stack.clone() }
-}
-
-/// The stack with its next texts. What was before an upgrade is what was before the first that nobody decided.
-fn upgraded(ctx: &Context<'_>, stack: &Stack, body: Body<'_>) -> Result<Stack, ApiError> {
-    let next = texts::read_next(stack, body)?;
-    let previous = stack.previous.clone().or_else(|| Some(Box::new(stack.texts())));
-    let next = Stack { previous, ..going(ctx, stack, RolloutPhase::Upgrading).made_of(next) };
-    texts::stack_spec(ctx.world, &next)?;
-    Ok(next)
-}
-
-/// The stack with its texts from before; asked for again, what is left of the way back.
-fn rolled_back(ctx: &Context<'_>, stack: &Stack) -> Stack {
-    let back = going(ctx, stack, RolloutPhase::RollingBack);
-    match stack.previous.as_deref() {
-        Some(before) => Stack { previous: None, ..back.made_of(before.clone()) },
-        None => back,
     }
 }
 
@@ -282,28 +254,6 @@ fn turn(ctx: &Context<'_>, stack: &Stack, wanted: Wanted) -> Result<Vec<Change>,
         changes.push(Change::PutService(Box::new(turned(service, wanted))));
     }
     Ok(changes)
-}
-
-/// Why a stack doesn't offer an action in this state, and the way out.
-fn why_not(state: &str, action: &str) -> Option<&'static str> {
-    Some(match (state, action) {
-        ("active", "finishupgrade" | "rollback" | "cancelupgrade") => {
-            "no upgrade of the stack is in progress or waits for a decision"
-        }
-        ("upgraded", "upgrade" | "cancelupgrade") => {
-            "its last upgrade waits for a decision; finishupgrade keeps the new version, rollback returns to the old one"
-        }
-        ("canceled-upgrade", "finishupgrade") => {
-            "its upgrade stands half-way: upgrade goes on with it, rollback returns to the old version"
-        }
-        ("activating" | "upgrading", "upgrade" | "finishupgrade") => {
-            "its services are still being brought to its texts; wait for that"
-        }
-        ("rolling-back" | "finishing-upgrade" | "canceling-upgrade", _) => {
-            "it is on its way to another state; wait for that"
-        }
-        _ => return None,
-    })
 }
 
 /// A stack that came from files is exported as these files; any other is written anew by the server.

@@ -6,6 +6,7 @@
 mod access;
 mod agents;
 mod asks;
+mod catalog;
 mod cluster;
 mod consul;
 mod discovery;
