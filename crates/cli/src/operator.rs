@@ -2,16 +2,16 @@
 
 use std::io::Write as _;
 
+use drover_rollout::{Event, list, nothing, text};
 use serde_json::{Value, json};
 
 use crate::args::{HostCommand, Hosts, KeyCommand, Named, NewToken, Operator, TokenCommand};
-use crate::client::{Client, nothing};
+use crate::client::Client;
 use crate::evacuate::evacuate;
 use crate::failure::Failure;
-use crate::progress::{Event, Reporter};
-use crate::session::{list, reach};
+use crate::progress::Reporter;
+use crate::session::reach;
 use crate::table::print;
-use crate::wire::text;
 
 const COLUMNS: [&str; 8] =
     ["ID", "NAME", "STATE", "ADDRESS", "CONTAINERS", "DOCKER", "LABELS", "DETAIL"];

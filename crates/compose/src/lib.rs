@@ -5,6 +5,8 @@
 //! [`StackSpec`] or the list of everything that is wrong, each with its line. Every key is honoured, ignored
 //! with a note or refused with an error ([`keys`]); nothing is dropped in silence.
 //!
+//! Texts that are Go templates are filled in before they are read, if whoever has them asks for it ([`template`]).
+//!
 //! Not here: finding files and the project's name (the command line does), ids (the server does), and what
 //! to do with a stack.
 //!
@@ -13,6 +15,7 @@
 
 mod assemble;
 mod balancer;
+mod catalog;
 mod diagnostic;
 mod document;
 pub mod env_file;
@@ -28,11 +31,13 @@ pub mod quantity;
 mod service;
 mod stack;
 mod suggest;
+pub mod template;
 mod yaml;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use catalog::{CatalogConfig, CatalogEntry, Question, catalog_config, catalog_entry};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use export::{Exported, export};
 pub use stack::{LinkSpec, NamedBalancer, NamedRule, NeedSpec, ServiceSpec, StackSpec, VolumeSpec};

@@ -38,6 +38,7 @@ mod project;
 pub mod protocol;
 mod rebalance;
 mod retention;
+mod rollout;
 mod scale_policy;
 pub mod schedule;
 mod selector;
@@ -85,6 +86,7 @@ pub use network::{
 pub use project::{Project, Stack};
 pub use rebalance::{Move, Rebalance};
 pub use retention::{DEFAULT_REVISIONS, REVISIONS_SETTING, is_revisions, kept_revisions};
+pub use rollout::{Rollout, RolloutPhase, Texts};
 pub use scale_policy::ScalePolicy;
 pub use selector::{BadSelector, Selector};
 pub use service::{

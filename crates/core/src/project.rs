@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ProjectId, StackId, Time};
+use crate::{ProjectId, Rollout, StackId, Texts, Time};
 
 /// An environment: owns hosts, stacks, keys and registries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,10 +44,16 @@ pub struct Stack {
     /// Answers for `${…}` in those files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
+    /// More of them, which count where the environment has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answers: BTreeMap<String, String>,
+    /// Files by name: those above where they are not given, and what they refer to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<String, String>,
     /// What users keep with it, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, String>,
-    /// Whoever made it asked for its services to start at once; kept to be read back.
+    /// Whoever made it asked for its services to start at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub start_on_create: bool,
     /// Catalog reference or a caller's own key.
@@ -56,10 +62,45 @@ pub struct Stack {
     /// Free grouping text of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// It belongs to the installation itself, and lists leave it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub system: bool,
+    /// What it was made of before its upgrade, until that is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<Texts>>,
+    /// Where bringing its services to its texts stands; none if they are there, or it was made without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
     /// When it was made.
     pub created_at: Time,
     /// When its removal was asked for: its services are then removed, and the stack counts as
     /// *removed* once none of them has a unit left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Time>,
+}
+
+impl Stack {
+    /// A stack with nothing in it.
+    pub fn new(id: StackId, project: ProjectId, name: &str, now: Time) -> Self {
+        Self {
+            id,
+            project,
+            name: name.to_owned(),
+            description: String::new(),
+            docker_compose: None,
+            rancher_compose: None,
+            environment: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            start_on_create: false,
+            external_id: None,
+            group: None,
+            system: false,
+            previous: None,
+            rollout: None,
+            created_at: now,
+            removed_at: None,
+        }
+    }
 }

@@ -27,6 +27,7 @@ pub(crate) fn server(options: Server) -> Result<(), String> {
         data: options.data_dir,
         listen: options.listen,
         url: options.public_url,
+        catalog: options.catalog,
     };
     run(SERVER_WORKERS, drover_server::run(options, tell))
 }

@@ -96,7 +96,8 @@ async fn dispatch(
         Route::Catalog(path) => {
             only(&parts, &[Method::GET, Method::HEAD])?;
             auth::user(&world, &parts.headers)?;
-            Ok(answer::json(200, Some(&catalog(&base, &path)?)))
+            let library = server.library.borrow().clone();
+            Ok(answer::json(200, Some(&catalog(&base, &library, &path, &query)?)))
         }
         Route::Api(address) => {
             let caller = auth::user(&world, &parts.headers)?;

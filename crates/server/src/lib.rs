@@ -23,6 +23,7 @@ mod hello;
 mod host_access;
 mod http;
 mod hub;
+mod library;
 mod link;
 mod listen;
 mod lock;
@@ -31,6 +32,7 @@ mod pulls;
 mod purge;
 mod random;
 mod register;
+mod rollouts;
 mod route;
 mod run;
 #[cfg(test)]

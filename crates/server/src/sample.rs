@@ -132,21 +132,7 @@ pub(crate) fn world() -> World {
 }
 
 pub(crate) fn stack(name: &str) -> Stack {
-    Stack {
-        id: StackId(2),
-        project: ProjectId(1),
-        name: name.to_owned(),
-        description: String::new(),
-        docker_compose: None,
-        rancher_compose: None,
-        outputs: BTreeMap::new(),
-        start_on_create: false,
-        environment: BTreeMap::new(),
-        external_id: None,
-        group: None,
-        created_at: Time(0),
-        removed_at: None,
-    }
+    Stack::new(StackId(2), ProjectId(1), name, Time(0))
 }
 
 pub(crate) fn running(world: &World) -> BTreeMap<UnitKey, Observed> {

@@ -25,21 +25,7 @@ pub const VOLUME: VolumeTemplateId = VolumeTemplateId(3);
 pub fn found(now: Time) -> Vec<Change> {
     let (name, description) = ("Default".to_owned(), String::new());
     let project = Project { id: PROJECT, name, description, created_at: now, removed_at: None };
-    let stack = Stack {
-        id: STACK,
-        project: PROJECT,
-        name: "demo".to_owned(),
-        description: String::new(),
-        docker_compose: None,
-        rancher_compose: None,
-        outputs: BTreeMap::new(),
-        start_on_create: false,
-        environment: BTreeMap::new(),
-        external_id: None,
-        group: None,
-        created_at: now,
-        removed_at: None,
-    };
+    let stack = Stack::new(STACK, PROJECT, "demo", now);
     let volume = VolumeTemplate {
         id: VOLUME,
         project: PROJECT,

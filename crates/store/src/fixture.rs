@@ -108,21 +108,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         created_at: NOW,
         removed_at: None,
     };
-    let stack = Stack {
-        id: StackId(3),
-        project: project.id,
-        name: "shop".into(),
-        description: String::new(),
-        docker_compose: None,
-        rancher_compose: None,
-        outputs: BTreeMap::new(),
-        start_on_create: false,
-        environment: BTreeMap::new(),
-        external_id: None,
-        group: None,
-        created_at: NOW,
-        removed_at: None,
-    };
+    let stack = Stack::new(StackId(3), project.id, "shop", NOW);
     let service = Service {
         id: WEB,
         project: project.id,

@@ -182,6 +182,17 @@ pub(crate) static ALL: &[Schema] = &[
             Field::r("together", "json").about("the services that are upgraded with it as one"),
         ]],
     ),
+    part(
+        "stackUpgrade",
+        &[&[
+            Field::cr("dockerCompose", "string"),
+            Field::cr("rancherCompose", "string"),
+            Field::cr("environment", "map[string]"),
+            Field::cr("answers", "map[string]"),
+            Field::cr("templates", "map[string]"),
+            Field::cr("externalId", "string"),
+        ]],
+    ),
     part("setProjectMembersInput", &[&[Field::cr("members", "array[projectMember]")]]),
     part("setServiceLinksInput", &[&[Field::cru("serviceLinks", "array[serviceLink]")]]),
     part(

@@ -20,7 +20,8 @@ someone has to resolve; `transitioningMessage` says what. An arrived service tha
 Where this differs from Rancher on purpose:
 
 - A host that is being emptied is `evacuating` until nothing is left on it; Rancher removed everything at once.
-- Stacks don't offer `addoutputs`: outputs are not kept.
+- A stack is in `error` when its texts, or a decision about them, could not be carried out, also in an upgrade:
+  `transitioningMessage` says why. It then offers the ways out besides: `upgrade`, `rollback`, or the same action again.
 - `remove` (and DELETE) is accepted in every state; a removal is a wish, not a step.
 - A PUT is accepted in every state but the removed ones, also where `update` is not listed.
 - `rollback` on a plain `active` service is listed and does nothing. Rancher's compose client rolls back every service

@@ -55,21 +55,7 @@ impl Lab {
             created_at: lab.now,
             removed_at: None,
         };
-        let stack = Stack {
-            id: STACK,
-            project: PROJECT,
-            name: "blog".into(),
-            description: String::new(),
-            docker_compose: None,
-            rancher_compose: None,
-            outputs: BTreeMap::new(),
-            start_on_create: false,
-            environment: BTreeMap::new(),
-            external_id: None,
-            group: None,
-            created_at: lab.now,
-            removed_at: None,
-        };
+        let stack = Stack::new(STACK, PROJECT, "blog", lab.now);
         lab.commit(vec![Change::PutProject(project), Change::PutStack(stack)]);
         for (n, labels) in hosts.iter().enumerate() {
             lab.add_host(n as u64 + 1, labels);

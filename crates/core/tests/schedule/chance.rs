@@ -148,21 +148,7 @@ impl Cluster {
 
     fn put_stack(&mut self) {
         let id = self.chance.pick(&STACKS);
-        let stack = Stack {
-            id,
-            project: PROJECTS[0],
-            name: self.chance.pick(&STACK_NAMES).to_owned(),
-            description: String::new(),
-            docker_compose: None,
-            rancher_compose: None,
-            outputs: BTreeMap::new(),
-            start_on_create: false,
-            environment: BTreeMap::new(),
-            external_id: None,
-            group: None,
-            created_at: Time(0),
-            removed_at: None,
-        };
+        let stack = Stack::new(id, PROJECTS[0], self.chance.pick(&STACK_NAMES), Time(0));
         self.commit(Change::PutStack(stack));
     }
 

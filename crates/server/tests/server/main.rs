@@ -6,13 +6,16 @@
 mod access;
 mod agents;
 mod asks;
+mod catalog;
 mod cluster;
 mod consul;
 mod discovery;
 mod doctor;
 mod fake_agent;
+mod obedient;
 mod registration;
 mod requests;
+mod rollouts;
 mod running;
 mod streams;
 mod writes;

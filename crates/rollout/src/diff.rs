@@ -10,25 +10,25 @@ use drover_compose::{NamedBalancer, NamedRule, NeedSpec, ServiceSpec};
 use drover_core::{BalancerSpec, ContainerSpec, PortRule, ServiceId, ServiceKind, Template};
 use serde_json::{Map, Value, json};
 
-use crate::wire::ServiceView;
+use crate::view::ServiceView;
 
 /// Rancher's client keeps its own fingerprints under this name, in labels and metadata; they say nothing.
 const HASH: &str = "io.rancher.service.hash";
 
 /// What differs.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Difference {
+pub struct Difference {
     /// What differs in the primary container; empty if nothing.
-    pub(crate) primary: Vec<String>,
+    pub primary: Vec<String>,
     /// The same for its sidekicks, by name; those without a difference are left out.
-    pub(crate) sidekicks: BTreeMap<String, Sidekick>,
+    pub sidekicks: BTreeMap<String, Sidekick>,
     /// Members of the service itself that a PUT changes, no container touched: name on the wire → new value.
-    pub(crate) fields: Map<String, Value>,
+    pub fields: Map<String, Value>,
 }
 
 /// How a sidekick differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sidekick {
+pub enum Sidekick {
     /// In these members.
     Changed(Vec<String>),
     /// The server has none of this name.
@@ -39,7 +39,7 @@ pub(crate) enum Sidekick {
 
 impl Sidekick {
     /// In words.
-    pub(crate) fn words(&self, name: &str) -> String {
+    pub fn words(&self, name: &str) -> String {
         match self {
             Self::Changed(what) => format!("sidekick {name}: {}", what.join(", ")),
             Self::Added => format!("sidekick {name}: new"),
@@ -50,12 +50,12 @@ impl Sidekick {
 
 impl Difference {
     /// Whether containers must be replaced to remove the difference.
-    pub(crate) fn needs_upgrade(&self) -> bool {
+    pub fn needs_upgrade(&self) -> bool {
         !self.primary.is_empty() || !self.sidekicks.is_empty()
     }
 
     /// What must be replaced, in words: `image v1 → v2, environment (DB_HOST); sidekick log: new`.
-    pub(crate) fn containers(&self) -> String {
+    pub fn containers(&self) -> String {
         let mut parts = Vec::new();
         if !self.primary.is_empty() {
             parts.push(self.primary.join(", "));
@@ -88,13 +88,13 @@ impl Difference {
     }
 
     /// What a PUT changes, in the words of the files.
-    pub(crate) fn members(&self) -> String {
+    pub fn members(&self) -> String {
         self.fields.keys().map(|name| spelled(name)).collect::<Vec<_>>().join(", ")
     }
 }
 
 /// Compare. `find` gives the id of a service by its name or `stack/name`.
-pub(crate) fn compare(
+pub fn compare(
     ours: &ServiceSpec,
     theirs: &ServiceView,
     find: &dyn Fn(&str) -> Option<ServiceId>,
@@ -110,17 +110,14 @@ pub(crate) fn compare(
 }
 
 /// Compare what two revisions of a service ran: what became different from `old` to `new`.
-pub(crate) fn between(old: &Template, new: &Template) -> Difference {
+pub fn between(old: &Template, new: &Template) -> Difference {
     let mut difference = Difference::default();
     difference.compare(new, old);
     difference
 }
 
 /// The balancer's rules with targets by id. A target that isn't there (yet) gets an id that nothing has.
-pub(crate) fn resolve(
-    named: &NamedBalancer,
-    find: &dyn Fn(&str) -> Option<ServiceId>,
-) -> BalancerSpec {
+pub fn resolve(named: &NamedBalancer, find: &dyn Fn(&str) -> Option<ServiceId>) -> BalancerSpec {
     let target = |name: &String| find(name).unwrap_or(ServiceId(0));
     let rule = |rule: &NamedRule| PortRule {
         source_port: rule.source_port,
@@ -144,7 +141,7 @@ pub(crate) fn resolve(
 }
 
 /// `lbConfig` as a service of this kind has it on the wire.
-pub(crate) fn balancer_to_wire(kind: ServiceKind, spec: &BalancerSpec) -> Value {
+pub fn balancer_to_wire(kind: ServiceKind, spec: &BalancerSpec) -> Value {
     if kind == ServiceKind::Balancer {
         lb_config::to_wire(spec)
     } else {
@@ -153,17 +150,14 @@ pub(crate) fn balancer_to_wire(kind: ServiceKind, spec: &BalancerSpec) -> Value 
 }
 
 /// `dependsOn` as the wire has it; of those that are not there yet nothing.
-pub(crate) fn needs_to_wire(
-    spec: &ServiceSpec,
-    find: &dyn Fn(&str) -> Option<ServiceId>,
-) -> Vec<Value> {
+pub fn needs_to_wire(spec: &ServiceSpec, find: &dyn Fn(&str) -> Option<ServiceId>) -> Vec<Value> {
     let needs = spec.depends_on.iter().filter_map(|need| Some((find(&need.service)?, need)));
     let wire = |(id, need): (ServiceId, &NeedSpec)| json!({ "serviceId": Kind::Service.id(id.0), "condition": need.condition.word() });
     needs.map(wire).collect()
 }
 
 /// `scalePolicy` as the wire has it; null is none.
-pub(crate) fn scale_policy_to_wire(spec: &ServiceSpec) -> Value {
+pub fn scale_policy_to_wire(spec: &ServiceSpec) -> Value {
     spec.scale_policy.map_or(
         Value::Null,
         |policy| json!({ "min": policy.min, "max": policy.max, "increment": policy.increment }),

@@ -3,11 +3,11 @@
 use drover_core::ServiceKind;
 
 use crate::outcome::{Standing, standing};
-use crate::wire::ServiceView;
+use crate::view::ServiceView;
 
 /// Where a service shall arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Goal {
+pub enum Goal {
     /// Active, or as it was before if an upgrade of it waits for a decision.
     Running,
     /// That many units serve.
@@ -30,7 +30,7 @@ pub(crate) enum Goal {
 
 /// How far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// It has arrived.
     Done,
     /// On its way: what it waits for.
@@ -46,7 +46,7 @@ pub(crate) enum Verdict {
 }
 
 /// How far is it?
-pub(crate) fn judge(goal: &Goal, view: &ServiceView) -> Verdict {
+pub fn judge(goal: &Goal, view: &ServiceView) -> Verdict {
     match step(goal, view) {
         Step::Moving if *goal == Goal::Upgraded && decides_itself(view) => {
             Verdict::Going(message(view))
@@ -77,7 +77,7 @@ fn decides_itself(view: &ServiceView) -> bool {
 
 impl Goal {
     /// What it is called when it is done.
-    pub(crate) fn reached(&self, view: &ServiceView) -> String {
+    pub fn reached(&self, view: &ServiceView) -> String {
         match self {
             Self::Running if view.state == "upgraded" => "upgraded, not confirmed yet".to_owned(),
             Self::Running => "running".to_owned(),

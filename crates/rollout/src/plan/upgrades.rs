@@ -1,19 +1,19 @@
 //! Carrying out what replaces containers: going on with an upgrade, beginning others as one, confirming them.
 
 use drover_compose::ServiceSpec;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::decide::Replace;
-use super::{Held, Plan, body};
-use crate::args::Up;
-use crate::client::nothing;
-use crate::failure::Failure;
+use super::{Held, Plan, body, order};
+use crate::api::nothing;
+use crate::error::Failure;
+use crate::outcome::worst;
+use crate::requests;
 use crate::session::{Session, list};
-use crate::status::tell_requests;
+use crate::settle::settle;
 use crate::step::{CONTINUE, UPGRADE, confirm};
+use crate::view::ServiceView;
 use crate::wait::{Goal, Rest, Wanted};
-use crate::watch::{ending, settle};
-use crate::wire::ServiceView;
 
 impl Plan {
     /// Whether containers of any service are to be replaced.
@@ -23,7 +23,7 @@ impl Plan {
 
     /// All that is replaced goes as one: services that others need first, and the others when those are through. Whoever
     /// watches may go meanwhile; what fails takes the others back with it, if its policy says so.
-    pub(super) async fn upgrade(&self, session: &Session<'_>, options: &Up) -> Result<(), Failure> {
+    pub(super) async fn upgrade(&self, session: &Session<'_>) -> Result<(), Failure> {
         self.watch(session).await?;
         let first = self.held().filter(|(_, held)| held.decision.finish_first);
         confirm(session, &views(first), Rest::More).await?;
@@ -31,15 +31,15 @@ impl Plan {
         let replaced: Vec<(&ServiceSpec, &Held)> = replaced.collect();
         match replaced.as_slice() {
             [] => {}
-            [(spec, held)] => self.upgrade_one(session, options, spec, held).await?,
-            several => self.upgrade_together(session, options, several).await?,
+            [(spec, held)] => self.upgrade_one(session, spec, held).await?,
+            several => self.upgrade_together(session, several).await?,
         }
         let upgraded = replaced.iter().map(|(_, held)| Wanted::new(&held.view, Goal::Upgraded));
         if let Err(failure) = session.wait_and(upgraded.collect(), self.after_upgrade()).await {
             if matches!(failure, Failure::RolledBack(_)) {
                 // Others may have gone back with it after they had arrived.
                 let (views, _) = settle(session, &views(replaced.iter().copied())).await?;
-                ending(&views.iter().collect::<Vec<_>>(), true)?;
+                worst(&views.iter().collect::<Vec<_>>())?;
             }
             return Err(failure);
         }
@@ -50,19 +50,18 @@ impl Plan {
             decision.replace.is_some() || decision.confirm || decision.resume || decision.watch
         });
         let names: Vec<String> = told.map(|(spec, _)| spec.name.clone()).collect();
-        tell_requests(session, &names).await
+        requests::tell(session, &names).await
     }
 
     async fn upgrade_one(
         &self,
         session: &Session<'_>,
-        options: &Up,
         spec: &ServiceSpec,
         held: &Held,
     ) -> Result<(), Failure> {
         let Some(replace) = &held.decision.replace else { return Ok(()) };
-        let mut body = body::upgrade(spec, replace, options.batch_size, options.interval);
-        if let Some(reason) = &options.reason {
+        let mut body = self.upgrade_of(spec, replace);
+        if let Some(reason) = &self.asked.reason {
             body["reason"] = reason.as_str().into();
         }
         UPGRADE.take(session, &held.view, what(replace), &body).await
@@ -72,7 +71,6 @@ impl Plan {
     async fn upgrade_together(
         &self,
         session: &Session<'_>,
-        options: &Up,
         replaced: &[(&ServiceSpec, &Held)],
     ) -> Result<(), Failure> {
         for (_, held) in replaced {
@@ -82,9 +80,33 @@ impl Plan {
         let names: Vec<&str> = replaced.iter().map(|(spec, _)| spec.name.as_str()).collect();
         let doing = format!("upgrade {}", list(&names));
         let path = format!("stacks/{}", session.stack()?.id);
-        let body = json!({ "services": self.members(options), "reason": options.reason });
-        session.client.act(&doing, &path, "upgradeservices", &body).await?;
+        let body = json!({ "services": self.members(), "reason": self.asked.reason });
+        session.api.act(&doing, &path, "upgradeservices", &body).await?;
         Ok(())
+    }
+
+    /// What is upgraded, as one request has it.
+    pub(super) fn members(&self) -> Vec<Value> {
+        let replaced = || self.held().filter(|(_, held)| held.decision.replace.is_some());
+        let names: Vec<String> = replaced().map(|(spec, _)| spec.name.clone()).collect();
+        let id = |name: &str| {
+            let found = replaced().find(|(spec, _)| spec.name == name);
+            found.map(|(_, held)| held.view.id.clone())
+        };
+        let member = |(spec, held): (&ServiceSpec, &Held)| {
+            let replace = held.decision.replace.as_ref()?;
+            let mut body = self.upgrade_of(spec, replace);
+            body["serviceId"] = held.view.id.as_str().into();
+            let after = order::after(&self.spec, &names, &spec.name);
+            body["after"] = after.iter().filter_map(|name| id(name)).collect();
+            Some(body)
+        };
+        replaced().filter_map(member).collect()
+    }
+
+    /// The body that upgrades one service, at the pace that is asked for.
+    fn upgrade_of(&self, spec: &ServiceSpec, replace: &Replace) -> Value {
+        body::upgrade(spec, replace, self.asked.batch_size, self.asked.interval_ms)
     }
 
     /// Upgrades that are under way already, by an earlier run of this command.

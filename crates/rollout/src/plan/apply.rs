@@ -1,33 +1,19 @@
 //! Carrying a plan out, apart from upgrades: volumes, new services, links, members, starting, pruning.
 
-use drover_compose::ServiceSpec;
-
 use super::targets::Targets;
 use super::{Chosen, Held, Plan, body, links};
-use crate::args::Up;
-use crate::client::nothing;
+use crate::api::nothing;
 use crate::diff::compare;
-use crate::failure::Failure;
-use crate::progress::Event;
+use crate::error::Failure;
+use crate::event::Event;
 use crate::session::{Session, view_of};
 use crate::step::ACTIVATE;
+use crate::view::ServiceView;
 use crate::wait::{Goal, Rest, Wanted};
-use crate::wire::ServiceView;
-
-/// Make one service with what it needs, and start nothing.
-pub(crate) async fn make_one(session: &mut Session<'_>, spec: &ServiceSpec) -> Result<(), Failure> {
-    let chosen = vec![Chosen { spec: spec.clone(), held: None }];
-    let plan = Plan { spec: session.project()?, chosen, strays: Vec::new() };
-    plan.create(session).await
-}
 
 impl Plan {
     /// Do all of it, and wait for the outcome.
-    pub(super) async fn carry_out(
-        &self,
-        session: &mut Session<'_>,
-        options: &Up,
-    ) -> Result<(), Failure> {
+    pub async fn carry_out(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         let stack = session.make_stack().await?.id;
         self.create_volumes(session, &stack).await?;
         let targets = self.create_missing(session, &stack).await?;
@@ -38,20 +24,20 @@ impl Plan {
         }
         self.put_members(session, &targets).await?;
         self.activate(session).await?;
-        if options.prune {
+        if self.asked.prune {
             self.prune(session).await?;
         }
-        self.say_if_nothing(session, options.prune, linked);
+        self.say_if_nothing(session, linked);
         if self.upgrades_anything() {
             // What is replaced may need what is new.
             session.wait_and(self.started(&views), Rest::More).await?;
         }
-        self.upgrade(session, options).await?;
+        self.upgrade(session).await?;
         self.wait_until_running(session, &views).await
     }
 
     /// Make what isn't there, and start nothing.
-    pub(super) async fn create(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+    pub async fn create(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         let stack = session.make_stack().await?.id;
         self.create_volumes(session, &stack).await?;
         self.create_missing(session, &stack).await?;
@@ -68,7 +54,7 @@ impl Plan {
             return Ok(());
         }
         let doing = "list the volumes of the stack";
-        let held = session.client.list(doing, "volumetemplates", &[("stackId", stack)]).await?;
+        let held = session.api.list(doing, "volumetemplates", &[("stackId", stack)]).await?;
         for (name, volume) in &self.spec.volumes {
             if let Some(held) = held.iter().find(|row| row["name"] == name.as_str()) {
                 body::check_volume(name, volume, held).map_err(Failure::Failed)?;
@@ -77,7 +63,7 @@ impl Plan {
             session.reporter.tell(&Event::general("create", format!("creating volume {name}")));
             let (doing, body) =
                 (format!("create volume {name}"), body::volume(name, volume, stack));
-            session.client.create(&doing, "volumetemplates", &body).await?;
+            session.api.create(&doing, "volumetemplates", &body).await?;
         }
         Ok(())
     }
@@ -91,7 +77,7 @@ impl Plan {
             session.reporter.tell(&Event::step(&spec.name, "create", "creating"));
             let body = body::service(spec, stack, &|name| targets.get(name));
             let doing = format!("create service {}", spec.name);
-            let made = session.client.create(&doing, body::collection(spec.kind), &body).await?;
+            let made = session.api.create(&doing, body::collection(spec.kind), &body).await?;
             targets.add(&spec.name, &ServiceView::read(&made));
         }
         Ok(targets)
@@ -107,7 +93,7 @@ impl Plan {
             let what = format!("changing {}", difference.members());
             session.reporter.tell(&Event::step(&view.name, "update", what));
             let (doing, path) = (format!("change {}", view.name), format!("services/{}", view.id));
-            session.client.update(&doing, &path, &difference.fields.into()).await?;
+            session.api.update(&doing, &path, &difference.fields.into()).await?;
         }
         Ok(())
     }
@@ -131,7 +117,7 @@ impl Plan {
             let says = "removing, not in the files";
             session.reporter.tell(&Event::step(&stray.name, "remove", says));
             let doing = format!("remove {}", stray.name);
-            session.client.delete(&doing, &format!("services/{}", stray.id)).await?;
+            session.api.delete(&doing, &format!("services/{}", stray.id)).await?;
         }
         let gone = self.strays.iter().map(|view| Wanted::new(view, Goal::Removed));
         let rest = if self.upgrades_anything() { Rest::More } else { Rest::Nothing };

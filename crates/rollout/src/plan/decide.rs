@@ -7,20 +7,35 @@
 use drover_compose::ServiceSpec;
 use drover_core::ServiceKind;
 
+use crate::Program;
 use crate::diff::{Difference, Sidekick};
 use crate::outcome::{Standing, standing};
-use crate::wire::ServiceView;
+use crate::view::ServiceView;
 
-/// What was asked for on the command line.
+/// What was asked for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
-    pub(crate) upgrade: bool,
-    pub(crate) force: bool,
-    pub(crate) confirm: bool,
+pub struct Asked {
+    /// Replace containers where they differ.
+    pub upgrade: bool,
+    /// Replace them also where nothing differs.
+    pub force: bool,
+    /// Confirm upgrades when they are there.
+    pub confirm: bool,
     /// Services and sidekicks by name; empty is all.
-    pub(crate) names: Vec<String>,
-    /// How to call the program in advice.
-    pub(crate) program: &'static str,
+    pub names: Vec<String>,
+    /// Remove services that are not in the files.
+    pub prune: bool,
+    /// Units at a time, over what the files say.
+    pub batch_size: Option<u32>,
+    /// Milliseconds between batches, over what the files say.
+    pub interval_ms: Option<u64>,
+    /// Kept with the revisions it makes.
+    pub reason: Option<String>,
+    /// When all of this was asked for first, in milliseconds, where it goes on after an interruption: an upgrade that began
+    /// since and was taken back is not begun again.
+    pub since: Option<u64>,
+    /// Whose advice it is.
+    pub program: Program,
 }
 
 /// What to do with one service that exists.
@@ -92,8 +107,12 @@ pub(crate) fn decide(
     let (name, state) = (&ours.name, theirs.state.as_str());
     let replace = wanted(ours, difference, asked);
     match (replace, state) {
+        (Some(_), _) if was_taken_back(theirs, asked) => match standing(theirs) {
+            Standing::Back(why) => return Err(why),
+            _ => return Err(not_now(name, state, asked.program.name())),
+        },
         (Some(replace), _) if !asked.upgrade && !asked.force => {
-            decision.notes.push(out_of_sync(name, &replace.what, asked.program));
+            decision.notes.push(out_of_sync(name, &replace.what, asked.program.name()));
             // What is to be confirmed is what runs, whatever the files say by now.
             decision.confirm = asked.confirm && state == "upgraded";
         }
@@ -106,7 +125,7 @@ pub(crate) fn decide(
             decision.replace = Some(replace);
             decision.confirm = true;
         }
-        (Some(_), _) => return Err(not_now(name, state, asked.program)),
+        (Some(_), _) => return Err(not_now(name, state, asked.program.name())),
         (None, "canceled-upgrade") if asked.upgrade => {
             decision.resume = true;
             decision.confirm = asked.confirm;
@@ -124,6 +143,14 @@ pub(crate) fn decide(
     Ok(decision)
 }
 
+/// Whether this has been tried already, and the new version was taken back.
+fn was_taken_back(theirs: &ServiceView, asked: &Asked) -> bool {
+    let began = theirs.whole["lastUpgrade"]["startedTS"].as_u64();
+    asked.upgrade
+        && asked.since.zip(began).is_some_and(|(since, began)| began >= since)
+        && matches!(standing(theirs), Standing::Back(_))
+}
+
 /// What there is to do about an upgrade that has moved all it was to move, and leads where the files want to be. The same
 /// command again must end as the first run would have: while the policy still looks, and where it has said no, that is
 /// waited for before anything is confirmed. Asked for by itself, a confirmation holds against the policy's word.
@@ -132,7 +159,7 @@ fn stay(decision: &mut Decision, theirs: &ServiceView, asked: &Asked) {
     decision.watch = asked.upgrade && !decided;
     decision.confirm = asked.confirm;
     if asked.upgrade && !asked.confirm && decided {
-        decision.notes.push(waits_for_decision(&theirs.name, asked.program));
+        decision.notes.push(waits_for_decision(&theirs.name, asked.program.name()));
     }
 }
 
@@ -233,8 +260,6 @@ mod tests {
 
     use super::*;
 
-    const DROVER: &str = "drover";
-
     fn ours() -> ServiceSpec {
         let mut spec = ServiceSpec { name: "web".into(), ..ServiceSpec::default() };
         spec.template.sidekicks.insert("log".into(), drover_core::ContainerSpec::default());
@@ -254,8 +279,7 @@ mod tests {
             upgrade: flags.contains('u'),
             force: flags.contains('f'),
             confirm: flags.contains('c'),
-            names: Vec::new(),
-            program: DROVER,
+            ..Asked::default()
         }
     }
 
@@ -399,5 +423,24 @@ mod tests {
         let Note::Info(text) = &decision.notes[0] else { panic!() };
         assert_eq!(text, "web keeps its scale of 2, the files say 3; to change it: scale web=3");
         assert!(decision.is_nothing());
+    }
+
+    #[test]
+    fn what_was_taken_back_since_is_not_begun_again() {
+        let theirs = ServiceView::read(&json!({
+            "type": "service", "name": "web", "state": "active", "scale": 2,
+            "lastUpgrade": {
+                "phase": "rolling-back", "fromRevision": 1, "startedTS": 70, "verdict": "it crashes",
+            },
+        }));
+        let at = |since| {
+            let asked = Asked { since, ..asked("u") };
+            decide(&ours(), &theirs, &image(), &asked).map(|decision| shown(&decision))
+        };
+        let why = "web was rolled back to revision 1: it crashes";
+        assert_eq!(at(Some(70)), Err(why.to_owned()));
+        // That was another one: this one is still to be begun.
+        assert_eq!(at(Some(71)), Ok("replace".to_owned()));
+        assert_eq!(at(None), Ok("replace".to_owned()));
     }
 }

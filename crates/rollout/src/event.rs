@@ -1,13 +1,30 @@
-//! What can happen while a command works.
+//! What can happen on the way, and who is told.
 
 use serde::Serialize;
 
-use crate::wire::ServiceView;
+use crate::view::ServiceView;
+
+/// Somebody who is told what happens.
+pub trait Report: Sync {
+    /// Something happened.
+    fn tell(&self, event: &Event);
+
+    /// Something is asked of the server that nobody is told of.
+    fn asks(&self) {}
+}
+
+/// Nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Report for Silent {
+    fn tell(&self, _: &Event) {}
+}
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub(crate) enum Event {
+pub enum Event {
     /// Something was asked of the server.
     Step {
         /// The service it is about, if it is about one.
@@ -75,17 +92,17 @@ pub(crate) enum Event {
 
 impl Event {
     /// Something was asked of the server, about a service.
-    pub(crate) fn step(service: &str, action: &'static str, message: impl Into<String>) -> Self {
+    pub fn step(service: &str, action: &'static str, message: impl Into<String>) -> Self {
         Self::Step { service: Some(service.to_owned()), action, message: message.into() }
     }
 
     /// Something was asked of the server.
-    pub(crate) fn general(action: &'static str, message: impl Into<String>) -> Self {
+    pub fn general(action: &'static str, message: impl Into<String>) -> Self {
         Self::Step { service: None, action, message: message.into() }
     }
 
     /// A service is on its way.
-    pub(crate) fn progress(service: &str, view: &ServiceView, message: String) -> Self {
+    pub fn progress(service: &str, view: &ServiceView, message: String) -> Self {
         Self::Progress {
             service: service.to_owned(),
             state: view.state.clone(),
@@ -97,27 +114,27 @@ impl Event {
     }
 
     /// A service has arrived.
-    pub(crate) fn done(service: &str, message: impl Into<String>) -> Self {
+    pub fn done(service: &str, message: impl Into<String>) -> Self {
         Self::Done { service: service.to_owned(), message: message.into() }
     }
 
     /// Something to know.
-    pub(crate) fn note(message: impl Into<String>) -> Self {
+    pub fn note(message: impl Into<String>) -> Self {
         Self::Note { message: message.into() }
     }
 
     /// Something to know beside a result.
-    pub(crate) fn aside(message: impl Into<String>) -> Self {
+    pub fn aside(message: impl Into<String>) -> Self {
         Self::Aside { message: message.into() }
     }
 
     /// Something to heed.
-    pub(crate) fn warning(message: impl Into<String>) -> Self {
+    pub fn warning(message: impl Into<String>) -> Self {
         Self::Warning { message: message.into() }
     }
 
     /// Whether it belongs on stderr.
-    pub(crate) fn is_for_stderr(&self) -> bool {
+    pub fn is_for_stderr(&self) -> bool {
         matches!(self, Self::Warning { .. } | Self::Aside { .. })
     }
 }

@@ -1,33 +1,33 @@
 //! What `up` says before it does anything: what differs, what it leaves alone, what it would do.
 
-use super::decide::{Asked, Note};
+use super::decide::Note;
 use super::{Held, Plan};
-use crate::progress::Event;
+use crate::event::Event;
 use crate::session::{Session, list};
 
 impl Plan {
     /// What there is to say before anything is done.
-    pub(super) fn say(&self, session: &Session<'_>, asked: &Asked, prune: bool) {
+    pub fn say(&self, session: &Session<'_>) {
         for note in self.held().flat_map(|(_, held)| &held.decision.notes) {
             session.reporter.tell(&match note {
                 Note::Info(text) => Event::note(text),
                 Note::Warning(text) => Event::warning(text),
             });
         }
-        if !prune && !self.strays.is_empty() && asked.names.is_empty() {
+        if !self.asked.prune && !self.strays.is_empty() && self.asked.names.is_empty() {
             let names: Vec<&str> = self.strays.iter().map(|view| view.name.as_str()).collect();
             session.reporter.tell(&Event::note(format!(
                 "{} of the stack: not in the files, left alone; up --prune removes what is not in them",
                 list(&names)
             )));
         }
-        if asked.confirm && !self.held().any(|(_, held)| held.decision.confirm) {
+        if self.asked.confirm && !self.held().any(|(_, held)| held.decision.confirm) {
             session.reporter.tell(&Event::note(self.nothing_to_confirm()));
         }
     }
 
     /// What would be done, line by line.
-    pub(super) fn say_what_would_be_done(&self, session: &Session<'_>, prune: bool) {
+    pub fn say_what_would_be_done(&self, session: &Session<'_>) {
         let tell = |text: String| session.reporter.tell(&Event::note(text));
         for chosen in &self.chosen {
             match &chosen.held {
@@ -35,15 +35,15 @@ impl Plan {
                 Some(held) => held.would().into_iter().for_each(tell),
             }
         }
-        for stray in self.strays.iter().filter(|_| prune) {
+        for stray in self.strays.iter().filter(|_| self.asked.prune) {
             tell(format!("would remove {}", stray.name));
         }
-        self.say_if_nothing(session, prune, false);
+        self.say_if_nothing(session, false);
     }
 
     /// That the services are as in the files, if that is all there is to say.
-    pub(super) fn say_if_nothing(&self, session: &Session<'_>, prune: bool, linked: bool) {
-        let pruned = prune && !self.strays.is_empty();
+    pub(super) fn say_if_nothing(&self, session: &Session<'_>, linked: bool) {
+        let pruned = self.asked.prune && !self.strays.is_empty();
         let idle = self.missing().next().is_none()
             && self.held().all(|(_, held)| held.decision.is_nothing());
         if pruned || linked || !idle {

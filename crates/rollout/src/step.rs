@@ -1,16 +1,16 @@
-//! The actions that commands ask of a service: what they are called on the wire, in events and in sentences.
+//! The actions that are asked of a service: what they are called on the wire, in events and in sentences.
 
 use serde_json::Value;
 
-use crate::client::nothing;
-use crate::failure::Failure;
-use crate::progress::Event;
+use crate::api::nothing;
+use crate::error::Failure;
+use crate::event::Event;
 use crate::session::Session;
+use crate::view::ServiceView;
 use crate::wait::{Goal, Rest, Wanted};
-use crate::wire::ServiceView;
 
 /// One action.
-pub(crate) struct Step {
+pub struct Step {
     /// On the wire.
     action: &'static str,
     /// For programs.
@@ -21,21 +21,27 @@ pub(crate) struct Step {
     does: &'static str,
 }
 
-pub(crate) const ACTIVATE: Step =
+/// Start a service.
+pub const ACTIVATE: Step =
     Step { action: "activate", event: "activate", says: "starting", does: "start" };
-pub(crate) const DEACTIVATE: Step =
+/// Stop a service.
+pub const DEACTIVATE: Step =
     Step { action: "deactivate", event: "deactivate", says: "stopping", does: "stop" };
-pub(crate) const RESTART: Step =
+/// Restart its containers.
+pub const RESTART: Step =
     Step { action: "restart", event: "restart", says: "restarting", does: "restart" };
-pub(crate) const UPGRADE: Step =
+/// Replace its containers.
+pub const UPGRADE: Step =
     Step { action: "upgrade", event: "upgrade", says: "upgrading", does: "upgrade" };
-pub(crate) const CANCEL: Step = Step {
+/// Stop its upgrade half-way.
+pub const CANCEL: Step = Step {
     action: "cancelupgrade",
     event: "cancel",
     says: "stopping its upgrade half-way",
     does: "stop the upgrade of",
 };
-pub(crate) const CONTINUE: Step = Step {
+/// Go on with its upgrade.
+pub const CONTINUE: Step = Step {
     action: "continueupgrade",
     event: "continue",
     says: "going on with its upgrade",
@@ -47,22 +53,23 @@ const FINISH: Step = Step {
     says: "confirming its upgrade",
     does: "confirm the upgrade of",
 };
-pub(crate) const ROLLBACK: Step =
+/// Go back to what it was before its upgrade.
+pub const ROLLBACK: Step =
     Step { action: "rollback", event: "rollback", says: "rolling back", does: "roll back" };
 
 impl Step {
     /// What it is called on the wire; a service offers it when it can be asked.
-    pub(crate) fn action(&self) -> &'static str {
+    pub fn action(&self) -> &'static str {
         self.action
     }
 
     /// What it does to a service: `stop the upgrade of`.
-    pub(crate) fn does(&self) -> &'static str {
+    pub fn does(&self) -> &'static str {
         self.does
     }
 
     /// Say it and ask for it. `more` is said behind it.
-    pub(crate) async fn take(
+    pub async fn take(
         &self,
         session: &Session<'_>,
         view: &ServiceView,
@@ -72,12 +79,12 @@ impl Step {
         self.say(session, view, more);
         let (doing, path) =
             (format!("{} {}", self.does, view.name), format!("services/{}", view.id));
-        session.client.act(&doing, &path, self.action, body).await?;
+        session.api.act(&doing, &path, self.action, body).await?;
         Ok(())
     }
 
     /// The same, where it may come about meanwhile by itself or with others: a refusal counts only if it has not.
-    pub(crate) async fn take_unless(
+    pub async fn take_unless(
         &self,
         session: &Session<'_>,
         view: &ServiceView,
@@ -90,7 +97,7 @@ impl Step {
     }
 
     /// Say it only: it is asked for together with others.
-    pub(crate) fn say(&self, session: &Session<'_>, view: &ServiceView, more: &str) {
+    pub fn say(&self, session: &Session<'_>, view: &ServiceView, more: &str) {
         let says =
             if more.is_empty() { self.says.to_owned() } else { format!("{}: {more}", self.says) };
         session.reporter.tell(&Event::step(&view.name, self.event, says));
@@ -99,7 +106,7 @@ impl Step {
 
 /// Confirm upgrades, and wait until that is done. Those that went as one are confirmed as one, and one whose policy says so
 /// was confirmed by itself: what is on its way or over is not asked again. One that was rolled back meanwhile is a failure.
-pub(crate) async fn confirm(
+pub async fn confirm(
     session: &Session<'_>,
     views: &[ServiceView],
     rest: Rest,

@@ -5,7 +5,7 @@ use crate::Program;
 
 /// What the command would do when all that it waits for has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub enum Rest {
     /// No more: all is asked for, and the server does it with or without whoever watches.
     Nothing,
     /// It would ask for more: who comes back with `wait` would take what was never begun for done.

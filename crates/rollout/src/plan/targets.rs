@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use drover_compose::{ServiceSpec, StackSpec};
 use drover_core::ServiceId;
 
-use crate::failure::Failure;
+use crate::error::Failure;
 use crate::session::{Session, service_number};
-use crate::wire::ServiceView;
+use crate::view::ServiceView;
 
 /// The ids that are known.
 #[derive(Clone, Debug, Default)]

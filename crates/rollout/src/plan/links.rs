@@ -7,10 +7,10 @@ use drover_compose::ServiceSpec;
 use drover_core::ServiceKind;
 
 use super::body;
-use crate::failure::Failure;
-use crate::progress::Event;
+use crate::error::Failure;
+use crate::event::Event;
 use crate::session::{Session, view_of};
-use crate::wire::ServiceView;
+use crate::view::ServiceView;
 
 /// Write the links of a service. Whether they differed.
 pub(super) async fn write(
@@ -27,7 +27,7 @@ pub(super) async fn write(
     let (doing, path) =
         (format!("set the links of {}", spec.name), format!("services/{}", view.id));
     session.reporter.asks();
-    session.client.act(&doing, &path, "setservicelinks", &body::links(&links)).await?;
+    session.api.act(&doing, &path, "setservicelinks", &body::links(&links)).await?;
     Ok(true)
 }
 

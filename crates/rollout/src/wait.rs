@@ -11,43 +11,52 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use judge::{Goal, Verdict, judge};
-pub(crate) use late::Rest;
+pub use judge::{Goal, Verdict, judge};
+pub use late::Rest;
 
 use crate::Program;
-use crate::client::{CallError, Client};
-use crate::failure::Failure;
-use crate::progress::{Event, Reporter};
-use crate::wire::ServiceView;
+use crate::api::Api;
+use crate::error::{CallError, Failure};
+use crate::event::{Event, Report};
+use crate::view::ServiceView;
 
 /// A service is waited for although the server reports a failure: it tries again by itself, and what failed
-/// once (a container that needs its database) often works a moment later. After so long it counts as failed.
-const FAILING_FOR: Duration = Duration::from_secs(10);
+/// once (a container that needs its database) often works a moment later. After so long it counts as failed, for who sits
+/// in front of it.
+pub const FAILING_FOR: Duration = Duration::from_secs(10);
 /// Between two questions, as long as something moves, and at most.
 const ASK_EVERY: Duration = Duration::from_millis(150);
 const ASK_EVERY_AT_MOST: Duration = Duration::from_secs(1);
 
 /// A service and where it shall arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) goal: Goal,
+pub struct Wanted {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where.
+    pub goal: Goal,
 }
 
 impl Wanted {
     /// That service, there.
-    pub(crate) fn new(view: &ServiceView, goal: Goal) -> Self {
+    pub fn new(view: &ServiceView, goal: Goal) -> Self {
         Self { id: view.id.clone(), name: view.name.clone(), goal }
     }
 }
 
 /// For how long it is waited, and what the command would do after that.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    pub(crate) until: Instant,
-    pub(crate) program: Program,
-    pub(crate) rest: Rest,
+pub struct Patience {
+    /// When waiting ends.
+    pub until: Instant,
+    /// How long trouble that the server keeps working at may last.
+    pub failing_for: Duration,
+    /// Who comes back to it.
+    pub program: Program,
+    /// What comes after.
+    pub rest: Rest,
 }
 
 /// One that is waited for.
@@ -59,15 +68,15 @@ struct Pending {
 }
 
 /// Wait until all have arrived. The first that fails ends it: what the others do is said, and they go on.
-pub(crate) async fn wait(
-    client: &Client,
-    reporter: &Reporter,
+pub async fn wait(
+    api: &dyn Api,
+    reporter: &dyn Report,
     stack: &str,
     wanted: Vec<Wanted>,
     patience: Patience,
 ) -> Result<(), Failure> {
     let mut back: Vec<String> = Vec::new();
-    match wait_for(client, reporter, stack, wanted, patience, &mut back).await {
+    match wait_for(api, reporter, stack, wanted, patience, &mut back).await {
         Ok(()) if back.is_empty() => Ok(()),
         Ok(()) => Err(Failure::RolledBack(back.join("; "))),
         Err(failure) => Err(failure.and(&back)),
@@ -76,8 +85,8 @@ pub(crate) async fn wait(
 
 /// The same; those that went back meanwhile are no longer waited for, and are in `back`.
 async fn wait_for(
-    client: &Client,
-    reporter: &Reporter,
+    api: &dyn Api,
+    reporter: &dyn Report,
     stack: &str,
     wanted: Vec<Wanted>,
     patience: Patience,
@@ -88,11 +97,17 @@ async fn wait_for(
     let mut pause = ASK_EVERY;
     let mut away = false;
     while !pending.is_empty() {
-        match look(client, stack, &pending).await {
+        match look(api, stack, &pending).await {
             Ok(views) => {
                 away = false;
                 let before = pending.len();
-                let moved = settle(&mut pending, back, &views, reporter, Instant::now())?;
+                let moved = settle(
+                    &mut pending,
+                    back,
+                    (&views, patience.failing_for),
+                    reporter,
+                    Instant::now(),
+                )?;
                 let quick = moved || pending.len() < before;
                 pause = if quick { ASK_EVERY } else { (pause * 5 / 4).min(ASK_EVERY_AT_MOST) };
             }
@@ -118,17 +133,17 @@ async fn wait_for(
 
 /// The services that are waited for. Removed ones leave the list at once, but can still be asked for.
 async fn look(
-    client: &Client,
+    api: &dyn Api,
     stack: &str,
     pending: &[Pending],
 ) -> Result<BTreeMap<String, ServiceView>, CallError> {
-    let rows = client.list("see how the services do", "services", &[("stackId", stack)]).await?;
+    let rows = api.list("see how the services do", "services", &[("stackId", stack)]).await?;
     let mut views: BTreeMap<String, ServiceView> =
         rows.iter().map(ServiceView::read).map(|view| (view.id.clone(), view)).collect();
     for Pending { wanted, .. } in pending {
         if !views.contains_key(&wanted.id) {
             let doing = format!("see how {} does", wanted.name);
-            let found = client.find(&doing, &format!("services/{}", wanted.id)).await?;
+            let found = api.find(&doing, &format!("services/{}", wanted.id)).await?;
             let view = found.as_ref().map_or_else(ServiceView::default, ServiceView::read);
             views.insert(wanted.id.clone(), view);
         }
@@ -140,8 +155,8 @@ async fn look(
 fn settle(
     pending: &mut Vec<Pending>,
     back: &mut Vec<String>,
-    views: &BTreeMap<String, ServiceView>,
-    reporter: &Reporter,
+    (views, failing_for): (&BTreeMap<String, ServiceView>, Duration),
+    reporter: &dyn Report,
     now: Instant,
 ) -> Result<bool, Failure> {
     let mut moved = false;
@@ -155,7 +170,7 @@ fn settle(
             Verdict::Going(_) => one.failing_since = None,
             Verdict::Failing(why) => {
                 let since = *one.failing_since.get_or_insert(now);
-                if now.duration_since(since) >= FAILING_FOR {
+                if now.duration_since(since) >= failing_for {
                     blocked.push(one.failed(view, &why));
                 }
             }
@@ -181,7 +196,7 @@ impl Pending {
     }
 
     /// Say what changed. Whether anything did.
-    fn tell(&mut self, view: &ServiceView, verdict: &Verdict, reporter: &Reporter) -> bool {
+    fn tell(&mut self, view: &ServiceView, verdict: &Verdict, reporter: &dyn Report) -> bool {
         let message = match verdict {
             Verdict::Going(message) | Verdict::Failing(message) => message.clone(),
             Verdict::Done | Verdict::Lost(_) | Verdict::Blocked(_) | Verdict::Back(_) => {
@@ -211,6 +226,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::event::Silent;
 
     fn pending(goal: Goal) -> Vec<Pending> {
         vec![Pending::new(Wanted { id: "1s1".into(), name: "web".into(), goal })]
@@ -227,14 +243,13 @@ mod tests {
     #[test]
     fn a_failure_counts_when_it_lasts() {
         let (mut all, start) = (pending(Goal::Upgraded), Instant::now());
-        let reporter = Reporter::silent();
         let failing = seen("upgrading", "error", "web-1 on h1: no such image");
         let mut at = |seconds, views: &BTreeMap<String, ServiceView>| {
             settle(
                 &mut all,
                 &mut Vec::new(),
-                views,
-                &reporter,
+                (views, FAILING_FOR),
+                &Silent,
                 start + Duration::from_secs(seconds),
             )
         };
@@ -244,7 +259,7 @@ mod tests {
         at(12, &failing).unwrap();
         at(21, &failing).unwrap();
         let error = at(22, &failing).unwrap_err();
-        assert_eq!(error.status(), 7);
+        assert!(matches!(error, Failure::Blocked(_)));
         assert_eq!(
             error.to_string(),
             "web is stuck: web-1 on h1: no such image (state upgrading; the server keeps trying). To go \
@@ -258,8 +273,8 @@ mod tests {
         settle(
             &mut all,
             &mut Vec::new(),
-            &seen("upgraded", "no", ""),
-            &Reporter::silent(),
+            (&seen("upgraded", "no", ""), FAILING_FOR),
+            &Silent,
             Instant::now(),
         )
         .unwrap();
@@ -272,7 +287,7 @@ mod tests {
         let mut at = |state: &str, last: serde_json::Value| {
             let view = json!({ "id": "1s1", "name": "web", "state": state, "lastUpgrade": last });
             let views = BTreeMap::from([("1s1".to_owned(), ServiceView::read(&view))]);
-            settle(&mut all, &mut back, &views, &Reporter::silent(), Instant::now()).unwrap();
+            settle(&mut all, &mut back, (&views, FAILING_FOR), &Silent, Instant::now()).unwrap();
             (all.len(), back.join(" "))
         };
         assert_eq!(at("rolling-back", serde_json::Value::Null), (1, String::new()));
@@ -286,10 +301,10 @@ mod tests {
         let back = ["db was rolled back".to_owned()];
         for failure in [Failure::Blocked, Failure::Failed, Failure::TimedOut] {
             let failure = failure("web is stuck".into());
-            let status = failure.status();
+            let kind = std::mem::discriminant(&failure);
             let said = failure.and(&back);
             assert_eq!(said.to_string(), "web is stuck; db was rolled back");
-            assert_eq!(said.status(), status);
+            assert_eq!(std::mem::discriminant(&said), kind);
         }
     }
 
@@ -316,12 +331,9 @@ mod tests {
             let mut all = pending(goal.clone());
             let views = seen("activating", "yes", "web-1: pulling its image");
             // Whatever it is waited for, it is told of.
-            all[0].tell(
-                &views["1s1"],
-                &Verdict::Going("web-1: pulling its image".into()),
-                &Reporter::silent(),
-            );
-            let patience = Patience { until: Instant::now(), program, rest };
+            all[0].tell(&views["1s1"], &Verdict::Going("web-1: pulling its image".into()), &Silent);
+            let patience =
+                Patience { until: Instant::now(), failing_for: FAILING_FOR, program, rest };
             let said = late::sentence(&all, patience);
             let missing =
                 "time is up, and still on the way: web (activating: web-1: pulling its image). ";

@@ -9,29 +9,36 @@ use serde_json::{Map, Value};
 
 /// A service.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct ServiceView {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) kind: ServiceKind,
-    pub(crate) state: String,
+pub struct ServiceView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ServiceKind,
+    /// Its state.
+    pub state: String,
     /// `yes`, `no` or `error`.
-    pub(crate) transitioning: String,
+    pub transitioning: String,
     /// What it waits for or what stands in its way.
-    pub(crate) message: String,
-    pub(crate) health: String,
-    pub(crate) scale: u32,
+    pub message: String,
+    /// `healthy`, `unhealthy`, …
+    pub health: String,
+    /// Units wanted.
+    pub scale: u32,
     /// Units that serve.
-    pub(crate) current_scale: u32,
-    pub(crate) actions: BTreeSet<String>,
+    pub current_scale: u32,
+    /// Actions it offers.
+    pub actions: BTreeSet<String>,
     /// Links: name here → service id.
-    pub(crate) linked: BTreeMap<String, String>,
+    pub linked: BTreeMap<String, String>,
     /// Everything it said.
-    pub(crate) whole: Value,
+    pub whole: Value,
 }
 
 impl ServiceView {
     /// Read a service resource.
-    pub(crate) fn read(value: &Value) -> Self {
+    pub fn read(value: &Value) -> Self {
         let kind = match text(value, "type").as_str() {
             "loadBalancerService" => ServiceKind::Balancer,
             "dnsService" => ServiceKind::Alias,
@@ -58,7 +65,7 @@ impl ServiceView {
     }
 
     /// The containers of one unit.
-    pub(crate) fn template(&self) -> Result<Template, ApiError> {
+    pub fn template(&self) -> Result<Template, ApiError> {
         let (launch, secondaries) =
             (&self.whole["launchConfig"], &self.whole["secondaryLaunchConfigs"]);
         match self.kind {
@@ -70,12 +77,12 @@ impl ServiceView {
     }
 
     /// Free data, as stored.
-    pub(crate) fn metadata(&self) -> Map<String, Value> {
+    pub fn metadata(&self) -> Map<String, Value> {
         self.whole["metadata"].as_object().cloned().unwrap_or_default()
     }
 
     /// State and health in one word, as Rancher's own programs show them.
-    pub(crate) fn combined(&self) -> &str {
+    pub fn combined(&self) -> &str {
         match self.state.as_str() {
             "active" if !self.health.is_empty() => &self.health,
             state => state,
@@ -84,12 +91,12 @@ impl ServiceView {
 }
 
 /// A member that is a text; anything else is empty.
-pub(crate) fn text(value: &Value, member: &str) -> String {
+pub fn text(value: &Value, member: &str) -> String {
     value[member].as_str().unwrap_or_default().to_owned()
 }
 
 /// A member that is a small number; anything else is 0.
-pub(crate) fn number(value: &Value, member: &str) -> u32 {
+pub fn number(value: &Value, member: &str) -> u32 {
     value[member].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
 }
 
