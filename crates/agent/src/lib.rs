@@ -29,6 +29,7 @@ pub mod reconcile;
 mod reference;
 mod register;
 mod run;
+mod secret_files;
 mod simulated;
 mod surroundings;
 pub mod system;

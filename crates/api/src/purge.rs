@@ -43,11 +43,16 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
     let certificates: Vec<_> = certificates.map(|c| c.id).collect();
     changes.extend(certificates.iter().map(|id| Change::DropCertificate(*id)));
 
+    let secrets = world.secrets.values().filter(|s| due(s.removed_at));
+    let secrets: Vec<_> = secrets.map(|s| s.id).collect();
+    changes.extend(secrets.iter().map(|id| Change::DropSecret(*id)));
+
     let bare = |id| {
         world.stacks.values().all(|s| s.project != id || stacks.contains(&s.id))
             && world.hosts.values().all(|h| h.project != id || hosts.contains(&h.id))
             && world.registries.values().all(|r| r.project != id || registries.contains(&r.id))
             && world.certificates.values().all(|c| c.project != id || certificates.contains(&c.id))
+            && world.secrets.values().all(|s| s.project != id || secrets.contains(&s.id))
     };
     let projects = world.projects.values().filter(|p| due(p.removed_at) && bare(p.id));
     changes.extend(projects.map(|p| Change::DropProject(p.id)));

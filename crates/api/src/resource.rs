@@ -20,6 +20,7 @@ pub(crate) mod pull_task;
 pub(crate) mod registration_token;
 pub(crate) mod registry;
 pub(crate) mod registry_credential;
+pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod service_consume_map;
 pub(crate) mod service_expose_map;

@@ -14,7 +14,7 @@ use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
     Resource, api_key, certificate, container, empty, host, project, project_template, pull_task,
-    registration_token, registry, registry_credential, service, service_consume_map,
+    registration_token, registry, registry_credential, secret, service, service_consume_map,
     service_expose_map, service_log, service_revision, setting, stack, volume_template,
 };
 use crate::schema::{self, Schema};
@@ -41,12 +41,12 @@ static TABLE: &[&dyn Resource] = &[
     &registry::Registries,
     &registry_credential::RegistryCredentials,
     &certificate::Certificates,
+    &secret::Secrets,
     &volume_template::VolumeTemplates,
     &pull_task::PullTasks,
     &setting::SETTINGS,
     &setting::ACTIVE_SETTINGS,
     &empty::VOLUME,
-    &empty::SECRET,
     &empty::MACHINE,
     &empty::PROJECT_MEMBER,
     &empty::NETWORK,

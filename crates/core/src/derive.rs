@@ -15,6 +15,7 @@ mod links;
 mod rebalance;
 mod release;
 mod requests;
+mod secrets;
 mod serving;
 mod shift;
 mod status;
@@ -42,6 +43,7 @@ pub use release::{
     release_failures,
 };
 pub use requests::{ledger_number, upgrade_requests};
+pub use secrets::secret;
 pub use serving::{has_arrived, is_serving, is_up};
 pub use shift::{in_motion, shown_scale};
 pub use status::{ServiceHealth, ServiceStatus, filling, stack_health, status};

@@ -40,6 +40,8 @@ numbered! {
     RegistryId,
     /// A certificate that balancers serve.
     CertificateId,
+    /// A secret that containers read as a file.
+    SecretId,
 }
 
 /// Number of a service's immutable revision, from 1.

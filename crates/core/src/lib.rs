@@ -40,6 +40,7 @@ mod rebalance;
 mod retention;
 mod scale_policy;
 pub mod schedule;
+mod secret;
 mod selector;
 mod service;
 mod time;
@@ -74,8 +75,8 @@ pub use hearing::{Hearing, HearingNow, Word};
 pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
-    BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId,
-    Slot, StackId, UnitKey, VolumeTemplateId,
+    BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, SecretId,
+    ServiceId, Slot, StackId, UnitKey, VolumeTemplateId,
 };
 pub use image::pinned;
 pub use network::{
@@ -86,6 +87,7 @@ pub use project::{Project, Stack};
 pub use rebalance::{Move, Rebalance};
 pub use retention::{DEFAULT_REVISIONS, REVISIONS_SETTING, is_revisions, kept_revisions};
 pub use scale_policy::ScalePolicy;
+pub use secret::{ProjectSecret, SECRET_MODE, SECRETS_FOLDER, SecretFile, is_file_name};
 pub use selector::{BadSelector, Selector};
 pub use service::{
     External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template, UpgradeDefaults,

@@ -22,9 +22,9 @@ pub use row::{BadRow, Row, RowKey};
 
 use crate::{
     Certificate, CertificateId, Credential, CredentialId, Followed, Host, HostId, HostSeen,
-    Observed, Outcome, Project, ProjectId, Registry, RegistryId, Revision, RevisionNo, Scope,
-    Service, ServiceId, Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade,
-    VolumeKey, VolumeTemplate, VolumeTemplateId, Witnessed,
+    Observed, Outcome, Project, ProjectId, ProjectSecret, Registry, RegistryId, Revision,
+    RevisionNo, Scope, SecretId, Service, ServiceId, Shift, Side, Slot, Stack, StackId, Template,
+    Time, Unit, UnitKey, Upgrade, VolumeKey, VolumeTemplate, VolumeTemplateId, Witnessed,
 };
 
 /// An immutable snapshot of a cluster.
@@ -66,6 +66,8 @@ pub struct World {
     pub registries: OrdMap<RegistryId, Arc<Registry>>,
     /// Certificates.
     pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
+    /// Secrets that containers read as files.
+    pub secrets: OrdMap<SecretId, Arc<ProjectSecret>>,
     /// How services' last upgrades went.
     pub outcomes: OrdMap<ServiceId, Arc<Outcome>>,
     /// What balancers acknowledged.

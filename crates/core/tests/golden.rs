@@ -404,6 +404,7 @@ fn assignment() -> HostAssignment {
         balancers: BTreeMap::from([(key(), config)]),
         network: Some(network),
         registries: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         watched: BTreeMap::from([(key(), watched())]),
         leases: std::collections::BTreeSet::from(["r.example/app@sha256:1".into()]),
     }

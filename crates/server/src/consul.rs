@@ -125,6 +125,7 @@ fn concerns(key: &RowKey) -> bool {
         | RowKey::Credential(_)
         | RowKey::Registry(_)
         | RowKey::Certificate(_)
+        | RowKey::Secret(_)
         | RowKey::Setting(_) => false,
     }
 }

@@ -150,6 +150,7 @@ fn affected(before: &World, update: &Update) -> Affected {
             | RowKey::Credential(_)
             | RowKey::Registry(_)
             | RowKey::Certificate(_)
+            | RowKey::Secret(_)
             | RowKey::Outcome(_)
             | RowKey::BalancerFollowed(_)
             | RowKey::NamesFollowed(_)

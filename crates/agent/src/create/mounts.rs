@@ -1,8 +1,8 @@
 //! Mounts. A name that the stack declares becomes the Docker volume made for it; everything else is passed on as it
-//! is written.
+//! is written. Secrets are a folder of the agent's.
 
 use bollard::models::HostConfig;
-use drover_core::{AssignedUnit, ContainerSpec};
+use drover_core::{AssignedUnit, ContainerSpec, SECRETS_FOLDER};
 
 use super::{BadSpec, Making, some_flag, some_list, some_text};
 use crate::reconcile::named;
@@ -19,6 +19,9 @@ pub(super) fn fill(making: &Making<'_>, host: &mut HostConfig) -> Result<Vec<Str
                 binds.push(format!("{source}:{rest}"));
             }
         }
+    }
+    if let Some(folder) = making.secrets_folder {
+        binds.push(format!("{}:{SECRETS_FOLDER}:ro", folder.display()));
     }
     host.binds = some_list(&binds);
     host.volume_driver = some_text(spec.volume_driver.as_ref());

@@ -6,7 +6,7 @@
 use crate::body::Body;
 use crate::{ApiError, Code};
 
-const REFUSED: [(&str, &str); 25] = [
+const REFUSED: [(&str, &str); 24] = [
     ("build", "hosts do not build images: build it, push it, and name it in imageUuid"),
     ("dataVolumesFrom", "name members of the same service in dataVolumesFromLaunchConfigs"),
     ("dataVolumeMounts", "mount volumes by name in dataVolumes"),
@@ -16,7 +16,6 @@ const REFUSED: [(&str, &str); 25] = [
     ("instanceLinks", "link services instead"),
     ("netAlias", "containers are reached by service and stack name; link with an alias"),
     ("publishAllPorts", "list the ports to publish in ports"),
-    ("secrets", "secrets are not available yet"),
     ("kernelMemory", "Docker dropped this limit: use memory"),
     ("cpuRealtimePeriod", "real-time scheduling is not supported"),
     ("cpuRealtimeRuntime", "real-time scheduling is not supported"),

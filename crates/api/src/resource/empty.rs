@@ -23,11 +23,6 @@ pub(crate) static VOLUME: Empty = Empty {
     schema: &nothing("volume", "volumes", "volume"),
     instead: "volumes are made on the hosts that mount them: declare a volumeTemplate in a stack",
 };
-/// Secrets.
-pub(crate) static SECRET: Empty = Empty {
-    schema: &nothing("secret", "secrets", "secret"),
-    instead: "secrets are not available yet",
-};
 /// Machines made by drivers.
 pub(crate) static MACHINE: Empty = Empty {
     schema: &nothing("machine", "machines", "physicalHost"),

@@ -6,7 +6,9 @@ pub(super) mod rebalance;
 use drover_core::{Change, Grant, Project, ProjectId};
 use serde_json::{Value, json};
 
-use super::{Envelope, Resource, certificate, finish, host, project_template, registry, stack};
+use super::{
+    Envelope, Resource, certificate, finish, host, project_template, registry, secret, stack,
+};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -96,7 +98,7 @@ impl Resource for Projects {
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
     }
 
-    /// Everything in it goes too: stacks with their services, hosts, registries, certificates and keys.
+    /// Everything in it goes too: stacks with their services, hosts, registries, certificates, secrets and keys.
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
         for_admins(ctx, "removed")?;
         let held = living(ctx, id)?;
@@ -203,6 +205,10 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     let certificates = ctx.world.certificates.values();
     for held in certificates.filter(|c| c.project == project && c.removed_at.is_none()) {
         changes.push(certificate::removal(ctx, held));
+    }
+    let secrets = ctx.world.secrets.values();
+    for held in secrets.filter(|s| s.project == project && s.removed_at.is_none()) {
+        changes.push(secret::removal(ctx, held));
     }
     for held in ctx.world.credentials.values().filter(|c| c.removed_at.is_none()) {
         let is_its = match held.grants {

@@ -14,6 +14,7 @@ mod fuzz;
 mod hosts;
 mod keys;
 mod one;
+mod project_secrets;
 mod projects;
 mod registries;
 mod revisions;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::balancer::{balancer_config, target_ports};
 use super::lease::leases;
 use super::release::verification;
+use super::secrets::secrets;
 use super::vote::watched;
 use crate::schedule::{declared_volumes, resolve};
 use crate::{
@@ -20,6 +21,7 @@ pub fn assignment(world: &World, host: HostId) -> HostAssignment {
         generation: world.version,
         network: world.host_network(host),
         registries: registries(world, host),
+        secrets: secrets(world, host),
         leases: leases(world, host),
         ..HostAssignment::none(host)
     };

@@ -71,6 +71,8 @@ impl World {
             Change::DropRegistry(id) => self.drop_registry(*id, touched),
             Change::PutCertificate(certificate) => self.put_certificate(certificate, touched)?,
             Change::DropCertificate(id) => self.drop_certificate(*id, touched),
+            Change::PutSecret(secret) => self.put_secret(secret, touched)?,
+            Change::DropSecret(id) => self.drop_secret(*id, touched),
             Change::SetSetting { name, value } => self.set_setting(name, value.as_deref(), touched),
         }
         Ok(())

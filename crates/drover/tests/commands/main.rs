@@ -12,6 +12,7 @@ mod mistakes;
 mod network;
 mod outcomes;
 mod rancher;
+mod secrets;
 mod simulated;
 mod up;
 mod upgrade;

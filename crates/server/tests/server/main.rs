@@ -14,5 +14,6 @@ mod fake_agent;
 mod registration;
 mod requests;
 mod running;
+mod secrets;
 mod streams;
 mod writes;

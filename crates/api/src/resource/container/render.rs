@@ -8,7 +8,7 @@ use super::SCHEMA;
 use super::member::Member;
 use crate::context::Context;
 use crate::ids::Kind;
-use crate::resource::{Envelope, finish};
+use crate::resource::{Envelope, finish, secret};
 use crate::{launch_config, state};
 
 /// The whole resource.
@@ -28,14 +28,16 @@ pub(super) fn render(ctx: &Context<'_>, member: &Member<'_>) -> Value {
         created: unit.created_at,
         removed: removed.flatten(),
     };
-    let mut fields = configured(member);
+    let mut fields = configured(ctx, member);
     fields.extend(found(ctx, member));
     finish(ctx, envelope, fields.into())
 }
 
 /// What it was made from, with ids of its siblings where a launch config has names.
-fn configured(member: &Member<'_>) -> Map<String, Value> {
-    let Value::Object(mut fields) = launch_config::to_wire(member.spec) else { return Map::new() };
+fn configured(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
+    let mut config = launch_config::to_wire(member.spec);
+    secret::show_ids(ctx.world, member.service.project, &mut config);
+    let Value::Object(mut fields) = config else { return Map::new() };
     for only_in_launch_configs in
         ["type", "kind", "networkLaunchConfig", "dataVolumesFromLaunchConfigs"]
     {

@@ -17,7 +17,7 @@ use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::launch_config::{balancer_from_wire, template_from_wire};
 use crate::outcome::Outcome;
-use crate::resource::{dns_service, external_service, stack};
+use crate::resource::{dns_service, external_service, secret, stack};
 
 /// A new service with its first revision.
 pub(super) fn create(
@@ -27,7 +27,8 @@ pub(super) fn create(
 ) -> Result<Outcome, ApiError> {
     let name = body.required("name")?;
     let stack = home(ctx, body)?;
-    let template = template(kind, &name, body)?;
+    let mut template = template(kind, &name, body)?;
+    secret::by_name(ctx, stack.project, None, &mut template)?;
     let mut made = blank(ctx, kind, stack, name);
     made.scale = body.count("scale", 0)?.unwrap_or(1);
     if body.flag("startOnCreate")?.unwrap_or(false) {

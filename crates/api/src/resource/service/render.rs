@@ -9,8 +9,8 @@ use crate::context::Context;
 use crate::ids::Kind;
 use crate::launch_config::write_check;
 use crate::resource::project::rebalance;
-use crate::resource::{Envelope, certificate, date, finish};
-use crate::{launch_config, lb_config, upgrade};
+use crate::resource::{Envelope, certificate, date, finish, secret};
+use crate::{lb_config, upgrade};
 
 /// The whole resource.
 pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
@@ -101,7 +101,7 @@ pub(in crate::resource) fn health(word: ServiceHealth) -> &'static str {
 fn configs(world: &World, service: &Service) -> (Value, Value) {
     let none = Template::default();
     let template = world.current_template(service).map_or(&none, |template| template);
-    let (mut launch, mut secondaries) = launch_config::template_to_wire(&service.name, template);
+    let (mut launch, mut secondaries) = secret::launch_configs(world, service, template);
     for config in std::iter::once(&mut launch).chain(&mut secondaries) {
         config["version"] = json!(service.current.to_string());
     }
