@@ -25,6 +25,7 @@ fn assignment(slot: Slot, template: Template, role: Role) -> HostAssignment {
         driver: String::new(),
         options: BTreeMap::new(),
         external: false,
+        kept: false,
     };
     let theirs = AssignedVolume { name: "theirs".into(), external: true, ..data.clone() };
     let unit = AssignedUnit {

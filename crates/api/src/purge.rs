@@ -47,12 +47,17 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
     let secrets: Vec<_> = secrets.map(|s| s.id).collect();
     changes.extend(secrets.iter().map(|id| Change::DropSecret(*id)));
 
+    let asked = world.project_volumes.values().filter(|v| due(v.removed_at));
+    let asked: Vec<_> = asked.map(|v| v.id).collect();
+    changes.extend(asked.iter().map(|id| Change::DropProjectVolume(*id)));
+
     let bare = |id| {
         world.stacks.values().all(|s| s.project != id || stacks.contains(&s.id))
             && world.hosts.values().all(|h| h.project != id || hosts.contains(&h.id))
             && world.registries.values().all(|r| r.project != id || registries.contains(&r.id))
             && world.certificates.values().all(|c| c.project != id || certificates.contains(&c.id))
             && world.secrets.values().all(|s| s.project != id || secrets.contains(&s.id))
+            && world.project_volumes.values().all(|v| v.project != id || asked.contains(&v.id))
     };
     let projects = world.projects.values().filter(|p| due(p.removed_at) && bare(p.id));
     changes.extend(projects.map(|p| Change::DropProject(p.id)));

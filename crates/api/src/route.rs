@@ -13,9 +13,10 @@ use crate::error::{ApiError, Code};
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, api_key, certificate, container, empty, host, project, project_template, pull_task,
-    registration_token, registry, registry_credential, secret, service, service_consume_map,
-    service_expose_map, service_log, service_revision, setting, stack, volume_template,
+    Resource, api_key, certificate, container, derived, empty, host, mount, project,
+    project_template, pull_task, registration_token, registry, registry_credential, secret,
+    service, service_consume_map, service_expose_map, service_log, service_revision, setting,
+    stack, volume, volume_template,
 };
 use crate::schema::{self, Schema};
 use crate::transform::transform;
@@ -46,10 +47,16 @@ static TABLE: &[&dyn Resource] = &[
     &pull_task::PullTasks,
     &setting::SETTINGS,
     &setting::ACTIVE_SETTINGS,
-    &empty::VOLUME,
+    &volume::Volumes,
+    &mount::Mounts,
+    &derived::StoragePools,
+    &derived::Ports,
+    &derived::IpAddresses,
+    &derived::Labels,
+    &derived::Networks,
+    &derived::PhysicalHosts,
     &empty::MACHINE,
     &empty::PROJECT_MEMBER,
-    &empty::NETWORK,
     &empty::STORAGE_DRIVER,
     &empty::NETWORK_DRIVER,
 ];

@@ -12,7 +12,7 @@ mod tables;
 pub(crate) use container::{agent_state, of_container, of_host};
 use drover_core::Time;
 pub(crate) use service::{of_service, of_stack};
-pub(crate) use tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK};
+pub(crate) use tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK, VOLUME};
 
 /// One row: a state.
 #[derive(Debug)]

@@ -57,7 +57,7 @@ fn in_place(
     let after = ctx.world.commit(&begun).map_or_else(|_| ctx.world.clone(), |(after, _)| after);
     let service = after.service(service.id).unwrap_or(service);
     let held = ctx.world.current_template(service).cloned().unwrap_or_default();
-    let mut template = next::template(service, &held, strategy)?;
+    let mut template = next::template(ctx, service, &held, strategy)?;
     secret::by_name(ctx, service.project, Some(&held), &mut template)?;
     next::check(ctx, service, &held, &template)?;
     let to = newest(ctx.world, service).next();

@@ -133,6 +133,9 @@ pub struct AssignedVolume {
     /// Must exist already.
     #[serde(default)]
     pub external: bool,
+    /// Stays when a container goes that wants its volumes to go with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 /// Login for pulls.

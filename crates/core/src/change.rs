@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Certificate, CertificateId, Credential, CredentialId, Desired, Host, HostId, HostSeen, Project,
-    ProjectId, ProjectSecret, REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo,
-    SecretId, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase,
-    VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted,
+    ProjectId, ProjectSecret, ProjectVolume, REVISIONS_SETTING, Registry, RegistryId, Revision,
+    RevisionNo, SecretId, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey, Upgrade,
+    UpgradePhase, VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted,
 };
 
 /// One write.
@@ -43,6 +43,10 @@ pub enum Change {
     PutVolumeTemplate(VolumeTemplate),
     /// Forget a removed volume declaration.
     DropVolumeTemplate(VolumeTemplateId),
+    /// Make or edit a volume that is asked for by itself.
+    PutProjectVolume(ProjectVolume),
+    /// Forget a removed one.
+    DropProjectVolume(VolumeId),
     /// Make or edit a credential.
     PutCredential(Credential),
     /// Forget a removed credential.
@@ -279,6 +283,8 @@ impl Change {
             | Self::PutCertificate(_)
             | Self::DropCertificate(_)
             | Self::PutSecret(_)
+            | Self::PutProjectVolume(_)
+            | Self::DropProjectVolume(_)
             | Self::DropSecret(_)
             | Self::SetSetting { .. }
             | Self::PlaceVolume { .. } => Scope::default(),

@@ -19,6 +19,7 @@ mod secrets;
 mod serving;
 mod shift;
 mod status;
+mod volumes;
 mod vote;
 
 pub use assignment::assignment;
@@ -47,5 +48,6 @@ pub use secrets::secret;
 pub use serving::{has_arrived, is_serving, is_up};
 pub use shift::{in_motion, shown_scale};
 pub use status::{ServiceHealth, ServiceStatus, filling, stack_health, status};
+pub use volumes::{KnownVolume, VolumeMount, VolumeOrigin, asked_volume, mounts, volumes};
 pub(crate) use vote::verdict;
 pub use vote::{Vote, is_outvoted, vote, watched};

@@ -76,7 +76,7 @@ pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
     BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, SecretId,
-    ServiceId, Slot, StackId, UnitKey, VolumeTemplateId,
+    ServiceId, Slot, StackId, UnitKey, VolumeId, VolumeTemplateId,
 };
 pub use image::pinned;
 pub use network::{
@@ -102,6 +102,6 @@ pub use upgrade::{
     Verify, VerifyAsk, VerifyProbe,
 };
 pub use uuid::uuid;
-pub use volume::{VolumeKey, VolumeTemplate};
+pub use volume::{ProjectVolume, VolumeKey, VolumeTemplate};
 pub use witness::{Verdict, Watched, Witnessed};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

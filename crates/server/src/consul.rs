@@ -126,6 +126,7 @@ fn concerns(key: &RowKey) -> bool {
         | RowKey::Registry(_)
         | RowKey::Certificate(_)
         | RowKey::Secret(_)
+        | RowKey::ProjectVolume(_)
         | RowKey::Setting(_) => false,
     }
 }

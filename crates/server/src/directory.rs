@@ -151,6 +151,7 @@ fn affected(before: &World, update: &Update) -> Affected {
             | RowKey::Registry(_)
             | RowKey::Certificate(_)
             | RowKey::Secret(_)
+            | RowKey::ProjectVolume(_)
             | RowKey::Outcome(_)
             | RowKey::BalancerFollowed(_)
             | RowKey::NamesFollowed(_)

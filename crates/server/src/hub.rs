@@ -143,6 +143,7 @@ fn touched(before: &World, update: &Update) -> Touched {
             | RowKey::Stack(_)
             | RowKey::Registry(_)
             | RowKey::Secret(_)
+            | RowKey::ProjectVolume(_)
             | RowKey::Setting(_)
             | RowKey::VolumeTemplate(_)
             | RowKey::Volume(_) => touched.all = true,

@@ -166,6 +166,7 @@ fn changed(before: &World, update: &Update) -> BTreeSet<Name> {
             RowKey::Certificate(id) => {
                 names.insert(("certificates", Kind::Certificate.id(id.0)));
             }
+            RowKey::ProjectVolume(id) => drop(names.insert(("volumes", Kind::Volume.id(id.0)))),
             RowKey::Secret(id) => drop(names.insert(("secrets", Kind::Secret.id(id.0)))),
             RowKey::BalancerFollowed(_)
             | RowKey::NamesFollowed(_)

@@ -49,6 +49,7 @@ pub fn found(now: Time) -> Vec<Change> {
         driver_options: BTreeMap::new(),
         external: false,
         per_container: false,
+        inactive: false,
         created_at: now,
         removed_at: None,
     };

@@ -32,13 +32,13 @@ pub(super) fn fill(making: &Making<'_>, host: &mut HostConfig) -> Result<Vec<Str
     Ok(anonymous)
 }
 
-/// Docker's names of the volumes with a name that a member mounts, external ones left out.
+/// Docker's names of the volumes with a name that a member mounts, those that stay left out.
 pub fn named_volumes(unit: &AssignedUnit, spec: &ContainerSpec) -> Vec<String> {
     let sources = spec.volumes.iter().filter_map(|mount| Some(mount.split_once(':')?.0));
     let named = sources.filter(|source| !source.starts_with(['/', '.', '~']));
     named
         .filter_map(|source| match unit.volumes.get(source) {
-            Some(volume) if volume.external => None,
+            Some(volume) if volume.external || volume.kept => None,
             Some(volume) => Some(volume.name.clone()),
             None => Some(source.to_owned()),
         })

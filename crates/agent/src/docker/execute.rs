@@ -263,7 +263,7 @@ impl Work<'_> {
 
     /// Make a declared volume. Docker leaves one that is there as it is.
     async fn make_volume(&self, volume: &AssignedVolume) -> Result<(), Trouble> {
-        let AssignedVolume { name, driver, options, external } = volume;
+        let AssignedVolume { name, driver, options, external, kept: _ } = volume;
         if *external {
             let there = in_time(ANSWER, self.engine.client().inspect_volume(name)).await;
             return match there {

@@ -9,6 +9,7 @@ use crate::{ApiError, Code};
 const REFUSED: [(&str, &str); 24] = [
     ("build", "hosts do not build images: build it, push it, and name it in imageUuid"),
     ("dataVolumesFrom", "name members of the same service in dataVolumesFromLaunchConfigs"),
+    // Ids of volumes are the server's to know: it has put names in their place by now.
     ("dataVolumeMounts", "mount volumes by name in dataVolumes"),
     ("networkContainerId", "name a member of the same service in networkLaunchConfig"),
     ("networkIds", "each project has one network: use networkMode"),

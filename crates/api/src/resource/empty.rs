@@ -18,11 +18,6 @@ pub(crate) struct Empty {
 
 const NAMED: &[Field] = &[Field::r("name", "string"), Field::r("description", "string")];
 
-/// Volumes.
-pub(crate) static VOLUME: Empty = Empty {
-    schema: &nothing("volume", "volumes", "volume"),
-    instead: "volumes are made on the hosts that mount them: declare a volumeTemplate in a stack",
-};
 /// Machines made by drivers.
 pub(crate) static MACHINE: Empty = Empty {
     schema: &nothing("machine", "machines", "physicalHost"),
@@ -32,11 +27,6 @@ pub(crate) static MACHINE: Empty = Empty {
 pub(crate) static PROJECT_MEMBER: Empty = Empty {
     schema: &nothing("projectMember", "projectMembers", "projectMember"),
     instead: "there are no accounts that could be members: give out API keys of the project",
-};
-/// Networks.
-pub(crate) static NETWORK: Empty = Empty {
-    schema: &nothing("network", "networks", "network"),
-    instead: "each project has its one network",
 };
 /// Storage drivers.
 pub(crate) static STORAGE_DRIVER: Empty = Empty {

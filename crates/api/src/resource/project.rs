@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Envelope, Resource, certificate, finish, host, project_template, registry, secret, stack,
+    volume,
 };
 use crate::body::Body;
 use crate::context::Context;
@@ -205,6 +206,10 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     let certificates = ctx.world.certificates.values();
     for held in certificates.filter(|c| c.project == project && c.removed_at.is_none()) {
         changes.push(certificate::removal(ctx, held));
+    }
+    let volumes = ctx.world.project_volumes.values();
+    for held in volumes.filter(|v| v.project == project && v.removed_at.is_none()) {
+        changes.push(volume::removal(ctx.now, held));
     }
     let secrets = ctx.world.secrets.values();
     for held in secrets.filter(|s| s.project == project && s.removed_at.is_none()) {

@@ -46,6 +46,17 @@ pub(crate) static ALL: &[Schema] = &[
         ]],
     ),
     part(
+        "mountEntry",
+        &[&[
+            Field::r("instanceId", "reference[instance]"),
+            Field::r("instanceName", "string"),
+            Field::r("path", "string"),
+            Field::r("permission", "string"),
+            Field::r("volumeId", "reference[volume]"),
+            Field::r("volumeName", "string"),
+        ]],
+    ),
+    part(
         "networkDiagnosis",
         &[&[
             Field::r("healthy", "boolean"),

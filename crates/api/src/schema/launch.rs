@@ -44,6 +44,7 @@ pub(crate) const LAUNCH_CONFIG: &[Field] = &[
     Field::cr("extraHosts", "array[string]"),
     Field::cr("macAddress", "string"),
     Field::cr("dataVolumes", "array[string]"),
+    Field::cr("dataVolumeMounts", "map[reference[volume]]"),
     Field::cr("volumeDriver", "string"),
     Field::cr("tmpfs", "map[string]"),
     Field::cr("readOnly", "boolean"),

@@ -92,10 +92,18 @@ pub(crate) const PROJECT: Table = &[
     rest("removed", &[]),
 ];
 
-/// API keys, registration tokens, registries and their logins.
+/// API keys, registration tokens, registries and their logins, volume templates.
 pub(crate) const CREDENTIAL: Table = &[
     rest("active", &["deactivate", "update", "remove"]),
     rest("inactive", &["activate", "update", "remove"]),
+    rest("removed", &[]),
+];
+
+/// Volumes: mounted by someone, placed and mounted by nobody, or only asked for. What nobody asked for here offers nothing.
+pub(crate) const VOLUME: Table = &[
+    rest("inactive", &["update", "remove"]),
+    rest("active", &["update", "remove"]),
+    rest("detached", &["update", "remove"]),
     rest("removed", &[]),
 ];
 

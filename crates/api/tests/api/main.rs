@@ -26,3 +26,4 @@ mod tenancy;
 mod the_rest;
 mod together;
 mod upgrades;
+mod volumes;

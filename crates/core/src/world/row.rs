@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::World;
 use crate::{
     CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, SecretId, ServiceId,
-    StackId, UnitKey, VolumeKey, VolumeTemplateId,
+    StackId, UnitKey, VolumeId, VolumeKey, VolumeTemplateId,
 };
 
 /// Which row.
@@ -31,6 +31,7 @@ pub enum RowKey {
     Observed(UnitKey),
     VolumeTemplate(VolumeTemplateId),
     Volume(VolumeKey),
+    ProjectVolume(VolumeId),
     Credential(CredentialId),
     Registry(RegistryId),
     Certificate(CertificateId),
@@ -98,6 +99,7 @@ impl World {
             RowKey::Observed(key) => row("observed", key, self.observed.get(key)),
             RowKey::VolumeTemplate(id) => row("volume_template", id, self.volume_templates.get(id)),
             RowKey::Volume(key) => row("volume", key, self.volumes.get(key)),
+            RowKey::ProjectVolume(id) => row("project_volume", id, self.project_volumes.get(id)),
             RowKey::Credential(id) => row("credential", id, self.credentials.get(id)),
             RowKey::Registry(id) => row("registry", id, self.registries.get(id)),
             RowKey::Certificate(id) => row("certificate", id, self.certificates.get(id)),
@@ -128,6 +130,7 @@ impl World {
         keys.extend(self.observed.keys().map(|k| RowKey::Observed(*k)));
         keys.extend(self.volume_templates.keys().map(|k| RowKey::VolumeTemplate(*k)));
         keys.extend(self.volumes.keys().map(|k| RowKey::Volume(*k)));
+        keys.extend(self.project_volumes.keys().map(|k| RowKey::ProjectVolume(*k)));
         keys.extend(self.credentials.keys().map(|k| RowKey::Credential(*k)));
         keys.extend(self.registries.keys().map(|k| RowKey::Registry(*k)));
         keys.extend(self.certificates.keys().map(|k| RowKey::Certificate(*k)));
@@ -182,6 +185,7 @@ impl World {
                     self.volumes.insert(key(row)?, host);
                 }
             }
+            "project_volume" => put(&mut self.project_volumes, id(row, VolumeId)?, row)?,
             "credential" => put(&mut self.credentials, id(row, CredentialId)?, row)?,
             "registry" => put(&mut self.registries, id(row, RegistryId)?, row)?,
             "certificate" => put(&mut self.certificates, id(row, CertificateId)?, row)?,

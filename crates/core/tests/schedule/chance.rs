@@ -215,6 +215,7 @@ impl Cluster {
             driver_options: BTreeMap::new(),
             external: false,
             per_container: self.chance.one_in(2),
+            inactive: false,
             created_at: Time(0),
             removed_at: self.chance.one_in(6).then_some(Time(1)),
         });

@@ -17,7 +17,7 @@ use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::launch_config::{balancer_from_wire, template_from_wire};
 use crate::outcome::Outcome;
-use crate::resource::{dns_service, external_service, secret, stack};
+use crate::resource::{dns_service, external_service, secret, stack, volume};
 
 /// A new service with its first revision.
 pub(super) fn create(
@@ -27,7 +27,7 @@ pub(super) fn create(
 ) -> Result<Outcome, ApiError> {
     let name = body.required("name")?;
     let stack = home(ctx, body)?;
-    let mut template = template(kind, &name, body)?;
+    let mut template = template(ctx, (kind, &name), stack, body)?;
     secret::by_name(ctx, stack.project, None, &mut template)?;
     let mut made = blank(ctx, kind, stack, name);
     made.scale = body.count("scale", 0)?.unwrap_or(1);
@@ -64,12 +64,22 @@ fn home<'a>(ctx: &'a Context<'_>, body: Body<'_>) -> Result<&'a Stack, ApiError>
     })
 }
 
-fn template(kind: ServiceKind, name: &str, body: Body<'_>) -> Result<Template, ApiError> {
+fn template(
+    ctx: &Context<'_>,
+    (kind, name): (ServiceKind, &str),
+    stack: &Stack,
+    body: Body<'_>,
+) -> Result<Template, ApiError> {
     let null = &Value::Null;
-    let launch = body.get("launchConfig").unwrap_or(null);
+    let launch = volume::by_name(ctx, stack, body.get("launchConfig").unwrap_or(null))?;
+    let launch = &*launch;
     match kind {
         ServiceKind::Containers => {
-            template_from_wire(name, launch, body.get("secondaryLaunchConfigs").unwrap_or(null))
+            let secondaries = body.list("secondaryLaunchConfigs")?.iter();
+            let secondaries =
+                secondaries.map(|config| Ok(volume::by_name(ctx, stack, config)?.into_owned()));
+            let secondaries: Vec<Value> = secondaries.collect::<Result<_, ApiError>>()?;
+            template_from_wire(name, launch, &secondaries.into())
         }
         ServiceKind::Balancer => balancer_from_wire(launch),
         ServiceKind::Alias if launch.is_null() => Ok(named_only(dns_service::IMAGE)),

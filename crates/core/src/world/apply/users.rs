@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Touched, need};
 use crate::{
     Certificate, CertificateId, Credential, CredentialId, HostId, Project, ProjectId,
-    ProjectSecret, Refused, Registry, RegistryId, RowKey, SecretId, Stack, StackId, VolumeKey,
-    VolumeTemplate, VolumeTemplateId, World,
+    ProjectSecret, ProjectVolume, Refused, Registry, RegistryId, RowKey, SecretId, Stack, StackId,
+    VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, World,
 };
 
 impl World {
@@ -75,6 +75,23 @@ impl World {
     pub(super) fn place_volume(&mut self, volume: VolumeKey, host: HostId, touched: &mut Touched) {
         self.volumes.insert(volume, host);
         touched.insert(RowKey::Volume(volume));
+    }
+
+    pub(super) fn put_project_volume(
+        &mut self,
+        volume: &ProjectVolume,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.projects.contains_key(&volume.project), "the volume's project")?;
+        self.count(volume.id.0);
+        touched.insert(RowKey::ProjectVolume(volume.id));
+        self.project_volumes.insert(volume.id, Arc::new(volume.clone()));
+        Ok(())
+    }
+
+    pub(super) fn drop_project_volume(&mut self, id: VolumeId, touched: &mut Touched) {
+        self.project_volumes.remove(&id);
+        touched.insert(RowKey::ProjectVolume(id));
     }
 
     pub(super) fn put_credential(&mut self, credential: &Credential, touched: &mut Touched) {
