@@ -10,6 +10,7 @@ pub(crate) mod container;
 mod credential;
 pub(crate) mod derived;
 mod dns_service;
+mod driver_service;
 pub(crate) mod empty;
 mod envelope;
 mod external_service;

@@ -28,6 +28,8 @@ static TABLE: &[&dyn Resource] = &[
     &service::BALANCERS,
     &service::ALIASES,
     &service::EXTERNALS,
+    &service::STORAGE_DRIVERS,
+    &service::NETWORK_DRIVERS,
     &service_consume_map::ServiceConsumeMaps,
     &service_log::ServiceLogs,
     &service_revision::ServiceRevisions,
@@ -57,8 +59,8 @@ static TABLE: &[&dyn Resource] = &[
     &derived::PhysicalHosts,
     &empty::MACHINE,
     &empty::PROJECT_MEMBER,
-    &empty::STORAGE_DRIVER,
-    &empty::NETWORK_DRIVER,
+    &derived::STORAGE_DRIVERS,
+    &derived::NETWORK_DRIVERS,
 ];
 
 /// `GET`: a collection, a resource, a link of one, the schemas, or the root.

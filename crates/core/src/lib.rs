@@ -90,8 +90,8 @@ pub use scale_policy::ScalePolicy;
 pub use secret::{ProjectSecret, SECRET_MODE, SECRETS_FOLDER, SecretFile, is_file_name};
 pub use selector::{BadSelector, Selector};
 pub use service::{
-    External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template, UpgradeDefaults,
-    Wanted,
+    Driver, External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template,
+    UpgradeDefaults, Wanted,
 };
 pub use time::Time;
 pub use tuning::{BackendTuning, BadTuning, Balance, ListenerTuning, Tuning, TuningText, Unheeded};

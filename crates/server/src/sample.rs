@@ -56,6 +56,7 @@ pub(crate) fn service(id: ServiceId, name: &str, balancer: Option<BalancerSpec>)
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: Time(0),
         removed_at: None,

@@ -116,6 +116,7 @@ pub fn create(world: &World, name: &str, scale: u32, template: Template, now: Ti
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: now,
         removed_at: None,

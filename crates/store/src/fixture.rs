@@ -146,6 +146,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: NOW,
         removed_at: None,

@@ -1,6 +1,7 @@
 //! Types of Rancher's that nobody makes or edits here, but that have truth in this world: ports, addresses, labels, storage pools,
 //! networks and physical hosts. Each row follows from a host, a container or a project, and is there for as long as that is.
 
+mod driver;
 mod ip_address;
 mod label;
 mod network;
@@ -11,6 +12,7 @@ mod storage_pool;
 use drover_core::{ProjectId, Time};
 use serde_json::Value;
 
+pub(crate) use driver::{NETWORK_DRIVERS, STORAGE_DRIVERS};
 pub(crate) use ip_address::IpAddresses;
 pub(crate) use label::Labels;
 pub(crate) use network::{Networks, network_id};

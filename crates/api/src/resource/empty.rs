@@ -28,16 +28,6 @@ pub(crate) static PROJECT_MEMBER: Empty = Empty {
     schema: &nothing("projectMember", "projectMembers", "projectMember"),
     instead: "there are no accounts that could be members: give out API keys of the project",
 };
-/// Storage drivers.
-pub(crate) static STORAGE_DRIVER: Empty = Empty {
-    schema: &nothing("storageDriver", "storageDrivers", "storageDriver"),
-    instead: "volume drivers are installed on the hosts' Docker engines",
-};
-/// Network drivers.
-pub(crate) static NETWORK_DRIVER: Empty = Empty {
-    schema: &nothing("networkDriver", "networkDrivers", "networkDriver"),
-    instead: "each project has its one network",
-};
 
 const fn nothing(name: &'static str, plural: &'static str, base: &'static str) -> Schema {
     Schema {

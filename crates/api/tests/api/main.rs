@@ -10,6 +10,7 @@ mod compose;
 mod consul;
 mod containers;
 mod discovery;
+mod drivers;
 mod fuzz;
 mod hosts;
 mod keys;

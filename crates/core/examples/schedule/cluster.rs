@@ -159,6 +159,7 @@ pub fn service(n: u64, scale: u32) -> Service {
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: Time(0),
         removed_at: None,

@@ -156,6 +156,7 @@ impl Lab {
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,
+            driver: None,
             scale_policy: None,
             created_at: self.now,
             removed_at: None,

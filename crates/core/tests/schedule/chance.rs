@@ -261,6 +261,7 @@ impl Cluster {
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,
+            driver: None,
             scale_policy: None,
             created_at: Time(0),
             removed_at: None,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use drover_core::schedule::{constraints, pick_ports};
 use drover_core::{
-    Change, Revision, RevisionNo, Service, ServiceId, ServiceKind, Stack, Template,
+    Change, Driver, Revision, RevisionNo, Service, ServiceId, ServiceKind, Stack, Template,
     UpgradeDefaults, Wanted, name,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{edit, plural};
+use super::edit;
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -18,11 +18,12 @@ use crate::ids::Kind;
 use crate::launch_config::{balancer_from_wire, template_from_wire};
 use crate::outcome::Outcome;
 use crate::resource::{dns_service, external_service, secret, stack, volume};
+use crate::schema::Schema;
 
 /// A new service with its first revision.
 pub(super) fn create(
     ctx: &Context<'_>,
-    kind: ServiceKind,
+    (kind, schema): (ServiceKind, &'static Schema),
     body: Body<'_>,
 ) -> Result<Outcome, ApiError> {
     let name = body.required("name")?;
@@ -34,6 +35,7 @@ pub(super) fn create(
     if body.flag("startOnCreate")?.unwrap_or(false) {
         made.wanted = Wanted::Active;
     }
+    made.driver = driver(schema);
     edit::read(ctx, &mut made, body)?;
     if let Some(policy) = made.scale_policy {
         made.scale = policy.min;
@@ -53,7 +55,16 @@ pub(super) fn create(
     };
     let id = Kind::Service.id(made.id.0);
     let changes = vec![Change::PutService(Box::new(made)), Change::AddRevision(Box::new(revision))];
-    Ok(Outcome::render(changes, plural(kind), id, 201))
+    Ok(Outcome::render(changes, schema.plural, id, 201))
+}
+
+/// That it installs a driver is said by the collection it is made in; what is said of the driver is read with the rest.
+fn driver(schema: &Schema) -> Option<Driver> {
+    match schema.name {
+        "storageDriverService" => Some(Driver::Storage(Map::new())),
+        "networkDriverService" => Some(Driver::Network(Map::new())),
+        _ => None,
+    }
 }
 
 /// The stack it goes to.
@@ -119,6 +130,7 @@ fn blank(ctx: &Context<'_>, kind: ServiceKind, stack: &Stack, name: String) -> S
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: ctx.now,
         removed_at: None,

@@ -1,7 +1,7 @@
 //! A service as Rancher shows it.
 
 use drover_core::derive::{self, ServiceHealth};
-use drover_core::{Service, ServiceKind, Template, UnitKey, Wanted, World};
+use drover_core::{Driver, Service, ServiceKind, Template, UnitKey, Wanted, World};
 use serde_json::{Map, Value, json};
 
 use super::{dependence, schema_of, standing};
@@ -16,7 +16,7 @@ use crate::{lb_config, upgrade};
 pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
     let world = ctx.world;
     let envelope = Envelope {
-        schema: schema_of(service.kind),
+        schema: schema_of(service),
         id: Kind::Service.id(service.id.0),
         name: &service.name,
         description: &service.description,
@@ -62,6 +62,11 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         fields["externalIpAddresses"] = json!(external.addresses);
         fields["hostname"] = json!(external.hostname);
         fields["healthCheck"] = json!(external.health_check.as_ref().map(write_check));
+    }
+    match &service.driver {
+        Some(Driver::Storage(said)) => fields["storageDriver"] = json!(said),
+        Some(Driver::Network(said)) => fields["networkDriver"] = json!(said),
+        None => {}
     }
     finish(ctx, envelope, fields)
 }
