@@ -15,6 +15,7 @@ pub mod docker;
 mod doctor;
 mod echo;
 mod enroll;
+pub mod environment;
 mod facts;
 mod follow;
 mod hearing;

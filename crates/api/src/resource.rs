@@ -90,6 +90,16 @@ pub(crate) trait Resource: Sync {
     }
 }
 
+/// The image that an agent runs from as a container.
+pub fn agent_image() -> &'static str {
+    registration_token::IMAGE
+}
+
+/// The options that such a container is run with.
+pub fn docker_options() -> &'static str {
+    registration_token::DOCKER_OPTIONS
+}
+
 /// A number for a row that follows from others and has none of its own: always the same for the same thing, and above all
 /// that are given out.
 pub(crate) fn number_of(ctx: &Context<'_>, what: &str) -> u64 {

@@ -132,6 +132,7 @@ mod tests {
             description: String::new(),
             public: "KEY".into(),
             secret_sha256: hash("se:cret"),
+            readable: None,
             active,
             created_at: Time(1),
             removed_at: None,

@@ -34,6 +34,7 @@ mod route;
 mod run;
 #[cfg(test)]
 mod sample;
+mod script;
 mod serve;
 mod server;
 mod session;

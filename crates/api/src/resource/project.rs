@@ -7,8 +7,8 @@ use drover_core::{Change, Grant, Project, ProjectId};
 use serde_json::{Value, json};
 
 use super::{
-    Envelope, Resource, certificate, finish, host, project_template, registry, secret, stack,
-    volume,
+    Envelope, Resource, certificate, credential, finish, host, project_template, registry, secret,
+    stack, volume,
 };
 use crate::body::Body;
 use crate::context::Context;
@@ -221,9 +221,7 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
             Grant::Admin | Grant::Agent(_) => false,
         };
         if is_its {
-            let mut held = (**held).clone();
-            (held.active, held.removed_at) = (false, Some(ctx.now));
-            changes.push(Change::PutCredential(held));
+            changes.push(Change::PutCredential(credential::removed(ctx, held)));
         }
     }
     Ok(changes)

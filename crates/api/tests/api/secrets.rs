@@ -13,7 +13,7 @@ fn full() -> Bench {
     let mut bench = Bench::new(1);
     bench.ask("POST /v2-beta/apikeys", json!({}), 201);
     bench.ask("POST ~/apikeys", json!({}), 201);
-    bench.ask("POST ~/registrationtokens", json!({}), 201);
+    bench.ask("POST ~/registrationtokens", json!({ "reusable": false }), 201);
     let registry = bench.ask("POST ~/registries", json!({ "serverAddress": "r" }), 201);
     let login = json!({
         "registryId": registry["id"], "publicValue": "me", "secretValue": PASSWORD,
