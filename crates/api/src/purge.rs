@@ -1,7 +1,9 @@
-//! Forgetting what was removed long enough ago. Until then it stays readable by id, in state `removed`: clients
+//! Forgetting what was removed long enough ago, and removing hosts that their project does not wait for any longer. Until then it stays readable by id, in state `removed`: clients
 //! that wait for a removal take a 404 for a failure, or crash on it.
 
 use drover_core::{Change, Time, World};
+
+use crate::resource::host;
 
 /// How long a removed thing stays readable, in milliseconds, from when its removal was asked for. Rancher's
 /// clients need ten minutes; an hour leaves them those after a removal that took long.
@@ -28,6 +30,7 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
     let stacks: Vec<_> = stacks.map(|s| s.id).collect();
     changes.extend(stacks.iter().map(|id| Change::DropStack(*id)));
 
+    changes.extend(deserted(world, now));
     let hosts = world.hosts.values().filter(|h| due(h.removed_at));
     let hosts: Vec<_> =
         hosts.filter(|h| world.units_on(h.id).next().is_none()).map(|h| h.id).collect();
@@ -62,4 +65,16 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
     let projects = world.projects.values().filter(|p| due(p.removed_at) && bare(p.id));
     changes.extend(projects.map(|p| Change::DropProject(p.id)));
     changes
+}
+
+/// What removes the hosts that have been away for longer than their project waits.
+fn deserted(world: &World, now: Time) -> Vec<Change> {
+    let hosts = world.hosts.values().filter(|host| host.removed_at.is_none());
+    let hosts = hosts.filter(|host| {
+        let project = world.projects.get(&host.project);
+        let delay = project.and_then(|project| project.settings.host_remove_delay_s);
+        let seen = world.seen.get(&host.id).filter(|seen| !seen.connected);
+        delay.zip(seen).is_some_and(|(delay, seen)| now >= seen.since + delay.saturating_mul(1000))
+    });
+    hosts.flat_map(|host| host::removal(world, now, host)).collect()
 }

@@ -15,6 +15,7 @@ pub(crate) mod empty;
 mod envelope;
 mod external_service;
 pub(crate) mod host;
+pub(crate) mod listed;
 mod load_balancer_service;
 pub(crate) mod mount;
 pub(crate) mod project;

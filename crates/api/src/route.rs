@@ -1,6 +1,7 @@
 //! Which resource answers, and everything that is the same for all of them: type names, ids, links, filters,
 //! actions that are not available, answers after a commit.
 
+mod inactive;
 mod links;
 mod root;
 
@@ -13,7 +14,7 @@ use crate::error::{ApiError, Code};
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, api_key, certificate, container, derived, empty, host, mount, project,
+    Resource, api_key, certificate, container, derived, empty, host, listed, mount, project,
     project_template, pull_task, registration_token, registry, registry_credential, secret,
     service, service_consume_map, service_expose_map, service_log, service_revision, setting,
     stack, volume, volume_template,
@@ -58,7 +59,19 @@ static TABLE: &[&dyn Resource] = &[
     &derived::Networks,
     &derived::PhysicalHosts,
     &empty::MACHINE,
-    &empty::PROJECT_MEMBER,
+    &listed::ACCOUNTS,
+    &listed::CREDENTIALS,
+    &empty::AGENT,
+    &empty::AUDIT_LOG,
+    &empty::BACKUP,
+    &empty::HOST_TEMPLATE,
+    &empty::IDENTITY,
+    &empty::MACHINE_DRIVER,
+    &empty::PROCESS_INSTANCE,
+    &empty::SNAPSHOT,
+    &empty::USER_PREFERENCE,
+    &empty::VIRTUAL_MACHINE,
+    &project::ProjectMembers,
     &derived::STORAGE_DRIVERS,
     &derived::NETWORK_DRIVERS,
 ];
@@ -88,7 +101,15 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
 pub fn create(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome, ApiError> {
     ctx.admit()?;
     match path {
-        [kind] => find(kind)?.create(ctx, Body::of(body)?),
+        [kind] => {
+            let outcome = find(kind)?.create(ctx, Body::of(body)?)?;
+            outcome
+                .changes
+                .iter()
+                .filter_map(inactive::made_in)
+                .try_for_each(|project| inactive::refuse(ctx, project, "made"))?;
+            Ok(outcome)
+        }
         ["scripts", "transform"] => {
             Ok(Outcome { changes: Vec::new(), then: Then::Body(transform(body)?) })
         }
@@ -107,6 +128,7 @@ pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
         let why = format!("{} is removed; make a new one instead", shown(resource, &row));
         return Err(ApiError::new(Code::MethodNotAllowed, why));
     }
+    inactive::guard(ctx, resource, &row, "changed")?;
     resource.update(ctx, id, Body::of(body)?)
 }
 
@@ -135,6 +157,9 @@ pub fn action(
     let row = row(ctx, resource, id)?;
     if row["actions"].get(name).is_none() {
         return Err(not_available(resource, &row, name));
+    }
+    if name != "remove" {
+        inactive::guard(ctx, resource, &row, "changed")?;
     }
     match name {
         "remove" => resource.delete(ctx, id),

@@ -83,7 +83,7 @@ pub use network::{
     DEFAULT_RANGE, DISCOVERY_ADDRESS, ENCRYPTION_SETTING, HostNetwork, KEYS_SETTING, Peer,
     RANGE_SETTING, VXLAN_PORT, WIREGUARD_PORT, is_range,
 };
-pub use project::{Project, Stack};
+pub use project::{Member, Project, ProjectSettings, Stack};
 pub use rebalance::{Move, Rebalance};
 pub use retention::{DEFAULT_REVISIONS, REVISIONS_SETTING, is_revisions, kept_revisions};
 pub use scale_policy::ScalePolicy;

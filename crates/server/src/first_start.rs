@@ -56,6 +56,7 @@ fn beginning(world: &World, access: &str, secret: &str) -> Vec<Change> {
         id: project,
         name: "Default".to_owned(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: now,
         removed_at: None,
     };

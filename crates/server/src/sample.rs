@@ -111,6 +111,7 @@ pub(crate) fn world() -> World {
         id: ProjectId(1),
         name: "p".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: Time(0),
         removed_at: None,
     };

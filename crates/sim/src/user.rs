@@ -24,7 +24,14 @@ pub const VOLUME: VolumeTemplateId = VolumeTemplateId(3);
 /// Project, stack and volume.
 pub fn found(now: Time) -> Vec<Change> {
     let (name, description) = ("Default".to_owned(), String::new());
-    let project = Project { id: PROJECT, name, description, created_at: now, removed_at: None };
+    let project = Project {
+        id: PROJECT,
+        name,
+        description,
+        settings: drover_core::ProjectSettings::default(),
+        created_at: now,
+        removed_at: None,
+    };
     let stack = Stack {
         id: STACK,
         project: PROJECT,

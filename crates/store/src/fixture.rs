@@ -88,6 +88,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         id: ProjectId(1),
         name: "Default".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: NOW,
         removed_at: None,
     };

@@ -23,10 +23,56 @@ pub(crate) static MACHINE: Empty = Empty {
     schema: &nothing("machine", "machines", "physicalHost"),
     instead: "machines are not made by the server: run the command of a registrationToken on one",
 };
-/// Members of projects.
-pub(crate) static PROJECT_MEMBER: Empty = Empty {
-    schema: &nothing("projectMember", "projectMembers", "projectMember"),
-    instead: "there are no accounts that could be members: give out API keys of the project",
+
+/// Agents.
+pub(crate) static AGENT: Empty = Empty {
+    schema: &nothing("agent", "agents", "agent"),
+    instead: "agents are made by hosts that register, and shown with them",
+};
+/// Audit logs.
+pub(crate) static AUDIT_LOG: Empty = Empty {
+    schema: &nothing("auditLog", "auditLogs", "auditLog"),
+    instead: "who changed what is in the server's own log",
+};
+/// Backups.
+pub(crate) static BACKUP: Empty = Empty {
+    schema: &nothing("backup", "backups", "backup"),
+    instead: "volumes are backed up on the hosts they lie on",
+};
+/// Templates of machines.
+pub(crate) static HOST_TEMPLATE: Empty = Empty {
+    schema: &nothing("hostTemplate", "hostTemplates", "hostTemplate"),
+    instead: "machines are not made by the server: run the command of a registrationToken on one",
+};
+/// Identities.
+pub(crate) static IDENTITY: Empty = Empty {
+    schema: &nothing("identity", "identities", "identity"),
+    instead: "access is by API keys, not by accounts",
+};
+/// Drivers of machines.
+pub(crate) static MACHINE_DRIVER: Empty = Empty {
+    schema: &nothing("machineDriver", "machineDrivers", "machineDriver"),
+    instead: "machines are not made by the server: run the command of a registrationToken on one",
+};
+/// Processes.
+pub(crate) static PROCESS_INSTANCE: Empty = Empty {
+    schema: &nothing("processInstance", "processInstances", "processInstance"),
+    instead: "there are no processes to be replayed: states are read from what runs",
+};
+/// Snapshots.
+pub(crate) static SNAPSHOT: Empty = Empty {
+    schema: &nothing("snapshot", "snapshots", "snapshot"),
+    instead: "volumes are backed up on the hosts they lie on",
+};
+/// Preferences.
+pub(crate) static USER_PREFERENCE: Empty = Empty {
+    schema: &nothing("userPreference", "userPreferences", "userPreference"),
+    instead: "there are no accounts that could have preferences",
+};
+/// Virtual machines.
+pub(crate) static VIRTUAL_MACHINE: Empty = Empty {
+    schema: &nothing("virtualMachine", "virtualMachines", "instance"),
+    instead: "virtual machines are not supported: run containers",
 };
 
 const fn nothing(name: &'static str, plural: &'static str, base: &'static str) -> Schema {

@@ -193,6 +193,13 @@ pub(crate) static ALL: &[Schema] = &[
             Field::r("together", "json").about("the services that are upgraded with it as one"),
         ]],
     ),
+    part(
+        "servicesPortRange",
+        &[&[
+            Field::cru("startPort", "int").range(1, 65535),
+            Field::cru("endPort", "int").range(1, 65535),
+        ]],
+    ),
     part("setProjectMembersInput", &[&[Field::cr("members", "array[projectMember]")]]),
     part("setServiceLinksInput", &[&[Field::cru("serviceLinks", "array[serviceLink]")]]),
     part(

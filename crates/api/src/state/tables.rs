@@ -75,11 +75,12 @@ pub(crate) const HOST: Table = &[
     rest("removed", &[]),
 ];
 
-/// Projects.
+/// Projects. In one that is inactive nothing is made or changed; what runs runs on.
 pub(crate) const PROJECT: Table = &[
     rest(
         "active",
         &[
+            "deactivate",
             "update",
             "remove",
             "setmembers",
@@ -89,6 +90,7 @@ pub(crate) const PROJECT: Table = &[
             "cancelrebalance",
         ],
     ),
+    rest("inactive", &["activate", "update", "remove", "setmembers", "networkdoctor"]),
     rest("removed", &[]),
 ];
 

@@ -53,6 +53,7 @@ impl Bench {
             id: PROJECT,
             name: "Default".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: bench.now,
             removed_at: None,
         };

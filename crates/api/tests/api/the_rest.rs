@@ -137,7 +137,9 @@ fn a_pull_is_followed_by_its_id() {
 #[test]
 fn clients_may_look_into_types_that_are_empty() {
     let mut bench = Bench::new(0);
-    for plural in ["volumes", "machines", "projectMembers", "mounts"] {
+    for plural in
+        ["volumes", "machines", "projectMembers", "mounts", "snapshots", "auditLogs", "identities"]
+    {
         assert_eq!(bench.get(&format!("~/{plural}"))["data"], json!([]), "{plural}");
         bench.ask(&format!("GET ~/{plural}/1x5"), Value::Null, 404);
     }

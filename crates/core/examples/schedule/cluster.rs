@@ -39,6 +39,7 @@ pub fn cluster(size: Size) -> World {
         id: PROJECT,
         name: "Default".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: Time(0),
         removed_at: None,
     })];

@@ -52,6 +52,7 @@ impl Lab {
             id: PROJECT,
             name: "Default".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: lab.now,
             removed_at: None,
         };

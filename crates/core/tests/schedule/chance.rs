@@ -66,6 +66,7 @@ impl Cluster {
                 id,
                 name: format!("p{id}"),
                 description: String::new(),
+                settings: drover_core::ProjectSettings::default(),
                 created_at: Time(0),
                 removed_at: None,
             }));
