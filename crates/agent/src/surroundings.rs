@@ -77,6 +77,14 @@ impl Surroundings {
         }
     }
 
+    /// Whether files can be given to others: a simulated host's agent is nobody in particular.
+    pub(crate) fn gives_files_away(&self) -> bool {
+        match self {
+            Self::Machine(_) => true,
+            Self::Simulated(_) => false,
+        }
+    }
+
     /// Which name servers the machine asks.
     pub(crate) fn names(&self) -> HostNames {
         match self {

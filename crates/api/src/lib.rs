@@ -41,7 +41,7 @@ pub use network_diagnosis::network_diagnosis;
 pub use outcome::{Answer, Outcome, Then};
 pub use purge::{KEPT_MS, purge};
 pub use query::Query;
-pub use resource::Foretold;
+pub use resource::{Foretold, agent_image, docker_options};
 pub use route::{action, answer, create, delete, get, update};
 pub use texts::stack_spec;
 pub use transform::transform;

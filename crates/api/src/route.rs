@@ -1,6 +1,7 @@
 //! Which resource answers, and everything that is the same for all of them: type names, ids, links, filters,
 //! actions that are not available, answers after a commit.
 
+mod inactive;
 mod links;
 mod root;
 
@@ -13,9 +14,10 @@ use crate::error::{ApiError, Code};
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, api_key, certificate, container, empty, host, project, project_template, pull_task,
-    registration_token, registry, registry_credential, service, service_consume_map,
-    service_expose_map, service_log, service_revision, setting, stack, volume_template,
+    Resource, api_key, certificate, container, derived, empty, host, listed, mount, project,
+    project_template, pull_task, registration_token, registry, registry_credential, secret,
+    service, service_consume_map, service_expose_map, service_log, service_revision, setting,
+    stack, volume, volume_template,
 };
 use crate::schema::{self, Schema};
 use crate::transform::transform;
@@ -27,6 +29,8 @@ static TABLE: &[&dyn Resource] = &[
     &service::BALANCERS,
     &service::ALIASES,
     &service::EXTERNALS,
+    &service::STORAGE_DRIVERS,
+    &service::NETWORK_DRIVERS,
     &service_consume_map::ServiceConsumeMaps,
     &service_log::ServiceLogs,
     &service_revision::ServiceRevisions,
@@ -41,17 +45,35 @@ static TABLE: &[&dyn Resource] = &[
     &registry::Registries,
     &registry_credential::RegistryCredentials,
     &certificate::Certificates,
+    &secret::Secrets,
     &volume_template::VolumeTemplates,
     &pull_task::PullTasks,
     &setting::SETTINGS,
     &setting::ACTIVE_SETTINGS,
-    &empty::VOLUME,
-    &empty::SECRET,
+    &volume::Volumes,
+    &mount::Mounts,
+    &derived::StoragePools,
+    &derived::Ports,
+    &derived::IpAddresses,
+    &derived::Labels,
+    &derived::Networks,
+    &derived::PhysicalHosts,
     &empty::MACHINE,
-    &empty::PROJECT_MEMBER,
-    &empty::NETWORK,
-    &empty::STORAGE_DRIVER,
-    &empty::NETWORK_DRIVER,
+    &listed::ACCOUNTS,
+    &listed::CREDENTIALS,
+    &empty::AGENT,
+    &empty::AUDIT_LOG,
+    &empty::BACKUP,
+    &empty::HOST_TEMPLATE,
+    &empty::IDENTITY,
+    &empty::MACHINE_DRIVER,
+    &empty::PROCESS_INSTANCE,
+    &empty::SNAPSHOT,
+    &empty::USER_PREFERENCE,
+    &empty::VIRTUAL_MACHINE,
+    &project::ProjectMembers,
+    &derived::STORAGE_DRIVERS,
+    &derived::NETWORK_DRIVERS,
 ];
 
 /// `GET`: a collection, a resource, a link of one, the schemas, or the root.
@@ -88,7 +110,15 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
 pub fn create(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome, ApiError> {
     ctx.admit()?;
     match path {
-        [kind] => find(kind)?.create(ctx, Body::of(body)?),
+        [kind] => {
+            let outcome = find(kind)?.create(ctx, Body::of(body)?)?;
+            outcome
+                .changes
+                .iter()
+                .filter_map(inactive::made_in)
+                .try_for_each(|project| inactive::refuse(ctx, project, "made"))?;
+            Ok(outcome)
+        }
         ["scripts", "transform"] => {
             Ok(Outcome { changes: Vec::new(), then: Then::Body(transform(body)?) })
         }
@@ -107,6 +137,7 @@ pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
         let why = format!("{} is removed; make a new one instead", shown(resource, &row));
         return Err(ApiError::new(Code::MethodNotAllowed, why));
     }
+    inactive::guard(ctx, resource, &row, "changed")?;
     resource.update(ctx, id, Body::of(body)?)
 }
 
@@ -135,6 +166,9 @@ pub fn action(
     let row = row(ctx, resource, id)?;
     if row["actions"].get(name).is_none() {
         return Err(not_available(resource, &row, name));
+    }
+    if name != "remove" {
+        inactive::guard(ctx, resource, &row, "changed")?;
     }
     match name {
         // An action was accepted, where the method would have done it.

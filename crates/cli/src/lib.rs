@@ -28,6 +28,7 @@ mod pull;
 pub mod rancher;
 mod rebalance;
 mod requests;
+mod secret;
 mod session;
 mod settings;
 mod status;
@@ -103,6 +104,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Rollback(options) => return up::rollback_one(options, program, to).await,
         Command::Wait(options) => return watch::watch(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
+        Command::Secret(command) => secret::secret(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
         Command::Rebalance(command) => rebalance::rebalance(command, to).await,
         Command::Network(command) => network::network(command, to).await,

@@ -31,9 +31,7 @@ pub(crate) async fn host(command: &HostCommand, reporter: &Reporter) -> Result<(
 pub(crate) async fn token(command: &TokenCommand, reporter: &Reporter) -> Result<(), Failure> {
     let TokenCommand::Create(NewToken { reusable, named }) = command;
     let (client, mut body) = (connect(&named.operator).await?, body(named));
-    if *reusable {
-        body["reusable"] = json!(true);
-    }
+    body["reusable"] = json!(reusable);
     let made = client.create("create a registration token", "registrationtokens", &body).await?;
     if named.operator.output.json {
         return say(&made.to_string());
@@ -42,9 +40,13 @@ pub(crate) async fn token(command: &TokenCommand, reporter: &Reporter) -> Result
     let command = if command.is_empty() { text(&made, "command") } else { command };
     // The token alone on stdout, for `$(drover token create)`.
     say(&text(&made, "token"))?;
-    reporter.tell(&Event::aside(format!(
-        "It is shown this once. On the machine that is to become a host: {command}"
-    )));
+    let again = if *reusable {
+        "It serves any number of hosts, until it is removed."
+    } else {
+        "It is shown this once."
+    };
+    reporter
+        .tell(&Event::aside(format!("{again} On the machine that is to become a host: {command}")));
     Ok(())
 }
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Certificate, CertificateId, Credential, CredentialId, Desired, Host, HostId, HostSeen, Project,
-    ProjectId, REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, Service, ServiceId,
-    Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeKey, VolumeTemplate,
-    VolumeTemplateId, Wanted,
+    ProjectId, ProjectSecret, ProjectVolume, REVISIONS_SETTING, Registry, RegistryId, Revision,
+    RevisionNo, SecretId, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey, Upgrade,
+    UpgradePhase, VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted,
 };
 
 /// One write.
@@ -43,6 +43,10 @@ pub enum Change {
     PutVolumeTemplate(VolumeTemplate),
     /// Forget a removed volume declaration.
     DropVolumeTemplate(VolumeTemplateId),
+    /// Make or edit a volume that is asked for by itself.
+    PutProjectVolume(ProjectVolume),
+    /// Forget a removed one.
+    DropProjectVolume(VolumeId),
     /// Make or edit a credential.
     PutCredential(Credential),
     /// Forget a removed credential.
@@ -55,6 +59,10 @@ pub enum Change {
     PutCertificate(Box<Certificate>),
     /// Forget a removed certificate.
     DropCertificate(CertificateId),
+    /// Make or edit a secret.
+    PutSecret(ProjectSecret),
+    /// Forget a removed secret.
+    DropSecret(SecretId),
     /// Set a setting; `None` unsets it.
     SetSetting {
         /// Name.
@@ -274,6 +282,10 @@ impl Change {
             | Self::DropRegistry(_)
             | Self::PutCertificate(_)
             | Self::DropCertificate(_)
+            | Self::PutSecret(_)
+            | Self::PutProjectVolume(_)
+            | Self::DropProjectVolume(_)
+            | Self::DropSecret(_)
             | Self::SetSetting { .. }
             | Self::PlaceVolume { .. } => Scope::default(),
         }

@@ -16,11 +16,56 @@ pub struct Project {
     /// Free text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// How it is run, and who it is said to belong to.
+    #[serde(default, skip_serializing_if = "ProjectSettings::is_default")]
+    pub settings: ProjectSettings,
     /// When it was made.
     pub created_at: Time,
     /// When it was removed; it stays readable for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Time>,
+}
+
+/// What users say of a project besides its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProjectSettings {
+    /// Switched off: what runs runs on, and nothing is made or changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub inactive: bool,
+    /// First and last public port that is picked for ports published without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picked_ports: Option<(u16, u16)>,
+    /// Seconds that a host may be away before it is removed; `None` is for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_remove_delay_s: Option<u64>,
+    /// Asked for by Rancher's clients and kept to be read back: nothing but containers is run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub virtual_machines: bool,
+    /// Who it is said to belong to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
+}
+
+impl ProjectSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Somebody a project is said to belong to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its number, unique as all are.
+    pub id: u64,
+    /// Who, in the words of whoever knows them.
+    pub external_id: String,
+    /// What sort of words.
+    pub external_id_type: String,
+    /// `owner`, `member`, `readonly` or `restricted`.
+    pub role: String,
+    /// When they became one.
+    pub since: Time,
 }
 
 /// A named group of services: one compose project.

@@ -128,6 +128,7 @@ fn rows() {
             restart: Some(Restart { run: 7, batch_size: 1, interval_ms: 2_000 }),
             scale_policy: Some(ScalePolicy { min: 1, max: 5, increment: 2 }),
             rebalance: Some(Rebalance { moves: vec![Move { unit: key(), to: HostId(7) }] }),
+            driver: None,
             created_at: at,
             removed_at: None,
         },
@@ -407,6 +408,7 @@ fn assignment() -> HostAssignment {
         balancers: BTreeMap::from([(key(), config)]),
         network: Some(network),
         registries: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         watched: BTreeMap::from([(key(), watched())]),
         leases: std::collections::BTreeSet::from(["r.example/app@sha256:1".into()]),
     }

@@ -245,7 +245,17 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Looking", &["ps", "logs", "why", "history", "diff"]),
     (
         "Cluster",
-        &["server", "agent", "host", "rebalance", "network", "token", "key", "certificate"],
+        &[
+            "server",
+            "agent",
+            "host",
+            "rebalance",
+            "network",
+            "token",
+            "key",
+            "certificate",
+            "secret",
+        ],
     ),
 ];
 

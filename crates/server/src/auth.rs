@@ -122,6 +122,7 @@ mod tests {
             id: ProjectId(5),
             name: "p".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: Time(1),
             removed_at: None,
         };
@@ -132,6 +133,7 @@ mod tests {
             description: String::new(),
             public: "KEY".into(),
             secret_sha256: hash("se:cret"),
+            readable: None,
             active,
             created_at: Time(1),
             removed_at: None,

@@ -17,7 +17,7 @@ use crate::base_url::base_url;
 use crate::call::{Call, Verb, call};
 use crate::route::Route;
 use crate::server::Server;
-use crate::{answer, auth, body, consul, host_access, register, session, subscribe};
+use crate::{answer, auth, body, consul, host_access, register, script, session, subscribe};
 
 /// Frames and messages of an agent's WebSocket, at most: a report names every unit of a host.
 const AGENT_BYTES: usize = 64 << 20;
@@ -36,14 +36,16 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
     let challenge = answer::may_challenge(&parts.headers);
     let route = Route::of(&path);
     let schemas = schemas_url(&route, &base);
+    // A token is no word for a log.
+    let shown = if matches!(route, Route::Script(_)) { "/v1/scripts/…" } else { path.as_str() };
     let response = match dispatch(&server, route, parts, body, base).await {
         Ok(response) => response,
         Err(refused) => {
-            tracing::debug!(%method, path, status = refused.status(), "refused: {refused}");
+            tracing::debug!(%method, path = shown, status = refused.status(), "refused: {refused}");
             answer::error(&refused, challenge)
         }
     };
-    tracing::trace!(%method, path, status = response.status().as_u16(), "answered");
+    tracing::trace!(%method, path = shown, status = response.status().as_u16(), "answered");
     with_headers(response, &schemas)
 }
 
@@ -70,6 +72,10 @@ async fn dispatch(
             let (server, sockets) = (server.clone(), server.sockets.clone());
             Ok(socket
                 .on_upgrade(move |socket| sockets.track_future(session::run(server, socket, host))))
+        }
+        Route::Script(token) => {
+            only(&parts, &[Method::GET, Method::HEAD])?;
+            script::script(&world, &base, &token)
         }
         Route::HostAccess => {
             let asking = host_access::open(server, &parts.headers, &query).await?;
@@ -164,6 +170,7 @@ fn schemas_url(route: &Route, base: &str) -> String {
         | Route::AgentRegister
         | Route::AgentConnect
         | Route::HostAccess
+        | Route::Script(_)
         | Route::Consul(_)
         | Route::Nothing => {
             Address::parse("/v2-beta").map_or_else(String::new, |root| root.schemas_url(base))

@@ -37,6 +37,7 @@ mod route;
 mod run;
 #[cfg(test)]
 mod sample;
+mod script;
 mod serve;
 mod server;
 mod session;

@@ -56,6 +56,7 @@ pub(crate) fn service(id: ServiceId, name: &str, balancer: Option<BalancerSpec>)
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: Time(0),
         removed_at: None,
@@ -110,6 +111,7 @@ pub(crate) fn world() -> World {
         id: ProjectId(1),
         name: "p".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: Time(0),
         removed_at: None,
     };

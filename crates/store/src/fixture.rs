@@ -88,6 +88,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         id: ProjectId(1),
         name: "Default".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: NOW,
         removed_at: None,
     };
@@ -132,6 +133,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: NOW,
         removed_at: None,

@@ -4,7 +4,7 @@
 //! still wanted; to be rid of it, scale or remove the service.
 
 mod ask;
-mod member;
+pub(crate) mod member;
 mod render;
 
 use drover_core::HostId;

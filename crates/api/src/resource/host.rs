@@ -3,9 +3,10 @@
 use drover_core::derive::endpoints;
 use drover_core::plan::admit_evacuation;
 use drover_core::protocol::Ask;
-use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId};
+use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId, Time, World};
 use serde_json::{Value, json};
 
+use super::derived::physical_host_id;
 use super::{Envelope, Resource, container, finish};
 use crate::body::Body;
 use crate::context::Context;
@@ -32,6 +33,11 @@ static SCHEMA: Schema = Schema {
             Field::ru("milliCpu", "int").min(0),
             Field::r("agentState", "string"),
             Field::r("agentIpAddress", "string"),
+            Field::r("agentId", "reference[agent]"),
+            Field::r("computeTotal", "int"),
+            Field::r("hostTemplateId", "reference[hostTemplate]"),
+            Field::r("localStorageMb", "int"),
+            Field::r("physicalHostId", "reference[physicalHost]"),
             Field::r("info", "json"),
             Field::r("instanceIds", "array[reference[instance]]"),
             Field::r("publicEndpoints", "array[publicEndpoint]"),
@@ -47,7 +53,12 @@ static SCHEMA: Schema = Schema {
     ],
     links: &[
         Link::Parent { name: "account", plural: "projects", field: "accountId" },
+        Link::Children { name: "hostLabels", plural: "labels", field: "hostId" },
         Link::Children { name: "instances", plural: "containers", field: "hostId" },
+        Link::Children { name: "ipAddresses", plural: "ipAddresses", field: "hostId" },
+        Link::Parent { name: "physicalHost", plural: "physicalHosts", field: "physicalHostId" },
+        Link::Children { name: "storagePools", plural: "storagePools", field: "hostIds" },
+        Link::Children { name: "volumes", plural: "volumes", field: "hostId" },
         Link::Children { name: "containers", plural: "containers", field: "hostId" },
     ],
 };
@@ -99,7 +110,7 @@ impl Resource for Hosts {
     /// Its units are planned anew elsewhere, and its agent is not let in again.
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
         let held = living(ctx, id)?;
-        Ok(Outcome::render(removal(ctx, held), SCHEMA.plural, id.to_owned(), 200))
+        Ok(Outcome::render(removal(ctx.world, ctx.now, held), SCHEMA.plural, id.to_owned(), 200))
     }
 
     fn why_not(&self, _state: &str, action: &str) -> Option<String> {
@@ -136,15 +147,12 @@ fn docker_socket(ctx: &Context<'_>, host: &Host) -> Result<Outcome, ApiError> {
 }
 
 /// What removes a host.
-pub(super) fn removal(ctx: &Context<'_>, host: &Host) -> Vec<Change> {
-    let removed = Host { active: false, removed_at: Some(ctx.now), ..host.clone() };
-    let agents = ctx.world.credentials.values();
+pub(crate) fn removal(world: &World, now: Time, host: &Host) -> Vec<Change> {
+    let removed = Host { active: false, removed_at: Some(now), ..host.clone() };
+    let agents = world.credentials.values();
     let agents = agents.filter(|c| c.grants == Grant::Agent(host.id) && c.removed_at.is_none());
-    let revoked = agents.map(|held| Credential {
-        active: false,
-        removed_at: Some(ctx.now),
-        ..(**held).clone()
-    });
+    let revoked =
+        agents.map(|held| Credential { active: false, removed_at: Some(now), ..(**held).clone() });
     let mut changes = vec![Change::PutHost(removed)];
     changes.extend(revoked.map(Change::PutCredential));
     changes
@@ -173,7 +181,7 @@ fn render(ctx: &Context<'_>, host: &Host) -> Value {
         "milliCpu": host.milli_cpu_limit,
         "localStorageMb": null,
         "computeTotal": null,
-        "physicalHostId": null,
+        "physicalHostId": physical_host_id(host.id),
         "hostTemplateId": null,
         "info": info(&facts),
         "instanceIds": container::ids_on(ctx, host.id),

@@ -46,6 +46,17 @@ pub(crate) static ALL: &[Schema] = &[
         ]],
     ),
     part(
+        "mountEntry",
+        &[&[
+            Field::r("instanceId", "reference[instance]"),
+            Field::r("instanceName", "string"),
+            Field::r("path", "string"),
+            Field::r("permission", "string"),
+            Field::r("volumeId", "reference[volume]"),
+            Field::r("volumeName", "string"),
+        ]],
+    ),
+    part(
         "networkDiagnosis",
         &[&[
             Field::r("healthy", "boolean"),
@@ -191,6 +202,13 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("answers", "map[string]"),
             Field::cr("templates", "map[string]"),
             Field::cr("externalId", "string"),
+        ]],
+    ),
+    part(
+        "servicesPortRange",
+        &[&[
+            Field::cru("startPort", "int").range(1, 65535),
+            Field::cru("endPort", "int").range(1, 65535),
         ]],
     ),
     part("setProjectMembersInput", &[&[Field::cr("members", "array[projectMember]")]]),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use drover_core::{UpgradePhase, Wanted};
 
 use super::service::named;
-use super::tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, LINKS, PROJECT, SERVICE, STACK};
+use super::tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, LINKS, PROJECT, SERVICE, STACK, VOLUME};
 use super::{Standing, Table};
 
 const HEAD: &str = "# States and actions
@@ -62,7 +62,8 @@ fn page() -> String {
         ("Containers", CONTAINER),
         ("Hosts", HOST),
         ("Projects", PROJECT),
-        ("Keys, tokens, registries and their logins", CREDENTIAL),
+        ("Keys, tokens, registries, their logins, volume templates", CREDENTIAL),
+        ("Volumes", VOLUME),
         ("Everything else", DEFAULT),
     ] {
         let _ = write!(page, "\n## {title}\n\n{}", rows(table));

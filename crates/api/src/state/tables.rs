@@ -180,11 +180,12 @@ pub(crate) const HOST: Table = &[
     rest("removed", &[]),
 ];
 
-/// Projects.
+/// Projects. In one that is inactive nothing is made or changed; what runs runs on.
 pub(crate) const PROJECT: Table = &[
     rest(
         "active",
         &[
+            "deactivate",
             "update",
             "remove",
             "setmembers",
@@ -194,13 +195,22 @@ pub(crate) const PROJECT: Table = &[
             "cancelrebalance",
         ],
     ),
+    rest("inactive", &["activate", "update", "remove", "setmembers", "networkdoctor"]),
     rest("removed", &[]),
 ];
 
-/// API keys, registration tokens, registries and their logins.
+/// API keys, registration tokens, registries and their logins, volume templates.
 pub(crate) const CREDENTIAL: Table = &[
     rest("active", &["deactivate", "update", "remove"]),
     rest("inactive", &["activate", "update", "remove"]),
+    rest("removed", &[]),
+];
+
+/// Volumes: mounted by someone, placed and mounted by nobody, or only asked for. What nobody asked for here offers nothing.
+pub(crate) const VOLUME: Table = &[
+    rest("inactive", &["update", "remove"]),
+    rest("active", &["update", "remove"]),
+    rest("detached", &["update", "remove"]),
     rest("removed", &[]),
 ];
 

@@ -55,6 +55,7 @@ impl Bench {
             id: PROJECT,
             name: "Default".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: bench.now,
             removed_at: None,
         };

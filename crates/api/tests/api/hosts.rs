@@ -111,6 +111,7 @@ fn a_removed_host_stays_readable_and_its_agent_is_not_let_in_again() {
         description: String::new(),
         public: "A".into(),
         secret_sha256: "00".into(),
+        readable: None,
         active: true,
         created_at: bench.now,
         removed_at: None,

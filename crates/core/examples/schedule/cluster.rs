@@ -39,6 +39,7 @@ pub fn cluster(size: Size) -> World {
         id: PROJECT,
         name: "Default".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: Time(0),
         removed_at: None,
     })];
@@ -145,6 +146,7 @@ pub fn service(n: u64, scale: u32) -> Service {
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: Time(0),
         removed_at: None,

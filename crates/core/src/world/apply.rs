@@ -65,12 +65,16 @@ impl World {
             Change::PlaceVolume { volume, host } => self.place_volume(*volume, *host, touched),
             Change::PutVolumeTemplate(template) => self.put_volume_template(template, touched)?,
             Change::DropVolumeTemplate(id) => self.drop_volume_template(*id, touched),
+            Change::PutProjectVolume(volume) => self.put_project_volume(volume, touched)?,
+            Change::DropProjectVolume(id) => self.drop_project_volume(*id, touched),
             Change::PutCredential(credential) => self.put_credential(credential, touched),
             Change::DropCredential(id) => self.drop_credential(*id, touched),
             Change::PutRegistry(registry) => self.put_registry(registry, touched)?,
             Change::DropRegistry(id) => self.drop_registry(*id, touched),
             Change::PutCertificate(certificate) => self.put_certificate(certificate, touched)?,
             Change::DropCertificate(id) => self.drop_certificate(*id, touched),
+            Change::PutSecret(secret) => self.put_secret(secret, touched)?,
+            Change::DropSecret(id) => self.drop_secret(*id, touched),
             Change::SetSetting { name, value } => self.set_setting(name, value.as_deref(), touched),
         }
         Ok(())

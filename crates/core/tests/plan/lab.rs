@@ -52,6 +52,7 @@ impl Lab {
             id: PROJECT,
             name: "Default".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: lab.now,
             removed_at: None,
         };
@@ -142,6 +143,7 @@ impl Lab {
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,
+            driver: None,
             scale_policy: None,
             created_at: self.now,
             removed_at: None,

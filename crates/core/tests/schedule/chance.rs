@@ -66,6 +66,7 @@ impl Cluster {
                 id,
                 name: format!("p{id}"),
                 description: String::new(),
+                settings: drover_core::ProjectSettings::default(),
                 created_at: Time(0),
                 removed_at: None,
             }));
@@ -201,6 +202,7 @@ impl Cluster {
             driver_options: BTreeMap::new(),
             external: false,
             per_container: self.chance.one_in(2),
+            inactive: false,
             created_at: Time(0),
             removed_at: self.chance.one_in(6).then_some(Time(1)),
         });
@@ -246,6 +248,7 @@ impl Cluster {
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,
+            driver: None,
             scale_policy: None,
             created_at: Time(0),
             removed_at: None,

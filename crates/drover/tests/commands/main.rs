@@ -13,6 +13,7 @@ mod network;
 mod outcomes;
 mod rancher;
 mod recorded;
+mod secrets;
 mod simulated;
 mod up;
 mod upgrade;

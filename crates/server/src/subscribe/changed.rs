@@ -58,6 +58,8 @@ pub(super) fn rows(before: &World, update: &Update) -> BTreeSet<Name> {
                 names.insert(("certificates", Kind::Certificate.id(id.0)));
             }
             RowKey::Setting(name) => drop(names.insert(("settings", name.clone()))),
+            RowKey::ProjectVolume(id) => drop(names.insert(("volumes", Kind::Volume.id(id.0)))),
+            RowKey::Secret(id) => drop(names.insert(("secrets", Kind::Secret.id(id.0)))),
             RowKey::BalancerFollowed(_)
             | RowKey::NamesFollowed(_)
             | RowKey::Witnessed(_)

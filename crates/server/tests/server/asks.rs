@@ -73,7 +73,7 @@ async fn a_pull_on_a_host_that_goes_away_fails() {
 
 #[tokio::test]
 async fn what_is_asked_once_is_seen_in_passing_by_everybody() {
-    let cluster = Cluster::with(Timing { refuse_ms: 0, ..Timing::default() }).await;
+    let cluster = Cluster::timed(Timing { refuse_ms: 0, ..Timing::default() }).await;
     let (mut agent, path) = container(&cluster).await;
     let subscribe = "/v2-beta/projects/1a5/subscribe";
     let mut user = open(&cluster, subscribe, Some(&cluster.admin)).await.unwrap();
@@ -105,7 +105,7 @@ async fn what_is_asked_once_is_seen_in_passing_by_everybody() {
 #[tokio::test]
 async fn what_fails_at_once_is_the_answer() {
     let timing = Timing { refuse_ms: 60_000, ..Timing::default() };
-    let cluster = std::sync::Arc::new(Cluster::with(timing).await);
+    let cluster = std::sync::Arc::new(Cluster::timed(timing).await);
     let (mut agent, path) = container(&cluster).await;
     let asking = tokio::spawn({
         let (cluster, path) = (cluster.clone(), path.clone());

@@ -42,10 +42,10 @@ pub(crate) struct Got {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        Self::with(Timing::default()).await
+        Self::timed(Timing::default()).await
     }
 
-    pub(crate) async fn with(timing: Timing) -> Self {
+    pub(crate) async fn timed(timing: Timing) -> Self {
         let store = Store::memory();
         let mut admin = String::new();
         let tell = |key: drover_server::AdminKey| {

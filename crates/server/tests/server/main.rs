@@ -17,5 +17,6 @@ mod registration;
 mod requests;
 mod rollouts;
 mod running;
+mod secrets;
 mod streams;
 mod writes;
