@@ -13,6 +13,7 @@ mod doctor;
 mod fake_agent;
 mod registration;
 mod requests;
+mod rows;
 mod running;
 mod secrets;
 mod streams;

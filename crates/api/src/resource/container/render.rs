@@ -52,6 +52,7 @@ fn configured(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
     fields.insert("dataVolumesFrom".to_owned(), json!(from));
     let ports = published_ports(member.service, member.spec);
     let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+    fields.insert("userPorts".to_owned(), json!(ports));
     fields.insert("ports".to_owned(), json!(ports));
     fields
 }
