@@ -107,7 +107,7 @@ fn mounted(ctx: &Context<'_>, member: &Member<'_>) -> (Vec<Value>, Map<String, V
         let id = volume::id_of(ctx, &origin);
         by_path.insert(mount.path.clone(), json!(id));
         let own_name = member.shown_name(ctx.world);
-        entries.push(volume::entry(&id, &name, member.id(), own_name, &mount));
+        entries.push(volume::entry(&id, &name, (&member.id(), &own_name), &mount));
     }
     (entries, by_path)
 }
