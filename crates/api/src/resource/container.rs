@@ -37,6 +37,9 @@ const FIELDS: &[Field] = &[
     Field::r("healthState", "string"),
     Field::r("system", "boolean"),
     Field::r("nativeContainer", "boolean"),
+    Field::r("mounts", "array[mountEntry]"),
+    Field::r("primaryNetworkId", "reference[network]"),
+    Field::r("userPorts", "array[string]"),
 ];
 
 const ACTIONS: &[(&str, &str, &str)] = &[
@@ -54,6 +57,10 @@ const LINKS: &[Link] = &[
     // Plural, though there is one: an older client asks for the list.
     Link::Children { name: "hosts", plural: "hosts", field: "instanceIds" },
     Link::Parent { name: "host", plural: "hosts", field: "hostId" },
+    Link::Children { name: "instanceLabels", plural: "labels", field: "instanceId" },
+    Link::Children { name: "ipAddresses", plural: "ipAddresses", field: "instanceId" },
+    Link::Children { name: "mounts", plural: "mounts", field: "instanceId" },
+    Link::Children { name: "ports", plural: "ports", field: "instanceId" },
     Link::Listed { name: "services", plural: "services", field: "serviceIds" },
     Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
 ];

@@ -80,6 +80,7 @@ pub(super) const LINKS: &[Link] = &[
     Link::Listed { name: "consumedservices", plural: "services", field: "linkedServices" },
     Link::Children { name: "instances", plural: "containers", field: "serviceIds" },
     Link::Children { name: "revisions", plural: "serviceRevisions", field: "serviceId" },
+    Link::Children { name: "serviceExposeMaps", plural: "serviceExposeMaps", field: "serviceId" },
     Link::Children { name: "serviceLogs", plural: "serviceLogs", field: "serviceId" },
     Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
 ];

@@ -256,7 +256,7 @@ fn entries(ctx: &Context<'_>, volume: &KnownVolume) -> Vec<Value> {
     let entries = volume.mounts.iter().filter_map(|mount| {
         let unit = ctx.world.unit(mount.unit)?;
         let member = of_unit(ctx.world, unit).nth(mount.member)?;
-        Some(entry(&id, &volume.name, member.id(), member.shown_name(ctx.world), mount))
+        Some(entry(&id, &volume.name, (&member.id(), &member.shown_name(ctx.world)), mount))
     });
     entries.collect()
 }
@@ -265,8 +265,7 @@ fn entries(ctx: &Context<'_>, volume: &KnownVolume) -> Vec<Value> {
 pub(in crate::resource) fn entry(
     volume: &str,
     volume_name: &str,
-    instance: String,
-    instance_name: String,
+    (instance, instance_name): (&str, &str),
     mount: &drover_core::derive::VolumeMount,
 ) -> Value {
     json!({

@@ -7,6 +7,7 @@ use super::{Field, Schema};
 /// What a container is made from.
 pub(crate) const LAUNCH_CONFIG: &[Field] = &[
     Field::cr("imageUuid", "string").required(),
+    Field::cr("kind", "enum").default("\"container\"").options(&["container"]),
     Field::cr("command", "array[string]"),
     Field::cr("entryPoint", "array[string]"),
     Field::cr("environment", "map[string]"),

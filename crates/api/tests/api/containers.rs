@@ -64,6 +64,9 @@ fn a_container_as_clients_read_it() {
       "dataVolumesFrom": [
         "1i6"
       ],
+      "userPorts": [
+        "49153:80/tcp"
+      ],
       "externalId": "5-",
       "hostId": "1h2",
       "primaryIpAddress": null,
@@ -78,6 +81,8 @@ fn a_container_as_clients_read_it() {
       "exitCode": null,
       "version": "1",
       "mounts": [],
+      "dataVolumeMounts": {},
+      "primaryNetworkId": "1n1",
       "system": false,
       "systemContainer": null,
       "nativeContainer": false,

@@ -41,7 +41,7 @@ fn a_host_as_clients_read_it() {
       "milliCpu": null,
       "localStorageMb": null,
       "computeTotal": null,
-      "physicalHostId": null,
+      "physicalHostId": "1ph2",
       "hostTemplateId": null,
       "info": {
         "osInfo": {

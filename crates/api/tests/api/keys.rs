@@ -130,12 +130,12 @@ fn a_token_comes_with_a_command_that_can_be_pasted() {
       "secretValue": null,
       "reusable": false,
       "hostId": null,
-      "token": null,
       "image": "drover",
       "windowsCommand": "",
       "registrationUrl": "http://h/v1/scripts/TOKEN-SHOWN-ONCE-WHEN-MADE",
       "command": "sudo docker run -d --name drover-agent --restart=always --privileged --net=host --pid=host -v /var/run/docker.sock:/var/run/docker.sock -v /var/lib/drover:/var/lib/drover drover agent --server http://h --token TOKEN-SHOWN-ONCE-WHEN-MADE",
       "agentCommand": "sudo drover agent --server http://h --token TOKEN-SHOWN-ONCE-WHEN-MADE",
+      "token": null,
       "links": null,
       "actions": null
     }

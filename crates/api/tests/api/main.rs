@@ -11,6 +11,7 @@ mod consul;
 mod containers;
 mod discovery;
 mod drivers;
+mod fields;
 mod fuzz;
 mod hosts;
 mod keys;

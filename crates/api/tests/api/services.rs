@@ -77,6 +77,7 @@ fn a_new_service() {
         "consumedservices": "http://h/v2-beta/projects/1a1/services/1s3/consumedservices",
         "instances": "http://h/v2-beta/projects/1a1/services/1s3/instances",
         "revisions": "http://h/v2-beta/projects/1a1/services/1s3/revisions",
+        "serviceExposeMaps": "http://h/v2-beta/projects/1a1/services/1s3/serviceexposemaps",
         "serviceLogs": "http://h/v2-beta/projects/1a1/services/1s3/servicelogs",
         "stack": "http://h/v2-beta/projects/1a1/services/1s3/stack"
       },

@@ -16,6 +16,7 @@ mod obedient;
 mod registration;
 mod requests;
 mod rollouts;
+mod rows;
 mod running;
 mod secrets;
 mod streams;

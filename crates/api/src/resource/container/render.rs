@@ -56,6 +56,7 @@ fn configured(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
     fields.insert("dataVolumesFrom".to_owned(), json!(from));
     let ports = published_ports(member.service, member.spec);
     let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+    fields.insert("userPorts".to_owned(), json!(ports));
     fields.insert("ports".to_owned(), json!(ports));
     fields
 }
@@ -110,7 +111,7 @@ fn mounted(ctx: &Context<'_>, member: &Member<'_>) -> (Vec<Value>, Map<String, V
         let id = volume::id_of(ctx, &origin);
         by_path.insert(mount.path.clone(), json!(id));
         let own_name = member.shown_name(ctx.world);
-        entries.push(volume::entry(&id, &name, member.id(), own_name, &mount));
+        entries.push(volume::entry(&id, &name, (&member.id(), &own_name), &mount));
     }
     (entries, by_path)
 }

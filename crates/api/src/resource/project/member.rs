@@ -98,13 +98,8 @@ pub(super) fn read(
             let why = format!("{external_id} ({external_id_type}) stands there twice");
             return Err(given.refuse(Code::NotUnique, "externalId", &why));
         }
-        let (id, since) = match held.iter().find(is_same) {
-            Some(held) => (held.id, held.since),
-            None => {
-                next += 1;
-                (next - 1, now)
-            }
-        };
+        let (id, since) = held.iter().find(is_same).map_or((next, now), |h| (h.id, h.since));
+        next = next.max(id + 1);
         members.push(Member { id, external_id, external_id_type, role, since });
     }
     Ok(members)
