@@ -194,6 +194,21 @@ async fn the_next_server_goes_on() {
 }
 
 #[tokio::test]
+async fn the_next_server_goes_on_with_an_upgrade_and_begins_none_anew() {
+    let cluster = start().await;
+    let id = make(&cluster, &shop("1", 1)).await;
+    comes_to(&cluster, &id, "active").await;
+    act(&cluster, &id, "upgrade", &shop(obedient::MISSING, 1)).await;
+    let web = cluster.until(|world| world.upgrades.keys().next().copied()).await;
+    let (store, admin) = cluster.stop().await;
+    let cluster = on(store, admin).await;
+    let stuck = comes_to(&cluster, &id, "error").await;
+    let why = stuck["transitioningMessage"].as_str().unwrap();
+    assert!(why.contains("no such image"), "{why}");
+    assert_eq!(cluster.store.world().revisions(web).count(), 2);
+}
+
+#[tokio::test]
 async fn removing_a_stack_ends_its_rollout() {
     let cluster = start().await;
     let id = make(&cluster, &shop(obedient::MISSING, 1)).await;
