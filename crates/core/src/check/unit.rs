@@ -193,8 +193,12 @@ pub(super) fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
         };
     let rolls =
         |u: &Upgrade| matches!(u.phase, UpgradePhase::Upgrading | UpgradePhase::RollingBack);
-    let shift = before.shift(key.service).map(|(upgrade, ..)| upgrade);
-    let upgrade = before.upgrade(key.service).or(shift);
+    let moved_by = |world: &World| -> Option<Upgrade> {
+        let shift = || world.shift(key.service).map(|(upgrade, ..)| upgrade);
+        world.upgrade(key.service).or_else(shift).cloned()
+    };
+    let upgrade = moved_by(before);
+    let upgrade = upgrade.as_ref();
     // One whose policy tries how a new container stops takes one down; only one, and not on a host that is to be emptied.
     let tried = upgrade.is_some_and(|upgrade| {
         let (to, revision) = upgrade.leads_to();
@@ -206,8 +210,8 @@ pub(super) fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
         units.filter(|unit| unit.key.slot != key.slot && unit.desired == Desired::Draining).count()
     };
     let tried = tried && !emptied && others() == 0;
-    // Who goes back with another turns round and acts in one step.
-    let turned = after.upgrade(key.service).is_some_and(rolls);
+    // Who goes back, or with another, turns round and acts in one step.
+    let turned = moved_by(after).as_ref().is_some_and(rolls);
     let swapped = upgrade.is_some_and(rolls) || turned || service.restart.is_some() || tried;
     if !wanted
         || swapped

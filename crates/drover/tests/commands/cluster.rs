@@ -87,6 +87,11 @@ impl Cluster {
         assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
     }
 
+    /// The first key: access and secret.
+    pub(crate) fn key(&self) -> (&str, &str) {
+        (&self.access, &self.secret)
+    }
+
     /// A folder that goes with the cluster.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()

@@ -12,6 +12,7 @@ mod mistakes;
 mod network;
 mod outcomes;
 mod rancher;
+mod recorded;
 mod simulated;
 mod up;
 mod upgrade;

@@ -8,14 +8,14 @@ use tokio::process::Child;
 use crate::cluster::Cluster;
 
 /// A server, and three simulated hosts on which things take next to no time.
-struct Simulated {
-    cluster: Cluster,
+pub(crate) struct Simulated {
+    pub(crate) cluster: Cluster,
     token: String,
     agents: Child,
 }
 
 impl Simulated {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let cluster = Cluster::without_hosts().await;
         let token = cluster.drover("token create --reusable").await.with(0).out.trim().to_owned();
         let agents = spawn_agents(&cluster, &token);
