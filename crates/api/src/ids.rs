@@ -5,11 +5,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it
 pub enum Kind {
+    Account,
     Certificate,
     Container,
     Credential,
     Host,
     Project,
+    ProjectMember,
     PullTask,
     Registry,
     Service,
@@ -28,7 +30,9 @@ impl Kind {
             // Numbers are never shared, so neither are ids.
             Self::Certificate | Self::Credential => "c",
             Self::Host => "h",
-            Self::Project => "a",
+            // As in Rancher, where a project is an account.
+            Self::Account | Self::Project => "a",
+            Self::ProjectMember => "pm",
             Self::PullTask => "go",
             Self::Registry => "sp",
             Self::Service => "s",

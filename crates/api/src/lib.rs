@@ -7,6 +7,7 @@
 //! Read in this order: [`Address`] (what a URL means), [`Context`] (who asks, about which snapshot), `route` (which
 //! resource answers), `resource` (what one is), `state` (the table of states and actions).
 
+mod access;
 mod address;
 mod body;
 mod catalog;

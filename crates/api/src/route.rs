@@ -1,11 +1,12 @@
-//! Which resource answers, and everything that is the same for all of them: type names, ids, links, filters,
-//! actions that are not available, answers after a commit.
+//! Which resource answers, and everything that is the same for all of them: type names, ids, links, filters, who may
+//! do it, actions that are not available, answers after a commit.
 
 mod links;
 mod root;
 
 use serde_json::Value;
 
+use crate::access::{self, Deed, Place, Reach};
 use crate::body::Body;
 use crate::collection::collection;
 use crate::context::Context;
@@ -13,7 +14,7 @@ use crate::error::{ApiError, Code};
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, api_key, certificate, container, empty, host, project, project_template, pull_task,
+    Resource, account, api_key, certificate, container, empty, host, identity, project, project_member, project_template, pull_task,
     registration_token, registry, registry_credential, service, service_consume_map,
     service_expose_map, service_log, service_revision, setting, stack, volume_template,
 };
@@ -36,7 +37,10 @@ static TABLE: &[&dyn Resource] = &[
     &host::Hosts,
     &registration_token::RegistrationTokens,
     &project::Projects,
+    &project_member::ProjectMembers,
     &project_template::ProjectTemplates,
+    &account::Accounts,
+    &identity::Identities,
     &api_key::ApiKeys,
     &registry::Registries,
     &registry_credential::RegistryCredentials,
@@ -48,7 +52,6 @@ static TABLE: &[&dyn Resource] = &[
     &empty::VOLUME,
     &empty::SECRET,
     &empty::MACHINE,
-    &empty::PROJECT_MEMBER,
     &empty::NETWORK,
     &empty::STORAGE_DRIVER,
     &empty::NETWORK_DRIVER,
@@ -63,8 +66,11 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
         [kind] => {
             let resource = find(kind)?;
             let schema = resource.schema();
+            if !Reach::of(ctx).offers(schema.name, Deed::Read) {
+                return Err(no_type(kind));
+            }
             let own_url = ctx.url(&schema.plural.to_ascii_lowercase());
-            Ok(collection(ctx, schema, &own_url, resource.rows(ctx), query))
+            Ok(collection(ctx, schema, &own_url, rows(ctx, resource), query))
         }
         [kind, id] => row(ctx, find(kind)?, id),
         [kind, id, link] => {
@@ -79,7 +85,7 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
 pub fn create(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome, ApiError> {
     ctx.admit()?;
     match path {
-        [kind] => find(kind)?.create(ctx, Body::of(body)?),
+        [kind] => make(ctx, find(kind)?, Body::of(body)?),
         ["scripts", "transform"] => {
             Ok(Outcome { changes: Vec::new(), then: Then::Body(transform(body)?) })
         }
@@ -94,11 +100,16 @@ pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
     let [kind, id] = path else { return Err(no_method("PUT", path)) };
     let resource = find(kind)?;
     let row = row(ctx, resource, id)?;
+    let body = Body::of(body)?;
+    if !resource.schema().resource.contains(&"PUT") {
+        return never(resource.update(ctx, id, body), "PUT", path);
+    }
+    must(ctx, resource, &row, Deed::Update)?;
     if is_removed(&row) {
         let why = format!("{} is removed; make a new one instead", shown(resource, &row));
         return Err(ApiError::new(Code::MethodNotAllowed, why));
     }
-    resource.update(ctx, id, Body::of(body)?)
+    resource.update(ctx, id, body)
 }
 
 /// `DELETE` of a resource; doing it again changes nothing.
@@ -107,6 +118,10 @@ pub fn delete(ctx: &Context<'_>, path: &[&str]) -> Result<Outcome, ApiError> {
     let [kind, id] = path else { return Err(no_method("DELETE", path)) };
     let resource = find(kind)?;
     let row = row(ctx, resource, id)?;
+    if !resource.schema().resource.contains(&"DELETE") {
+        return never(resource.delete(ctx, id), "DELETE", path);
+    }
+    must(ctx, resource, &row, Deed::Delete)?;
     if is_removed(&row) {
         return Ok(Outcome::render(Vec::new(), resource.schema().plural, (*id).to_owned(), 200));
     }
@@ -123,7 +138,11 @@ pub fn action(
     ctx.admit()?;
     let [kind, id] = path else { return Err(no_method("POST", path)) };
     let resource = find(kind)?;
-    let row = row(ctx, resource, id)?;
+    let row = raw_row(ctx, resource, id)?;
+    must(ctx, resource, &row, Deed::Read)?;
+    if is_action(resource.schema(), name) {
+        must(ctx, resource, &row, Deed::Act(name))?;
+    }
     if row["actions"].get(name).is_none() {
         return Err(not_available(resource, &row, name));
     }
@@ -151,6 +170,10 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
             });
             Some(whole.map(|whole| Answer { status: *status, body: Some(whole) }))
         }
+        Then::Link { plural, id, link } => {
+            let body = get(ctx, &[plural, id, link], &Query::default());
+            Some(body.map(|body| Answer { status: 200, body: Some(body) }))
+        }
         Then::NoContent => Some(Ok(Answer { status: 204, body: None })),
         Then::Forecast(foretold) => Some(foretold.answer()),
         Then::Body(value) => Some(Ok(Answer { status: 200, body: Some(value.clone()) })),
@@ -173,12 +196,76 @@ pub(crate) fn find(kind: &str) -> Result<&'static dyn Resource, ApiError> {
         let schema = resource.schema();
         is_named(kind, schema.name, schema.plural)
     });
-    found.copied().ok_or_else(|| ApiError::not_found(format!("the type `{kind}`")))
+    found.copied().ok_or_else(|| no_type(kind))
 }
 
+fn no_type(kind: &str) -> ApiError {
+    ApiError::not_found(format!("the type `{kind}`"))
+}
+
+/// Make one where it may be made, seeing nothing but what is there.
+fn make(
+    ctx: &Context<'_>,
+    resource: &dyn Resource,
+    body: Body<'_>,
+) -> Result<Outcome, ApiError> {
+    let schema = resource.schema();
+    if !schema.collection.contains(&"POST") {
+        return never(resource.create(ctx, body), "POST", &[schema.plural]);
+    }
+    let rights = &ctx.rights;
+    let (rank, rights) = match resource.place(ctx, body)? {
+        Place::Project(id) => (rights.in_project(id), rights.clone().within(id)),
+        Place::Account(id) => (rights.over_account(id), rights.clone()),
+        Place::Cluster => (Some(rights.base()), rights.clone()),
+    };
+    access::must(rank, Deed::Create, schema.name, || format!("the type `{}`", schema.plural))?;
+    resource.create(&Context { rights, ..ctx.clone() }, body)
+}
+
+/// Refuses what is not the caller's to do with a resource.
+fn must(
+    ctx: &Context<'_>,
+    resource: &dyn Resource,
+    row: &Value,
+    deed: Deed<'_>,
+) -> Result<(), ApiError> {
+    let kind = resource.schema().name;
+    let shown = || format!("{kind} {}", row["id"].as_str().unwrap_or_default());
+    access::must(access::rank_over(ctx, row), deed, kind, shown)
+}
+
+/// For a method that a type doesn't have: the resource says why.
+fn never(
+    answer: Result<Outcome, ApiError>,
+    method: &str,
+    path: &[&str],
+) -> Result<Outcome, ApiError> {
+    answer.and_then(|_| Err(no_method(method, path)))
+}
+
+/// All of a type that the caller may see.
+fn rows(ctx: &Context<'_>, resource: &dyn Resource) -> Vec<Value> {
+    let kind = resource.schema().name;
+    let rows = resource.rows(ctx).into_iter();
+    rows.filter_map(|row| access::shown(ctx, kind, row)).collect()
+}
+
+/// One of them.
 fn row(ctx: &Context<'_>, resource: &dyn Resource, id: &str) -> Result<Value, ApiError> {
+    let kind = resource.schema().name;
     let found = resource.row(ctx, id);
-    found.ok_or_else(|| ApiError::not_found(format!("{} {id}", resource.schema().name)))
+    let found = found.and_then(|row| access::shown(ctx, kind, row));
+    found.ok_or_else(|| none_such(resource, id))
+}
+
+/// One with all its actions, whosever it is.
+fn raw_row(ctx: &Context<'_>, resource: &dyn Resource, id: &str) -> Result<Value, ApiError> {
+    resource.row(ctx, id).ok_or_else(|| none_such(resource, id))
+}
+
+fn none_such(resource: &dyn Resource, id: &str) -> ApiError {
+    ApiError::not_found(format!("{} {id}", resource.schema().name))
 }
 
 fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {
@@ -187,6 +274,7 @@ fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {
         // A client that appends `/schemas` twice must find something here.
         [name] if is_named(name, "schema", "schemas") => Ok(schema::documents(ctx)),
         [name] => schema::all()
+            .filter(|schema| schema::is_shown(Reach::of(ctx), schema))
             .find(|schema| is_named(name, schema.name, schema.plural))
             .map(|schema| schema::document(ctx, schema))
             .ok_or_else(|| ApiError::not_found(format!("the schema `{name}`"))),
@@ -194,10 +282,14 @@ fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {
     }
 }
 
+fn is_action(schema: &Schema, name: &str) -> bool {
+    schema.actions.iter().any(|(known, _, _)| *known == name)
+}
+
 fn not_available(resource: &dyn Resource, row: &Value, name: &str) -> ApiError {
     let schema = resource.schema();
     let what = shown(resource, row);
-    if !schema.actions.iter().any(|(known, _, _)| *known == name) {
+    if !is_action(schema, name) {
         let why = format!("{what} has no action `{name}`");
         return ApiError::new(Code::InvalidAction, why);
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Certificate, CertificateId, Credential, CredentialId, Desired, Host, HostId, HostSeen, Project,
+    Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Desired, Host, HostId, HostSeen, Member, MemberId, Project,
     ProjectId, REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, Service, ServiceId,
     Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeKey, VolumeTemplate,
     VolumeTemplateId, Wanted,
@@ -55,6 +55,14 @@ pub enum Change {
     PutCertificate(Box<Certificate>),
     /// Forget a removed certificate.
     DropCertificate(CertificateId),
+    /// Make or edit an account.
+    PutAccount(Account),
+    /// Forget a removed account.
+    DropAccount(AccountId),
+    /// Make or edit a membership.
+    PutMember(Member),
+    /// Forget a removed membership.
+    DropMember(MemberId),
     /// Set a setting; `None` unsets it.
     SetSetting {
         /// Name.
@@ -274,6 +282,10 @@ impl Change {
             | Self::DropRegistry(_)
             | Self::PutCertificate(_)
             | Self::DropCertificate(_)
+            | Self::PutAccount(_)
+            | Self::DropAccount(_)
+            | Self::PutMember(_)
+            | Self::DropMember(_)
             | Self::SetSetting { .. }
             | Self::PlaceVolume { .. } => Scope::default(),
         }

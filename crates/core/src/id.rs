@@ -40,6 +40,10 @@ numbered! {
     RegistryId,
     /// A certificate that balancers serve.
     CertificateId,
+    /// Someone who has keys.
+    AccountId,
+    /// A membership in a project.
+    MemberId,
 }
 
 /// Number of a service's immutable revision, from 1.

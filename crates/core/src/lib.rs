@@ -10,6 +10,7 @@
 // A new phase must break every `match` that doesn't know it yet.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod account;
 mod assignment;
 mod balancer;
 mod certificate;
@@ -38,6 +39,7 @@ mod project;
 pub mod protocol;
 mod rebalance;
 mod retention;
+mod rights;
 mod scale_policy;
 pub mod schedule;
 mod selector;
@@ -51,6 +53,7 @@ mod volume;
 mod witness;
 mod world;
 
+pub use account::{Account, AccountKind, ExternalId, Identity, Member, MemberRole};
 pub use assignment::{
     AssignedTemplate, AssignedUnit, AssignedVolume, HostAssignment, RegistryLogin, Role,
 };
@@ -74,7 +77,7 @@ pub use hearing::{Hearing, HearingNow, Word};
 pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
-    BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId,
+    AccountId, BadUnitKey, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo, ServiceId,
     Slot, StackId, UnitKey, VolumeTemplateId,
 };
 pub use image::pinned;
@@ -85,6 +88,7 @@ pub use network::{
 pub use project::{Project, Stack};
 pub use rebalance::{Move, Rebalance};
 pub use retention::{DEFAULT_REVISIONS, REVISIONS_SETTING, is_revisions, kept_revisions};
+pub use rights::{Rank, Rights};
 pub use scale_policy::ScalePolicy;
 pub use selector::{BadSelector, Selector};
 pub use service::{

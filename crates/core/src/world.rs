@@ -21,8 +21,8 @@ use index::Index;
 pub use row::{BadRow, Row, RowKey};
 
 use crate::{
-    Certificate, CertificateId, Credential, CredentialId, Followed, Host, HostId, HostSeen,
-    Observed, Outcome, Project, ProjectId, Registry, RegistryId, Revision, RevisionNo, Scope,
+    Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Followed, Host, HostId, HostSeen,
+    Member, MemberId, Observed, Outcome, Project, ProjectId, Registry, RegistryId, Revision, RevisionNo, Scope,
     Service, ServiceId, Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade,
     VolumeKey, VolumeTemplate, VolumeTemplateId, Witnessed,
 };
@@ -66,6 +66,10 @@ pub struct World {
     pub registries: OrdMap<RegistryId, Arc<Registry>>,
     /// Certificates.
     pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
+    /// Who has keys of their own.
+    pub accounts: OrdMap<AccountId, Arc<Account>>,
+    /// Who belongs to which project.
+    pub members: OrdMap<MemberId, Arc<Member>>,
     /// How services' last upgrades went.
     pub outcomes: OrdMap<ServiceId, Arc<Outcome>>,
     /// What balancers acknowledged.

@@ -54,14 +54,36 @@ pub(crate) fn user(world: &World, headers: &HeaderMap) -> Result<Caller, Denied>
 
 /// The user behind a key.
 pub(crate) fn user_by(world: &World, access: &str, secret: &str) -> Result<Caller, Denied> {
-    let credential = by_key(world, access, secret)?;
+    caller(world, by_key(world, access, secret)?)
+}
+
+/// Whether a key that was let in still would be: what goes on for long asks again.
+pub(crate) fn is_live(world: &World, caller: &Caller) -> bool {
+    let mut live = world.credentials.values().filter(|held| is_on(held));
+    live.any(|held| held.public == caller.access && is_its(world, held))
+}
+
+fn caller(world: &World, credential: &Credential) -> Result<Caller, Denied> {
     match &credential.grants {
-        Grant::Admin | Grant::Project(_) => {
-            let access = credential.public.clone();
-            Ok(Caller { access, grant: credential.grants.clone() })
+        Grant::Admin | Grant::Account(_) | Grant::Project(_) if is_its(world, credential) => {
+            let (access, grant) = (credential.public.clone(), credential.grants.clone());
+            Ok(Caller { access, grant, within: None })
         }
+        Grant::Admin | Grant::Account(_) | Grant::Project(_) => Err(Denied::WrongKey),
         Grant::Registration { .. } | Grant::Agent(_) => Err(Denied::NotAUser),
     }
+}
+
+/// Whether whose key this is may use any.
+fn is_its(world: &World, credential: &Credential) -> bool {
+    match credential.grants {
+        Grant::Account(id) => world.accounts.get(&id).is_some_and(|held| held.is_usable()),
+        _ => true,
+    }
+}
+
+fn is_on(credential: &Credential) -> bool {
+    credential.active && credential.removed_at.is_none()
 }
 
 /// The host behind a request.
@@ -69,7 +91,9 @@ pub(crate) fn agent(world: &World, headers: &HeaderMap) -> Result<HostId, Denied
     match credential(world, headers)?.grants {
         Grant::Agent(host) if world.hosts.contains_key(&host) => Ok(host),
         Grant::Agent(_) => Err(Denied::NoHost),
-        Grant::Admin | Grant::Project(_) | Grant::Registration { .. } => Err(Denied::NotAnAgent),
+        Grant::Admin | Grant::Account(_) | Grant::Project(_) | Grant::Registration { .. } => {
+            Err(Denied::NotAnAgent)
+        }
     }
 }
 
@@ -94,8 +118,8 @@ fn credential<'a>(world: &'a World, headers: &HeaderMap) -> Result<&'a Credentia
 }
 
 fn by_key<'a>(world: &'a World, access: &str, secret: &str) -> Result<&'a Credential, Denied> {
-    let live = world.credentials.values().filter(|c| c.active && c.removed_at.is_none());
-    let known = live.into_iter().find(|c| c.public == access).ok_or(Denied::WrongKey)?;
+    let mut live = world.credentials.values().filter(|held| is_on(held));
+    let known = live.find(|c| c.public == access).ok_or(Denied::WrongKey)?;
     if opens(known, secret) { Ok(known) } else { Err(Denied::WrongKey) }
 }
 
@@ -149,7 +173,7 @@ mod tests {
         let basic = |pair: &str| headers(&format!("basic {}", STANDARD.encode(pair)));
         let check = |grant: Grant, active, headers: HeaderMap, want: Result<(), Denied>| {
             let got = user(&world(grant.clone(), active), &headers).map(|caller| {
-                assert_eq!(caller, Caller { access: "KEY".into(), grant });
+                assert_eq!(caller, Caller { access: "KEY".into(), grant, within: None });
             });
             assert_eq!(got, want);
         };

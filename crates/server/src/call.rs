@@ -12,11 +12,12 @@ use drover_api::{
     Query, Then,
 };
 use drover_core::protocol::Ask;
-use drover_core::{HostId, Time, World};
+use drover_core::{HostId, Rights, Time, World};
 use drover_store::{CommitError, EventFilter, StoredEvent};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::auth::{self, Denied};
 use crate::base_url::socket_url;
 use crate::pulls::{self, Wanted};
 use crate::random::fresh;
@@ -96,9 +97,14 @@ async fn read(server: &Server, call: &Call) -> Result<Answer, ApiError> {
 }
 
 async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
-    let view = View::new(server, call).await?;
+    let mut view = View::new(server, call).await?;
     let (path, body) = (call.path(), &call.body);
+    let mut rights = None;
     let decided = server.decide(&call.caller.access, |world, now| {
+        if !auth::is_live(world, &call.caller) {
+            return Err(Denied::WrongKey.into());
+        }
+        rights = Some(call.caller.rights(world));
         let ctx = view.context(call, world, now);
         let outcome = match (call.verb, call.query.get("action")) {
             (Verb::Put, _) => drover_api::update(&ctx, &path, body),
@@ -109,6 +115,7 @@ async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
         outcome.map(|Outcome { changes, then }| (changes, then))
     });
     let (world, then) = decided.await.map_err(undone)?;
+    view.before = rights;
     carry_out(server, call, view, world, then).await
 }
 
@@ -222,6 +229,8 @@ pub(crate) struct View {
     events: Vec<Event>,
     pulls: Vec<Pull>,
     fresh: Fresh,
+    /// What the caller might do before it gave something away: it still hears what became of it.
+    before: Option<Rights>,
 }
 
 impl View {
@@ -230,7 +239,7 @@ impl View {
         let events = if call.is_about("serviceLogs") { events(server).await? } else { Vec::new() };
         let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Vec::new() };
         let notes = server.notes.borrow().clone();
-        Ok(Self { notes, events, pulls, fresh: fresh() })
+        Ok(Self { notes, events, pulls, fresh: fresh(), before: None })
     }
 
     fn context<'a>(&'a self, call: &Call, world: &'a World, now: Time) -> Context<'a> {
@@ -243,6 +252,10 @@ impl View {
             version: call.address.version,
             scope: call.address.scope,
             caller: call.caller.clone(),
+            rights: match &self.before {
+                Some(before) => call.caller.rights(world).or(before),
+                None => call.caller.rights(world),
+            },
             fresh: self.fresh.clone(),
             now,
         }

@@ -15,6 +15,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
 
+use crate::auth;
 use crate::clock;
 use crate::link::Gone;
 use crate::random::uuid;
@@ -53,6 +54,7 @@ impl Subscriber {
             version: self.address.version,
             scope: self.address.scope,
             caller: self.caller.clone(),
+            rights: self.caller.rights(world),
             fresh: Fresh::default(),
             now: clock::now(),
         }
@@ -73,8 +75,12 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
             _ = ping.tick() => send(&mut sink, event("ping")).await,
             update = feed.next() => {
                 world = update.world.clone();
-                let names = changed(&before, &update);
-                publish(&mut sink, &subscriber, [&before, &world], &said, names).await
+                if auth::is_live(&world, &subscriber.caller) {
+                    let names = changed(&before, &update);
+                    publish(&mut sink, &subscriber, [&before, &world], &said, names).await
+                } else {
+                    Err(Gone)
+                }
             }
             changed = notes.changed() => {
                 let before = std::mem::replace(&mut said, notes.borrow_and_update().clone());
@@ -163,6 +169,10 @@ fn changed(before: &World, update: &Update) -> BTreeSet<Name> {
                 names.extend([("apiKeys", id.clone()), ("registrationTokens", id)]);
             }
             RowKey::Outcome(id) => names.extend(service(&worlds, *id)),
+            RowKey::Account(id) => drop(names.insert(("accounts", Kind::Account.id(id.0)))),
+            RowKey::Member(id) => {
+                names.insert(("projectMembers", Kind::ProjectMember.id(id.0)));
+            }
             RowKey::Certificate(id) => {
                 names.insert(("certificates", Kind::Certificate.id(id.0)));
             }

@@ -33,11 +33,6 @@ pub(crate) static MACHINE: Empty = Empty {
     schema: &nothing("machine", "machines", "physicalHost"),
     instead: "machines are not made by the server: run the command of a registrationToken on one",
 };
-/// Members of projects.
-pub(crate) static PROJECT_MEMBER: Empty = Empty {
-    schema: &nothing("projectMember", "projectMembers", "projectMember"),
-    instead: "there are no accounts that could be members: give out API keys of the project",
-};
 /// Networks.
 pub(crate) static NETWORK: Empty = Empty {
     schema: &nothing("network", "networks", "network"),

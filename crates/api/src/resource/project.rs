@@ -3,10 +3,11 @@
 mod forecast;
 pub(super) mod rebalance;
 
-use drover_core::{Change, Grant, Project, ProjectId};
+use drover_core::{Change, Grant, Identity, MemberRole, Project, ProjectId};
 use serde_json::{Value, json};
 
-use super::{Envelope, Resource, certificate, finish, host, project_template, registry, stack};
+use super::{Envelope, Resource, certificate, finish, host, member, project_template, registry, stack};
+use crate::access::Place;
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -28,7 +29,7 @@ static SCHEMA: Schema = Schema {
             Field::cru("name", "string").required(),
             Field::cru("description", "string"),
             Field::r("projectTemplateId", "reference[projectTemplate]"),
-            Field::r("members", "array[projectMember]"),
+            Field::cr("members", "array[projectMember]"),
             Field::r("orchestration", "string"),
             Field::r("healthState", "string"),
             Field::r("version", "string"),
@@ -67,9 +68,12 @@ impl Resource for Projects {
         projects.map(|project| render(ctx, project)).collect()
     }
 
+    fn place(&self, ctx: &Context<'_>, _: Body<'_>) -> Result<Place, ApiError> {
+        Ok(ctx.rights.account().map_or(Place::Cluster, Place::Account))
+    }
+
+    /// Whoever makes one owns it, unless the body names another owner.
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
-        for_admins(ctx, "made")?;
-        refuse_members(body)?;
         let made = Project {
             id: ProjectId(ctx.next_id()),
             name: body.required("name")?,
@@ -78,8 +82,11 @@ impl Resource for Projects {
             removed_at: None,
         };
         check_name(ctx, &made)?;
-        let id = Kind::Project.id(made.id.0);
-        Ok(Outcome::render(vec![Change::PutProject(made)], SCHEMA.plural, id, 201))
+        let (number, id) = (made.id, Kind::Project.id(made.id.0));
+        let members = first_members(ctx, body)?;
+        let mut changes = vec![Change::PutProject(made)];
+        changes.extend(member::replace(ctx, number, &members, number.0 + 1));
+        Ok(Outcome::render(changes, SCHEMA.plural, id, 201))
     }
 
     fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
@@ -98,7 +105,6 @@ impl Resource for Projects {
 
     /// Everything in it goes too: stacks with their services, hosts, registries, certificates and keys.
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
-        for_admins(ctx, "removed")?;
         let held = living(ctx, id)?;
         let mut changes = contents(ctx, held.id)?;
         changes.push(Change::PutProject(Project { removed_at: Some(ctx.now), ..held.clone() }));
@@ -121,10 +127,7 @@ impl Resource for Projects {
             return Ok(Outcome { changes: Vec::new(), then });
         }
         let changes = match action {
-            "setmembers" => {
-                refuse_members(body)?;
-                return Ok(Outcome { changes: Vec::new(), then: Then::Body(no_members(ctx, id)) });
-            }
+            "setmembers" => return set_members(ctx, project, body),
             "rebalance" => return rebalance::rebalance(ctx, project, body),
             "cancelrebalance" => rebalance::cancel(ctx, project, body)?,
             _ => Vec::new(),
@@ -151,7 +154,7 @@ fn render(ctx: &Context<'_>, project: &Project) -> Value {
         "projectTemplateId": project_template::CATTLE,
         "healthState": "healthy",
         "version": "2",
-        "members": [],
+        "members": member::living(ctx, project.id).map(member::part).collect::<Vec<_>>(),
         "virtualMachine": false,
         "defaultNetworkId": null,
         "hostRemoveDelaySeconds": null,
@@ -164,14 +167,6 @@ fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Project, ApiError> {
     let found = Kind::Project.parse(id).and_then(|id| ctx.world.projects.get(&ProjectId(id)));
     let found = found.filter(|project| ctx.sees(project.id) && project.removed_at.is_none());
     found.map(|project| &**project).ok_or_else(|| ApiError::not_found(format!("project {id}")))
-}
-
-fn for_admins(ctx: &Context<'_>, what: &str) -> Result<(), ApiError> {
-    if ctx.caller.grant == Grant::Admin {
-        return Ok(());
-    }
-    let why = format!("a project is {what} with a key for all projects; this one is for one");
-    Err(ApiError::new(Code::Forbidden, why))
 }
 
 fn check_name(ctx: &Context<'_>, made: &Project) -> Result<(), ApiError> {
@@ -207,7 +202,7 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     for held in ctx.world.credentials.values().filter(|c| c.removed_at.is_none()) {
         let is_its = match held.grants {
             Grant::Project(of) | Grant::Registration { project: of, .. } => of == project,
-            Grant::Admin | Grant::Agent(_) => false,
+            Grant::Admin | Grant::Account(_) | Grant::Agent(_) => false,
         };
         if is_its {
             let mut held = (**held).clone();
@@ -218,22 +213,25 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     Ok(changes)
 }
 
-/// There are no accounts to be members: access is by key.
-fn refuse_members(body: Body<'_>) -> Result<(), ApiError> {
-    if body.list("members")?.is_empty() {
-        return Ok(());
+fn first_members(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<member::Wanted>, ApiError> {
+    let mut members = member::list(ctx, body)?;
+    if let Some(maker) = ctx.rights.account().map(Identity::Account)
+        && !member::has_owner(ctx, &members)
+    {
+        members.retain(|(who, _)| *who != maker);
+        members.push((maker, MemberRole::Owner));
     }
-    let why = "there are no accounts that could be members: give out API keys of the project";
-    Err(ApiError::on(Code::InvalidOption, "members", why))
+    Ok(members)
 }
 
-fn no_members(ctx: &Context<'_>, id: &str) -> Value {
-    let own = format!("{}/projectmembers", ctx.resource_url(SCHEMA.plural, id));
-    json!({
-        "type": "collection",
-        "resourceType": "projectMember",
-        "links": { "self": own },
-        "actions": {},
-        "data": [],
-    })
+fn set_members(
+    ctx: &Context<'_>,
+    project: ProjectId,
+    body: Body<'_>,
+) -> Result<Outcome, ApiError> {
+    let members = member::list(ctx, body)?;
+    member::keep_owner(ctx, project, &members)?;
+    let changes = member::replace(ctx, project, &members, ctx.next_id());
+    let (plural, id) = (SCHEMA.plural, Kind::Project.id(project.0));
+    Ok(Outcome { changes, then: Then::Link { plural, id, link: "projectMembers" } })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::find;
+use super::{find, row as row_of, rows};
 use crate::collection::collection;
 use crate::context::Context;
 use crate::error::ApiError;
@@ -24,12 +24,12 @@ pub(super) fn follow(
     let plural = match *link {
         Link::Parent { plural, field, .. } => {
             let parent = row[field].as_str().ok_or_else(none)?;
-            return find(plural)?.row(ctx, parent).ok_or_else(none);
+            return row_of(ctx, find(plural)?, parent).map_err(|_| none());
         }
         Link::Children { plural, .. } | Link::Listed { plural, .. } => plural,
     };
     let resource = find(plural)?;
-    let rows = resource.rows(ctx).into_iter().filter(|other| leads_to(link, row, other)).collect();
+    let rows = rows(ctx, resource).into_iter().filter(|other| leads_to(link, row, other)).collect();
     let own_url = format!("{}/{}", row["links"]["self"].as_str().unwrap_or_default(), name);
     Ok(collection(ctx, resource.schema(), &own_url, rows, query))
 }

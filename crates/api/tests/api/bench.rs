@@ -172,6 +172,7 @@ impl Bench {
     }
 
     fn context<'a>(&'a self, world: &'a World, address: &Address) -> Context<'a> {
+        let caller = Caller { access: "key".into(), grant: self.grant.clone(), within: None };
         Context {
             world,
             notes: &self.notes,
@@ -180,7 +181,8 @@ impl Bench {
             base: "http://h".into(),
             version: address.version,
             scope: address.scope,
-            caller: Caller { access: "key".into(), grant: self.grant.clone() },
+            rights: caller.rights(world),
+            caller,
             fresh: Fresh {
                 uuid: "u".into(),
                 public: format!("P{}", world.next_id),

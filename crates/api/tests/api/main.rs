@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // what isn't there fails the test
 #![allow(clippy::needless_pass_by_value)] // bodies are written in place
 
+mod access;
 mod balancers;
 mod bench;
 mod between;

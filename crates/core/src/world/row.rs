@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::{
-    CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, ServiceId, StackId,
+    AccountId, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo, ServiceId, StackId,
     UnitKey, VolumeKey, VolumeTemplateId,
 };
 
@@ -34,6 +34,8 @@ pub enum RowKey {
     Credential(CredentialId),
     Registry(RegistryId),
     Certificate(CertificateId),
+    Account(AccountId),
+    Member(MemberId),
     Outcome(ServiceId),
     BalancerFollowed(UnitKey),
     NamesFollowed(HostId),
@@ -100,6 +102,8 @@ impl World {
             RowKey::Credential(id) => row("credential", id, self.credentials.get(id)),
             RowKey::Registry(id) => row("registry", id, self.registries.get(id)),
             RowKey::Certificate(id) => row("certificate", id, self.certificates.get(id)),
+            RowKey::Account(id) => row("account", id, self.accounts.get(id)),
+            RowKey::Member(id) => row("member", id, self.members.get(id)),
             RowKey::Outcome(id) => row("outcome", id, self.outcomes.get(id)),
             RowKey::BalancerFollowed(key) => {
                 row("balancer_followed", key, self.balancers_followed.get(key))
@@ -129,6 +133,8 @@ impl World {
         keys.extend(self.credentials.keys().map(|k| RowKey::Credential(*k)));
         keys.extend(self.registries.keys().map(|k| RowKey::Registry(*k)));
         keys.extend(self.certificates.keys().map(|k| RowKey::Certificate(*k)));
+        keys.extend(self.accounts.keys().map(|k| RowKey::Account(*k)));
+        keys.extend(self.members.keys().map(|k| RowKey::Member(*k)));
         keys.extend(self.outcomes.keys().map(|k| RowKey::Outcome(*k)));
         keys.extend(self.balancers_followed.keys().map(|k| RowKey::BalancerFollowed(*k)));
         keys.extend(self.names_followed.keys().map(|k| RowKey::NamesFollowed(*k)));
@@ -182,6 +188,8 @@ impl World {
             "credential" => put(&mut self.credentials, id(row, CredentialId)?, row)?,
             "registry" => put(&mut self.registries, id(row, RegistryId)?, row)?,
             "certificate" => put(&mut self.certificates, id(row, CertificateId)?, row)?,
+            "account" => put(&mut self.accounts, id(row, AccountId)?, row)?,
+            "member" => put(&mut self.members, id(row, MemberId)?, row)?,
             "outcome" => put(&mut self.outcomes, id(row, ServiceId)?, row)?,
             "balancer_followed" => put(&mut self.balancers_followed, key(row)?, row)?,
             "names_followed" => put(&mut self.names_followed, id(row, HostId)?, row)?,
