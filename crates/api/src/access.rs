@@ -74,11 +74,13 @@ pub(crate) fn may(rank: Option<Rank>, deed: Deed<'_>, kind: &str) -> Verdict {
         Deed::Delete | Deed::Act("remove") => "removing".to_owned(),
         Deed::Act(action) => format!("`{action}` on"),
     };
+    let article = if kind.starts_with(['a', 'e', 'i']) { "an" } else { "a" };
     let whom = match deed {
         Deed::Create if rule.is_made_by_accounts() => "keys of an account",
+        _ if least == Rank::Key => "an owner of the project",
         _ => words(least),
     };
-    Verdict::Forbidden(format!("{what} a {kind} is for {whom}; this key is that of {}", words(rank)))
+    Verdict::Forbidden(format!("{what} {article} {kind} is for {whom}; this key is that of {}", words(rank)))
 }
 
 /// The same, as an error about `shown`.

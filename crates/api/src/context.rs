@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use drover_core::plan::Note;
 use drover_core::protocol::HostEvent;
-use drover_core::{Grant, HostId, ProjectId, Rank, Rights, ServiceId, Time, World};
+use drover_core::{Audit, Grant, HostId, ProjectId, Rank, Rights, ServiceId, Time, World};
 
 use crate::address::Version;
 use crate::body::Body;
@@ -23,6 +23,8 @@ pub struct Context<'a> {
     /// Pulls that users asked for and the server keeps track of, oldest first; empty is fine for all types but
     /// `pullTask`.
     pub pulls: &'a [Pull],
+    /// What was done through the API, newest first; empty is fine for all types but `auditLog`.
+    pub audits: &'a [Audited],
     /// `http://host:port`, as the client sees this server.
     pub base: String,
     /// Which spelling was asked for.
@@ -81,6 +83,15 @@ pub struct Event {
     pub host: HostId,
     /// What.
     pub event: HostEvent,
+}
+
+/// Something that was done through the API, as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audited {
+    /// The store's number of it.
+    pub id: u64,
+    /// What.
+    pub audit: Audit,
 }
 
 /// A pull of an image on the hosts of a project. It changes nothing in the snapshot, so the server alone

@@ -6,6 +6,7 @@
 #[allow(missing_docs)] // the names say it
 pub enum Kind {
     Account,
+    AuditLog,
     Certificate,
     Container,
     Credential,
@@ -32,6 +33,7 @@ impl Kind {
             Self::Host => "h",
             // As in Rancher, where a project is an account.
             Self::Account | Self::Project => "a",
+            Self::AuditLog => "al",
             Self::ProjectMember => "pm",
             Self::PullTask => "go",
             Self::Registry => "sp",

@@ -32,7 +32,7 @@ mod upgrade;
 
 pub use address::{Address, Version};
 pub use catalog::{catalog, catalog_schemas_url};
-pub use context::{Caller, Context, Event, Fresh, Pull, PullProgress};
+pub use context::{Audited, Caller, Context, Event, Fresh, Pull, PullProgress};
 pub use error::{ApiError, Code};
 pub use ids::Kind;
 pub use network_diagnosis::network_diagnosis;
@@ -40,6 +40,6 @@ pub use outcome::{Answer, Outcome, Then};
 pub use purge::{KEPT_MS, purge};
 pub use query::Query;
 pub use resource::Foretold;
-pub use route::{action, answer, create, delete, get, update};
+pub use route::{action, answer, create, delete, get, type_name, update};
 pub use transform::transform;
 pub use upgrade::write_policy;

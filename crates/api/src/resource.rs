@@ -6,6 +6,7 @@
 
 pub(crate) mod account;
 pub(crate) mod api_key;
+pub(crate) mod audit_log;
 pub(crate) mod certificate;
 pub(crate) mod container;
 mod credential;

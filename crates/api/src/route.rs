@@ -4,17 +4,20 @@
 mod links;
 mod root;
 
+use drover_core::ProjectId;
 use serde_json::Value;
 
 use crate::access::{self, Deed, Place, Reach};
+use crate::address::is_members;
 use crate::body::Body;
 use crate::collection::collection;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
+use crate::ids::Kind;
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, account, api_key, certificate, container, empty, host, identity, project, project_member, project_template, pull_task,
+    Resource, account, api_key, audit_log, certificate, container, empty, host, identity, project, project_member, project_template, pull_task,
     registration_token, registry, registry_credential, service, service_consume_map,
     service_expose_map, service_log, service_revision, setting, stack, volume_template,
 };
@@ -40,6 +43,7 @@ static TABLE: &[&dyn Resource] = &[
     &project_member::ProjectMembers,
     &project_template::ProjectTemplates,
     &account::Accounts,
+    &audit_log::AuditLogs,
     &identity::Identities,
     &api_key::ApiKeys,
     &registry::Registries,
@@ -86,6 +90,13 @@ pub fn create(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
     ctx.admit()?;
     match path {
         [kind] => make(ctx, find(kind)?, Body::of(body)?),
+        // The collection of a project's members is a link of the project, which can be added to.
+        [kind, id, link] if is_named(kind, "project", "projects") && is_members(link) => {
+            let project = row(ctx, find(kind)?, id)?;
+            let scope = project["id"].as_str().and_then(|id| Kind::Project.parse(id));
+            let inside = Context { scope: scope.map(ProjectId), ..ctx.clone() };
+            make(&inside, find(link)?, Body::of(body)?)
+        }
         ["scripts", "transform"] => {
             Ok(Outcome { changes: Vec::new(), then: Then::Body(transform(body)?) })
         }
@@ -183,6 +194,11 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
         | Then::DiagnoseNetwork { .. }
         | Then::ExportConfig { .. } => None,
     }
+}
+
+/// What a type is called, by its name in a URL.
+pub fn type_name(segment: &str) -> Option<&'static str> {
+    find(segment).ok().map(|found| found.schema().name)
 }
 
 /// The types with collections.

@@ -12,6 +12,7 @@
 
 mod account;
 mod assignment;
+mod audit;
 mod balancer;
 mod certificate;
 mod change;
@@ -57,6 +58,7 @@ pub use account::{Account, AccountKind, ExternalId, Identity, Member, MemberRole
 pub use assignment::{
     AssignedTemplate, AssignedUnit, AssignedVolume, HostAssignment, RegistryLogin, Role,
 };
+pub use audit::Audit;
 pub use balancer::{
     BalancerConfig, BalancerSpec, BalancerStatus, CertificatePem, Hold, Listener, PortRule, Route,
     RuleProtocol, Stickiness, StickinessMode, Target,

@@ -20,6 +20,12 @@ pub(crate) enum Denied {
     /// It is wrong, or it was.
     #[error("the access key or the secret key is wrong, or the key was deactivated or removed")]
     WrongKey,
+    /// It is wrong, or it was.
+    #[error(
+        "this token is wrong or too old, or its key was deactivated or removed: change the key for another \
+         one (POST /v2-beta/token)"
+    )]
+    WrongToken,
     /// The key of something that is not a user.
     #[error("this key belongs to an agent, not to a user of the API: use an API key")]
     NotAUser,
@@ -37,9 +43,11 @@ pub(crate) enum Denied {
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let code = match denied {
-            Denied::NoKey | Denied::WrongKey | Denied::NotAnAgent | Denied::NoHost => {
-                Code::Unauthorized
-            }
+            Denied::NoKey
+            | Denied::WrongKey
+            | Denied::WrongToken
+            | Denied::NotAnAgent
+            | Denied::NoHost => Code::Unauthorized,
             Denied::NotAUser => Code::Forbidden,
         };
         Self::new(code, denied.to_string())
@@ -55,6 +63,18 @@ pub(crate) fn user(world: &World, headers: &HeaderMap) -> Result<Caller, Denied>
 /// The user behind a key.
 pub(crate) fn user_by(world: &World, access: &str, secret: &str) -> Result<Caller, Denied> {
     caller(world, by_key(world, access, secret)?)
+}
+
+/// The user of an access key that was checked before.
+pub(crate) fn user_of(world: &World, access: &str) -> Result<Caller, Denied> {
+    let mut live = world.credentials.values().filter(|held| is_on(held));
+    caller(world, live.find(|held| held.public == access).ok_or(Denied::WrongKey)?)
+}
+
+/// Whether a request comes with a key, right or wrong.
+pub(crate) fn is_basic_sent(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, _)| is_basic(scheme))
 }
 
 /// Whether a key that was let in still would be: what goes on for long asks again.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_api::{
-    Address, Answer, ApiError, Caller, Code, Context, Event, Foretold, Fresh, Kind, Outcome, Pull,
+    Address, Answer, ApiError, Audited, Caller, Code, Context, Event, Foretold, Fresh, Kind, Outcome, Pull,
     Query, Then,
 };
 use drover_core::protocol::Ask;
-use drover_core::{HostId, Rights, Time, World};
-use drover_store::{CommitError, EventFilter, StoredEvent};
+use drover_core::{HostId, Rank, Rights, Time, World};
+use drover_store::{AuditFilter, CommitError, EventFilter, StoredAudit, StoredEvent};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -227,6 +227,7 @@ impl Call {
 pub(crate) struct View {
     notes: Arc<Notes>,
     events: Vec<Event>,
+    audits: Vec<Audited>,
     pulls: Vec<Pull>,
     fresh: Fresh,
     /// What the caller might do before it gave something away: it still hears what became of it.
@@ -237,9 +238,11 @@ impl View {
     /// What this call needs of it.
     async fn new(server: &Server, call: &Call) -> Result<Self, ApiError> {
         let events = if call.is_about("serviceLogs") { events(server).await? } else { Vec::new() };
+        let audits =
+            if call.is_about("auditLogs") { audits(server, call).await? } else { Vec::new() };
         let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Vec::new() };
         let notes = server.notes.borrow().clone();
-        Ok(Self { notes, events, pulls, fresh: fresh(), before: None })
+        Ok(Self { notes, events, audits, pulls, fresh: fresh(), before: None })
     }
 
     fn context<'a>(&'a self, call: &Call, world: &'a World, now: Time) -> Context<'a> {
@@ -248,6 +251,7 @@ impl View {
             notes: &self.notes,
             events: &self.events,
             pulls: &self.pulls,
+            audits: &self.audits,
             base: call.base.clone(),
             version: call.address.version,
             scope: call.address.scope,
@@ -267,4 +271,22 @@ async fn events(server: &Server) -> Result<Vec<Event>, ApiError> {
     let stored = stored.map_err(|error| not_committed(error.into()))?;
     let event = |StoredEvent { id, host, event }| Event { id, host, event };
     Ok(stored.into_iter().map(event).collect())
+}
+
+/// What was done, as far as it can be the caller's to see.
+async fn audits(server: &Server, call: &Call) -> Result<Vec<Audited>, ApiError> {
+    let world = server.store.world();
+    let rights = call.caller.rights(&world);
+    let filter = match call.address.scope {
+        Some(project) => AuditFilter::Of { projects: vec![project], account: None },
+        None if rights.base() == Rank::Admin && call.caller.within.is_none() => AuditFilter::All,
+        None => {
+            let all = world.projects.keys().copied();
+            let projects = all.filter(|id| rights.in_project(*id) >= Some(Rank::Key)).collect();
+            AuditFilter::Of { projects, account: rights.account() }
+        }
+    };
+    let stored = server.store.audits(&filter, EVENTS).await;
+    let stored = stored.map_err(|error| not_committed(error.into()))?;
+    Ok(stored.into_iter().map(|StoredAudit { id, audit }| Audited { id, audit }).collect())
 }

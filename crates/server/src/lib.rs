@@ -8,6 +8,7 @@
 
 mod answer;
 mod asks;
+mod audit;
 mod auth;
 mod base_url;
 mod body;
@@ -25,6 +26,7 @@ mod hub;
 mod link;
 mod listen;
 mod lock;
+mod logins;
 mod plan_loop;
 mod pulls;
 mod purge;
@@ -39,6 +41,7 @@ mod server;
 mod session;
 mod subscribe;
 mod tokens;
+mod who;
 
 pub use first_start::{AdminKey, begin};
 pub use run::{Options, ServerError, Told, run};

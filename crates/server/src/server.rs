@@ -16,6 +16,7 @@ use crate::clock;
 use crate::consul::Catalogs;
 use crate::directory::Directory;
 use crate::hub::Hub;
+use crate::logins::Logins;
 use crate::pulls::Pulls;
 use crate::tokens::Tokens;
 
@@ -66,6 +67,8 @@ pub(crate) struct Server {
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
     pub(crate) tokens: Tokens,
+    /// Tokens that stand for keys.
+    pub(crate) logins: Logins,
     /// Pulls that users asked for.
     pub(crate) pulls: Pulls,
     /// Forecasts that may be worked at.
@@ -122,6 +125,7 @@ impl Server {
             catalogs: Catalogs::default(),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
+            logins: Logins::default(),
             pulls: Pulls::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),
             timing,

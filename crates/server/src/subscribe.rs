@@ -50,6 +50,7 @@ impl Subscriber {
             notes,
             events: &[],
             pulls: &[],
+            audits: &[],
             base: self.base.clone(),
             version: self.address.version,
             scope: self.address.scope,

@@ -14,6 +14,8 @@ pub(crate) struct Reach {
     /// That over the project which new things go to.
     new: Option<Rank>,
     account: Option<Rank>,
+    /// In a project's tree, what could be a project's or an account's is the project's.
+    scoped: bool,
     base: Rank,
 }
 
@@ -23,6 +25,8 @@ impl Reach {
         let living = ctx.world.projects.values().filter(|p| p.removed_at.is_none());
         let seen = living.filter(|p| ctx.sees(p.id));
         let ranks: Vec<Rank> = seen.filter_map(|p| ctx.rights.in_project(p.id)).collect();
+        // A removed one is still there to be read.
+        let own = ctx.scope.and_then(|scope| ctx.rights.in_project(scope));
         let base = ctx.rights.base();
         let new = match ranks.as_slice() {
             [one] => Some(*one),
@@ -32,11 +36,12 @@ impl Reach {
         };
         Self {
             // Who is in no project yet looks at empty lists.
-            projects: ranks.iter().copied().max().unwrap_or(Rank::Readonly),
+            projects: ranks.iter().copied().chain(own).max().unwrap_or(Rank::Readonly),
             new,
             account: Some(base)
                 .filter(|base| *base == Rank::Admin)
                 .or_else(|| ctx.rights.account().map(|_| Rank::Owner)),
+            scoped: ctx.scope.is_some(),
             base,
         }
     }
@@ -50,6 +55,7 @@ impl Reach {
         };
         let rank = match of {
             Of::Project => in_projects,
+            Of::Either if self.scoped => in_projects,
             Of::Account => self.account,
             Of::Either => self.account.max(in_projects),
             Of::Cluster => Some(self.base),

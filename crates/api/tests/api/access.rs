@@ -62,6 +62,19 @@ fn full() -> Bench {
     let unit: UnitKey = bench.world.units.values().next().unwrap().key;
     let event = HostEvent { number: 1, at: bench.now, unit, text: "started".into() };
     bench.events.push(Event { id: 1, host: HostId(2), event });
+    let audit = drover_core::Audit {
+        at: bench.now,
+        access: "KEY".into(),
+        by_token: false,
+        account: None,
+        project: Some(PROJECT),
+        deed: "create".into(),
+        kind: "stack".into(),
+        resource: "1st3".into(),
+        from: "192.0.2.1".into(),
+        status: 201,
+    };
+    bench.audits.push(drover_api::Audited { id: 1, audit });
     people(&mut bench);
     bench
 }

@@ -29,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) events: Vec<Event>,
     /// Pulls as the server would keep them.
     pub(crate) pulls: Vec<Pull>,
+    /// What was done, as the store would keep it.
+    pub(crate) audits: Vec<drover_api::Audited>,
     /// What the last write was to end in.
     pub(crate) then: Option<Then>,
     schemas: shape::Schemas,
@@ -45,6 +47,7 @@ impl Bench {
             grant: Grant::Admin,
             events: Vec::new(),
             pulls: Vec::new(),
+            audits: Vec::new(),
             then: None,
             schemas: shape::Schemas::new(),
             tick: 0,
@@ -178,6 +181,7 @@ impl Bench {
             notes: &self.notes,
             events: &self.events,
             pulls: &self.pulls,
+            audits: &self.audits,
             base: "http://h".into(),
             version: address.version,
             scope: address.scope,

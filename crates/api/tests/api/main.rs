@@ -15,6 +15,7 @@ mod fuzz;
 mod hosts;
 mod keys;
 mod one;
+mod people;
 mod projects;
 mod registries;
 mod revisions;

@@ -101,17 +101,6 @@ fn removing_a_project_removes_what_is_in_it() {
 }
 
 #[test]
-fn members_are_refused_in_words_and_none_is_fine() {
-    let mut bench = Bench::new(0);
-    let url = "POST /v2-beta/projects/1a1/?action=setmembers";
-    let none = bench.ask(url, json!({ "members": [] }), 200);
-    assert_eq!((&none["resourceType"], &none["data"]), (&json!("projectMember"), &json!([])));
-    let error = bench.ask(url, json!({ "members": [{ "externalId": "1" }] }), 422);
-    insta::assert_snapshot!(error["message"].as_str().unwrap(), @"there are no accounts that could be members: give out API keys of the project");
-    assert_eq!(bench.get("/v2-beta/projects/1a1/projectmembers")["data"], json!([]));
-}
-
-#[test]
 fn whoever_sees_a_project_may_ask_how_its_network_is() {
     let mut bench = Bench::new(0);
     bench.grant = Grant::Project(PROJECT);

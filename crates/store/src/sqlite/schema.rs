@@ -36,6 +36,15 @@ const STEPS: &[&str] = &["
         unique (host, number, at)
     ) strict;
     create index events_by_service on events (service, id);
+", "
+    create table audit (
+        id integer primary key,
+        project integer,
+        account integer,
+        entry text not null
+    ) strict;
+    create index audit_by_project on audit (project, id);
+    create index audit_by_account on audit (account, id);
 "];
 
 /// "DRVR", where SQLite's own tools look for it.
