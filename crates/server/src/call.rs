@@ -132,7 +132,7 @@ async fn carry_out(
         Then::HostAccess { ask, host, .. } => {
             let path = if matches!(ask, Ask::Exec { .. }) { "exec" } else { "logs" };
             let url = format!("{}/v1/{path}/", socket_url(&call.base));
-            let token = server.tokens.grant(host, ask, now);
+            let token = server.tokens.grant(&call.caller.access, host, ask, now);
             Then::Body(json!({
                 "id": null, "type": "hostAccess", "links": {}, "actions": {},
                 "url": url, "token": token,

@@ -11,6 +11,7 @@ mod consul;
 mod discovery;
 mod doctor;
 mod fake_agent;
+mod people;
 mod registration;
 mod requests;
 mod running;
