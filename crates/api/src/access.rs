@@ -80,7 +80,10 @@ pub(crate) fn may(rank: Option<Rank>, deed: Deed<'_>, kind: &str) -> Verdict {
         _ if least == Rank::Key => "an owner of the project",
         _ => words(least),
     };
-    Verdict::Forbidden(format!("{what} {article} {kind} is for {whom}; this key is that of {}", words(rank)))
+    Verdict::Forbidden(format!(
+        "{what} {article} {kind} is for {whom}; this key is that of {}",
+        words(rank)
+    ))
 }
 
 /// The same, as an error about `shown`.

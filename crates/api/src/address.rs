@@ -106,7 +106,12 @@ mod tests {
         check("/v2-beta/Projects/1a5/schemas/schemas", Some(5), &["schemas", "schemas"], own);
         let members = ["projects", "1a5", "projectmembers"];
         check("/v2-beta/projects/1a5/projectmembers", None, &members, global);
-        check("/v2-beta/projects/1a5/projectmembers/1pm7", Some(5), &["projectmembers", "1pm7"], own);
+        check(
+            "/v2-beta/projects/1a5/projectmembers/1pm7",
+            Some(5),
+            &["projectmembers", "1pm7"],
+            own,
+        );
         check("/v2-beta/projects/x/hosts", None, &["projects", "x", "hosts"], global);
         check("/v1/services", None, &["services"], "http://h/v1/schemas");
         assert_eq!(Address::parse("/v3/services"), None);

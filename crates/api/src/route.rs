@@ -17,9 +17,10 @@ use crate::ids::Kind;
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, account, api_key, audit_log, certificate, container, empty, host, identity, project, project_member, project_template, pull_task,
-    registration_token, registry, registry_credential, service, service_consume_map,
-    service_expose_map, service_log, service_revision, setting, stack, volume_template,
+    Resource, account, api_key, audit_log, certificate, container, empty, host, identity, project,
+    project_member, project_template, pull_task, registration_token, registry, registry_credential,
+    service, service_consume_map, service_expose_map, service_log, service_revision, setting,
+    stack, volume_template,
 };
 use crate::schema::{self, Schema};
 use crate::transform::transform;
@@ -220,11 +221,7 @@ fn no_type(kind: &str) -> ApiError {
 }
 
 /// Make one where it may be made, seeing nothing but what is there.
-fn make(
-    ctx: &Context<'_>,
-    resource: &dyn Resource,
-    body: Body<'_>,
-) -> Result<Outcome, ApiError> {
+fn make(ctx: &Context<'_>, resource: &dyn Resource, body: Body<'_>) -> Result<Outcome, ApiError> {
     let schema = resource.schema();
     if !schema.collection.contains(&"POST") {
         return never(resource.create(ctx, body), "POST", &[schema.plural]);

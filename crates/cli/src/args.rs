@@ -6,6 +6,7 @@ mod certificate;
 mod host;
 mod network;
 mod options;
+mod people;
 mod rebalance;
 mod stack;
 mod token;
@@ -17,6 +18,7 @@ pub use certificate::{AddCertificate, CertificateCommand, Certificates};
 pub use host::{Evacuate, HostCommand, Hosts};
 pub use network::{EncryptionCommand, NetworkCommand};
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
+pub use people::{AccountCommand, Accounts, MemberCommand, Members, NewAccount, OneAccount, Whom};
 pub use rebalance::Rebalance;
 pub(crate) use stack::parse_scale;
 pub use stack::{
@@ -101,6 +103,12 @@ pub enum Command {
     /// Make keys for the API
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make, list, switch off and remove accounts: who has keys of their own
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Say who may do what in the environment
+    #[command(subcommand)]
+    Member(MemberCommand),
 }
 
 const UP_EXAMPLES: &str = "Examples:
@@ -190,7 +198,9 @@ impl Command {
             | Self::Network(_)
             | Self::Certificate(_)
             | Self::Token(_)
-            | Self::Key(_) => None,
+            | Self::Key(_)
+            | Self::Account(_)
+            | Self::Member(_) => None,
         }
     }
 
@@ -202,6 +212,8 @@ impl Command {
             Self::Certificate(command) => Some(command.operator_mut()),
             Self::Token(TokenCommand::Create(new)) => Some(&mut new.named.operator),
             Self::Key(KeyCommand::Create(named)) => Some(&mut named.operator),
+            Self::Account(command) => Some(command.operator_mut()),
+            Self::Member(command) => Some(command.operator_mut()),
             Self::Up(_)
             | Self::Plan(_)
             | Self::Create(_)
@@ -276,6 +288,9 @@ mod tests {
             "drover upgrade v1",
             "drover certificate add shop --cert c.pem",
             "drover rebalance --cancel --dry-run",
+            "drover account create",
+            "drover member add ann",
+            "drover member set ann=",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -23,6 +23,7 @@ mod logs;
 mod network;
 mod operator;
 mod outcome;
+mod people;
 mod progress;
 mod project;
 mod ps;
@@ -131,6 +132,8 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Network(command) => network::network(command, to).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
+        Command::Account(command) => people::account(command, to).await,
+        Command::Member(command) => people::member(command, to).await,
     };
     done.map(|()| Ending::Done)
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Desired, Host, HostId, HostSeen, Member, MemberId, Project,
-    ProjectId, REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, Service, ServiceId,
-    Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeKey, VolumeTemplate,
-    VolumeTemplateId, Wanted,
+    Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Desired, Host,
+    HostId, HostSeen, Member, MemberId, Project, ProjectId, REVISIONS_SETTING, Registry,
+    RegistryId, Revision, RevisionNo, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey,
+    Upgrade, UpgradePhase, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted,
 };
 
 /// One write.

@@ -79,8 +79,8 @@ pub use hearing::{Hearing, HearingNow, Word};
 pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
-    AccountId, BadUnitKey, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo, ServiceId,
-    Slot, StackId, UnitKey, VolumeTemplateId,
+    AccountId, BadUnitKey, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId,
+    RevisionNo, ServiceId, Slot, StackId, UnitKey, VolumeTemplateId,
 };
 pub use image::pinned;
 pub use network::{

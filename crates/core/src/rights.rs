@@ -121,9 +121,7 @@ impl From<MemberRole> for Rank {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Account, Change, ExternalId, HostId, Identity, Member, MemberId, Project, Time,
-    };
+    use crate::{Account, Change, ExternalId, HostId, Identity, Member, MemberId, Project, Time};
 
     const P: ProjectId = ProjectId(1);
     const Q: ProjectId = ProjectId(2);

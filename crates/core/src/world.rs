@@ -21,10 +21,10 @@ use index::Index;
 pub use row::{BadRow, Row, RowKey};
 
 use crate::{
-    Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Followed, Host, HostId, HostSeen,
-    Member, MemberId, Observed, Outcome, Project, ProjectId, Registry, RegistryId, Revision, RevisionNo, Scope,
-    Service, ServiceId, Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade,
-    VolumeKey, VolumeTemplate, VolumeTemplateId, Witnessed,
+    Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Followed, Host,
+    HostId, HostSeen, Member, MemberId, Observed, Outcome, Project, ProjectId, Registry,
+    RegistryId, Revision, RevisionNo, Scope, Service, ServiceId, Shift, Side, Slot, Stack, StackId,
+    Template, Time, Unit, UnitKey, Upgrade, VolumeKey, VolumeTemplate, VolumeTemplateId, Witnessed,
 };
 
 /// An immutable snapshot of a cluster.

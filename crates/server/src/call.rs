@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_api::{
-    Address, Answer, ApiError, Audited, Caller, Code, Context, Event, Foretold, Fresh, Kind, Outcome, Pull,
-    Query, Then,
+    Address, Answer, ApiError, Audited, Caller, Code, Context, Event, Foretold, Fresh, Kind,
+    Outcome, Pull, Query, Then,
 };
 use drover_core::protocol::Ask;
 use drover_core::{HostId, Rank, Rights, Time, World};

@@ -57,7 +57,8 @@ impl Route {
 
 /// `token`, and `tokens/current` as some clients have it.
 fn is_token(address: &Address) -> bool {
-    let is_it = |segment: &String| ["token", "tokens"].iter().any(|t| segment.eq_ignore_ascii_case(t));
+    let is_it =
+        |segment: &String| ["token", "tokens"].iter().any(|t| segment.eq_ignore_ascii_case(t));
     address.scope.is_none() && address.path.len() <= 2 && address.path.first().is_some_and(is_it)
 }
 

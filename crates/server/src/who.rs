@@ -127,8 +127,10 @@ pub(crate) fn log_in(
         HeaderValue::from_str(&text)
             .map_err(|_| ApiError::new(Code::ServerError, "the token does not fit into a cookie"))
     };
-    let cookies =
-        [set(format!("{TOKEN}={token}{rest}; HttpOnly"))?, set(format!("{CSRF}={}{rest}", login.csrf))?];
+    let cookies = [
+        set(format!("{TOKEN}={token}{rest}; HttpOnly"))?,
+        set(format!("{CSRF}={}{rest}", login.csrf))?,
+    ];
     Ok((known, body, cookies))
 }
 

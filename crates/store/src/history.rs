@@ -3,7 +3,9 @@
 //!
 //! None is needed to go on, so all are bounded: the oldest entries go.
 
-use drover_core::{AccountId, Audit, HostId, LoggedChange, ProjectId, ServiceId, protocol::HostEvent};
+use drover_core::{
+    AccountId, Audit, HostId, LoggedChange, ProjectId, ServiceId, protocol::HostEvent,
+};
 
 /// An entry of the change log.
 #[derive(Clone, Debug, PartialEq)]

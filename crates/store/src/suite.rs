@@ -9,7 +9,9 @@ use drover_core::{
 };
 
 use crate::fixture::{Disk, HOST, NOW, WEB, cluster, event, key, seen, setting, unit, with_units};
-use crate::{AuditFilter, CommitError, EventFilter, Keep, StorageError, Store, StoredChange, StoredEvent};
+use crate::{
+    AuditFilter, CommitError, EventFilter, Keep, StorageError, Store, StoredChange, StoredEvent,
+};
 
 #[tokio::test]
 async fn a_commit_is_seen_and_counted() {
@@ -255,8 +257,9 @@ async fn what_was_done_is_found_by_project_and_account_and_bounded() {
             let found = store.audits(&filter, limit).await.unwrap();
             found.into_iter().map(|held| (held.id, held.audit.at.0)).collect::<Vec<_>>()
         };
-        let of = |projects: &[ProjectId], account| {
-            AuditFilter::Of { projects: projects.to_vec(), account }
+        let of = |projects: &[ProjectId], account| AuditFilter::Of {
+            projects: projects.to_vec(),
+            account,
         };
         assert_eq!(found(AuditFilter::All, 9).await, [(4, 4), (3, 3), (2, 2)], "bounded");
         assert_eq!(found(AuditFilter::All, 1).await, [(4, 4)]);

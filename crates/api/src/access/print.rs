@@ -43,7 +43,9 @@ fn page() -> String {
             if methods.contains(&name) { short(rule.least(deed)) } else { "–" }
         };
         let mut acts: BTreeMap<Rank, Vec<&str>> = BTreeMap::new();
-        for (name, _, _) in schema.actions.iter().filter(|(n, ..)| !["update", "remove"].contains(n)) {
+        for (name, _, _) in
+            schema.actions.iter().filter(|(n, ..)| !["update", "remove"].contains(n))
+        {
             acts.entry(rule.least(Deed::Act(name))).or_default().push(name);
         }
         let most = acts.iter().max_by_key(|(_, names)| names.len()).map(|(rank, _)| *rank);

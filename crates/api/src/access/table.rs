@@ -196,7 +196,9 @@ mod tests {
 
     #[test]
     fn a_refusal_says_who_could() {
-        let Verdict::Forbidden(why) = may(Some(Restricted), Act("remove"), "host") else { panic!() };
+        let Verdict::Forbidden(why) = may(Some(Restricted), Act("remove"), "host") else {
+            panic!()
+        };
         insta::assert_snapshot!(why, @"removing a host is for a member of the project; this key is that of a restricted member of the project");
     }
 

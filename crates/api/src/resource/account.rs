@@ -1,8 +1,6 @@
 //! Accounts: who has keys of their own, and what they are to the cluster. Administrators make and remove them.
 
-use drover_core::{
-    Account, AccountId, AccountKind, Change, ExternalId, Grant, Identity,
-};
+use drover_core::{Account, AccountId, AccountKind, Change, ExternalId, Grant, Identity};
 use serde_json::{Value, json};
 
 use super::{Envelope, Resource, credential, finish, member};
@@ -89,8 +87,7 @@ impl Resource for Accounts {
         let held = living(ctx, id)?;
         keep_one(ctx, held)?;
         let keys = ctx.world.credentials.values();
-        let keys =
-            keys.filter(|c| c.grants == Grant::Account(held.id) && c.removed_at.is_none());
+        let keys = keys.filter(|c| c.grants == Grant::Account(held.id) && c.removed_at.is_none());
         let keys = keys.map(|key| Change::PutCredential(credential::removed(ctx, key)));
         let members = ctx.world.members.values();
         let members = members

@@ -48,7 +48,9 @@ impl Resource for Identities {
 
     fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
         let bare = id.strip_prefix(PREFIX).unwrap_or(id);
-        self.rows(ctx).into_iter().find(|row| row["id"].as_str() == Some(&format!("{PREFIX}{bare}")))
+        self.rows(ctx)
+            .into_iter()
+            .find(|row| row["id"].as_str() == Some(&format!("{PREFIX}{bare}")))
     }
 }
 

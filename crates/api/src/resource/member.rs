@@ -63,9 +63,8 @@ pub(super) fn wanted(ctx: &Context<'_>, body: Body<'_>) -> Result<Wanted, ApiErr
     let (kind, id) = (body.required("externalIdType")?, body.required("externalId")?);
     let who = if is_local(&kind) {
         let found = Kind::Account.parse(&id).map(AccountId);
-        let found = found.filter(|id| {
-            ctx.world.accounts.get(id).is_some_and(|held| held.removed_at.is_none())
-        });
+        let found = found
+            .filter(|id| ctx.world.accounts.get(id).is_some_and(|held| held.removed_at.is_none()));
         Identity::Account(found.ok_or_else(|| {
             let why = format!("there is no account {id}");
             ApiError::on(Code::InvalidReference, "externalId", why)
@@ -120,7 +119,9 @@ pub(super) fn replace(
         let known = held.values().find(|member| member.who == *who).map(|member| member.id);
         match known.and_then(|id| held.remove(&id)) {
             Some(member) if member.role == *role => {}
-            Some(member) => changes.push(Change::PutMember(Member { role: *role, ..member.clone() })),
+            Some(member) => {
+                changes.push(Change::PutMember(Member { role: *role, ..member.clone() }))
+            }
             None => {
                 let id = MemberId(number);
                 number += 1;
@@ -166,7 +167,8 @@ pub(super) fn keep_owner(
     if is_admin || has_owner(ctx, after) || !has_owner(ctx, &before) {
         return Ok(());
     }
-    let why = "nobody with an account here would own the project any more: make somebody an owner first";
+    let why =
+        "nobody with an account here would own the project any more: make somebody an owner first";
     Err(ApiError::on(Code::InvalidOption, "members", why))
 }
 

@@ -6,7 +6,9 @@ pub(super) mod rebalance;
 use drover_core::{Change, Grant, Identity, MemberRole, Project, ProjectId};
 use serde_json::{Value, json};
 
-use super::{Envelope, Resource, certificate, finish, host, member, project_template, registry, stack};
+use super::{
+    Envelope, Resource, certificate, finish, host, member, project_template, registry, stack,
+};
 use crate::access::Place;
 use crate::body::Body;
 use crate::context::Context;
@@ -224,11 +226,7 @@ fn first_members(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<member::Wanted
     Ok(members)
 }
 
-fn set_members(
-    ctx: &Context<'_>,
-    project: ProjectId,
-    body: Body<'_>,
-) -> Result<Outcome, ApiError> {
+fn set_members(ctx: &Context<'_>, project: ProjectId, body: Body<'_>) -> Result<Outcome, ApiError> {
     let members = member::list(ctx, body)?;
     member::keep_owner(ctx, project, &members)?;
     let changes = member::replace(ctx, project, &members, ctx.next_id());

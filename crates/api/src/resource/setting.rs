@@ -2,8 +2,8 @@
 //! the settings for itself (`drover.…`) is nobody's to see or change, but for how hosts are joined.
 
 use drover_core::{
-    Change, DEFAULT_RANGE, DEFAULT_REVISIONS, ENCRYPTION_SETTING, KEYS_SETTING,
-    RANGE_SETTING, REVISIONS_SETTING, is_range, is_revisions,
+    Change, DEFAULT_RANGE, DEFAULT_REVISIONS, ENCRYPTION_SETTING, KEYS_SETTING, RANGE_SETTING,
+    REVISIONS_SETTING, is_range, is_revisions,
 };
 use serde_json::{Value, json};
 

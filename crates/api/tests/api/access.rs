@@ -262,7 +262,8 @@ fn what_is_shown_is_what_is_allowed() {
         bench.grant = grant.clone();
         let list = bench.get("~/schemas");
         for kind in &kinds {
-            let own = list["data"].as_array().unwrap().iter().find(|s| s["id"] == kind.name.as_str());
+            let own =
+                list["data"].as_array().unwrap().iter().find(|s| s["id"] == kind.name.as_str());
             let own = own.cloned().unwrap_or_default();
             let mut check = |request: &str, exists: bool, offered: bool| {
                 let (status, body) = tried(&mut bench, request, &json!({}));

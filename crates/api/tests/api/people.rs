@@ -27,7 +27,8 @@ fn an_account_as_clients_read_it() {
     let (id, own) = account(&mut bench, json!({ "name": "ann", "kind": "admin" }));
     let url = format!("/v2-beta/accounts/{id}");
     let shown = bench.get(&url);
-    let members = ["id", "type", "kind", "name", "state", "accountId", "externalId", "externalIdType"];
+    let members =
+        ["id", "type", "kind", "name", "state", "accountId", "externalId", "externalIdType"];
     insta::assert_json_snapshot!(some(&shown, &members), @r#"
     {
       "id": "1a2",
@@ -128,7 +129,8 @@ fn the_last_administrator_with_a_key_stays() {
 fn members_are_set_all_at_once() {
     let mut bench = Bench::new(0);
     let (ann, _) = account(&mut bench, json!({ "name": "ann" }));
-    let octocat = json!({ "externalIdType": "github_user", "externalId": "650430", "role": "owner" });
+    let octocat =
+        json!({ "externalIdType": "github_user", "externalId": "650430", "role": "owner" });
     let members = json!({ "members": [octocat, local(&ann, "readonly")], "links": null });
     let set = bench.ask(SET, members, 200);
     assert_eq!(set["resourceType"], "projectMember");

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::{
-    AccountId, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo, ServiceId, StackId,
-    UnitKey, VolumeKey, VolumeTemplateId,
+    AccountId, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo,
+    ServiceId, StackId, UnitKey, VolumeKey, VolumeTemplateId,
 };
 
 /// Which row.

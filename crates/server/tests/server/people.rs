@@ -51,7 +51,8 @@ async fn get(cluster: &Cluster, path: &str, headers: &[(&str, &str)]) -> Got {
 #[tokio::test]
 async fn an_account_opens_what_it_is_a_member_of() {
     let cluster = Cluster::start().await;
-    let other = text(&cluster.post("/v2-beta/projects", &json!({"name": "other"})).await.json["id"]);
+    let other =
+        text(&cluster.post("/v2-beta/projects", &json!({"name": "other"})).await.json["id"]);
     let ann = person(&cluster, json!({ "name": "ann" })).await;
     let auth = ann.auth();
     let auth = [("authorization", &*auth)];
@@ -63,7 +64,10 @@ async fn an_account_opens_what_it_is_a_member_of() {
     assert_eq!((got.status, got.headers["x-api-account-id"].to_str().unwrap()), (200, &*ann.id));
     let made = cluster.send(Method::POST, own, &auth, "{\"name\": \"x\"}").await;
     assert_eq!((made.status, &made.json["code"]), (403, &json!("Forbidden")), "{}", made.json);
-    assert_eq!(get(&cluster, &format!("/v2-beta/projects/{other}/stacks"), &auth).await.status, 404);
+    assert_eq!(
+        get(&cluster, &format!("/v2-beta/projects/{other}/stacks"), &auth).await.status,
+        404
+    );
     // The catalog too is of the one project.
     assert_eq!(get(&cluster, "/v1/catalog/nodes", &auth).await.status, 200);
     join(&cluster, &other, &ann, "owner").await;
@@ -75,7 +79,8 @@ async fn an_account_opens_what_it_is_a_member_of() {
 #[tokio::test]
 async fn a_header_selects_the_project() {
     let cluster = Cluster::start().await;
-    let other = text(&cluster.post("/v2-beta/projects", &json!({"name": "other"})).await.json["id"]);
+    let other =
+        text(&cluster.post("/v2-beta/projects", &json!({"name": "other"})).await.json["id"]);
     let auth = basic(&cluster.admin);
     let with = |project: &'static str| [("x-api-project-id", project)];
     let ask = async |method: Method, headers: &[(&str, &str)]| {
@@ -267,7 +272,8 @@ async fn without_a_key_no_type_answers_to_anything() {
 #[tokio::test]
 async fn who_subscribed_hears_of_its_projects_until_its_key_is_switched_off() {
     let cluster = Cluster::start().await;
-    let other = text(&cluster.post("/v2-beta/projects", &json!({"name": "other"})).await.json["id"]);
+    let other =
+        text(&cluster.post("/v2-beta/projects", &json!({"name": "other"})).await.json["id"]);
     let ann = person(&cluster, json!({})).await;
     join(&cluster, &other, &ann, "readonly").await;
     let foreign = open(&cluster, "/v2-beta/projects/1a5/subscribe", Some(&ann.key)).await;

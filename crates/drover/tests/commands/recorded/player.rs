@@ -91,7 +91,11 @@ impl Player {
             "DOCKER" => Err("there is no way to a host's engine".to_owned()),
             _ => self.answer(request).await,
         };
-        answered.err().into_iter().flat_map(|what| what.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+        answered
+            .err()
+            .into_iter()
+            .flat_map(|what| what.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
     }
 
     async fn answer(&mut self, request: &Request) -> Result<(), String> {
@@ -205,7 +209,9 @@ impl Player {
     }
 }
 
-async fn first_frame(request: tokio_tungstenite::tungstenite::http::Request<()>) -> Result<(), String> {
+async fn first_frame(
+    request: tokio_tungstenite::tungstenite::http::Request<()>,
+) -> Result<(), String> {
     let opened = Box::pin(tokio_tungstenite::connect_async(request)).await;
     let (mut socket, _) = opened.map_err(|error| format!("not opened: {error}"))?;
     match timeout(PATIENCE, socket.next()).await {

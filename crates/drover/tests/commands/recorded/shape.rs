@@ -24,7 +24,8 @@ pub(super) fn wrong(answer: &Value, base: &str) -> Vec<String> {
     }
     for urls in ["links", "actions"] {
         let urls = answer[urls].as_object().into_iter().flatten();
-        let relative = urls.filter(|(_, url)| !url.as_str().is_some_and(|url| url.starts_with(base)));
+        let relative =
+            urls.filter(|(_, url)| !url.as_str().is_some_and(|url| url.starts_with(base)));
         found.extend(relative.map(|(link, url)| format!("{name}: {link} leads to {url}")));
     }
     let rows = answer["data"].as_array().into_iter().flatten();
