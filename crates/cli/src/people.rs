@@ -118,15 +118,12 @@ async fn add(members: &Members, reporter: &Reporter) -> Result<(), Failure> {
     for (who, role) in &members.members {
         let (kind, id) = identity(&accounts, who).map_err(Failure::Failed)?;
         let doing = format!("make {who} a member");
-        match held.iter().find(|member| is_meant(member, &kind, &id)) {
-            Some(member) => {
-                let path = format!("projectmembers/{}", text(member, "id"));
-                client.update(&doing, &path, &json!({ "role": role })).await?;
-            }
-            None => {
-                let body = json!({ "externalIdType": kind, "externalId": id, "role": role });
-                client.create(&doing, "projectmembers", &body).await?;
-            }
+        if let Some(member) = held.iter().find(|member| is_meant(member, &kind, &id)) {
+            let path = format!("projectmembers/{}", text(member, "id"));
+            client.update(&doing, &path, &json!({ "role": role })).await?;
+        } else {
+            let body = json!({ "externalIdType": kind, "externalId": id, "role": role });
+            client.create(&doing, "projectmembers", &body).await?;
         }
         reporter.tell(&Event::general("member", format!("{who}: {role}")));
     }

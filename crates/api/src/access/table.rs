@@ -125,8 +125,7 @@ pub(super) fn known(kind: &str) -> Option<Rule> {
         "projectMember" => Rule::new(Of::Project, Readonly, Key),
         "apiKey" => Rule::new(Of::Either, Key, Key),
         "auditLog" => Rule::new(Of::Either, Key, Admin),
-        "account" => Rule::new(Of::Account, Owner, Admin),
-        "identity" => Rule::new(Of::Account, Owner, Admin),
+        "account" | "identity" => Rule::new(Of::Account, Owner, Admin),
         "activeSetting" | "projectTemplate" | "setting" => GIVEN,
         _ => return None,
     })

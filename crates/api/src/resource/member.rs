@@ -120,7 +120,7 @@ pub(super) fn replace(
         match known.and_then(|id| held.remove(&id)) {
             Some(member) if member.role == *role => {}
             Some(member) => {
-                changes.push(Change::PutMember(Member { role: *role, ..member.clone() }))
+                changes.push(Change::PutMember(Member { role: *role, ..member.clone() }));
             }
             None => {
                 let id = MemberId(number);
