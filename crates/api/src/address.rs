@@ -70,10 +70,15 @@ impl Address {
     }
 }
 
-/// Whether `/projects/{id}/tail` is the tree scoped to that project. Its members are a link of the project.
+/// Whether `/projects/{id}/tail` is the tree scoped to that project. All its members are a link of the project.
 fn is_scope(first: &str, tail: &[&str]) -> bool {
-    let is_link = tail.first().is_some_and(|t| t.eq_ignore_ascii_case("projectmembers"));
+    let is_link = matches!(tail, [link] if is_members(link));
     is_projects(first) && !tail.is_empty() && !is_link
+}
+
+/// Whether a segment is the link from a project to its members.
+pub(crate) fn is_members(segment: &str) -> bool {
+    segment.eq_ignore_ascii_case("projectmembers")
 }
 
 fn is_projects(segment: &str) -> bool {
@@ -101,6 +106,12 @@ mod tests {
         check("/v2-beta/Projects/1a5/schemas/schemas", Some(5), &["schemas", "schemas"], own);
         let members = ["projects", "1a5", "projectmembers"];
         check("/v2-beta/projects/1a5/projectmembers", None, &members, global);
+        check(
+            "/v2-beta/projects/1a5/projectmembers/1pm7",
+            Some(5),
+            &["projectmembers", "1pm7"],
+            own,
+        );
         check("/v2-beta/projects/x/hosts", None, &["projects", "x", "hosts"], global);
         check("/v1/services", None, &["services"], "http://h/v1/schemas");
         assert_eq!(Address::parse("/v3/services"), None);

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value, json};
 
+use crate::access::{Deed, Reach};
 use crate::context::Context;
 use crate::query::Query;
 use crate::schema::Schema;
@@ -33,7 +34,8 @@ pub(crate) fn collection(
     let first = (offset > 0).then(|| page(0));
     let total = rows.len();
     let data: Vec<Value> = rows.into_iter().skip(offset).take(limit).collect();
-    let can_create = schema.collection.contains(&"POST");
+    let can_create =
+        schema.collection.contains(&"POST") && Reach::of(ctx).offers(schema.name, Deed::Create);
     let create_url = ctx.url(&schema.plural.to_ascii_lowercase());
     let create_types: Map<_, _> =
         can_create.then(|| (schema.name.to_owned(), json!(create_url))).into_iter().collect();

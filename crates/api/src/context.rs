@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use drover_core::plan::Note;
 use drover_core::protocol::HostEvent;
-use drover_core::{Grant, HostId, ProjectId, ServiceId, Time, World};
+use drover_core::{Audit, Grant, HostId, ProjectId, Rank, Rights, ServiceId, Time, World};
 
 use crate::address::Version;
+use crate::body::Body;
 use crate::errand::Errand;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
@@ -25,6 +26,8 @@ pub struct Context<'a> {
     pub pulls: &'a [Pull],
     /// What hosts were asked to do with single containers, by their numbers; empty is fine for all other types.
     pub errands: &'a BTreeMap<u64, Errand>,
+    /// What was done through the API, newest first; empty is fine for all types but `auditLog`.
+    pub audits: &'a [Audited],
     /// `http://host:port`, as the client sees this server.
     pub base: String,
     /// Which spelling was asked for.
@@ -33,6 +36,8 @@ pub struct Context<'a> {
     pub scope: Option<ProjectId>,
     /// Who asks.
     pub caller: Caller,
+    /// What that lets them do in this snapshot.
+    pub rights: Rights,
     /// Random text for this request.
     pub fresh: Fresh,
     /// When.
@@ -46,6 +51,19 @@ pub struct Caller {
     pub access: String,
     /// What it opens.
     pub grant: Grant,
+    /// The one project this is about, if the request says so elsewhere than in its URL.
+    pub within: Option<ProjectId>,
+}
+
+impl Caller {
+    /// What the caller may do where, in a snapshot.
+    pub fn rights(&self, world: &World) -> Rights {
+        let rights = Rights::of(world, &self.grant);
+        match self.within {
+            Some(project) => rights.within(project),
+            None => rights,
+        }
+    }
 }
 
 /// Random text, handed in so that this crate stays pure.
@@ -68,6 +86,15 @@ pub struct Event {
     pub host: HostId,
     /// What.
     pub event: HostEvent,
+}
+
+/// Something that was done through the API, as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audited {
+    /// The store's number of it.
+    pub id: u64,
+    /// What.
+    pub audit: Audit,
 }
 
 /// A pull of an image on the hosts of a project. It changes nothing in the snapshot, so the server alone
@@ -106,11 +133,7 @@ pub enum PullProgress {
 impl Context<'_> {
     /// Whether the caller may see things of this project under this URL.
     pub fn sees(&self, project: ProjectId) -> bool {
-        let granted = match self.caller.grant {
-            Grant::Admin => true,
-            Grant::Project(own) => own == project,
-            Grant::Registration { .. } | Grant::Agent(_) => false,
-        };
+        let granted = self.rights.in_project(project).is_some();
         granted && self.scope.is_none_or(|scope| scope == project)
     }
 
@@ -129,18 +152,41 @@ impl Context<'_> {
         }
     }
 
+    /// The same, for something new: an administrator may also name it in the body.
+    pub(crate) fn project_for(&self, body: Body<'_>) -> Result<ProjectId, ApiError> {
+        let named = match self.scope {
+            None if self.rights.base() == Rank::Admin => body.word("accountId")?,
+            _ => None,
+        };
+        match named {
+            Some(id) => self.living_project("accountId", &id),
+            None => self.project(),
+        }
+    }
+
+    /// The project of an id in a body.
+    pub(crate) fn living_project(&self, field: &str, id: &str) -> Result<ProjectId, ApiError> {
+        let named = Kind::Project.parse(id).map(ProjectId).filter(|id| {
+            let held = self.world.projects.get(id);
+            self.sees(*id) && held.is_some_and(|held| held.removed_at.is_none())
+        });
+        named.ok_or_else(|| {
+            ApiError::on(Code::InvalidReference, field, format!("there is no project {id}"))
+        })
+    }
+
     /// Refuses callers that have no business here and scopes that don't exist for them.
     pub(crate) fn admit(&self) -> Result<(), ApiError> {
         if matches!(self.caller.grant, Grant::Registration { .. } | Grant::Agent(_)) {
             let why = "this key belongs to an agent or a registration, not to a user of the API";
             return Err(ApiError::new(Code::Forbidden, why));
         }
-        match self.scope {
-            Some(id) if !(self.sees(id) && self.world.projects.contains_key(&id)) => {
-                Err(ApiError::not_found(format!("project {}", Kind::Project.id(id.0))))
+        for id in self.scope.iter().chain(&self.caller.within) {
+            if !(self.sees(*id) && self.world.projects.contains_key(id)) {
+                return Err(ApiError::not_found(format!("project {}", Kind::Project.id(id.0))));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Number of the next thing to be made.

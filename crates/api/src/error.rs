@@ -9,6 +9,7 @@ pub enum Code {
     InvalidBodyContent,
     Unauthorized,
     Forbidden,
+    InvalidCSRFToken,
     NotFound,
     MethodNotAllowed,
     Conflict,
@@ -37,7 +38,7 @@ impl Code {
         match self {
             Self::InvalidBodyContent => 400,
             Self::Unauthorized => 401,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::InvalidCSRFToken => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,

@@ -5,6 +5,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it
 pub enum Kind {
+    Account,
+    AuditLog,
     Certificate,
     Container,
     Credential,
@@ -48,7 +50,9 @@ impl Kind {
             Self::StorageDriver => "sd",
             Self::PhysicalHost => "ph",
             Self::Port => "p",
-            Self::Project => "a",
+            // As in Rancher, where a project is an account.
+            Self::Account | Self::Project => "a",
+            Self::AuditLog => "al",
             Self::ProjectMember => "pm",
             Self::PullTask => "go",
             Self::Registry | Self::StoragePool => "sp",

@@ -7,6 +7,7 @@
 //! Read in this order: [`Address`] (what a URL means), [`Context`] (who asks, about which snapshot), `route` (which
 //! resource answers), `resource` (what one is), `state` (the table of states and actions).
 
+mod access;
 mod address;
 mod body;
 mod catalog;
@@ -33,7 +34,7 @@ mod upgrade;
 
 pub use address::{Address, Version};
 pub use catalog::{Library, catalog, catalog_schemas_url};
-pub use context::{Caller, Context, Event, Fresh, Pull, PullProgress};
+pub use context::{Audited, Caller, Context, Event, Fresh, Pull, PullProgress};
 pub use errand::{Errand, Once};
 pub use error::{ApiError, Code};
 pub use ids::Kind;
@@ -42,7 +43,7 @@ pub use outcome::{Answer, Outcome, Then};
 pub use purge::{KEPT_MS, purge};
 pub use query::Query;
 pub use resource::{Foretold, agent_image, docker_options};
-pub use route::{action, answer, create, delete, get, update};
+pub use route::{action, answer, create, delete, get, type_name, update};
 pub use texts::stack_spec;
 pub use transform::transform;
 pub use upgrade::write_policy;

@@ -42,6 +42,15 @@ pub enum Then {
         /// Members that replace those rendered.
         members: Map<String, Value>,
     },
+    /// 200 and where a link of a resource leads, from the new snapshot.
+    Link {
+        /// The resource's collection.
+        plural: &'static str,
+        /// Its id.
+        id: String,
+        /// The link.
+        link: &'static str,
+    },
     /// 204.
     NoContent,
     /// 200 and this.

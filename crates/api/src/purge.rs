@@ -63,7 +63,13 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
             && world.project_volumes.values().all(|v| v.project != id || asked.contains(&v.id))
     };
     let projects = world.projects.values().filter(|p| due(p.removed_at) && bare(p.id));
-    changes.extend(projects.map(|p| Change::DropProject(p.id)));
+    let projects: Vec<_> = projects.map(|p| p.id).collect();
+    let members = world.members.values();
+    let members = members.filter(|m| due(m.removed_at) || projects.contains(&m.project));
+    changes.extend(members.map(|m| Change::DropMember(m.id)));
+    let accounts = world.accounts.values().filter(|a| due(a.removed_at));
+    changes.extend(accounts.map(|a| Change::DropAccount(a.id)));
+    changes.extend(projects.iter().map(|id| Change::DropProject(*id)));
     changes
 }
 

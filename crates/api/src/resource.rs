@@ -4,7 +4,9 @@
 //! the table of [`crate::route`]. Filters, paging, links, ids of other types and unknown actions are dealt with there
 //! for all of them.
 
+pub(crate) mod account;
 pub(crate) mod api_key;
+pub(crate) mod audit_log;
 pub(crate) mod certificate;
 pub(crate) mod container;
 mod credential;
@@ -15,10 +17,13 @@ pub(crate) mod empty;
 mod envelope;
 mod external_service;
 pub(crate) mod host;
+pub(crate) mod identity;
 pub(crate) mod listed;
 mod load_balancer_service;
+mod member;
 pub(crate) mod mount;
 pub(crate) mod project;
+pub(crate) mod project_member;
 pub(crate) mod project_template;
 pub(crate) mod pull_task;
 pub(crate) mod registration_token;
@@ -37,6 +42,7 @@ pub(crate) mod volume_template;
 
 use serde_json::Value;
 
+use crate::access::Place;
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -56,6 +62,11 @@ pub(crate) trait Resource: Sync {
     /// One row, removed or not. Worth its own code where rendering all rows for one would be slow.
     fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
         self.rows(ctx).into_iter().find(|row| row["id"] == id)
+    }
+
+    /// Where a new one would go; who has no say there may not make it.
+    fn place(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Place, ApiError> {
+        ctx.project_for(body).map(Place::Project)
     }
 
     /// `POST` to the collection.

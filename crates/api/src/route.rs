@@ -1,23 +1,27 @@
-//! Which resource answers, and everything that is the same for all of them: type names, ids, links, filters,
-//! actions that are not available, answers after a commit.
+//! Which resource answers, and everything that is the same for all of them: type names, ids, links, filters, who may
+//! do it, actions that are not available, answers after a commit.
 
 mod inactive;
 mod links;
 mod root;
 
+use drover_core::ProjectId;
 use serde_json::Value;
 
+use crate::access::{self, Deed, Place, Reach};
+use crate::address::is_members;
 use crate::body::Body;
 use crate::collection::collection;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
+use crate::ids::Kind;
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, api_key, certificate, container, derived, empty, host, listed, mount, project,
-    project_template, pull_task, registration_token, registry, registry_credential, secret,
-    service, service_consume_map, service_expose_map, service_log, service_revision, setting,
-    stack, volume, volume_template,
+    Resource, account, api_key, audit_log, certificate, container, derived, empty, host, identity,
+    listed, mount, project, project_member, project_template, pull_task, registration_token,
+    registry, registry_credential, secret, service, service_consume_map, service_expose_map,
+    service_log, service_revision, setting, stack, volume, volume_template,
 };
 use crate::schema::{self, Schema};
 use crate::transform::transform;
@@ -40,7 +44,11 @@ static TABLE: &[&dyn Resource] = &[
     &host::Hosts,
     &registration_token::RegistrationTokens,
     &project::Projects,
+    &project_member::ProjectMembers,
     &project_template::ProjectTemplates,
+    &account::Accounts,
+    &audit_log::AuditLogs,
+    &identity::Identities,
     &api_key::ApiKeys,
     &registry::Registries,
     &registry_credential::RegistryCredentials,
@@ -59,19 +67,15 @@ static TABLE: &[&dyn Resource] = &[
     &derived::Networks,
     &derived::PhysicalHosts,
     &empty::MACHINE,
-    &listed::ACCOUNTS,
     &listed::CREDENTIALS,
     &empty::AGENT,
-    &empty::AUDIT_LOG,
     &empty::BACKUP,
     &empty::HOST_TEMPLATE,
-    &empty::IDENTITY,
     &empty::MACHINE_DRIVER,
     &empty::PROCESS_INSTANCE,
     &empty::SNAPSHOT,
     &empty::USER_PREFERENCE,
     &empty::VIRTUAL_MACHINE,
-    &project::ProjectMembers,
     &derived::STORAGE_DRIVERS,
     &derived::NETWORK_DRIVERS,
 ];
@@ -85,8 +89,11 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
         [kind] => {
             let resource = find(kind)?;
             let schema = resource.schema();
+            if !Reach::of(ctx).offers(schema.name, Deed::Read) {
+                return Err(no_type(kind));
+            }
             let own_url = ctx.url(&schema.plural.to_ascii_lowercase());
-            let mut page = collection(ctx, schema, &own_url, resource.rows(ctx), query);
+            let mut page = collection(ctx, schema, &own_url, rows(ctx, resource), query);
             if let Some(rows) = page["data"].as_array_mut() {
                 links::embed(ctx, schema, rows, query);
             }
@@ -110,14 +117,13 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
 pub fn create(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome, ApiError> {
     ctx.admit()?;
     match path {
-        [kind] => {
-            let outcome = find(kind)?.create(ctx, Body::of(body)?)?;
-            outcome
-                .changes
-                .iter()
-                .filter_map(inactive::made_in)
-                .try_for_each(|project| inactive::refuse(ctx, project, "made"))?;
-            Ok(outcome)
+        [kind] => make(ctx, find(kind)?, Body::of(body)?),
+        // The collection of a project's members is a link of the project, which can be added to.
+        [kind, id, link] if is_named(kind, "project", "projects") && is_members(link) => {
+            let project = row(ctx, find(kind)?, id)?;
+            let scope = project["id"].as_str().and_then(|id| Kind::Project.parse(id));
+            let inside = Context { scope: scope.map(ProjectId), ..ctx.clone() };
+            make(&inside, find(link)?, Body::of(body)?)
         }
         ["scripts", "transform"] => {
             Ok(Outcome { changes: Vec::new(), then: Then::Body(transform(body)?) })
@@ -133,12 +139,17 @@ pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
     let [kind, id] = path else { return Err(no_method("PUT", path)) };
     let resource = find(kind)?;
     let row = row(ctx, resource, id)?;
+    let body = Body::of(body)?;
+    if !resource.schema().resource.contains(&"PUT") {
+        return never(resource.update(ctx, id, body), "PUT", path);
+    }
+    must(ctx, resource, &row, Deed::Update)?;
     if is_removed(&row) {
         let why = format!("{} is removed; make a new one instead", shown(resource, &row));
         return Err(ApiError::new(Code::MethodNotAllowed, why));
     }
     inactive::guard(ctx, resource, &row, "changed")?;
-    resource.update(ctx, id, Body::of(body)?)
+    resource.update(ctx, id, body)
 }
 
 /// `DELETE` of a resource; doing it again changes nothing.
@@ -147,6 +158,10 @@ pub fn delete(ctx: &Context<'_>, path: &[&str]) -> Result<Outcome, ApiError> {
     let [kind, id] = path else { return Err(no_method("DELETE", path)) };
     let resource = find(kind)?;
     let row = row(ctx, resource, id)?;
+    if !resource.schema().resource.contains(&"DELETE") {
+        return never(resource.delete(ctx, id), "DELETE", path);
+    }
+    must(ctx, resource, &row, Deed::Delete)?;
     if is_removed(&row) {
         return Ok(Outcome::render(Vec::new(), resource.schema().plural, (*id).to_owned(), 200));
     }
@@ -163,7 +178,11 @@ pub fn action(
     ctx.admit()?;
     let [kind, id] = path else { return Err(no_method("POST", path)) };
     let resource = find(kind)?;
-    let row = row(ctx, resource, id)?;
+    let row = raw_row(ctx, resource, id)?;
+    must(ctx, resource, &row, Deed::Read)?;
+    if is_action(resource.schema(), name) {
+        must(ctx, resource, &row, Deed::Act(name))?;
+    }
     if row["actions"].get(name).is_none() {
         return Err(not_available(resource, &row, name));
     }
@@ -195,6 +214,10 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
             });
             Some(whole.map(|whole| Answer { status: *status, body: Some(whole) }))
         }
+        Then::Link { plural, id, link } => {
+            let body = get(ctx, &[plural, id, link], &Query::default());
+            Some(body.map(|body| Answer { status: 200, body: Some(body) }))
+        }
         Then::NoContent => Some(Ok(Answer { status: 204, body: None })),
         Then::Forecast(foretold) => Some(foretold.answer()),
         Then::Body(value) => Some(Ok(Answer { status: 200, body: Some(value.clone()) })),
@@ -204,6 +227,11 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
         | Then::DiagnoseNetwork { .. }
         | Then::ExportConfig { .. } => None,
     }
+}
+
+/// What a type is called, by its name in a URL.
+pub fn type_name(segment: &str) -> Option<&'static str> {
+    find(segment).ok().map(|found| found.schema().name)
 }
 
 /// The types with collections.
@@ -217,12 +245,75 @@ pub(crate) fn find(kind: &str) -> Result<&'static dyn Resource, ApiError> {
         let schema = resource.schema();
         is_named(kind, schema.name, schema.plural)
     });
-    found.copied().ok_or_else(|| ApiError::not_found(format!("the type `{kind}`")))
+    found.copied().ok_or_else(|| no_type(kind))
 }
 
+fn no_type(kind: &str) -> ApiError {
+    ApiError::not_found(format!("the type `{kind}`"))
+}
+
+/// Make one where it may be made, seeing nothing but what is there.
+fn make(ctx: &Context<'_>, resource: &dyn Resource, body: Body<'_>) -> Result<Outcome, ApiError> {
+    let schema = resource.schema();
+    if !schema.collection.contains(&"POST") {
+        return never(resource.create(ctx, body), "POST", &[schema.plural]);
+    }
+    let rights = &ctx.rights;
+    let (rank, rights) = match resource.place(ctx, body)? {
+        Place::Project(id) => (rights.in_project(id), rights.clone().within(id)),
+        Place::Account(id) => (rights.over_account(id), rights.clone()),
+        Place::Cluster => (Some(rights.base()), rights.clone()),
+    };
+    access::must(rank, Deed::Create, schema.name, || format!("the type `{}`", schema.plural))?;
+    let outcome = resource.create(&Context { rights, ..ctx.clone() }, body)?;
+    let places = outcome.changes.iter().filter_map(inactive::made_in);
+    places.into_iter().try_for_each(|project| inactive::refuse(ctx, project, "made"))?;
+    Ok(outcome)
+}
+
+/// Refuses what is not the caller's to do with a resource.
+fn must(
+    ctx: &Context<'_>,
+    resource: &dyn Resource,
+    row: &Value,
+    deed: Deed<'_>,
+) -> Result<(), ApiError> {
+    let kind = resource.schema().name;
+    let shown = || format!("{kind} {}", row["id"].as_str().unwrap_or_default());
+    access::must(access::rank_over(ctx, row), deed, kind, shown)
+}
+
+/// For a method that a type doesn't have: the resource says why.
+fn never(
+    answer: Result<Outcome, ApiError>,
+    method: &str,
+    path: &[&str],
+) -> Result<Outcome, ApiError> {
+    answer.and_then(|_| Err(no_method(method, path)))
+}
+
+/// All of a type that the caller may see.
+fn rows(ctx: &Context<'_>, resource: &dyn Resource) -> Vec<Value> {
+    let kind = resource.schema().name;
+    let rows = resource.rows(ctx).into_iter();
+    rows.filter_map(|row| access::shown(ctx, kind, row)).collect()
+}
+
+/// One of them.
 fn row(ctx: &Context<'_>, resource: &dyn Resource, id: &str) -> Result<Value, ApiError> {
+    let kind = resource.schema().name;
     let found = resource.row(ctx, id);
-    found.ok_or_else(|| ApiError::not_found(format!("{} {id}", resource.schema().name)))
+    let found = found.and_then(|row| access::shown(ctx, kind, row));
+    found.ok_or_else(|| none_such(resource, id))
+}
+
+/// One with all its actions, whosever it is.
+fn raw_row(ctx: &Context<'_>, resource: &dyn Resource, id: &str) -> Result<Value, ApiError> {
+    resource.row(ctx, id).ok_or_else(|| none_such(resource, id))
+}
+
+fn none_such(resource: &dyn Resource, id: &str) -> ApiError {
+    ApiError::not_found(format!("{} {id}", resource.schema().name))
 }
 
 fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {
@@ -231,6 +322,7 @@ fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {
         // A client that appends `/schemas` twice must find something here.
         [name] if is_named(name, "schema", "schemas") => Ok(schema::documents(ctx)),
         [name] => schema::all()
+            .filter(|schema| schema::is_shown(Reach::of(ctx), schema))
             .find(|schema| is_named(name, schema.name, schema.plural))
             .map(|schema| schema::document(ctx, schema))
             .ok_or_else(|| ApiError::not_found(format!("the schema `{name}`"))),
@@ -238,10 +330,14 @@ fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {
     }
 }
 
+fn is_action(schema: &Schema, name: &str) -> bool {
+    schema.actions.iter().any(|(known, _, _)| *known == name)
+}
+
 fn not_available(resource: &dyn Resource, row: &Value, name: &str) -> ApiError {
     let schema = resource.schema();
     let what = shown(resource, row);
-    if !schema.actions.iter().any(|(known, _, _)| *known == name) {
+    if !is_action(schema, name) {
         let why = format!("{what} has no action `{name}`");
         return ApiError::new(Code::InvalidAction, why);
     }

@@ -6,7 +6,7 @@ mod field;
 pub(crate) mod inputs;
 pub(crate) mod launch;
 
-pub(crate) use document::{all, document, documents};
+pub(crate) use document::{all, document, documents, is_shown};
 pub(crate) use field::{COMMON, Field};
 
 /// A type of resource.

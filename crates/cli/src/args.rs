@@ -6,6 +6,7 @@ mod certificate;
 mod host;
 mod network;
 mod options;
+mod people;
 mod rebalance;
 mod secret;
 mod stack;
@@ -18,6 +19,7 @@ pub use certificate::{AddCertificate, CertificateCommand, Certificates};
 pub use host::{Evacuate, HostCommand, Hosts};
 pub use network::{EncryptionCommand, NetworkCommand};
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
+pub use people::{AccountCommand, Accounts, MemberCommand, Members, NewAccount, OneAccount, Whom};
 pub use rebalance::Rebalance;
 pub use secret::{AddSecret, SecretCommand, Secrets};
 pub(crate) use stack::parse_scale;
@@ -106,6 +108,12 @@ pub enum Command {
     /// Make keys for the API
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make, list, switch off and remove accounts: who has keys of their own
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Say who may do what in the environment
+    #[command(subcommand)]
+    Member(MemberCommand),
 }
 
 const UP_EXAMPLES: &str = "Examples:
@@ -196,7 +204,9 @@ impl Command {
             | Self::Certificate(_)
             | Self::Secret(_)
             | Self::Token(_)
-            | Self::Key(_) => None,
+            | Self::Key(_)
+            | Self::Account(_)
+            | Self::Member(_) => None,
         }
     }
 
@@ -209,6 +219,8 @@ impl Command {
             Self::Secret(command) => Some(command.operator_mut()),
             Self::Token(TokenCommand::Create(new)) => Some(&mut new.named.operator),
             Self::Key(KeyCommand::Create(named)) => Some(&mut named.operator),
+            Self::Account(command) => Some(command.operator_mut()),
+            Self::Member(command) => Some(command.operator_mut()),
             Self::Up(_)
             | Self::Plan(_)
             | Self::Create(_)
@@ -284,6 +296,9 @@ mod tests {
             "drover certificate add shop --cert c.pem",
             "drover secret add db",
             "drover rebalance --cancel --dry-run",
+            "drover account create",
+            "drover member add ann",
+            "drover member set ann=",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

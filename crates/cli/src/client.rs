@@ -37,6 +37,22 @@ pub struct Client {
 impl Client {
     /// Reach the server and find the environment to work in.
     pub async fn connect(server: &Server) -> Result<Self, ConnectError> {
+        let mut client = Self::to(server)?;
+        if client.address.project.is_none() || server.environment.is_some() {
+            let project = client.find_environment(server.environment.as_deref()).await?;
+            client.address.project = Some(project);
+        }
+        Ok(client)
+    }
+
+    /// For what is in no environment.
+    pub(crate) fn outside(server: &Server) -> Result<Self, ConnectError> {
+        let mut client = Self::to(server)?;
+        client.address.project = None;
+        Ok(client)
+    }
+
+    fn to(server: &Server) -> Result<Self, ConnectError> {
         // A second installation is refused and harmless: the binary has installed the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let address = Address::parse(&server.url)
@@ -47,17 +63,12 @@ impl Client {
             .user_agent(concat!("drover/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(ConnectError::Setup)?;
-        let mut client = Self {
+        Ok(Self {
             http,
             address,
             access_key: server.access_key.clone(),
             secret_key: Secret::new(server.secret_key.as_str()),
-        };
-        if client.address.project.is_none() || server.environment.is_some() {
-            let project = client.find_environment(server.environment.as_deref()).await?;
-            client.address.project = Some(project);
-        }
-        Ok(client)
+        })
     }
 
     /// The URL of a stream the server granted: where we reach the server, with its token.

@@ -21,6 +21,7 @@ mod logs;
 mod network;
 mod operator;
 mod outcome;
+mod people;
 mod progress;
 mod project;
 mod ps;
@@ -110,6 +111,8 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Network(command) => network::network(command, to).await,
         Command::Token(command) => operator::token(command, to).await,
         Command::Key(command) => operator::key(command).await,
+        Command::Account(command) => people::account(command, to).await,
+        Command::Member(command) => people::member(command, to).await,
     };
     done.map(|()| Ending::Done)
 }

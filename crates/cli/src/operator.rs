@@ -11,6 +11,7 @@ use crate::evacuate::evacuate;
 use crate::failure::Failure;
 use crate::progress::Reporter;
 use crate::session::reach;
+use crate::settings;
 use crate::table::print;
 
 const COLUMNS: [&str; 8] =
@@ -55,10 +56,15 @@ pub(crate) async fn key(command: &KeyCommand) -> Result<(), Failure> {
     let KeyCommand::Create(named) = command;
     let (client, body) = (connect(&named.operator).await?, body(named));
     let made = client.create("create an API key", "apikeys", &body).await?;
-    if named.operator.output.json {
+    say_key(&made, named.operator.output.json)
+}
+
+/// A new key, for a shell to take in.
+pub(crate) fn say_key(made: &Value, json: bool) -> Result<(), Failure> {
+    if json {
         return say(&made.to_string());
     }
-    let (access, secret) = (text(&made, "publicValue"), text(&made, "secretValue"));
+    let (access, secret) = (text(made, "publicValue"), text(made, "secretValue"));
     say(&format!("export DROVER_ACCESS_KEY={access}\nexport DROVER_SECRET_KEY={secret}"))
 }
 
@@ -102,6 +108,12 @@ async fn each(
 /// The server an operator means.
 pub(crate) async fn connect(operator: &Operator) -> Result<Client, Failure> {
     reach(&operator.server, &|name| std::env::var(name).ok()).await
+}
+
+/// The same, outside of any environment.
+pub(crate) fn connect_outside(operator: &Operator) -> Result<Client, Failure> {
+    let server = settings::server(&operator.server, &|name| std::env::var(name).ok())?;
+    Ok(Client::outside(&server)?)
 }
 
 pub(crate) async fn all_hosts(client: &Client) -> Result<Vec<Value>, Failure> {

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Certificate, CertificateId, Credential, CredentialId, Desired, Host, HostId, HostSeen, Project,
-    ProjectId, ProjectSecret, ProjectVolume, REVISIONS_SETTING, Registry, RegistryId, Revision,
-    RevisionNo, SecretId, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey, Upgrade,
-    UpgradePhase, VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted,
+    Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Desired, Host,
+    HostId, HostSeen, Member, MemberId, Project, ProjectId, ProjectSecret, ProjectVolume,
+    REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, SecretId, Service, ServiceId,
+    Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeId, VolumeKey,
+    VolumeTemplate, VolumeTemplateId, Wanted,
 };
 
 /// One write.
@@ -63,6 +64,14 @@ pub enum Change {
     PutSecret(ProjectSecret),
     /// Forget a removed secret.
     DropSecret(SecretId),
+    /// Make or edit an account.
+    PutAccount(Account),
+    /// Forget a removed account.
+    DropAccount(AccountId),
+    /// Make or edit a membership.
+    PutMember(Member),
+    /// Forget a removed membership.
+    DropMember(MemberId),
     /// Set a setting; `None` unsets it.
     SetSetting {
         /// Name.
@@ -286,6 +295,10 @@ impl Change {
             | Self::PutProjectVolume(_)
             | Self::DropProjectVolume(_)
             | Self::DropSecret(_)
+            | Self::PutAccount(_)
+            | Self::DropAccount(_)
+            | Self::PutMember(_)
+            | Self::DropMember(_)
             | Self::SetSetting { .. }
             | Self::PlaceVolume { .. } => Scope::default(),
         }

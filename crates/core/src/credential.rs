@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CredentialId, HostId, ProjectId, RegistryId, Time};
+use crate::{AccountId, CredentialId, HostId, ProjectId, RegistryId, Time};
 
 /// A key pair that opens something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,8 +43,10 @@ pub struct Credential {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grant {
-    /// The API of every project.
+    /// The API of every project. From before there were accounts; the server hands such keys to its first administrator.
     Admin,
+    /// What an account may do.
+    Account(AccountId),
     /// The API of one project.
     Project(ProjectId),
     /// Registration of a host, or of any number of them, in a project.

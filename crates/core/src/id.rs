@@ -44,6 +44,10 @@ numbered! {
     SecretId,
     /// A volume that was asked for by itself.
     VolumeId,
+    /// Someone who has keys.
+    AccountId,
+    /// A membership in a project.
+    MemberId,
 }
 
 /// Number of a service's immutable revision, from 1.

@@ -10,7 +10,9 @@
 // A new phase must break every `match` that doesn't know it yet.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod account;
 mod assignment;
+mod audit;
 mod balancer;
 mod certificate;
 mod change;
@@ -38,6 +40,7 @@ mod project;
 pub mod protocol;
 mod rebalance;
 mod retention;
+mod rights;
 mod rollout;
 mod scale_policy;
 pub mod schedule;
@@ -53,9 +56,11 @@ mod volume;
 mod witness;
 mod world;
 
+pub use account::{Account, AccountKind, ExternalId, Identity, Member, MemberRole};
 pub use assignment::{
     AssignedTemplate, AssignedUnit, AssignedVolume, HostAssignment, RegistryLogin, Role,
 };
+pub use audit::Audit;
 pub use balancer::{
     BalancerConfig, BalancerSpec, BalancerStatus, CertificatePem, Hold, Listener, PortRule, Route,
     RuleProtocol, Stickiness, StickinessMode, Target,
@@ -76,17 +81,18 @@ pub use hearing::{Hearing, HearingNow, Word};
 pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
-    BadUnitKey, CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, SecretId,
-    ServiceId, Slot, StackId, UnitKey, VolumeId, VolumeTemplateId,
+    AccountId, BadUnitKey, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId,
+    RevisionNo, SecretId, ServiceId, Slot, StackId, UnitKey, VolumeId, VolumeTemplateId,
 };
 pub use image::pinned;
 pub use network::{
     DEFAULT_RANGE, DISCOVERY_ADDRESS, ENCRYPTION_SETTING, HostNetwork, KEYS_SETTING, Peer,
     RANGE_SETTING, VXLAN_PORT, WIREGUARD_PORT, is_range,
 };
-pub use project::{Member, Project, ProjectSettings, Stack};
+pub use project::{Project, ProjectSettings, Stack};
 pub use rebalance::{Move, Rebalance};
 pub use retention::{DEFAULT_REVISIONS, REVISIONS_SETTING, is_revisions, kept_revisions};
+pub use rights::{Rank, Rights};
 pub use rollout::{Rollout, RolloutPhase, Texts};
 pub use scale_policy::ScalePolicy;
 pub use secret::{ProjectSecret, SECRET_MODE, SECRETS_FOLDER, SecretFile, is_file_name};

@@ -16,7 +16,7 @@ pub struct Project {
     /// Free text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// How it is run, and who it is said to belong to.
+    /// How it is run.
     #[serde(default, skip_serializing_if = "ProjectSettings::is_default")]
     pub settings: ProjectSettings,
     /// When it was made.
@@ -42,30 +42,12 @@ pub struct ProjectSettings {
     /// Asked for by Rancher's clients and kept to be read back: nothing but containers is run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub virtual_machines: bool,
-    /// Who it is said to belong to.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub members: Vec<Member>,
 }
 
 impl ProjectSettings {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// Somebody a project is said to belong to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Its number, unique as all are.
-    pub id: u64,
-    /// Who, in the words of whoever knows them.
-    pub external_id: String,
-    /// What sort of words.
-    pub external_id_type: String,
-    /// `owner`, `member`, `readonly` or `restricted`.
-    pub role: String,
-    /// When they became one.
-    pub since: Time,
 }
 
 /// A named group of services: one compose project.

@@ -21,11 +21,11 @@ use index::Index;
 pub use row::{BadRow, Row, RowKey};
 
 use crate::{
-    Certificate, CertificateId, Credential, CredentialId, Followed, Host, HostId, HostSeen,
-    Observed, Outcome, Project, ProjectId, ProjectSecret, ProjectVolume, Registry, RegistryId,
-    Revision, RevisionNo, Scope, SecretId, Service, ServiceId, Shift, Side, Slot, Stack, StackId,
-    Template, Time, Unit, UnitKey, Upgrade, VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId,
-    Witnessed,
+    Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Followed, Host,
+    HostId, HostSeen, Member, MemberId, Observed, Outcome, Project, ProjectId, ProjectSecret,
+    ProjectVolume, Registry, RegistryId, Revision, RevisionNo, Scope, SecretId, Service, ServiceId,
+    Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade, VolumeId, VolumeKey,
+    VolumeTemplate, VolumeTemplateId, Witnessed,
 };
 
 /// An immutable snapshot of a cluster.
@@ -71,6 +71,10 @@ pub struct World {
     pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
     /// Secrets that containers read as files.
     pub secrets: OrdMap<SecretId, Arc<ProjectSecret>>,
+    /// Who has keys of their own.
+    pub accounts: OrdMap<AccountId, Arc<Account>>,
+    /// Who belongs to which project.
+    pub members: OrdMap<MemberId, Arc<Member>>,
     /// How services' last upgrades went.
     pub outcomes: OrdMap<ServiceId, Arc<Outcome>>,
     /// What balancers acknowledged.

@@ -20,6 +20,12 @@ pub(crate) enum Denied {
     /// It is wrong, or it was.
     #[error("the access key or the secret key is wrong, or the key was deactivated or removed")]
     WrongKey,
+    /// It is wrong, or it was.
+    #[error(
+        "this token is wrong or too old, or its key was deactivated or removed: change the key for another \
+         one (POST /v2-beta/token)"
+    )]
+    WrongToken,
     /// The key of something that is not a user.
     #[error("this key belongs to an agent, not to a user of the API: use an API key")]
     NotAUser,
@@ -37,9 +43,11 @@ pub(crate) enum Denied {
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let code = match denied {
-            Denied::NoKey | Denied::WrongKey | Denied::NotAnAgent | Denied::NoHost => {
-                Code::Unauthorized
-            }
+            Denied::NoKey
+            | Denied::WrongKey
+            | Denied::WrongToken
+            | Denied::NotAnAgent
+            | Denied::NoHost => Code::Unauthorized,
             Denied::NotAUser => Code::Forbidden,
         };
         Self::new(code, denied.to_string())
@@ -54,14 +62,48 @@ pub(crate) fn user(world: &World, headers: &HeaderMap) -> Result<Caller, Denied>
 
 /// The user behind a key.
 pub(crate) fn user_by(world: &World, access: &str, secret: &str) -> Result<Caller, Denied> {
-    let credential = by_key(world, access, secret)?;
+    caller(world, by_key(world, access, secret)?)
+}
+
+/// The user of an access key that was checked before.
+pub(crate) fn user_of(world: &World, access: &str) -> Result<Caller, Denied> {
+    let mut live = world.credentials.values().filter(|held| is_on(held));
+    caller(world, live.find(|held| held.public == access).ok_or(Denied::WrongKey)?)
+}
+
+/// Whether a request comes with a key, right or wrong.
+pub(crate) fn is_basic_sent(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, _)| is_basic(scheme))
+}
+
+/// Whether a key that was let in still would be: what goes on for long asks again.
+pub(crate) fn is_live(world: &World, caller: &Caller) -> bool {
+    let mut live = world.credentials.values().filter(|held| is_on(held));
+    live.any(|held| held.public == caller.access && is_its(world, held))
+}
+
+fn caller(world: &World, credential: &Credential) -> Result<Caller, Denied> {
     match &credential.grants {
-        Grant::Admin | Grant::Project(_) => {
-            let access = credential.public.clone();
-            Ok(Caller { access, grant: credential.grants.clone() })
+        Grant::Admin | Grant::Account(_) | Grant::Project(_) if is_its(world, credential) => {
+            let (access, grant) = (credential.public.clone(), credential.grants.clone());
+            Ok(Caller { access, grant, within: None })
         }
+        Grant::Admin | Grant::Account(_) | Grant::Project(_) => Err(Denied::WrongKey),
         Grant::Registration { .. } | Grant::Agent(_) => Err(Denied::NotAUser),
     }
+}
+
+/// Whether whose key this is may use any.
+fn is_its(world: &World, credential: &Credential) -> bool {
+    match credential.grants {
+        Grant::Account(id) => world.accounts.get(&id).is_some_and(|held| held.is_usable()),
+        _ => true,
+    }
+}
+
+fn is_on(credential: &Credential) -> bool {
+    credential.active && credential.removed_at.is_none()
 }
 
 /// The host behind a request.
@@ -69,7 +111,9 @@ pub(crate) fn agent(world: &World, headers: &HeaderMap) -> Result<HostId, Denied
     match credential(world, headers)?.grants {
         Grant::Agent(host) if world.hosts.contains_key(&host) => Ok(host),
         Grant::Agent(_) => Err(Denied::NoHost),
-        Grant::Admin | Grant::Project(_) | Grant::Registration { .. } => Err(Denied::NotAnAgent),
+        Grant::Admin | Grant::Account(_) | Grant::Project(_) | Grant::Registration { .. } => {
+            Err(Denied::NotAnAgent)
+        }
     }
 }
 
@@ -94,8 +138,8 @@ fn credential<'a>(world: &'a World, headers: &HeaderMap) -> Result<&'a Credentia
 }
 
 fn by_key<'a>(world: &'a World, access: &str, secret: &str) -> Result<&'a Credential, Denied> {
-    let live = world.credentials.values().filter(|c| c.active && c.removed_at.is_none());
-    let known = live.into_iter().find(|c| c.public == access).ok_or(Denied::WrongKey)?;
+    let mut live = world.credentials.values().filter(|held| is_on(held));
+    let known = live.find(|c| c.public == access).ok_or(Denied::WrongKey)?;
     if opens(known, secret) { Ok(known) } else { Err(Denied::WrongKey) }
 }
 
@@ -151,7 +195,7 @@ mod tests {
         let basic = |pair: &str| headers(&format!("basic {}", STANDARD.encode(pair)));
         let check = |grant: Grant, active, headers: HeaderMap, want: Result<(), Denied>| {
             let got = user(&world(grant.clone(), active), &headers).map(|caller| {
-                assert_eq!(caller, Caller { access: "KEY".into(), grant });
+                assert_eq!(caller, Caller { access: "KEY".into(), grant, within: None });
             });
             assert_eq!(got, want);
         };

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_api::{
-    Address, Answer, ApiError, Caller, Code, Context, Event, Foretold, Fresh, Kind, Outcome, Pull,
-    Query, Then,
+    Address, Answer, ApiError, Audited, Caller, Code, Context, Event, Foretold, Fresh, Kind,
+    Outcome, Pull, Query, Then,
 };
 use drover_core::protocol::Ask;
-use drover_core::{Time, World};
-use drover_store::{CommitError, EventFilter, StoredEvent};
+use drover_core::{Rank, Rights, Time, World};
+use drover_store::{AuditFilter, CommitError, EventFilter, StoredAudit, StoredEvent};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::auth::{self, Denied};
 use crate::base_url::socket_url;
 use crate::pulls::{self, Wanted};
 use crate::random::fresh;
@@ -91,9 +92,14 @@ async fn read(server: &Server, call: &Call) -> Result<Answer, ApiError> {
 }
 
 async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
-    let view = View::new(server, call).await?;
+    let mut view = View::new(server, call).await?;
     let (path, body) = (call.path(), &call.body);
+    let mut rights = None;
     let decided = server.decide(&call.caller.access, |world, now| {
+        if !auth::is_live(world, &call.caller) {
+            return Err(Denied::WrongKey.into());
+        }
+        rights = Some(call.caller.rights(world));
         let ctx = view.context(call, world, now);
         let outcome = match (call.verb, call.query.get("action")) {
             (Verb::Put, _) => drover_api::update(&ctx, &path, body),
@@ -104,6 +110,7 @@ async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
         outcome.map(|Outcome { changes, then }| (changes, then))
     });
     let (world, then) = decided.await.map_err(undone)?;
+    view.before = rights;
     carry_out(server, call, view, world, then).await
 }
 
@@ -124,7 +131,7 @@ async fn carry_out(
                 _ => "logs",
             };
             let url = format!("{}/v1/{path}/", socket_url(&call.base));
-            let token = server.tokens.grant(host, ask, now);
+            let token = server.tokens.grant(&call.caller.access, host, ask, now);
             Then::Body(json!({
                 "id": null, "type": "hostAccess", "links": {}, "actions": {},
                 "url": url, "token": token,
@@ -201,18 +208,23 @@ impl Call {
 pub(crate) struct View {
     notes: Arc<Notes>,
     events: Vec<Event>,
+    audits: Vec<Audited>,
     pulls: Arc<Vec<Pull>>,
     errands: Arc<errands::Held>,
     fresh: Fresh,
+    /// What the caller might do before it gave something away: it still hears what became of it.
+    before: Option<Rights>,
 }
 
 impl View {
     /// What this call needs of it.
     async fn new(server: &Server, call: &Call) -> Result<Self, ApiError> {
         let events = if call.is_about("serviceLogs") { events(server).await? } else { Vec::new() };
+        let audits =
+            if call.is_about("auditLogs") { audits(server, call).await? } else { Vec::new() };
         let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Arc::default() };
         let (notes, errands) = (server.notes.borrow().clone(), server.errands.now());
-        Ok(Self { notes, events, pulls, errands, fresh: fresh() })
+        Ok(Self { notes, events, audits, pulls, errands, fresh: fresh(), before: None })
     }
 
     fn context<'a>(&'a self, call: &Call, world: &'a World, now: Time) -> Context<'a> {
@@ -222,10 +234,15 @@ impl View {
             events: &self.events,
             pulls: &self.pulls,
             errands: &self.errands,
+            audits: &self.audits,
             base: call.base.clone(),
             version: call.address.version,
             scope: call.address.scope,
             caller: call.caller.clone(),
+            rights: match &self.before {
+                Some(before) => call.caller.rights(world).or(before),
+                None => call.caller.rights(world),
+            },
             fresh: self.fresh.clone(),
             now,
         }
@@ -237,4 +254,22 @@ async fn events(server: &Server) -> Result<Vec<Event>, ApiError> {
     let stored = stored.map_err(|error| not_committed(error.into()))?;
     let event = |StoredEvent { id, host, event }| Event { id, host, event };
     Ok(stored.into_iter().map(event).collect())
+}
+
+/// What was done, as far as it can be the caller's to see.
+async fn audits(server: &Server, call: &Call) -> Result<Vec<Audited>, ApiError> {
+    let world = server.store.world();
+    let rights = call.caller.rights(&world);
+    let filter = match call.address.scope {
+        Some(project) => AuditFilter::Of { projects: vec![project], account: None },
+        None if rights.base() == Rank::Admin && call.caller.within.is_none() => AuditFilter::All,
+        None => {
+            let all = world.projects.keys().copied();
+            let projects = all.filter(|id| rights.in_project(*id) >= Some(Rank::Key)).collect();
+            AuditFilter::Of { projects, account: rights.account() }
+        }
+    };
+    let stored = server.store.audits(&filter, EVENTS).await;
+    let stored = stored.map_err(|error| not_committed(error.into()))?;
+    Ok(stored.into_iter().map(|StoredAudit { id, audit }| Audited { id, audit }).collect())
 }

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use drover_api::consul::{self, Catalog};
 use drover_api::{ApiError, Code, Query};
-use drover_core::{Grant, ProjectId, RowKey, World};
+use drover_core::{ProjectId, RowKey, World};
 use drover_store::Feed;
 use tokio::time::{Instant, timeout_at};
 
@@ -127,6 +127,8 @@ fn concerns(key: &RowKey) -> bool {
         | RowKey::Certificate(_)
         | RowKey::Secret(_)
         | RowKey::ProjectVolume(_)
+        | RowKey::Account(_)
+        | RowKey::Member(_)
         | RowKey::Setting(_) => false,
     }
 }
@@ -139,12 +141,12 @@ fn project(world: &World, parts: &Parts, query: &Query) -> Result<ProjectId, Api
             .map_err(|denied| ApiError::new(Code::Forbidden, denied.to_string()))?,
         None => auth::user(world, &parts.headers)?,
     };
-    if let Grant::Project(own) = caller.grant {
-        return Ok(own);
-    }
-    let mut living = world.projects.values().filter(|project| project.removed_at.is_none());
-    match (living.next(), living.next()) {
+    let rights = caller.rights(world);
+    let living = world.projects.values().filter(|project| project.removed_at.is_none());
+    let mut seen = living.filter(|project| rights.in_project(project.id).is_some());
+    match (seen.next(), seen.next()) {
         (Some(one), None) => Ok(one.id),
+        (None, _) => Err(ApiError::new(Code::Forbidden, "this key sees no project")),
         _ => Err(ApiError::new(
             Code::Forbidden,
             "this key sees several projects, and a catalog is one project's: use an API key of the project",

@@ -152,6 +152,8 @@ fn affected(before: &World, update: &Update) -> Affected {
             | RowKey::Certificate(_)
             | RowKey::Secret(_)
             | RowKey::ProjectVolume(_)
+            | RowKey::Account(_)
+            | RowKey::Member(_)
             | RowKey::Outcome(_)
             | RowKey::BalancerFollowed(_)
             | RowKey::NamesFollowed(_)

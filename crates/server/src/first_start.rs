@@ -1,7 +1,8 @@
-//! What a new cluster begins with: an id, a project, and one key for whoever started it.
+//! What a new cluster begins with: an id, a project, an administrator, and one key for whoever started it.
 
 use drover_core::{
-    CLUSTER_SETTING, Change, Credential, CredentialId, Grant, Project, ProjectId, Secret, World,
+    Account, AccountId, AccountKind, CLUSTER_SETTING, Change, Credential, CredentialId, Grant,
+    Project, ProjectId, Secret, Time, World,
 };
 use drover_store::{CommitError, Store};
 
@@ -26,7 +27,7 @@ pub struct AdminKey {
 pub async fn begin(store: &Store, tell: impl FnOnce(AdminKey)) -> Result<(), CommitError> {
     let world = store.world();
     if !world.cluster().is_empty() {
-        return Ok(());
+        return adopt(store, &world).await;
     }
     let secret = secret_key();
     let key = AdminKey { access: access_key(), secret: Secret::new(secret.as_str()) };
@@ -37,12 +38,44 @@ pub async fn begin(store: &Store, tell: impl FnOnce(AdminKey)) -> Result<(), Com
     Ok(())
 }
 
+/// A cluster from before there were accounts: its keys for everything go to a first administrator, and work as they did.
+async fn adopt(store: &Store, world: &World) -> Result<(), CommitError> {
+    if !world.accounts.is_empty() {
+        return Ok(());
+    }
+    let now = clock::now();
+    let account = first_account(world, now);
+    let keys = world.credentials.values().filter(|key| key.grants == Grant::Admin);
+    let keys = keys.map(|key| Credential { grants: Grant::Account(account.id), ..(**key).clone() });
+    let changes: Vec<_> = [Change::PutAccount(account.clone())]
+        .into_iter()
+        .chain(keys.map(Change::PutCredential))
+        .collect();
+    store.commit(Some(world.revision), "first start with accounts", now, changes).await?;
+    tracing::info!(account = %account.id, "the keys for everything belong to a first administrator now");
+    Ok(())
+}
+
+fn first_account(world: &World, created_at: Time) -> Account {
+    Account {
+        id: AccountId(world.next_id),
+        kind: AccountKind::Admin,
+        name: "admin".to_owned(),
+        description: "Made at the first start".to_owned(),
+        external: None,
+        active: true,
+        created_at,
+        removed_at: None,
+    }
+}
+
 fn beginning(world: &World, access: &str, secret: &str) -> Vec<Change> {
     let now = clock::now();
-    let project = ProjectId(world.next_id.max(FIRST_PROJECT));
+    let account = first_account(world, now);
+    let project = ProjectId((account.id.0 + 1).max(FIRST_PROJECT));
     let key = Credential {
         id: CredentialId(project.0 + 1),
-        grants: Grant::Admin,
+        grants: Grant::Account(account.id),
         name: "admin".to_owned(),
         description: "Made at the first start".to_owned(),
         public: access.to_owned(),
@@ -62,6 +95,7 @@ fn beginning(world: &World, access: &str, secret: &str) -> Vec<Change> {
     };
     vec![
         Change::SetSetting { name: CLUSTER_SETTING.to_owned(), value: Some(uuid()) },
+        Change::PutAccount(account),
         Change::PutProject(project),
         Change::PutCredential(key),
     ]

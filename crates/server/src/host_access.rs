@@ -19,6 +19,7 @@ use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::asks::{Arrived, Asking};
+use crate::auth;
 use crate::clock;
 use crate::link::Gone;
 use crate::server::Server;
@@ -44,7 +45,10 @@ pub(crate) async fn open(
     query: &Query,
 ) -> Result<Stream, ApiError> {
     let token = query.get("token").or_else(|| bearer(headers)).unwrap_or_default();
-    let granted = server.tokens.redeem(token, clock::now()).ok_or_else(|| {
+    let granted = server.tokens.redeem(token, clock::now());
+    // Whoever it was granted to may have lost the key since.
+    let granted = granted.filter(|held| auth::user_of(&server.store.world(), &held.by).is_ok());
+    let granted = granted.ok_or_else(|| {
         let why = "this token is wrong, was used already, or is too old: ask for another one with \
                    the action that gave it";
         ApiError::new(Code::Unauthorized, why)

@@ -7,17 +7,19 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
-use drover_api::{Address, Answer, ApiError, Caller, Code, Query, catalog, catalog_schemas_url};
+use drover_api::{Address, Answer, ApiError, Code, Query, catalog, catalog_schemas_url};
 use serde_json::{Value, json};
 use tower_http::compression::CompressionLayer;
 
+use crate::audit::Asked;
 use crate::base_url::base_url;
 use crate::call::{Call, Verb, call};
 use crate::route::Route;
 use crate::server::Server;
-use crate::{answer, auth, body, consul, host_access, register, script, session, subscribe};
+use crate::who::{self, Known};
+use crate::{answer, audit, auth, body, consul, host_access, register, script, session, subscribe};
 
 /// Frames and messages of an agent's WebSocket, at most: a report names every unit of a host.
 const AGENT_BYTES: usize = 64 << 20;
@@ -38,7 +40,8 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
     let schemas = schemas_url(&route, &base);
     // A token is no word for a log.
     let shown = if matches!(route, Route::Script(_)) { "/v1/scripts/…" } else { path.as_str() };
-    let response = match dispatch(&server, route, parts, body, base).await {
+    let mut known = None;
+    let response = match dispatch(&server, route, parts, body, base, &mut known).await {
         Ok(response) => response,
         Err(refused) => {
             tracing::debug!(%method, path = shown, status = refused.status(), "refused: {refused}");
@@ -46,7 +49,7 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
         }
     };
     tracing::trace!(%method, path = shown, status = response.status().as_u16(), "answered");
-    with_headers(response, &schemas)
+    with_headers(response, &schemas, known.as_ref())
 }
 
 async fn dispatch(
@@ -55,6 +58,7 @@ async fn dispatch(
     mut parts: Parts,
     body: Body,
     base: String,
+    known: &mut Option<Known>,
 ) -> Result<Response, ApiError> {
     let world = server.store.world();
     let query = Query::parse(parts.uri.query().unwrap_or(""));
@@ -86,7 +90,7 @@ async fn dispatch(
             }))
         }
         Route::Subscribe(address) => {
-            let caller = auth::user(&world, &parts.headers)?;
+            let caller = known.insert(who::user(server, &world, &parts)?).caller.clone();
             let subscriber = subscribe::Subscriber { address, query, base, caller };
             subscriber.check(&world)?;
             let socket = upgrade(&mut parts, USER_BYTES).await?;
@@ -101,16 +105,17 @@ async fn dispatch(
         }
         Route::Catalog(path) => {
             only(&parts, &[Method::GET, Method::HEAD])?;
-            auth::user(&world, &parts.headers)?;
+            *known = Some(who::user(server, &world, &parts)?);
             let library = server.library.borrow().clone();
             Ok(answer::json(200, Some(&catalog(&base, &library, &path, &query)?)))
         }
         Route::Api(address) => {
-            let caller = auth::user(&world, &parts.headers)?;
-            api(server, &parts.method, address, query, body, (base, caller)).await
+            let caller = known.insert(who::user(server, &world, &parts)?);
+            api(server, &parts, address, query, body, (base, caller)).await
         }
+        Route::Token(address) => token(server, &parts, &address, body, (&base, known)).await,
         Route::Nothing => {
-            auth::user(&world, &parts.headers)?;
+            *known = Some(who::user(server, &world, &parts)?);
             Err(ApiError::not_found(parts.uri.path()))
         }
     }
@@ -118,20 +123,59 @@ async fn dispatch(
 
 async fn api(
     server: &Arc<Server>,
-    method: &Method,
+    parts: &Parts,
     address: Address,
     query: Query,
     body: Body,
-    (base, caller): (String, Caller),
+    (base, known): (String, &Known),
 ) -> Result<Response, ApiError> {
-    let verb = verb(method, &query)?;
+    let verb = verb(&parts.method, &query)?;
+    let asked = Asked::of(known, verb, &address, &query, audit::from(parts));
     let body = match verb {
         Verb::Get => Value::Null,
         Verb::Post | Verb::Put | Verb::Delete => body::value(body).await?,
     };
-    let Answer { status, body } =
-        call(server, &Call { verb, address, query, body, base, caller }).await?;
+    let caller = known.caller.clone();
+    let answer = call(server, &Call { verb, address, query, body, base, caller }).await;
+    if let Some(asked) = asked {
+        asked.keep(server, &answer).await;
+    }
+    let Answer { status, body } = answer?;
     Ok(answer::json(status, body.as_ref()))
+}
+
+/// Log in, or out.
+async fn token(
+    server: &Arc<Server>,
+    parts: &Parts,
+    address: &Address,
+    body: Body,
+    (base, known): (&str, &mut Option<Known>),
+) -> Result<Response, ApiError> {
+    only(parts, &[Method::POST, Method::DELETE])?;
+    let world = server.store.world();
+    let query = Query::default();
+    let keep = async |known: &Known, verb, answer: Answer| {
+        let asked = Asked::of(known, verb, address, &query, audit::from(parts));
+        let answer = Ok(answer);
+        if let Some(asked) = asked {
+            asked.keep(server, &answer).await;
+        }
+    };
+    if parts.method == Method::DELETE {
+        let known = known.insert(who::user(server, &world, parts)?);
+        who::log_out(server, &parts.headers);
+        keep(known, Verb::Delete, Answer { status: 204, body: None }).await;
+        return Ok(answer::json(204, None));
+    }
+    let body = body::value(body).await?;
+    let (who, shown, cookies) = who::log_in(server, &world, &body, base)?;
+    keep(known.insert(who), Verb::Post, Answer { status: 201, body: None }).await;
+    let mut response = answer::json(201, Some(&shown));
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 /// What a request wants; browsers' forms say it in `_method`.
@@ -164,7 +208,9 @@ async fn upgrade(parts: &mut Parts, max_bytes: usize) -> Result<WebSocketUpgrade
 /// Where a client that got this answer finds the schemas.
 fn schemas_url(route: &Route, base: &str) -> String {
     match route {
-        Route::Api(address) | Route::Subscribe(address) => address.schemas_url(base),
+        Route::Api(address) | Route::Subscribe(address) | Route::Token(address) => {
+            address.schemas_url(base)
+        }
         Route::Catalog(_) => catalog_schemas_url(base),
         Route::Ping
         | Route::AgentRegister
@@ -178,8 +224,12 @@ fn schemas_url(route: &Route, base: &str) -> String {
     }
 }
 
-fn with_headers(mut response: Response, schemas: &str) -> Response {
+fn with_headers(mut response: Response, schemas: &str, known: Option<&Known>) -> Response {
     let headers = response.headers_mut();
+    let account = known.and_then(Known::account_id);
+    if let Some(account) = account.and_then(|id| HeaderValue::from_str(&id).ok()) {
+        headers.insert("x-api-account-id", account);
+    }
     if let Ok(schemas) = HeaderValue::from_str(schemas) {
         headers.insert("x-api-schemas", schemas);
     }

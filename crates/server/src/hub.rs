@@ -149,6 +149,8 @@ fn touched(before: &World, update: &Update) -> Touched {
             | RowKey::Volume(_) => touched.all = true,
             RowKey::Counters
             | RowKey::Credential(_)
+            | RowKey::Account(_)
+            | RowKey::Member(_)
             | RowKey::Project(_)
             | RowKey::Outcome(_)
             | RowKey::BalancerFollowed(_)

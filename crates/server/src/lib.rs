@@ -8,6 +8,7 @@
 
 mod answer;
 mod asks;
+mod audit;
 mod auth;
 mod base_url;
 mod body;
@@ -27,6 +28,7 @@ mod library;
 mod link;
 mod listen;
 mod lock;
+mod logins;
 mod plan_loop;
 mod pulls;
 mod purge;
@@ -43,6 +45,7 @@ mod server;
 mod session;
 mod subscribe;
 mod tokens;
+mod who;
 
 pub use first_start::{AdminKey, begin};
 pub use run::{Options, ServerError, Told, run};

@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -12,6 +12,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+
+use crate::audit::Peer;
 
 /// How long a client may take to send a request's head, or leave a connection idle between two.
 const HEAD: Duration = Duration::from_mins(1);
@@ -32,8 +34,9 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(stream, router.clone(), open.watcher()));
+            Ok((stream, peer)) => {
+                let router = router.clone().layer(Extension(Peer(peer)));
+                tokio::spawn(connection(stream, router, open.watcher()));
             }
             Err(error) => wait_for_room(&error).await,
         }

@@ -23,6 +23,8 @@ pub(crate) enum Route {
     Consul(What),
     /// Rancher's catalog service, the path below it. Opened by a user's key.
     Catalog(Vec<String>),
+    /// A key pair is changed for a token, or a token is given back. Opened by the key pair in the body, or the token.
+    Token(Address),
     /// Rancher's tree of resources. Opened by a user's key.
     Api(Address),
     /// Nothing is there; but only a user's key gets to hear that.
@@ -49,10 +51,18 @@ impl Route {
                 (Some(what), _) => Self::Consul(what),
                 (None, None) => Self::Nothing,
                 (None, Some(address)) if address.path == ["subscribe"] => Self::Subscribe(address),
+                (None, Some(address)) if is_token(&address) => Self::Token(address),
                 (None, Some(address)) => Self::Api(address),
             },
         }
     }
+}
+
+/// `token`, and `tokens/current` as some clients have it.
+fn is_token(address: &Address) -> bool {
+    let is_it =
+        |segment: &String| ["token", "tokens"].iter().any(|t| segment.eq_ignore_ascii_case(t));
+    address.scope.is_none() && address.path.len() <= 2 && address.path.first().is_some_and(is_it)
 }
 
 /// Undo percent-encoding; what can't be decoded stands for itself.
@@ -85,6 +95,7 @@ mod tests {
             let name = match &route {
                 Route::Api(address) => format!("api {}", address.path.join("/")),
                 Route::Subscribe(address) => format!("subscribe {:?}", address.scope.map(|p| p.0)),
+                Route::Token(_) => "token".to_owned(),
                 other => format!("{other:?}"),
             };
             assert_eq!(name, want, "{path}");
@@ -99,6 +110,8 @@ mod tests {
         check("/v2-beta//stacks/", "api stacks");
         check("/v2-beta/settings/a%21b", "api settings/a!b");
         check("/v2-beta/x%2", "api x%2");
+        check("/v2-beta/token", "token");
+        check("/v2-beta/tokens/current", "token");
         check("/v2-beta/subscribe", "subscribe None");
         check("/v2-beta/projects/1a5/subscribe", "subscribe Some(5)");
         check("/v1/catalog/services", "Consul(Services)");

@@ -18,6 +18,7 @@ use crate::consul::Catalogs;
 use crate::directory::Directory;
 use crate::errands::Errands;
 use crate::hub::Hub;
+use crate::logins::Logins;
 use crate::pulls::Pulls;
 use crate::tokens::Tokens;
 
@@ -83,6 +84,8 @@ pub(crate) struct Server {
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
     pub(crate) tokens: Tokens,
+    /// Tokens that stand for keys.
+    pub(crate) logins: Logins,
     /// Pulls that users asked for.
     pub(crate) pulls: Pulls,
     /// What hosts were asked to do once with single containers.
@@ -142,6 +145,7 @@ impl Server {
             library: watch::Sender::new(Arc::default()),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
+            logins: Logins::default(),
             pulls: Pulls::default(),
             errands: Errands::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),

@@ -16,6 +16,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
 
+use crate::auth;
 use crate::clock;
 use crate::errands::Held;
 use crate::link::Gone;
@@ -76,10 +77,12 @@ impl Subscriber {
             events: &[],
             pulls: &sight.pulls,
             errands: &sight.errands,
+            audits: &[],
             base: self.base.clone(),
             version: self.address.version,
             scope: self.address.scope,
             caller: self.caller.clone(),
+            rights: self.caller.rights(&sight.world),
             fresh: Fresh::default(),
             now: clock::now(),
         }
@@ -108,7 +111,11 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
             _ = ping.tick() => send(&mut sink, event("ping")).await.map(|()| BTreeSet::new()),
             update = feed.next() => {
                 before = std::mem::replace(&mut sight.world, update.world.clone());
-                Ok(changed::rows(&before, &update))
+                if auth::is_live(&sight.world, &subscriber.caller) {
+                    Ok(changed::rows(&before, &update))
+                } else {
+                    Err(Gone)
+                }
             }
             Ok(()) = notes.changed() => {
                 let now = notes.borrow_and_update().clone();

@@ -28,16 +28,19 @@ pub(crate) struct Granted {
     pub(crate) host: HostId,
     /// For what.
     pub(crate) ask: Ask,
+    /// Access key it was granted to.
+    pub(crate) by: String,
     until: Time,
 }
 
 impl Tokens {
     /// Make a token for one stream.
-    pub(crate) fn grant(&self, host: HostId, ask: Ask, now: Time) -> String {
+    pub(crate) fn grant(&self, by: &str, host: HostId, ask: Ask, now: Time) -> String {
         let token = secret_key();
         let mut granted = lock(&self.granted);
         granted.retain(|_, held| held.until > now);
-        granted.insert(hash(&token), Granted { host, ask, until: now + LIFE_MS });
+        let by = by.to_owned();
+        granted.insert(hash(&token), Granted { host, ask, by, until: now + LIFE_MS });
         token
     }
 
@@ -55,11 +58,11 @@ mod tests {
     fn a_token_opens_once_and_not_for_ever() {
         let tokens = Tokens::default();
         let ask = || Ask::Remove { container: "c".into() };
-        let token = tokens.grant(HostId(1), ask(), Time(0));
+        let token = tokens.grant("KEY", HostId(1), ask(), Time(0));
         assert_eq!(tokens.redeem("guess", Time(1)), None);
         assert_eq!(tokens.redeem(&token, Time(1)).map(|g| g.ask), Some(ask()));
         assert_eq!(tokens.redeem(&token, Time(1)), None);
-        let token = tokens.grant(HostId(1), ask(), Time(0));
+        let token = tokens.grant("KEY", HostId(1), ask(), Time(0));
         assert_eq!(tokens.redeem(&token, Time(LIFE_MS)), None);
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! One file per backend; what they have in common is above them, in the writer.
 
-use drover_core::{HostId, Row, protocol::HostEvent};
+use drover_core::{Audit, HostId, Row, protocol::HostEvent};
 
 use crate::memory::Memory;
 use crate::sqlite::Sqlite;
-use crate::{EventFilter, StorageError, StoredChange, StoredEvent};
+use crate::{AuditFilter, EventFilter, StorageError, StoredAudit, StoredChange, StoredEvent};
 
 /// A backend. Closed list: the store is tested on each.
 pub(crate) enum Backend {
@@ -23,11 +23,16 @@ pub(crate) struct Batch {
     pub(crate) changes: Vec<StoredChange>,
     /// Events, in order; those stored already are passed over.
     pub(crate) events: Vec<(HostId, HostEvent)>,
+    /// Entries for the audit log, in order.
+    pub(crate) audits: Vec<Audit>,
 }
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.changes.is_empty() && self.events.is_empty()
+        self.rows.is_empty()
+            && self.changes.is_empty()
+            && self.events.is_empty()
+            && self.audits.is_empty()
     }
 }
 
@@ -64,6 +69,18 @@ impl Backend {
         match self {
             Self::Memory(memory) => Ok(memory.changes(before, limit)),
             Self::Sqlite(sqlite) => sqlite.changes(before, limit).await,
+        }
+    }
+
+    /// Entries of the audit log, newest first.
+    pub(crate) async fn audits(
+        &self,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<StoredAudit>, StorageError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.audits(filter, limit)),
+            Self::Sqlite(sqlite) => sqlite.audits(filter, limit).await,
         }
     }
 

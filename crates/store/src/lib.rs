@@ -24,5 +24,5 @@ mod writer;
 
 pub use error::{CommitError, OpenError, StorageError};
 pub use feed::{Feed, Update};
-pub use history::{EventFilter, Keep, StoredChange, StoredEvent};
+pub use history::{AuditFilter, EventFilter, Keep, StoredAudit, StoredChange, StoredEvent};
 pub use store::Store;

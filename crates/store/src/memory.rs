@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use drover_core::{HostId, Time, protocol::HostEvent};
 
 use crate::backend::Batch;
-use crate::{EventFilter, Keep, StoredChange, StoredEvent};
+use crate::{AuditFilter, EventFilter, Keep, StoredAudit, StoredChange, StoredEvent};
 
 /// History in memory.
 pub(crate) struct Memory {
@@ -22,6 +22,8 @@ struct History {
     /// Which events are held: host, number, time.
     held: BTreeSet<(HostId, u64, Time)>,
     last_id: u64,
+    audits: VecDeque<StoredAudit>,
+    last_audit: u64,
 }
 
 impl Memory {
@@ -34,6 +36,14 @@ impl Memory {
         history.changes.extend(batch.changes.iter().cloned());
         while history.changes.len() > self.keep.changes as usize {
             history.changes.pop_front();
+        }
+        for audit in &batch.audits {
+            history.last_audit += 1;
+            let id = history.last_audit;
+            history.audits.push_back(StoredAudit { id, audit: audit.clone() });
+        }
+        while history.audits.len() > self.keep.audits as usize {
+            history.audits.pop_front();
         }
         for (host, event) in &batch.events {
             history.add(*host, event);
@@ -57,6 +67,12 @@ impl Memory {
     pub(crate) fn changes(&self, before: Option<u64>, limit: usize) -> Vec<StoredChange> {
         let wanted = |c: &&StoredChange| before.is_none_or(|before| c.revision < before);
         self.history().changes.iter().rev().filter(wanted).take(limit).cloned().collect()
+    }
+
+    pub(crate) fn audits(&self, filter: &AuditFilter, limit: usize) -> Vec<StoredAudit> {
+        let history = self.history();
+        let wanted = history.audits.iter().rev().filter(|held| filter.passes(&held.audit));
+        wanted.take(limit).cloned().collect()
     }
 
     fn history(&self) -> MutexGuard<'_, History> {

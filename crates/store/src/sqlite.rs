@@ -11,13 +11,15 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drover_core::{HostId, LoggedChange, Row, Time, World, protocol::HostEvent};
+use drover_core::{Audit, HostId, LoggedChange, Row, Time, World, protocol::HostEvent};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, QueryBuilder};
 use tokio::sync::Mutex;
 
 use crate::backend::Batch;
-use crate::{EventFilter, Keep, OpenError, StorageError, StoredChange, StoredEvent};
+use crate::{
+    AuditFilter, EventFilter, Keep, OpenError, StorageError, StoredAudit, StoredChange, StoredEvent,
+};
 use claim::Claim;
 
 const LOAD: &str = "select tbl, key, body from rows";
@@ -38,6 +40,12 @@ const ADD_EVENTS: &str = "insert or ignore into events (host, number, at, servic
                           from json_each(?) order by json_each.key";
 const TRIM_EVENTS: &str = "delete from events where id <= (select max(id) from events) - ?";
 const EVENTS: &str = "select id, host, event from events where id > ";
+
+const ADD_AUDITS: &str = "insert into audit (project, account, entry) \
+                          select value->>0, value->>1, value->>2 from json_each(?) \
+                          order by json_each.key";
+const TRIM_AUDITS: &str = "delete from audit where id <= (select max(id) from audit) - ?";
+const AUDITS: &str = "select id, entry from audit";
 
 /// How long another program that has the file open may keep us from it.
 const BUSY: Duration = Duration::from_secs(5);
@@ -125,6 +133,27 @@ impl Sqlite {
         Ok(rows.into_iter().filter_map(stored_change).collect())
     }
 
+    pub(crate) async fn audits(
+        &self,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<StoredAudit>, StorageError> {
+        let mut query = QueryBuilder::new(AUDITS);
+        if let AuditFilter::Of { projects, account } = filter {
+            query.push(" where account = ");
+            query.push_bind(account.map(|account| account.0.cast_signed()));
+            query.push(" or project in (select value from json_each(");
+            query.push_bind(json(projects)).push("))");
+        }
+        query.push(" order by id desc limit ").push_bind(bound(limit));
+        let rows: Vec<(i64, String)> = query
+            .build_query_as()
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| read_failed(&self.path, &error))?;
+        Ok(rows.into_iter().filter_map(stored_audit).collect())
+    }
+
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         if let Some(writer) = self.writer.lock().await.take() {
@@ -141,7 +170,7 @@ async fn write_all(
     batch: &Batch,
     keep: Keep,
 ) -> Result<(), sqlx::Error> {
-    let Batch { rows, changes, events } = batch;
+    let Batch { rows, changes, events, audits } = batch;
     let put = rows.iter().filter_map(|r| Some((&r.table, &r.key, r.body.as_ref()?)));
     let gone = rows.iter().filter(|r| r.body.is_none()).map(|r| (&r.table, &r.key));
     let logged = changes.iter().map(|StoredChange { revision, logged }| {
@@ -150,6 +179,7 @@ async fn write_all(
     let happened = events
         .iter()
         .map(|(host, event)| (host, event.number, event.at, event.unit.service, json(event)));
+    let audited = audits.iter().map(|audit| (audit.project, audit.account, json(audit)));
     sqlx::query("begin immediate").execute(&mut *writer).await?;
     run_on_all(writer, PUT, put.collect()).await?;
     run_on_all(writer, DROP, gone.collect()).await?;
@@ -158,6 +188,9 @@ async fn write_all(
     }
     if run_on_all(writer, ADD_EVENTS, happened.collect()).await? {
         sqlx::query(TRIM_EVENTS).bind(keep.events).execute(&mut *writer).await?;
+    }
+    if run_on_all(writer, ADD_AUDITS, audited.collect()).await? {
+        sqlx::query(TRIM_AUDITS).bind(keep.audits).execute(&mut *writer).await?;
     }
     sqlx::query("commit").execute(writer).await?;
     Ok(())
@@ -190,6 +223,13 @@ fn stored_event((id, host, event): (i64, i64, String)) -> Option<StoredEvent> {
         .inspect_err(|error| tracing::warn!(id, %error, "an event can't be read"))
         .ok()?;
     Some(StoredEvent { id: id.cast_unsigned(), host: HostId(host.cast_unsigned()), event })
+}
+
+fn stored_audit((id, entry): (i64, String)) -> Option<StoredAudit> {
+    let audit: Audit = serde_json::from_str(&entry)
+        .inspect_err(|error| tracing::warn!(id, %error, "an audited request can't be read"))
+        .ok()?;
+    Some(StoredAudit { id: id.cast_unsigned(), audit })
 }
 
 fn stored_change((revision, at, by, change): (i64, i64, String, String)) -> Option<StoredChange> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_core::protocol::HostEvent;
-use drover_core::{Change, Followed, HostId, Observed, Time, UnitKey, Witnessed, World};
+use drover_core::{Audit, Change, Followed, HostId, Observed, Time, UnitKey, Witnessed, World};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -16,7 +16,8 @@ use crate::memory::Memory;
 use crate::sqlite::Sqlite;
 use crate::writer::{self, Request};
 use crate::{
-    CommitError, EventFilter, Feed, Keep, OpenError, StorageError, StoredChange, StoredEvent,
+    AuditFilter, CommitError, EventFilter, Feed, Keep, OpenError, StorageError, StoredAudit,
+    StoredChange, StoredEvent,
 };
 
 /// A cluster's store. Clones are the same store; it is closed when the last one is gone.
@@ -125,6 +126,20 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StorageError> {
         in_time(self.backend.events(filter, limit)).await?
+    }
+
+    /// Keep what somebody did.
+    pub async fn add_audit(&self, audit: Audit) -> Result<(), StorageError> {
+        self.ask(|answer| Request::Audit { audit, answer }).await?
+    }
+
+    /// The newest `limit` entries of the audit log that match, newest first.
+    pub async fn audits(
+        &self,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<StoredAudit>, StorageError> {
+        in_time(self.backend.audits(filter, limit)).await?
     }
 
     /// The newest `limit` entries of the change log, newest first; those of commits before revision

@@ -3,10 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use drover_core::{Change, HostId, Phase, RowKey, Scope, Time, Watched, Witnessed, check::check};
+use drover_core::{
+    AccountId, Audit, Change, HostId, Phase, ProjectId, RowKey, Scope, Time, Watched, Witnessed,
+    check::check,
+};
 
 use crate::fixture::{Disk, HOST, NOW, WEB, cluster, event, key, seen, setting, unit, with_units};
-use crate::{CommitError, EventFilter, Keep, StorageError, Store, StoredChange, StoredEvent};
+use crate::{
+    AuditFilter, CommitError, EventFilter, Keep, StorageError, Store, StoredChange, StoredEvent,
+};
 
 #[tokio::test]
 async fn a_commit_is_seen_and_counted() {
@@ -193,7 +198,7 @@ async fn feeds_under_load_miss_nothing() {
 
 #[tokio::test]
 async fn the_log_says_what_when_and_by_whom_and_is_bounded() {
-    let keep = Keep { changes: 3, events: 3 };
+    let keep = Keep { changes: 3, events: 3, audits: 3 };
     on_each_keeping(keep, async |store| {
         for n in 1..=5_u64 {
             let change = setting("n", &n.to_string());
@@ -212,7 +217,7 @@ async fn the_log_says_what_when_and_by_whom_and_is_bounded() {
 
 #[tokio::test]
 async fn events_are_kept_once_found_by_service_and_host_and_bounded() {
-    let keep = Keep { changes: 3, events: 3 };
+    let keep = Keep { changes: 3, events: 3, audits: 3 };
     on_each_keeping(keep, async |store| {
         let (other, events) = (HostId(9), [event(1, 4), event(2, 5), event(3, 4)]);
         store.add_events(HOST, &events[..2]).await.unwrap();
@@ -235,6 +240,50 @@ async fn events_are_kept_once_found_by_service_and_host_and_bounded() {
         assert_eq!(ids(EventFilter { host: Some(HOST), ..all }, 10).await, [3, 2]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_was_done_is_found_by_project_and_account_and_bounded() {
+    let keep = Keep { changes: 3, events: 3, audits: 3 };
+    on_each_keeping(keep, async |store| {
+        let (p, q) = (ProjectId(1), ProjectId(2));
+        let ann = Some(AccountId(7));
+        for (n, project, account) in
+            [(1, None, None), (2, Some(p), None), (3, Some(q), ann), (4, None, ann)]
+        {
+            store.add_audit(audit(n, project, account)).await.unwrap();
+        }
+        let found = async |filter: AuditFilter, limit| {
+            let found = store.audits(&filter, limit).await.unwrap();
+            found.into_iter().map(|held| (held.id, held.audit.at.0)).collect::<Vec<_>>()
+        };
+        let of = |projects: &[ProjectId], account| AuditFilter::Of {
+            projects: projects.to_vec(),
+            account,
+        };
+        assert_eq!(found(AuditFilter::All, 9).await, [(4, 4), (3, 3), (2, 2)], "bounded");
+        assert_eq!(found(AuditFilter::All, 1).await, [(4, 4)]);
+        assert_eq!(found(of(&[p], None), 9).await, [(2, 2)]);
+        assert_eq!(found(of(&[p, q], None), 9).await, [(3, 3), (2, 2)]);
+        assert_eq!(found(of(&[p], ann), 9).await, [(4, 4), (3, 3), (2, 2)]);
+        assert_eq!(found(of(&[], None), 9).await, []);
+    })
+    .await;
+}
+
+fn audit(n: u64, project: Option<ProjectId>, account: Option<AccountId>) -> Audit {
+    Audit {
+        at: Time(n),
+        access: "KEY".into(),
+        by_token: false,
+        account,
+        project,
+        deed: "create".into(),
+        kind: "stack".into(),
+        resource: "1st7".into(),
+        from: "192.0.2.1".into(),
+        status: 201,
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::thread;
 
 use drover_core::protocol::HostEvent;
 use drover_core::{
-    Change, Followed, HostId, Observed, RowKey, Scope, Time, UnitKey, Witnessed, World,
+    Audit, Change, Followed, HostId, Observed, RowKey, Scope, Time, UnitKey, Witnessed, World,
 };
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -47,6 +47,10 @@ pub(crate) enum Request {
     Events {
         host: HostId,
         events: Vec<HostEvent>,
+        answer: oneshot::Sender<Result<(), StorageError>>,
+    },
+    Audit {
+        audit: Audit,
         answer: oneshot::Sender<Result<(), StorageError>>,
     },
     Close {
@@ -121,8 +125,8 @@ impl Writer {
 
     /// Write, then show, then answer: never in another order.
     async fn finish(&self, group: Group) {
-        let Group { world, touched, scope, changes, events, answers } = group;
-        let batch = Batch { rows: world.rows(&touched), changes, events };
+        let Group { world, touched, scope, changes, events, audits, answers } = group;
+        let batch = Batch { rows: world.rows(&touched), changes, events, audits };
         if !batch.is_empty()
             && let Err(error) = self.backend.write(&batch).await
         {
@@ -146,6 +150,7 @@ struct Group {
     scope: Scope,
     changes: Vec<StoredChange>,
     events: Vec<(HostId, HostEvent)>,
+    audits: Vec<Audit>,
     answers: Vec<Answer>,
 }
 
@@ -162,6 +167,7 @@ impl Group {
             scope: Scope::default(),
             changes: Vec::new(),
             events: Vec::new(),
+            audits: Vec::new(),
             answers: Vec::new(),
         }
     }
@@ -191,6 +197,10 @@ impl Group {
             }
             Request::Events { host, events, answer } => {
                 self.events.extend(events.into_iter().map(|event| (host, event)));
+                self.answers.push(Answer::Done(answer));
+            }
+            Request::Audit { audit, answer } => {
+                self.audits.push(audit);
                 self.answers.push(Answer::Done(answer));
             }
             Request::Close { .. } => {}

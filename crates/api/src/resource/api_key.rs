@@ -1,9 +1,10 @@
 //! API keys. The secret half is in the answer to the POST and nowhere else, ever.
 
-use drover_core::{Change, Credential, Grant, ProjectId};
+use drover_core::{AccountId, Change, Credential, Grant, Rank};
 use serde_json::{Map, Value, json};
 
 use super::{Resource, credential, finish};
+use crate::access::Place;
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -22,7 +23,7 @@ static SCHEMA: Schema = Schema {
         &[
             Field::cru("name", "string"),
             Field::cru("description", "string"),
-            Field::cr("accountId", "reference[project]"),
+            Field::cr("accountId", "reference[account]"),
             Field::r("publicValue", "string"),
             Field::r("secretValue", "password"),
         ],
@@ -49,12 +50,22 @@ impl Resource for ApiKeys {
         held.map(|held| render(ctx, held)).collect()
     }
 
-    /// For the project of the URL or in `accountId`; without either, a key for all projects.
+    /// To whom `accountId` says; else to the project of the URL, or to whoever asks.
+    fn place(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Place, ApiError> {
+        match (body.word("accountId")?, ctx.scope, ctx.rights.account()) {
+            (Some(id), _, _) => named(ctx, &id),
+            (None, Some(project), _) => Ok(Place::Project(project)),
+            (None, None, Some(account)) => Ok(Place::Account(account)),
+            (None, None, None) if ctx.rights.base() == Rank::Admin => Ok(Place::Cluster),
+            (None, None, None) => ctx.project().map(Place::Project),
+        }
+    }
+
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
-        let grant = match (asked_project(ctx, body)?, &ctx.caller.grant) {
-            (Some(project), _) => Grant::Project(project),
-            (None, Grant::Admin) => Grant::Admin,
-            (None, _) => Grant::Project(ctx.project()?),
+        let grant = match self.place(ctx, body)? {
+            Place::Project(project) => Grant::Project(project),
+            Place::Account(account) => Grant::Account(account),
+            Place::Cluster => Grant::Admin,
         };
         let made = credential::made(ctx, grant, body)?;
         let secret = json!(ctx.fresh.secret);
@@ -95,18 +106,24 @@ impl Resource for ApiKeys {
 }
 
 fn render(ctx: &Context<'_>, held: &Credential) -> Value {
+    let mut fields = json!({ "publicValue": held.public, "secretValue": null });
     let project = match held.grants {
         Grant::Project(project) => Some(project),
+        Grant::Account(account) => {
+            fields["accountId"] = json!(Kind::Account.id(account.0));
+            None
+        }
         Grant::Admin | Grant::Registration { .. } | Grant::Agent(_) => None,
     };
-    let fields = json!({ "publicValue": held.public, "secretValue": null });
     finish(ctx, credential::envelope(&SCHEMA, held, project), fields)
 }
 
-/// Keys for all projects are shown to their like, outside of any project.
+/// Keys of accounts are shown to their own and to administrators, outside of any project.
 fn sees(ctx: &Context<'_>, held: &Credential) -> bool {
+    let outside = ctx.scope.is_none();
     match held.grants {
-        Grant::Admin => ctx.caller.grant == Grant::Admin && ctx.scope.is_none(),
+        Grant::Admin => ctx.rights.base() == Rank::Admin && outside,
+        Grant::Account(account) => ctx.rights.over_account(account).is_some() && outside,
         Grant::Project(project) => ctx.sees(project),
         Grant::Registration { .. } | Grant::Agent(_) => false,
     }
@@ -116,30 +133,25 @@ fn find<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Credential, ApiError> 
     credential::find(ctx, id, |held| sees(ctx, held))
 }
 
-fn asked_project(ctx: &Context<'_>, body: Body<'_>) -> Result<Option<ProjectId>, ApiError> {
-    let Some(id) = body.word("accountId")? else { return Ok(ctx.scope) };
-    let project = Kind::Project.parse(&id).map(ProjectId);
-    let project = project.filter(|id| ctx.sees(*id) && ctx.world.projects.contains_key(id));
-    project.map(Some).ok_or_else(|| {
-        let why = format!("there is no project {id}");
-        ApiError::on(Code::InvalidReference, "accountId", why)
-    })
+/// The account in `accountId`, which is somebody's or a project.
+fn named(ctx: &Context<'_>, id: &str) -> Result<Place, ApiError> {
+    let account = Kind::Account.parse(id).map(AccountId).filter(|_| ctx.scope.is_none());
+    let account = account.and_then(|id| ctx.world.accounts.get(&id));
+    match account.filter(|held| ctx.rights.over_account(held.id).is_some()) {
+        Some(held) if held.removed_at.is_none() => Ok(Place::Account(held.id)),
+        _ => ctx.living_project("accountId", id).map(Place::Project),
+    }
 }
 
-/// Without a key for all projects nobody could make another.
+/// Without a key of an administrator nobody could make another.
 fn keep_one(ctx: &Context<'_>, leaving: &Credential) -> Result<(), ApiError> {
-    let others = ctx.world.credentials.values();
-    let mut others = others.filter(|other| {
-        other.id != leaving.id
-            && other.grants == Grant::Admin
-            && other.active
-            && other.removed_at.is_none()
-    });
-    if leaving.grants != Grant::Admin || !leaving.active || others.next().is_some() {
+    let is_it = |key: &Credential| key.id == leaving.id;
+    let was_one = credential::some_admin_but(ctx, |key| !is_it(key));
+    if !was_one || credential::some_admin_but(ctx, is_it) {
         return Ok(());
     }
     let why = format!(
-        "{} is the last key for all projects that is active: make another first",
+        "{} is the last key of an administrator that is active: make another first",
         leaving.public
     );
     Err(ApiError::new(Code::InvalidState, why))

@@ -1,7 +1,7 @@
 //! What API keys and registration tokens have in common: both are a public half, and a secret one that is kept as
 //! a hash and shown once; a token for any number of hosts is kept itself, too, to be read again.
 
-use drover_core::{Change, Credential, CredentialId, Grant, ProjectId};
+use drover_core::{Change, Credential, CredentialId, Grant, ProjectId, Rank, Rights};
 use sha2::{Digest, Sha256};
 
 use super::Envelope;
@@ -65,6 +65,15 @@ pub(super) fn switched(held: &Credential, active: bool) -> Credential {
 /// Removed; it opens nothing any more.
 pub(super) fn removed(ctx: &Context<'_>, held: &Credential) -> Credential {
     Credential { active: false, readable: None, removed_at: Some(ctx.now), ..held.clone() }
+}
+
+/// Whether an administrator has a key that works, besides some.
+pub(super) fn some_admin_but(ctx: &Context<'_>, leaving: impl Fn(&Credential) -> bool) -> bool {
+    let mut keys = ctx.world.credentials.values();
+    keys.any(|key| {
+        let works = key.active && key.removed_at.is_none() && !leaving(key);
+        works && Rights::of(ctx.world, &key.grants).base() == Rank::Admin
+    })
 }
 
 /// Commit an edited one, if it is any different.

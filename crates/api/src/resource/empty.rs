@@ -29,11 +29,6 @@ pub(crate) static AGENT: Empty = Empty {
     schema: &nothing("agent", "agents", "agent"),
     instead: "agents are made by hosts that register, and shown with them",
 };
-/// Audit logs.
-pub(crate) static AUDIT_LOG: Empty = Empty {
-    schema: &nothing("auditLog", "auditLogs", "auditLog"),
-    instead: "who changed what is in the server's own log",
-};
 /// Backups.
 pub(crate) static BACKUP: Empty = Empty {
     schema: &nothing("backup", "backups", "backup"),
@@ -43,11 +38,6 @@ pub(crate) static BACKUP: Empty = Empty {
 pub(crate) static HOST_TEMPLATE: Empty = Empty {
     schema: &nothing("hostTemplate", "hostTemplates", "hostTemplate"),
     instead: "machines are not made by the server: run the command of a registrationToken on one",
-};
-/// Identities.
-pub(crate) static IDENTITY: Empty = Empty {
-    schema: &nothing("identity", "identities", "identity"),
-    instead: "access is by API keys, not by accounts",
 };
 /// Drivers of machines.
 pub(crate) static MACHINE_DRIVER: Empty = Empty {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Resource, api_key, project, registration_token, registry_credential};
+use super::{Resource, api_key, registration_token, registry_credential};
 use crate::context::Context;
 use crate::schema::{COMMON, Field, READ, Schema};
 
@@ -14,9 +14,6 @@ pub(crate) struct Listed {
 
 const NAMED: &[Field] = &[Field::r("name", "string"), Field::r("description", "string")];
 
-/// Accounts: projects are all there are.
-pub(crate) static ACCOUNTS: Listed =
-    Listed { schema: &base("account", "accounts"), of: &[&project::Projects] };
 /// Everything that opens something.
 pub(crate) static CREDENTIALS: Listed = Listed {
     schema: &base("credential", "credentials"),

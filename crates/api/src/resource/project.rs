@@ -1,18 +1,18 @@
 //! Projects: Rancher's environments.
 
 mod forecast;
-mod member;
 pub(super) mod rebalance;
 mod settings;
 
-use drover_core::{Change, Grant, Project, ProjectId, ProjectSettings};
+use drover_core::{Change, Grant, Identity, MemberRole, Project, ProjectId, ProjectSettings};
 use serde_json::{Value, json};
 
 use super::derived::network_id;
 use super::{
-    Envelope, Resource, certificate, credential, finish, host, project_template, registry, secret,
-    stack, volume,
+    Envelope, Resource, certificate, credential, finish, host, member, project_template, registry,
+    secret, stack, volume,
 };
+use crate::access::Place;
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
@@ -21,7 +21,6 @@ use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
 use crate::state::{PROJECT, Standing};
 pub use forecast::Foretold;
-pub(crate) use member::ProjectMembers;
 
 static SCHEMA: Schema = Schema {
     name: "project",
@@ -82,8 +81,12 @@ impl Resource for Projects {
         projects.map(|project| render(ctx, project)).collect()
     }
 
+    fn place(&self, ctx: &Context<'_>, _: Body<'_>) -> Result<Place, ApiError> {
+        Ok(ctx.rights.account().map_or(Place::Cluster, Place::Account))
+    }
+
+    /// Whoever makes one owns it, unless the body names another owner.
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
-        for_admins(ctx, "made")?;
         let asked = body.word("projectTemplateId")?;
         if let Some(other) = asked.filter(|id| id != project_template::CATTLE) {
             let why = format!("there is no projectTemplate {other}");
@@ -91,7 +94,6 @@ impl Resource for Projects {
         }
         let mut settings = ProjectSettings::default();
         settings::read(&mut settings, body)?;
-        settings.members = member::read(ctx.next_id() + 1, ctx.now, &[], body)?;
         let made = Project {
             id: ProjectId(ctx.next_id()),
             name: body.required("name")?,
@@ -101,8 +103,11 @@ impl Resource for Projects {
             removed_at: None,
         };
         check_name(ctx, &made)?;
-        let id = Kind::Project.id(made.id.0);
-        Ok(Outcome::render(vec![Change::PutProject(made)], SCHEMA.plural, id, 201))
+        let (number, id) = (made.id, Kind::Project.id(made.id.0));
+        let members = first_members(ctx, body)?;
+        let mut changes = vec![Change::PutProject(made)];
+        changes.extend(member::replace(ctx, number, &members, number.0 + 1));
+        Ok(Outcome::render(changes, SCHEMA.plural, id, 201))
     }
 
     fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
@@ -121,7 +126,6 @@ impl Resource for Projects {
 
     /// Everything in it goes too: stacks with their services, hosts, registries, certificates, secrets and keys.
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
-        for_admins(ctx, "removed")?;
         let held = living(ctx, id)?;
         let mut changes = contents(ctx, held.id)?;
         changes.push(Change::PutProject(Project { removed_at: Some(ctx.now), ..held.clone() }));
@@ -146,12 +150,11 @@ impl Resource for Projects {
         }
         let changes = match action {
             "activate" | "deactivate" => {
-                for_admins(ctx, "switched")?;
                 let mut edited = held.clone();
                 edited.settings.inactive = action == "deactivate";
                 return Ok(put(held, edited, 202));
             }
-            "setmembers" => return member::set(ctx, held, body),
+            "setmembers" => return set_members(ctx, project, body),
             "rebalance" => return rebalance::rebalance(ctx, project, body),
             "cancelrebalance" => rebalance::cancel(ctx, project, body)?,
             _ => Vec::new(),
@@ -178,7 +181,7 @@ fn render(ctx: &Context<'_>, project: &Project) -> Value {
         "projectTemplateId": project_template::CATTLE,
         "healthState": "healthy",
         "version": "2",
-        "members": member::of(ctx, project),
+        "members": member::living(ctx, project.id).map(member::part).collect::<Vec<_>>(),
         "virtualMachine": project.settings.virtual_machines,
         "defaultNetworkId": network_id(project.id),
         "hostRemoveDelaySeconds": project.settings.host_remove_delay_s,
@@ -191,14 +194,6 @@ fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Project, ApiError> {
     let found = Kind::Project.parse(id).and_then(|id| ctx.world.projects.get(&ProjectId(id)));
     let found = found.filter(|project| ctx.sees(project.id) && project.removed_at.is_none());
     found.map(|project| &**project).ok_or_else(|| ApiError::not_found(format!("project {id}")))
-}
-
-fn for_admins(ctx: &Context<'_>, what: &str) -> Result<(), ApiError> {
-    if ctx.caller.grant == Grant::Admin {
-        return Ok(());
-    }
-    let why = format!("a project is {what} with a key for all projects; this one is for one");
-    Err(ApiError::new(Code::Forbidden, why))
 }
 
 fn check_name(ctx: &Context<'_>, made: &Project) -> Result<(), ApiError> {
@@ -242,7 +237,7 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     for held in ctx.world.credentials.values().filter(|c| c.removed_at.is_none()) {
         let is_its = match held.grants {
             Grant::Project(of) | Grant::Registration { project: of, .. } => of == project,
-            Grant::Admin | Grant::Agent(_) => false,
+            Grant::Admin | Grant::Account(_) | Grant::Agent(_) => false,
         };
         if is_its {
             changes.push(Change::PutCredential(credential::removed(ctx, held)));
@@ -256,4 +251,23 @@ fn put(held: &Project, edited: Project, status: u16) -> Outcome {
     let id = Kind::Project.id(held.id.0);
     let changes = if edited == *held { vec![] } else { vec![Change::PutProject(edited)] };
     Outcome::render(changes, SCHEMA.plural, id, status)
+}
+
+fn first_members(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<member::Wanted>, ApiError> {
+    let mut members = member::list(ctx, body)?;
+    if let Some(maker) = ctx.rights.account().map(Identity::Account)
+        && !member::has_owner(ctx, &members)
+    {
+        members.retain(|(who, _)| *who != maker);
+        members.push((maker, MemberRole::Owner));
+    }
+    Ok(members)
+}
+
+fn set_members(ctx: &Context<'_>, project: ProjectId, body: Body<'_>) -> Result<Outcome, ApiError> {
+    let members = member::list(ctx, body)?;
+    member::keep_owner(ctx, project, &members)?;
+    let changes = member::replace(ctx, project, &members, ctx.next_id());
+    let (plural, id) = (SCHEMA.plural, Kind::Project.id(project.0));
+    Ok(Outcome { changes, then: Then::Link { plural, id, link: "projectMembers" } })
 }

@@ -145,7 +145,7 @@ fn commands(ctx: &Context<'_>, token: &str) -> Map<String, Value> {
 fn project(held: &Credential) -> Option<ProjectId> {
     match held.grants {
         Grant::Registration { project, .. } => Some(project),
-        Grant::Admin | Grant::Project(_) | Grant::Agent(_) => None,
+        Grant::Admin | Grant::Account(_) | Grant::Project(_) | Grant::Agent(_) => None,
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn made_in(change: &Change) -> Option<ProjectId> {
         Change::PutSecret(made) => Some(made.project),
         Change::PutCredential(made) => match made.grants {
             Grant::Project(project) | Grant::Registration { project, .. } => Some(project),
-            Grant::Admin | Grant::Agent(_) => None,
+            Grant::Admin | Grant::Account(_) | Grant::Agent(_) => None,
         },
         _ => None,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::find;
+use super::{find, row as row_of, rows};
 use crate::collection::collection;
 use crate::context::Context;
 use crate::error::ApiError;
@@ -26,19 +26,19 @@ pub(super) fn follow(
     let plural = match *link {
         Link::Parent { plural, field, .. } => {
             let parent = row[field].as_str().ok_or_else(none)?;
-            return find(plural)?.row(ctx, parent).ok_or_else(none);
+            return row_of(ctx, find(plural)?, parent).map_err(|_| none());
         }
         Link::Children { plural, .. } | Link::Listed { plural, .. } => plural,
     };
     let resource = find(plural)?;
-    let rows = resource.rows(ctx).into_iter().filter(|other| leads_to(link, row, other)).collect();
+    let rows = rows(ctx, resource).into_iter().filter(|other| leads_to(link, row, other)).collect();
     let own_url = format!("{}/{}", row["links"]["self"].as_str().unwrap_or_default(), name);
     Ok(collection(ctx, resource.schema(), &own_url, rows, query))
 }
 
 /// Put what the links named by `include` lead to into rows: a resource, or a list of them without its frame. Names that are no
 /// links are ignored, as all that a query has too much.
-pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, rows: &mut [Value], query: &Query) {
+pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, into: &mut [Value], query: &Query) {
     for name in query.all("include") {
         let link = schema.links.iter().find(|link| link.name().eq_ignore_ascii_case(name));
         let Some(link) = link else { continue };
@@ -47,14 +47,15 @@ pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, rows: &mut [Value], quer
         | Link::Listed { plural, .. }) = *link;
         let Ok(resource) = find(plural) else { continue };
         if let Link::Parent { field, .. } = *link {
-            for row in rows.iter_mut() {
-                row[name] = row[field].as_str().and_then(|id| resource.row(ctx, id)).into();
+            for row in into.iter_mut() {
+                row[name] =
+                    row[field].as_str().and_then(|id| row_of(ctx, resource, id).ok()).into();
             }
             continue;
         }
-        let others = resource.rows(ctx);
+        let others = rows(ctx, resource);
         let by_id = by_id_they_are_led_to_by(link, &others);
-        for row in rows.iter_mut() {
+        for row in into.iter_mut() {
             let from = match *link {
                 Link::Listed { field, .. } => &row[field],
                 Link::Parent { .. } | Link::Children { .. } => &row["id"],

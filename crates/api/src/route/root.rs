@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schemas;
+use crate::access::{Deed, Reach};
 use crate::context::Context;
 
 /// `GET /v2-beta`.
@@ -13,7 +14,8 @@ pub(super) fn api_version(ctx: &Context<'_>) -> Value {
     links.insert("self".into(), json!(own));
     links.insert("schemas".into(), json!(format!("{own}/schemas")));
     links.insert("subscribe".into(), json!(format!("{own}/subscribe")));
-    for schema in schemas() {
+    let reach = Reach::of(ctx);
+    for schema in schemas().filter(|schema| reach.offers(schema.name, Deed::Read)) {
         let url = format!("{own}/{}", schema.plural.to_ascii_lowercase());
         links.insert(schema.plural.to_owned(), json!(url));
     }

@@ -1,27 +1,56 @@
-//! The schema documents: what `GET /schemas` answers.
+//! The schema documents: what `GET /schemas` answers. Each is as its reader may use it.
 
 use serde_json::{Map, Value, json};
 
 use super::{Schema, inputs, launch};
+use crate::access::{Deed, Reach};
 use crate::collection::whole;
 use crate::context::Context;
 use crate::route;
 
 /// All of them: types with collections first, then the types of inputs and parts.
 pub(crate) fn documents(ctx: &Context<'_>) -> Value {
-    let data: Vec<Value> = all().map(|schema| document(ctx, schema)).collect();
+    let reach = Reach::of(ctx);
+    let shown = all().filter(|schema| is_shown(reach, schema));
+    let data: Vec<Value> = shown.map(|schema| described(ctx, reach, schema)).collect();
     whole("schema", &ctx.url("schemas"), &data)
 }
 
 /// One of them.
 pub(crate) fn document(ctx: &Context<'_>, schema: &Schema) -> Value {
+    described(ctx, Reach::of(ctx), schema)
+}
+
+/// Whether a reader gets to see a type: parts of others are everybody's.
+pub(crate) fn is_shown(reach: Reach, schema: &Schema) -> bool {
+    !is_listed(schema) || reach.offers(schema.name, Deed::Read)
+}
+
+/// A type with a collection.
+fn is_listed(schema: &Schema) -> bool {
+    !schema.plural.is_empty() && !schema.collection.is_empty()
+}
+
+fn described(ctx: &Context<'_>, reach: Reach, schema: &Schema) -> Value {
+    let may = |deed: Deed<'_>| !is_listed(schema) || reach.offers(schema.name, deed);
+    let (makes, changes) = (may(Deed::Create), may(Deed::Update));
+    let methods = |all: &[&'static str]| -> Vec<&'static str> {
+        let kept = all.iter().filter(|method| match **method {
+            "POST" => makes,
+            "PUT" => changes,
+            "DELETE" => may(Deed::Delete),
+            _ => true,
+        });
+        kept.copied().collect()
+    };
     let mut links = Map::new();
     links.insert("self".into(), json!(ctx.url(&format!("schemas/{}", schema.name))));
     if !schema.plural.is_empty() {
         links.insert("collection".into(), json!(ctx.url(&schema.plural.to_ascii_lowercase())));
     }
     let fields = || schema.fields.iter().flat_map(|group| group.iter());
-    let shown: Map<_, _> = fields().map(|f| (f.name.to_owned(), f.document())).collect();
+    let shown: Map<_, _> =
+        fields().map(|f| (f.name.to_owned(), f.document(makes, changes))).collect();
     let filters: Map<_, _> = fields()
         .filter(|f| !schema.collection.is_empty() && !f.modifiers().is_empty())
         .map(|f| (f.name.to_owned(), json!({ "modifiers": f.modifiers() })))
@@ -29,6 +58,7 @@ pub(crate) fn document(ctx: &Context<'_>, schema: &Schema) -> Value {
     let actions: Map<_, _> = schema
         .actions
         .iter()
+        .filter(|(name, _, _)| may(Deed::Act(name)))
         .map(|(name, input, output)| {
             ((*name).to_owned(), json!({ "input": named(input), "output": named(output) }))
         })
@@ -45,8 +75,8 @@ pub(crate) fn document(ctx: &Context<'_>, schema: &Schema) -> Value {
         "links": links,
         "actions": {},
         "pluralName": plural,
-        "collectionMethods": schema.collection,
-        "resourceMethods": schema.resource,
+        "collectionMethods": methods(schema.collection),
+        "resourceMethods": methods(schema.resource),
         "resourceFields": shown,
         "resourceActions": actions,
         "collectionActions": {},

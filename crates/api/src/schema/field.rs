@@ -76,13 +76,13 @@ impl Field {
         Self { description, ..self }
     }
 
-    /// As a schema document shows it. What is at its default is left out: documents are fetched with every
-    /// command.
-    pub(crate) fn document(&self) -> Value {
+    /// As a schema document shows it to one who may make resources of its type, or change them. What is at its default
+    /// is left out: documents are fetched with every command.
+    pub(crate) fn document(&self, makes: bool, changes: bool) -> Value {
         let mut shown = json!({
             "type": self.kind,
-            "create": self.create,
-            "update": self.update,
+            "create": self.create && makes,
+            "update": self.update && changes,
             "required": self.required,
             "nullable": !self.required,
         });

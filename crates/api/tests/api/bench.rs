@@ -30,6 +30,8 @@ pub(crate) struct Bench {
     /// Pulls as the server would keep them.
     pub(crate) pulls: Vec<Pull>,
     pub(crate) errands: BTreeMap<u64, Errand>,
+    /// What was done, as the store would keep it.
+    pub(crate) audits: Vec<drover_api::Audited>,
     /// What the last write was to end in.
     pub(crate) then: Option<Then>,
     schemas: shape::Schemas,
@@ -47,6 +49,7 @@ impl Bench {
             events: Vec::new(),
             pulls: Vec::new(),
             errands: BTreeMap::new(),
+            audits: Vec::new(),
             then: None,
             schemas: shape::Schemas::new(),
             tick: 0,
@@ -175,16 +178,19 @@ impl Bench {
     }
 
     fn context<'a>(&'a self, world: &'a World, address: &Address) -> Context<'a> {
+        let caller = Caller { access: "key".into(), grant: self.grant.clone(), within: None };
         Context {
             world,
             notes: &self.notes,
             events: &self.events,
             pulls: &self.pulls,
             errands: &self.errands,
+            audits: &self.audits,
             base: "http://h".into(),
             version: address.version,
             scope: address.scope,
-            caller: Caller { access: "key".into(), grant: self.grant.clone() },
+            rights: caller.rights(world),
+            caller,
             fresh: Fresh {
                 uuid: "u".into(),
                 public: format!("P{}", world.next_id),

@@ -13,7 +13,7 @@ fn pem(name: &str) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-fn add(bench: &mut Bench, name: &str) -> Value {
+pub(crate) fn add(bench: &mut Bench, name: &str) -> Value {
     let (cert, key) = pem("shop.example.com");
     let body = json!({ "name": name, "cert": cert, "key": key });
     bench.ask("POST ~/certificates", body, 201)

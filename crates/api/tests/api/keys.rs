@@ -70,7 +70,7 @@ fn the_last_key_for_all_projects_stays() {
     let first = bench.ask("POST /v2-beta/apikeys", json!({}), 201)["id"].clone();
     let first = format!("/v2-beta/apikeys/{}", first.as_str().unwrap());
     let error = bench.ask(&format!("DELETE {first}"), Value::Null, 422);
-    insta::assert_snapshot!(error["message"].as_str().unwrap(), @"P2 is the last key for all projects that is active: make another first");
+    insta::assert_snapshot!(error["message"].as_str().unwrap(), @"P2 is the last key of an administrator that is active: make another first");
     bench.ask(&format!("POST {first}/?action=deactivate"), Value::Null, 422);
     bench.ask("POST /v2-beta/apikeys", json!({}), 201);
     let off = bench.ask(&format!("POST {first}/?action=deactivate"), Value::Null, 202);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // what isn't there fails the test
 #![allow(clippy::needless_pass_by_value)] // bodies are written in place
 
+mod access;
 mod balancers;
 mod bench;
 mod between;
@@ -16,6 +17,7 @@ mod fuzz;
 mod hosts;
 mod keys;
 mod one;
+mod people;
 mod project_secrets;
 mod projects;
 mod registries;

@@ -7,7 +7,7 @@ use drover_core::Grant;
 use drover_core::doctor::diagnose;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, PROJECT, some};
+use crate::bench::{Bench, PROJECT};
 use crate::shape::wrong;
 
 #[test]
@@ -98,54 +98,6 @@ fn removing_a_project_removes_what_is_in_it() {
     {
         assert_eq!(bench.get(&format!("~/{list}"))["data"], json!([]), "{list}");
     }
-}
-
-#[test]
-fn members_are_kept_as_they_are_said() {
-    let mut bench = Bench::new(0);
-    let url = "POST /v2-beta/projects/1a1/?action=setmembers";
-    let none = bench.ask(url, json!({ "members": [] }), 200);
-    assert_eq!((&none["resourceType"], &none["data"]), (&json!("projectMember"), &json!([])));
-    let ann = json!({ "externalId": "650430", "externalIdType": "github_user", "role": "owner", "links": null });
-    let bob = json!({ "externalId": "7", "externalIdType": "github_user" });
-    let set = bench.ask(url, json!({ "members": [ann, bob] }), 200)["data"].clone();
-    let shown = some(
-        &set[0],
-        &["type", "externalId", "externalIdType", "role", "projectId", "accountId", "state"],
-    );
-    assert_eq!(
-        shown,
-        json!({ "type": "projectMember", "externalId": "650430", "externalIdType": "github_user",
-                "role": "owner", "projectId": "1a1", "accountId": "1a1", "state": "active" })
-    );
-    assert_eq!(set[1]["role"], "member");
-    let url_of_row = format!("/v2-beta/projectmembers/{}", set[0]["id"].as_str().unwrap());
-    assert_eq!(bench.get(&url_of_row)["externalId"], "650430");
-    assert_eq!(
-        bench.get("/v2-beta/projects/1a1/projectmembers")["data"].as_array().unwrap().len(),
-        2
-    );
-    // Who stays keeps the id.
-    let fewer = bench.ask(url, json!({ "members": [ann] }), 200)["data"].clone();
-    assert_eq!(fewer.as_array().unwrap().len(), 1);
-    assert_eq!(fewer[0]["id"], set[0]["id"]);
-    assert_eq!(bench.get("/v2-beta/projects/1a1")["members"], fewer);
-    for (members, code) in [
-        (json!([{ "externalId": "1" }]), "MissingRequired"),
-        (json!([ann, ann]), "NotUnique"),
-        (json!([{ "externalId": "1", "externalIdType": "x", "role": "king" }]), "InvalidOption"),
-    ] {
-        assert_eq!(
-            bench.ask(url, json!({ "members": members.clone() }), 422)["code"],
-            code,
-            "{members}"
-        );
-    }
-    // And in what makes a project.
-    let body = json!({ "name": "p", "members": [bob], "projectTemplateId": "1pt1" });
-    let made = bench.ask("POST /v2-beta/projects", body, 201);
-    assert_eq!(made["members"][0]["externalId"], "7");
-    bench.ask("POST /v2-beta/projects", json!({ "name": "q", "projectTemplateId": "1pt9" }), 422);
 }
 
 #[test]

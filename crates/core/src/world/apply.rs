@@ -1,10 +1,11 @@
 //! Carrying out one change: the only place where a row of the world is written by a decision.
 //!
 //! It checks what must hold of a single write (references, one-way states, legal steps); what makes a *good*
-//! decision is the planner's and the API's business. By file: `users` has what only users write, `hosts`, `services`,
+//! decision is the planner's and the API's business. By file: `users` and `people` have what only users write, `hosts`, `services`,
 //! `units` and `upgrades` what the planner has a part in.
 
 mod hosts;
+mod people;
 mod services;
 mod units;
 mod upgrades;
@@ -75,6 +76,10 @@ impl World {
             Change::DropCertificate(id) => self.drop_certificate(*id, touched),
             Change::PutSecret(secret) => self.put_secret(secret, touched)?,
             Change::DropSecret(id) => self.drop_secret(*id, touched),
+            Change::PutAccount(account) => self.put_account(account, touched),
+            Change::DropAccount(id) => self.drop_account(*id, touched),
+            Change::PutMember(member) => self.put_member(member, touched)?,
+            Change::DropMember(id) => self.drop_member(*id, touched),
             Change::SetSetting { name, value } => self.set_setting(name, value.as_deref(), touched),
         }
         Ok(())

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::{
-    CertificateId, CredentialId, HostId, ProjectId, RegistryId, RevisionNo, SecretId, ServiceId,
-    StackId, UnitKey, VolumeId, VolumeKey, VolumeTemplateId,
+    AccountId, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo,
+    SecretId, ServiceId, StackId, UnitKey, VolumeId, VolumeKey, VolumeTemplateId,
 };
 
 /// Which row.
@@ -36,6 +36,8 @@ pub enum RowKey {
     Registry(RegistryId),
     Certificate(CertificateId),
     Secret(SecretId),
+    Account(AccountId),
+    Member(MemberId),
     Outcome(ServiceId),
     BalancerFollowed(UnitKey),
     NamesFollowed(HostId),
@@ -104,6 +106,8 @@ impl World {
             RowKey::Registry(id) => row("registry", id, self.registries.get(id)),
             RowKey::Certificate(id) => row("certificate", id, self.certificates.get(id)),
             RowKey::Secret(id) => row("secret", id, self.secrets.get(id)),
+            RowKey::Account(id) => row("account", id, self.accounts.get(id)),
+            RowKey::Member(id) => row("member", id, self.members.get(id)),
             RowKey::Outcome(id) => row("outcome", id, self.outcomes.get(id)),
             RowKey::BalancerFollowed(key) => {
                 row("balancer_followed", key, self.balancers_followed.get(key))
@@ -135,6 +139,8 @@ impl World {
         keys.extend(self.registries.keys().map(|k| RowKey::Registry(*k)));
         keys.extend(self.certificates.keys().map(|k| RowKey::Certificate(*k)));
         keys.extend(self.secrets.keys().map(|k| RowKey::Secret(*k)));
+        keys.extend(self.accounts.keys().map(|k| RowKey::Account(*k)));
+        keys.extend(self.members.keys().map(|k| RowKey::Member(*k)));
         keys.extend(self.outcomes.keys().map(|k| RowKey::Outcome(*k)));
         keys.extend(self.balancers_followed.keys().map(|k| RowKey::BalancerFollowed(*k)));
         keys.extend(self.names_followed.keys().map(|k| RowKey::NamesFollowed(*k)));
@@ -190,6 +196,8 @@ impl World {
             "registry" => put(&mut self.registries, id(row, RegistryId)?, row)?,
             "certificate" => put(&mut self.certificates, id(row, CertificateId)?, row)?,
             "secret" => put(&mut self.secrets, id(row, SecretId)?, row)?,
+            "account" => put(&mut self.accounts, id(row, AccountId)?, row)?,
+            "member" => put(&mut self.members, id(row, MemberId)?, row)?,
             "outcome" => put(&mut self.outcomes, id(row, ServiceId)?, row)?,
             "balancer_followed" => put(&mut self.balancers_followed, key(row)?, row)?,
             "names_followed" => put(&mut self.names_followed, id(row, HostId)?, row)?,

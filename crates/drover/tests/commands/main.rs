@@ -11,6 +11,7 @@ mod logs;
 mod mistakes;
 mod network;
 mod outcomes;
+mod people;
 mod rancher;
 mod recorded;
 mod secrets;

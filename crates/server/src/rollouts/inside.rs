@@ -23,7 +23,11 @@ impl Inside {
     pub(super) fn of(server: &Arc<Server>, stack: &Stack, rollout: &Rollout) -> Self {
         Self {
             server: server.clone(),
-            caller: Caller { access: rollout.by.clone(), grant: Grant::Project(stack.project) },
+            caller: Caller {
+                access: rollout.by.clone(),
+                grant: Grant::Project(stack.project),
+                within: None,
+            },
             project: Kind::Project.id(stack.project.0),
         }
     }

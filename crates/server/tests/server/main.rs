@@ -13,6 +13,7 @@ mod discovery;
 mod doctor;
 mod fake_agent;
 mod obedient;
+mod people;
 mod registration;
 mod requests;
 mod rollouts;

@@ -9,7 +9,8 @@ use super::read_failed;
 use crate::OpenError;
 
 /// Step n leads from schema n to schema n + 1. Steps are added at the end and never edited.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     create table rows (
         tbl text not null,
         key text not null,
@@ -36,7 +37,18 @@ const STEPS: &[&str] = &["
         unique (host, number, at)
     ) strict;
     create index events_by_service on events (service, id);
-"];
+",
+    "
+    create table audit (
+        id integer primary key,
+        project integer,
+        account integer,
+        entry text not null
+    ) strict;
+    create index audit_by_project on audit (project, id);
+    create index audit_by_account on audit (account, id);
+",
+];
 
 /// "DRVR", where SQLite's own tools look for it.
 const APPLICATION: i64 = 0x4452_5652;

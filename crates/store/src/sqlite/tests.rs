@@ -152,10 +152,10 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     disk.run("pragma user_version = 99").await;
     let said = disk.refusal();
     assert!(
-        said.contains("has schema 99, and this version of Drover knows schemas up to 1"),
+        said.contains("has schema 99, and this version of Drover knows schemas up to 2"),
         "{said}"
     );
-    disk.run("pragma user_version = 1").await;
+    disk.run("pragma user_version = 2").await;
     disk.open();
 }
 

@@ -13,9 +13,6 @@ use crate::{
 impl World {
     pub(super) fn put_project(&mut self, project: &Project, touched: &mut Touched) {
         self.count(project.id.0);
-        for member in &project.settings.members {
-            self.count(member.id);
-        }
         self.projects.insert(project.id, Arc::new(project.clone()));
         touched.insert(RowKey::Project(project.id));
     }
