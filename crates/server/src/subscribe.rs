@@ -76,7 +76,7 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
             _ = ping.tick() => send(&mut sink, event("ping")).await,
             update = feed.next() => {
                 world = update.world.clone();
-                if auth::is_live(&world, &subscriber.caller) {
+                if !concerns_keys(&update) || auth::is_live(&world, &subscriber.caller) {
                     let names = changed(&before, &update);
                     publish(&mut sink, &subscriber, [&before, &world], &said, names).await
                 } else {
@@ -141,6 +141,11 @@ fn event(name: &str) -> Value {
 async fn send(sink: &mut SplitSink<WebSocket, Message>, event: Value) -> Result<(), Gone> {
     let frame = Message::Text(event.to_string().into());
     timeout(PATIENCE, sink.send(frame)).await.map_err(|_| Gone)?.map_err(|_| Gone)
+}
+
+/// Whether a key may have been switched off.
+fn concerns_keys(update: &Update) -> bool {
+    update.touched.iter().any(|key| matches!(key, RowKey::Credential(_) | RowKey::Account(_)))
 }
 
 /// The resources whose rendering may differ after an update.
