@@ -111,7 +111,8 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
             _ = ping.tick() => send(&mut sink, event("ping")).await.map(|()| BTreeSet::new()),
             update = feed.next() => {
                 before = std::mem::replace(&mut sight.world, update.world.clone());
-                if auth::is_live(&sight.world, &subscriber.caller) {
+                let is_live = || auth::is_live(&sight.world, &subscriber.caller);
+                if !changed::concerns_keys(&update) || is_live() {
                     Ok(changed::rows(&before, &update))
                 } else {
                     Err(Gone)

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use drover_core::AccountId;
 use serde_json::Value;
 
 use super::{find, row as row_of, rows};
 use crate::collection::collection;
 use crate::context::Context;
 use crate::error::ApiError;
+use crate::ids::Kind;
 use crate::query::Query;
 use crate::schema::{Link, Schema};
 
@@ -26,6 +28,10 @@ pub(super) fn follow(
     let plural = match *link {
         Link::Parent { plural, field, .. } => {
             let parent = row[field].as_str().ok_or_else(none)?;
+            // On the wire a project is an account, and what owns something may be either.
+            let owner = Kind::Account.parse(parent).map(AccountId).filter(|_| plural == "projects");
+            let is_person = owner.is_some_and(|id| ctx.world.accounts.contains_key(&id));
+            let plural = if is_person { "accounts" } else { plural };
             return row_of(ctx, find(plural)?, parent).map_err(|_| none());
         }
         Link::Children { plural, .. } | Link::Listed { plural, .. } => plural,

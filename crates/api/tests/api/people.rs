@@ -66,6 +66,8 @@ fn a_user_sees_its_own_account_only() {
     bench.ask("POST /v2-beta/apikeys", json!({ "accountId": eve }), 422);
     assert_eq!(bench.one("/v2-beta/apikeys")["id"], key["id"]);
     assert_eq!(bench.one(&format!("/v2-beta/accounts/{ann}/apikeys"))["id"], key["id"]);
+    let url = format!("/v2-beta/apikeys/{}/account", key["id"].as_str().unwrap());
+    assert_eq!(bench.get(&url)["name"], "ann");
 }
 
 #[test]

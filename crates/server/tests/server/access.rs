@@ -21,6 +21,10 @@ const WITHOUT_KEY: &[(&str, &str, u16)] = &[
     ("GET", "/v1", 401),
     ("GET", "/v1-catalog", 401),
     ("GET", "/v1-catalog/templates", 401),
+    // Its key is the one in the body: here there is none.
+    ("POST", "/v2-beta/token", 422),
+    ("DELETE", "/v2-beta/token", 401),
+    ("GET", "/v2-beta/token", 405),
     ("GET", "/v2-beta", 401),
     ("GET", "/v2-beta/subscribe", 401),
     ("GET", "/v2-beta/projects/1a5/subscribe", 401),
