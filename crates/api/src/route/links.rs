@@ -3,7 +3,8 @@
 use drover_core::AccountId;
 use serde_json::Value;
 
-use super::{find, row as row_of, rows};
+use super::find;
+use super::gate::{row as row_of, rows};
 use crate::collection::collection;
 use crate::context::Context;
 use crate::error::ApiError;

@@ -339,7 +339,12 @@ fn several_projects_are_not_written_to_without_saying_which() {
     let inside = bench.get("~/schemas/stack");
     assert!(holds(&inside, "collectionMethods", "POST"));
     // An administrator says it in the body.
+    let names_it = |bench: &mut Bench, url: &str| {
+        bench.get(&format!("{url}/schemas/stack"))["resourceFields"]["accountId"]["create"] == true
+    };
+    assert!(!names_it(&mut bench, "/v2-beta"));
     bench.grant = account(901);
+    assert!(names_it(&mut bench, "/v2-beta") && !names_it(&mut bench, "~"));
     assert!(posts(&mut bench));
     bench.ask("POST /v2-beta/stacks", json!({ "name": "y" }), 422);
     let made = bench.ask("POST /v2-beta/stacks", json!({ "name": "y", "accountId": "1a900" }), 201);
@@ -356,4 +361,12 @@ fn what_is_made_refers_to_nothing_elsewhere() {
     let service = json!({ "name": "x", "stackId": stack, "accountId": "1a1",
         "launchConfig": { "imageUuid": "docker:nginx" } });
     bench.ask("POST /v2-beta/services", service, 422);
+    // Nor is what is there made to, by one who sees both.
+    let theirs = json!({ "name": "y", "stackId": stack, "accountId": "1a900",
+        "launchConfig": { "imageUuid": "docker:nginx" } });
+    let theirs = bench.ask("POST /v2-beta/services", theirs, 201)["id"].clone();
+    let own = bench.get("~/services?name=web")["data"][0]["id"].clone();
+    let links = json!({ "serviceLinks": [{ "serviceId": theirs, "name": "y" }] });
+    let url = format!("/v2-beta/services/{}/?action=setservicelinks", own.as_str().unwrap());
+    bench.ask(&format!("POST {url}"), links, 422);
 }
