@@ -1,6 +1,7 @@
 //! Which resource answers, and everything that is the same for all of them: type names, ids, links, filters, who may
 //! do it, actions that are not available, answers after a commit.
 
+mod gate;
 mod inactive;
 mod links;
 mod root;
@@ -8,7 +9,7 @@ mod root;
 use drover_core::ProjectId;
 use serde_json::Value;
 
-use crate::access::{self, Deed, Place, Reach};
+use crate::access::{Deed, Reach};
 use crate::address::is_members;
 use crate::body::Body;
 use crate::collection::collection;
@@ -25,6 +26,7 @@ use crate::resource::{
 };
 use crate::schema::{self, Schema};
 use crate::transform::transform;
+use gate::{inside, make, must, never, raw_row, row, rows};
 
 /// Every type with a collection. The order is that of the schema list.
 static TABLE: &[&dyn Resource] = &[
@@ -149,7 +151,7 @@ pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
         return Err(ApiError::new(Code::MethodNotAllowed, why));
     }
     inactive::guard(ctx, resource, &row, "changed")?;
-    resource.update(ctx, id, body)
+    resource.update(&inside(ctx, &row), id, body)
 }
 
 /// `DELETE` of a resource; doing it again changes nothing.
@@ -165,7 +167,7 @@ pub fn delete(ctx: &Context<'_>, path: &[&str]) -> Result<Outcome, ApiError> {
     if is_removed(&row) {
         return Ok(Outcome::render(Vec::new(), resource.schema().plural, (*id).to_owned(), 200));
     }
-    resource.delete(ctx, id)
+    resource.delete(&inside(ctx, &row), id)
 }
 
 /// `POST` to a resource with `?action=name`.
@@ -189,6 +191,7 @@ pub fn action(
     if name != "remove" {
         inactive::guard(ctx, resource, &row, "changed")?;
     }
+    let ctx = &inside(ctx, &row);
     match name {
         // An action was accepted, where the method would have done it.
         "remove" => resource.delete(ctx, id).map(|begun| begun.answered(202)),
@@ -250,70 +253,6 @@ pub(crate) fn find(kind: &str) -> Result<&'static dyn Resource, ApiError> {
 
 fn no_type(kind: &str) -> ApiError {
     ApiError::not_found(format!("the type `{kind}`"))
-}
-
-/// Make one where it may be made, seeing nothing but what is there.
-fn make(ctx: &Context<'_>, resource: &dyn Resource, body: Body<'_>) -> Result<Outcome, ApiError> {
-    let schema = resource.schema();
-    if !schema.collection.contains(&"POST") {
-        return never(resource.create(ctx, body), "POST", &[schema.plural]);
-    }
-    let rights = &ctx.rights;
-    let (rank, rights) = match resource.place(ctx, body)? {
-        Place::Project(id) => (rights.in_project(id), rights.clone().within(id)),
-        Place::Account(id) => (rights.over_account(id), rights.clone()),
-        Place::Cluster => (Some(rights.base()), rights.clone()),
-    };
-    access::must(rank, Deed::Create, schema.name, || format!("the type `{}`", schema.plural))?;
-    let outcome = resource.create(&Context { rights, ..ctx.clone() }, body)?;
-    let places = outcome.changes.iter().filter_map(inactive::made_in);
-    places.into_iter().try_for_each(|project| inactive::refuse(ctx, project, "made"))?;
-    Ok(outcome)
-}
-
-/// Refuses what is not the caller's to do with a resource.
-fn must(
-    ctx: &Context<'_>,
-    resource: &dyn Resource,
-    row: &Value,
-    deed: Deed<'_>,
-) -> Result<(), ApiError> {
-    let kind = resource.schema().name;
-    let shown = || format!("{kind} {}", row["id"].as_str().unwrap_or_default());
-    access::must(access::rank_over(ctx, row), deed, kind, shown)
-}
-
-/// For a method that a type doesn't have: the resource says why.
-fn never(
-    answer: Result<Outcome, ApiError>,
-    method: &str,
-    path: &[&str],
-) -> Result<Outcome, ApiError> {
-    answer.and_then(|_| Err(no_method(method, path)))
-}
-
-/// All of a type that the caller may see.
-fn rows(ctx: &Context<'_>, resource: &dyn Resource) -> Vec<Value> {
-    let kind = resource.schema().name;
-    let rows = resource.rows(ctx).into_iter();
-    rows.filter_map(|row| access::shown(ctx, kind, row)).collect()
-}
-
-/// One of them.
-fn row(ctx: &Context<'_>, resource: &dyn Resource, id: &str) -> Result<Value, ApiError> {
-    let kind = resource.schema().name;
-    let found = resource.row(ctx, id);
-    let found = found.and_then(|row| access::shown(ctx, kind, row));
-    found.ok_or_else(|| none_such(resource, id))
-}
-
-/// One with all its actions, whosever it is.
-fn raw_row(ctx: &Context<'_>, resource: &dyn Resource, id: &str) -> Result<Value, ApiError> {
-    resource.row(ctx, id).ok_or_else(|| none_such(resource, id))
-}
-
-fn none_such(resource: &dyn Resource, id: &str) -> ApiError {
-    ApiError::not_found(format!("{} {id}", resource.schema().name))
 }
 
 fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {

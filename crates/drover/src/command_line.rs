@@ -248,6 +248,8 @@ const GROUPS: &[(&str, &[&str])] = &[
         &[
             "server",
             "agent",
+            "account",
+            "member",
             "host",
             "rebalance",
             "network",

@@ -46,6 +46,11 @@ impl Reach {
         }
     }
 
+    /// Whether the body says which project a new one goes to.
+    pub(crate) fn says_where(self, kind: &str) -> bool {
+        self.base == Rank::Admin && !self.scoped && rule(kind).new_of == Of::Project
+    }
+
     /// Whether a deed is offered for resources of a type.
     pub(crate) fn offers(self, kind: &str, deed: Deed<'_>) -> bool {
         let rule = rule(kind);

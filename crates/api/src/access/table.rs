@@ -101,6 +101,8 @@ pub(super) fn known(kind: &str) -> Option<Rule> {
         | "dnsService"
         | "externalService"
         | "instance"
+        | "ipAddress"
+        | "label"
         | "loadBalancerService"
         | "mount"
         | "networkDriverService"
@@ -116,17 +118,19 @@ pub(super) fn known(kind: &str) -> Option<Rule> {
         | "snapshot"
         | "stack"
         | "storageDriverService"
+        | "virtualMachine"
         | "volume"
         | "volumeTemplate" => WORK,
-        "certificate" | "host" | "hostTemplate" | "machine" | "network" | "networkDriver"
-        | "physicalHost" | "registry" | "storageDriver" | "storagePool" => GROUND,
+        "agent" | "certificate" | "host" | "hostTemplate" | "machine" | "network"
+        | "networkDriver" | "physicalHost" | "registry" | "storageDriver" | "storagePool" => GROUND,
         "registrationToken" | "registryCredential" => KEYS,
         "project" => PROJECT,
         "projectMember" => Rule::new(Of::Project, Readonly, Key),
-        "apiKey" => Rule::new(Of::Either, Key, Key),
+        "apiKey" | "credential" => Rule::new(Of::Either, Key, Key),
         "auditLog" => Rule::new(Of::Either, Key, Admin),
         "account" | "identity" => Rule::new(Of::Account, Owner, Admin),
-        "activeSetting" | "projectTemplate" | "setting" => GIVEN,
+        "activeSetting" | "machineDriver" | "processInstance" | "projectTemplate" | "setting"
+        | "userPreference" => GIVEN,
         _ => return None,
     })
 }

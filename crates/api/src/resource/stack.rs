@@ -246,7 +246,8 @@ fn turn(ctx: &Context<'_>, stack: &Stack, wanted: Wanted) -> Result<Vec<Change>,
     let mut changes = Vec::new();
     for service in services(ctx, stack.id).filter(|service| service.wanted != wanted) {
         let standing = state::of_service(ctx.world, service, &[]);
-        if !standing.actions.contains(&action) {
+        // What stops because of a wish before this one turns round.
+        if !standing.actions.contains(&action) && standing.state != "deactivating" {
             let (name, state) = (&service.name, standing.state);
             let why = format!("service {name} is {state}, and can't {action} from there");
             return Err(ApiError::new(Code::InvalidState, why));

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use drover_core::AccountId;
 use serde_json::Value;
 
-use super::{find, row as row_of, rows};
+use super::find;
+use super::gate::{row as row_of, rows};
 use crate::collection::collection;
 use crate::context::Context;
 use crate::error::ApiError;

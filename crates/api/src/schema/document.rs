@@ -49,8 +49,15 @@ fn described(ctx: &Context<'_>, reach: Reach, schema: &Schema) -> Value {
         links.insert("collection".into(), json!(ctx.url(&schema.plural.to_ascii_lowercase())));
     }
     let fields = || schema.fields.iter().flat_map(|group| group.iter());
-    let shown: Map<_, _> =
+    let mut shown: Map<_, _> =
         fields().map(|f| (f.name.to_owned(), f.document(makes, changes))).collect();
+    if makes
+        && is_listed(schema)
+        && reach.says_where(schema.name)
+        && let Some(field) = shown.get_mut("accountId")
+    {
+        field["create"] = json!(true);
+    }
     let filters: Map<_, _> = fields()
         .filter(|f| !schema.collection.is_empty() && !f.modifiers().is_empty())
         .map(|f| (f.name.to_owned(), json!({ "modifiers": f.modifiers() })))

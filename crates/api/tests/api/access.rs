@@ -18,8 +18,17 @@ use crate::certificates;
 const OTHER: ProjectId = ProjectId(900);
 
 /// Types of which there is nothing, whatever is made.
-const EMPTY: &[&str] =
-    &["machine", "network", "networkDriver", "secret", "storageDriver", "volume"];
+const EMPTY: &[&str] = &[
+    "agent",
+    "backup",
+    "hostTemplate",
+    "machine",
+    "machineDriver",
+    "processInstance",
+    "snapshot",
+    "userPreference",
+    "virtualMachine",
+];
 
 /// A project with one of everything, another one, and an account for every role.
 fn full() -> Bench {
@@ -48,6 +57,18 @@ fn full() -> Bench {
     bench.ask("POST ~/registrycredentials", login, 201);
     certificates::add(&mut bench, "cert");
     bench.ask("POST ~/volumetemplates", json!({ "name": "v", "stackId": stack }), 201);
+    bench.ask("POST ~/secrets", json!({ "name": "pw", "value": "eA==" }), 201);
+    bench.ask("POST ~/volumes", json!({ "name": "data", "driver": "local" }), 201);
+    for (kind, driver) in [("storage", "storageDriver"), ("network", "networkDriver")] {
+        let mut made = service(driver);
+        made["name"] = json!(kind);
+        made[driver] = json!({ "name": kind });
+        made["launchConfig"]["dataVolumes"] = json!(["data:/data"]);
+        bench.ask(&format!("POST ~/{driver}services"), made, 201);
+    }
+    let web_with_port = json!({ "name": "open", "stackId": stack, "startOnCreate": true,
+        "launchConfig": { "imageUuid": "docker:x", "ports": ["81:81"], "labels": { "a": "b" } } });
+    bench.ask("POST ~/services", web_with_port, 201);
     bench.settle();
     bench.pulls.push(drover_api::Pull {
         id: 1,
@@ -301,7 +322,10 @@ fn what_is_shown_is_what_is_allowed() {
             }
             let row = bench.get(&format!("~/{url}"));
             let offered: BTreeSet<&String> = row["actions"].as_object().unwrap().keys().collect();
-            let known = own["resourceActions"].as_object().unwrap();
+            // A row of a base type is of its own.
+            let mut all = list["data"].as_array().unwrap().iter();
+            let known = all.find(|schema| schema["id"] == row["type"]).unwrap();
+            let known = known["resourceActions"].as_object().unwrap();
             assert!(offered.iter().all(|name| known.contains_key(*name)), "{grant:?} {url}");
         }
     }
@@ -341,7 +365,12 @@ fn several_projects_are_not_written_to_without_saying_which() {
     let inside = bench.get("~/schemas/stack");
     assert!(holds(&inside, "collectionMethods", "POST"));
     // An administrator says it in the body.
+    let names_it = |bench: &mut Bench, url: &str| {
+        bench.get(&format!("{url}/schemas/stack"))["resourceFields"]["accountId"]["create"] == true
+    };
+    assert!(!names_it(&mut bench, "/v2-beta"));
     bench.grant = account(901);
+    assert!(names_it(&mut bench, "/v2-beta") && !names_it(&mut bench, "~"));
     assert!(posts(&mut bench));
     bench.ask("POST /v2-beta/stacks", json!({ "name": "y" }), 422);
     let made = bench.ask("POST /v2-beta/stacks", json!({ "name": "y", "accountId": "1a900" }), 201);
@@ -358,4 +387,12 @@ fn what_is_made_refers_to_nothing_elsewhere() {
     let service = json!({ "name": "x", "stackId": stack, "accountId": "1a1",
         "launchConfig": { "imageUuid": "docker:nginx" } });
     bench.ask("POST /v2-beta/services", service, 422);
+    // Nor is what is there made to, by one who sees both.
+    let theirs = json!({ "name": "y", "stackId": stack, "accountId": "1a900",
+        "launchConfig": { "imageUuid": "docker:nginx" } });
+    let theirs = bench.ask("POST /v2-beta/services", theirs, 201)["id"].clone();
+    let own = bench.get("~/services?name=web")["data"][0]["id"].clone();
+    let links = json!({ "serviceLinks": [{ "serviceId": theirs, "name": "y" }] });
+    let url = format!("/v2-beta/services/{}/?action=setservicelinks", own.as_str().unwrap());
+    bench.ask(&format!("POST {url}"), links, 422);
 }

@@ -74,8 +74,8 @@ impl Names {
 
 /// `1st101` → `st`; nothing if it is no id.
 fn kind(word: &str) -> Option<&str> {
-    const KINDS: [&str; 14] =
-        ["st", "scm", "se", "sp", "s", "i", "h", "a", "vt", "v", "c", "go", "pm", "ph"];
+    const KINDS: [&str; 15] =
+        ["st", "scm", "se", "sp", "s", "i", "h", "a", "vt", "v", "c", "go", "pm", "ph", "pt"];
     let rest = word.strip_prefix('1')?;
     let digits = rest.find(|c: char| c.is_ascii_digit())?;
     let (kind, number) = rest.split_at(digits);

@@ -114,8 +114,13 @@ impl Player {
             _ => self.call(method, &path, &body).await,
         };
         if answer.status != request.answer {
-            let said = text(&answer.body["message"]);
-            return Err(format!("{} and not {}: {said}", answer.status, request.answer));
+            // Not the message, which names things by their ids.
+            let (status, code) = (answer.status, text(&answer.body["code"]));
+            return Err(format!(
+                "{} and not {}",
+                format!("{status} {code}").trim(),
+                request.answer
+            ));
         }
         // What is only translated is no resource.
         let is_resource = !path.ends_with("/scripts/transform");
