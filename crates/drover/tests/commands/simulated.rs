@@ -18,7 +18,7 @@ impl Simulated {
     pub(crate) async fn start() -> Self {
         let cluster = Cluster::without_hosts().await;
         let token = cluster.drover("token create --reusable").await.with(0).out.trim().to_owned();
-        let agents = spawn_agents(&cluster, &token);
+        let agents = spawn_agents(&cluster, &token, 3, "hosts");
         connected(&cluster).await;
         Self { cluster, token, agents }
     }
@@ -42,10 +42,11 @@ impl Simulated {
     }
 }
 
-fn spawn_agents(cluster: &Cluster, token: &str) -> Child {
-    let state = cluster.home().join("hosts");
+/// So many simulated hosts, which keep what they know in a folder of this name.
+pub(crate) fn spawn_agents(cluster: &Cluster, token: &str, number: u32, folder: &str) -> Child {
+    let state = cluster.home().join(folder);
     let line = format!(
-        "agent --simulate 3 --simulate-start-ms 20 --server {} --token {token} --state-dir {}",
+        "agent --simulate {number} --simulate-start-ms 20 --server {} --token {token} --state-dir {}",
         cluster.url,
         state.display()
     );
@@ -103,7 +104,7 @@ async fn a_stack_lives_where_there_is_no_docker() {
     agents.kill().await.unwrap();
     let gone = |world: &World| world.seen.values().all(|seen| !seen.connected);
     cluster.comes_to("no host is connected", gone).await;
-    let _agents = spawn_agents(&cluster, &token);
+    let _agents = spawn_agents(&cluster, &token, 3, "hosts");
     connected(&cluster).await;
     assert_eq!(cluster.store.world().hosts.len(), 3, "they are the same hosts");
     cluster.drover("wait").await.with(0);

@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::cluster::{Cluster, PATIENCE};
+use crate::simulated::spawn_agents;
 
 use super::names::Names;
 use super::recording::Request;
@@ -22,7 +24,10 @@ const LOOK: Duration = Duration::from_millis(20);
 const HOSTS: [&str; 2] = ["node1", "node2"];
 
 /// A client.
-pub(super) struct Player {
+pub(super) struct Player<'a> {
+    cluster: &'a Cluster,
+    /// Agents of the projects that were made.
+    agents: Vec<Child>,
     client: Client,
     base: String,
     access: String,
@@ -42,12 +47,14 @@ struct Answer {
     body: Value,
 }
 
-impl Player {
+impl<'a> Player<'a> {
     /// A client with the first key of a cluster, whose hosts get the names that recordings speak of.
-    pub(super) async fn new(cluster: &Cluster) -> Self {
+    pub(super) async fn new(cluster: &'a Cluster) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (access, secret) = cluster.key();
         let mut player = Self {
+            cluster,
+            agents: Vec::new(),
             client: Client::builder().timeout(PATIENCE).build().unwrap(),
             base: cluster.url.clone(),
             access: access.to_owned(),
@@ -115,6 +122,7 @@ impl Player {
         };
         if answer.status != request.answer {
             // Not the message, which names things by their ids.
+            eprintln!("{}: {}", request.what, answer.body["message"]);
             let (status, code) = (answer.status, text(&answer.body["code"]));
             return Err(format!(
                 "{} and not {}",
@@ -134,10 +142,27 @@ impl Player {
             self.names.bind(recorded, &text(&answer.body["id"]));
         }
         self.last = answer.body;
+        if self.last["type"] == "project" && answer.status == 201 {
+            self.add_hosts().await;
+        }
         if request.times > 1 {
             self.rested(&path).await?;
         }
         if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+    }
+
+    /// What was recorded went on as if a project that was just made had hosts.
+    async fn add_hosts(&mut self) {
+        let project = text(&self.last["id"]);
+        let path = format!("/v2-beta/projects/{project}/registrationtokens");
+        let token = text(&self.call("POST", &path, &json!({})).await.body["token"]);
+        self.agents.push(spawn_agents(self.cluster, &token, 3, &project));
+        let path = format!("/v2-beta/projects/{project}/hosts");
+        let until = Instant::now() + PATIENCE;
+        while self.get(&path).await.body["data"][2]["agentState"] != "active" {
+            assert!(Instant::now() < until, "its hosts should have joined");
+            sleep(LOOK).await;
+        }
     }
 
     /// Wait as clients do until a resource is not in transition. What there is no resource at has nothing to rest from.
