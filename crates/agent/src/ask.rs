@@ -1,6 +1,7 @@
 //! What a server asks for on a user's behalf: logs, a command in a container, a pull, a stop, how the network is. None of
 //! it changes what the host shall run, and only containers of this cluster can be asked for.
 
+mod docker_socket;
 mod exec;
 mod logs;
 
@@ -9,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::query_parameters::{
-    RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use drover_core::protocol::{Ask, FromAgent};
 use drover_core::{HostAssignment, pinned};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::docker::Engine;
@@ -35,7 +37,18 @@ pub(crate) struct Asks {
 
 struct Open {
     input: mpsc::Sender<Bytes>,
+    /// Columns and rows of the asker's terminal.
+    size: watch::Sender<Size>,
     cancel: CancellationToken,
+}
+
+/// Columns and rows of a terminal.
+type Size = (u16, u16);
+
+/// What an asker sends while its ask lasts.
+struct Taken {
+    input: mpsc::Receiver<Bytes>,
+    size: watch::Receiver<Size>,
 }
 
 /// One ask, on its way.
@@ -57,9 +70,11 @@ impl Asks {
         sender: LinkSender,
         over: impl FnOnce(u64) + Send + 'static,
     ) {
-        let (input, taken) = mpsc::channel(INPUT_FRAMES);
+        let (input, inputs) = mpsc::channel(INPUT_FRAMES);
+        let (size, sizes) = watch::channel(Size::default());
+        let taken = Taken { input: inputs, size: sizes };
         let cancel = CancellationToken::new();
-        self.open.insert(number, Open { input, cancel: cancel.clone() });
+        self.open.insert(number, Open { input, size, cancel: cancel.clone() });
         let asked = Asked { number, engine, assignment, known, sender };
         tokio::spawn(async move {
             let done = tokio::select! {
@@ -82,6 +97,13 @@ impl Asks {
         }
     }
 
+    /// The asker's terminal has another size. Of several that come at once, the last counts.
+    pub(crate) fn resize(&mut self, number: u64, size: Size) {
+        if let Some(open) = self.open.get(&number) {
+            open.size.send_replace(size);
+        }
+    }
+
     /// The asker is gone.
     pub(crate) fn cancel(&mut self, number: u64) {
         if let Some(open) = self.open.get(&number) {
@@ -101,15 +123,16 @@ impl Asks {
 }
 
 impl Asked {
-    async fn answer(&self, what: Ask, input: mpsc::Receiver<Bytes>) -> Result<(), String> {
+    async fn answer(&self, what: Ask, taken: Taken) -> Result<(), String> {
         match what {
-            Ask::Logs { container, follow, tail, timestamps } => {
-                self.logs(&container, follow, tail, timestamps).await
+            Ask::Logs { container, follow, tail, timestamps, since } => {
+                let options = LogsOptionsBuilder::new().follow(follow).timestamps(timestamps);
+                self.logs(&container, options, tail, since).await
             }
             Ask::Exec { container, command, tty, stdin } => {
-                let input = stdin.then_some(input);
-                self.exec(&container, command, tty, input).await
+                self.exec(&container, command, (tty, stdin), taken).await
             }
+            Ask::Docker => self.docker_socket(taken.input).await,
             Ask::Pull { image, only_if_present } => self.pull(&image, only_if_present).await,
             Ask::Stop { container, grace_s } => self.stop(&container, grace_s).await,
             Ask::Restart { container, grace_s } => self.restart(&container, grace_s).await,

@@ -45,6 +45,8 @@ pub struct Making<'a> {
     pub names: Option<GivenNames<'a>>,
     /// For a balancer: the folder on the host with its configuration and status.
     pub balancer_folder: Option<&'a Path>,
+    /// The folder on the host with its secrets, if it reads any.
+    pub secrets_folder: Option<&'a Path>,
     /// The engine's API, e.g. (1, 41).
     pub api: (usize, usize),
 }
@@ -100,6 +102,7 @@ impl<'a> Making<'a> {
             address: None,
             names: None,
             balancer_folder: None,
+            secrets_folder: None,
             api: (1, 41),
         })
     }

@@ -101,6 +101,11 @@ impl Engine {
         self.state.join("resolv").join(docker_name)
     }
 
+    /// The folder a container has as its `/run/secrets`.
+    fn secrets_folder(&self, docker_name: &str) -> PathBuf {
+        crate::secret_files::folder(&self.state, docker_name)
+    }
+
     /// The folder a balancer unit shares with its agent.
     pub(crate) fn balancer_folder(&self, unit: drover_core::UnitKey) -> PathBuf {
         crate::balancer_files::folder(&self.state, unit)

@@ -26,6 +26,7 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::NetworkCreateRequest;
 use drover_core::HostFacts;
+use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -84,6 +85,11 @@ impl SimulatedHost {
     /// A client of its engine.
     pub(crate) fn client(&self, patience: Duration) -> Result<Docker, Error> {
         api::client(self, patience)
+    }
+
+    /// A connection to its engine.
+    pub(crate) fn connect(&self) -> DuplexStream {
+        api::connect(self)
     }
 
     /// Who is at an address, of this host or of one beside it; `None` if it is of no host here, so that nothing can be

@@ -2,6 +2,7 @@
 //! place where the two differ; nothing else of the agent knows which it is.
 
 use std::future::pending;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use drover_core::doctor::{Examined, ProbeTarget, Probed};
 use drover_core::{HealthCheck, HostFacts, HostNetwork, Tunnels};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::agent::AgentResult;
@@ -24,6 +26,11 @@ use crate::{facts, probe};
 
 /// What the network doctor is told of a simulated host.
 const NO_NETWORK: &str = "it is simulated: there is no network to look at";
+
+/// A connection that can be read and written.
+pub(crate) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 /// What there is around an agent.
 #[derive(Clone)]
@@ -46,6 +53,14 @@ impl Surroundings {
         }
     }
 
+    /// A connection to the engine, for whoever speaks its API himself.
+    pub(crate) async fn connect(&self) -> io::Result<Box<dyn Connection>> {
+        Ok(match self {
+            Self::Machine(socket) => Box::new(UnixStream::connect(socket).await?),
+            Self::Simulated(host) => Box::new(host.connect()),
+        })
+    }
+
     /// What the engine is found by, for people.
     pub(crate) fn socket(&self) -> PathBuf {
         match self {
@@ -59,6 +74,14 @@ impl Surroundings {
         match self {
             Self::Machine(_) => facts::facts(docker_version, problem),
             Self::Simulated(_) => SimulatedHost::facts(docker_version, problem),
+        }
+    }
+
+    /// Whether files can be given to others: a simulated host's agent is nobody in particular.
+    pub(crate) fn gives_files_away(&self) -> bool {
+        match self {
+            Self::Machine(_) => true,
+            Self::Simulated(_) => false,
         }
     }
 

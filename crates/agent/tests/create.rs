@@ -11,7 +11,7 @@ use drover_agent::create::{BadSpec, GivenNames, Making, create_body, named_volum
 use drover_core::{
     AssignedTemplate, AssignedUnit, AssignedVolume, BlkioDevice, ContainerSpec, Desired,
     DockerHealth, HostAssignment, HostId, NetworkMode, PortSpec, Protocol, RevisionNo, Role,
-    ServiceId, Slot, Template, Ulimit, UnitKey,
+    SecretFile, ServiceId, Slot, Template, Ulimit, UnitKey,
 };
 use serde_json::Value;
 
@@ -25,6 +25,7 @@ fn assignment(slot: Slot, template: Template, role: Role) -> HostAssignment {
         driver: String::new(),
         options: BTreeMap::new(),
         external: false,
+        kept: false,
     };
     let theirs = AssignedVolume { name: "theirs".into(), external: true, ..data.clone() };
     let unit = AssignedUnit {
@@ -66,6 +67,8 @@ fn body(assignment: &HostAssignment, member: &str, siblings: &[(&str, &str)]) ->
     let unit = *assignment.units.keys().next().unwrap();
     let mut making = Making::of(assignment, unit, member, &siblings).unwrap();
     making.balancer_folder = Some(Path::new("/state/balancers/7"));
+    let reads = !making.spec.secrets.is_empty();
+    making.secrets_folder = reads.then_some(Path::new("/state/secrets/c"));
     let mut value = serde_json::to_value(create_body(&making).unwrap()).unwrap();
     value.sort_all_objects();
     value
@@ -117,6 +120,7 @@ fn full() -> ContainerSpec {
         volumes_from: Vec::new(),
         tmpfs: map(&[("/run", "size=1m")]),
         read_only: true,
+        secrets: vec![SecretFile { secret: "db".into(), ..SecretFile::default() }],
         memory: Some(64 << 20),
         memory_swap: Some(-1),
         memory_reservation: Some(32 << 20),

@@ -10,6 +10,7 @@ mod health;
 mod network;
 mod process;
 mod resources;
+mod secrets;
 mod security;
 mod storage;
 mod template;
@@ -45,6 +46,7 @@ pub fn to_wire(spec: &ContainerSpec) -> Value {
     process::write(spec, &mut out);
     network::write(spec, &mut out);
     storage::write(spec, &mut out);
+    secrets::write(spec, &mut out);
     resources::write(spec, &mut out);
     security::write(spec, &mut out);
     health::write(spec, &mut out);
@@ -58,6 +60,7 @@ fn read(fields: &Body<'_>) -> Result<ContainerSpec, ApiError> {
     process::read(fields, &mut spec)?;
     network::read(fields, &mut spec)?;
     storage::read(fields, &mut spec)?;
+    secrets::read(fields, &mut spec)?;
     resources::read(fields, &mut spec)?;
     security::read(fields, &mut spec)?;
     health::read(fields, &mut spec)?;
@@ -192,6 +195,41 @@ mod tests {
     }
 
     #[test]
+    fn secret_fields() {
+        let written =
+            r#"{"secrets":[{"type":"secretReference","secretName":"1se5","name":"1se5"}]}"#;
+        check(json!({ "secrets": [{ "secretId": "1se5", "name": null, "mode": "" }] }), written);
+        let both = json!({ "secrets": [{ "secretId": "1se5", "secretName": "db" }] });
+        let written = r#"{"secrets":[{"type":"secretReference","secretName":"db","name":"db"}]}"#;
+        check(both, written);
+        let whole =
+            json!({ "secretId": "1se5", "name": "pw", "uid": 1000, "gid": "7", "mode": "400" });
+        let written = r#"{"secrets":[{"type":"secretReference","secretName":"1se5","name":"pw","uid":"1000","gid":"7","mode":"0400"}]}"#;
+        check(json!({ "secrets": [whole] }), written);
+        for (given, refusal) in [
+            (json!([{ "name": "pw" }]), "MissingRequired `secrets.secretId` is required"),
+            (
+                json!([{ "secretId": "a", "name": "a/b" }]),
+                "InvalidFormat `secrets.name`: `a/b` is no file name: the file is made in /run/secrets",
+            ),
+            (
+                json!([{ "secretId": "a" }, { "secretId": "b", "name": "a" }]),
+                "NotUnique `secrets.name`: two secrets go into the file `a`",
+            ),
+            (
+                json!([{ "secretId": "a", "mode": "rw" }]),
+                r#"InvalidFormat `secrets.mode`: write it as chmod takes it, like "0400""#,
+            ),
+            (
+                json!([{ "secretId": "a", "uid": "root" }]),
+                "InvalidFormat `secrets.uid` must be a whole number",
+            ),
+        ] {
+            check(json!({ "secrets": given }), refusal);
+        }
+    }
+
+    #[test]
     fn resource_fields() {
         check(json!({ "memory": "134217728" }), r#"{"memory":134217728}"#);
         check(json!({ "memory": 1.5 }), "InvalidFormat `memory` must be a whole number");
@@ -233,8 +271,6 @@ mod tests {
             "dataVolumesFrom": [], "userdata": "", "kind": "container", "restartPolicy": { "name": "always" },
         });
         check(quiet, "{}");
-        let secrets = "InvalidOption `secrets`: secrets are not available yet";
-        check(json!({ "secrets": [{ "secretId": "1se5" }] }), secrets);
         let machine = "InvalidOption `kind`: `virtualMachine`: only containers are supported";
         check(json!({ "kind": "virtualMachine" }), machine);
     }

@@ -6,6 +6,7 @@ use drover_core::protocol::Ask;
 use drover_core::{Change, HostId, ProjectId, ServiceId, StackId};
 use serde_json::{Map, Value};
 
+use crate::errand::Once;
 use crate::resource::Foretold;
 
 /// A write, decided. The server commits `changes` against the snapshot they were made from (none: no commit),
@@ -60,20 +61,22 @@ pub enum Then {
         ask: Ask,
         /// Whose agent.
         host: HostId,
-        /// Wire id of the container it is about.
-        container: String,
     },
-    /// Have the host's agent do something that ends by itself, then 202 and the resource; an agent that can't be
-    /// reached or fails is an error.
+    /// Have a container's host do something with it that ends by itself; the answer is the container in the state it passes
+    /// through meanwhile. What fails at once is an error.
     Ask {
         /// What to ask.
         ask: Ask,
         /// Whose agent.
         host: HostId,
-        /// The resource's collection.
+        /// What it is, for those who look meanwhile.
+        what: Once,
+        /// Number of the container.
+        container: u64,
+        /// The collection to render it from.
         plural: &'static str,
-        /// Its id.
-        id: String,
+        /// HTTP status.
+        status: u16,
     },
     /// A pull on the hosts of a project; 201 and a `pullTask`.
     Pull {
@@ -120,5 +123,13 @@ impl Outcome {
         status: u16,
     ) -> Self {
         Self { changes, then: Then::Render { plural, id, status } }
+    }
+
+    /// The same, answered with another status.
+    pub(crate) fn answered(mut self, with: u16) -> Self {
+        if let Then::Render { status, .. } | Then::Ask { status, .. } = &mut self.then {
+            *status = with;
+        }
+        self
     }
 }

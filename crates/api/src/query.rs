@@ -31,6 +31,11 @@ impl Query {
         self.pairs().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
+    /// All values of a parameter, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs().filter(move |(n, _)| *n == name).map(|(_, value)| value)
+    }
+
     /// Rows on a page.
     pub(crate) fn limit(&self) -> usize {
         match self.get("limit").and_then(|text| text.trim().parse::<i64>().ok()) {

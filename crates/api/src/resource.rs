@@ -10,14 +10,18 @@ pub(crate) mod audit_log;
 pub(crate) mod certificate;
 pub(crate) mod container;
 mod credential;
+pub(crate) mod derived;
 mod dns_service;
+mod driver_service;
 pub(crate) mod empty;
 mod envelope;
 mod external_service;
 pub(crate) mod host;
 pub(crate) mod identity;
+pub(crate) mod listed;
 mod load_balancer_service;
 mod member;
+pub(crate) mod mount;
 pub(crate) mod project;
 pub(crate) mod project_member;
 pub(crate) mod project_template;
@@ -25,6 +29,7 @@ pub(crate) mod pull_task;
 pub(crate) mod registration_token;
 pub(crate) mod registry;
 pub(crate) mod registry_credential;
+pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod service_consume_map;
 pub(crate) mod service_expose_map;
@@ -32,6 +37,7 @@ pub(crate) mod service_log;
 pub(crate) mod service_revision;
 pub(crate) mod setting;
 pub(crate) mod stack;
+pub(crate) mod volume;
 pub(crate) mod volume_template;
 
 use serde_json::Value;
@@ -94,6 +100,24 @@ pub(crate) trait Resource: Sync {
         let why = format!("{} has no action `{action}`", self.schema().name);
         Err(ApiError::new(Code::InvalidAction, why))
     }
+}
+
+/// The image that an agent runs from as a container.
+pub fn agent_image() -> &'static str {
+    registration_token::IMAGE
+}
+
+/// The options that such a container is run with.
+pub fn docker_options() -> &'static str {
+    registration_token::DOCKER_OPTIONS
+}
+
+/// A number for a row that follows from others and has none of its own: always the same for the same thing, and above all
+/// that are given out.
+pub(crate) fn number_of(ctx: &Context<'_>, what: &str) -> u64 {
+    let uuid = drover_core::uuid(ctx.world.cluster(), what);
+    let digits: String = uuid.chars().filter(char::is_ascii_hexdigit).take(15).collect();
+    (1 << 60) | u64::from_str_radix(&digits, 16).unwrap_or_default()
 }
 
 fn no_method(schema: &Schema, what: &str) -> ApiError {

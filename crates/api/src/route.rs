@@ -2,6 +2,7 @@
 //! do it, actions that are not available, answers after a commit.
 
 mod gate;
+mod inactive;
 mod links;
 mod root;
 
@@ -18,10 +19,10 @@ use crate::ids::Kind;
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
-    Resource, account, api_key, audit_log, certificate, container, empty, host, identity, project,
-    project_member, project_template, pull_task, registration_token, registry, registry_credential,
-    service, service_consume_map, service_expose_map, service_log, service_revision, setting,
-    stack, volume_template,
+    Resource, account, api_key, audit_log, certificate, container, derived, empty, host, identity,
+    listed, mount, project, project_member, project_template, pull_task, registration_token,
+    registry, registry_credential, secret, service, service_consume_map, service_expose_map,
+    service_log, service_revision, setting, stack, volume, volume_template,
 };
 use crate::schema::{self, Schema};
 use crate::transform::transform;
@@ -34,6 +35,8 @@ static TABLE: &[&dyn Resource] = &[
     &service::BALANCERS,
     &service::ALIASES,
     &service::EXTERNALS,
+    &service::STORAGE_DRIVERS,
+    &service::NETWORK_DRIVERS,
     &service_consume_map::ServiceConsumeMaps,
     &service_log::ServiceLogs,
     &service_revision::ServiceRevisions,
@@ -52,16 +55,31 @@ static TABLE: &[&dyn Resource] = &[
     &registry::Registries,
     &registry_credential::RegistryCredentials,
     &certificate::Certificates,
+    &secret::Secrets,
     &volume_template::VolumeTemplates,
     &pull_task::PullTasks,
     &setting::SETTINGS,
     &setting::ACTIVE_SETTINGS,
-    &empty::VOLUME,
-    &empty::SECRET,
+    &volume::Volumes,
+    &mount::Mounts,
+    &derived::StoragePools,
+    &derived::Ports,
+    &derived::IpAddresses,
+    &derived::Labels,
+    &derived::Networks,
+    &derived::PhysicalHosts,
     &empty::MACHINE,
-    &empty::NETWORK,
-    &empty::STORAGE_DRIVER,
-    &empty::NETWORK_DRIVER,
+    &listed::CREDENTIALS,
+    &empty::AGENT,
+    &empty::BACKUP,
+    &empty::HOST_TEMPLATE,
+    &empty::MACHINE_DRIVER,
+    &empty::PROCESS_INSTANCE,
+    &empty::SNAPSHOT,
+    &empty::USER_PREFERENCE,
+    &empty::VIRTUAL_MACHINE,
+    &derived::STORAGE_DRIVERS,
+    &derived::NETWORK_DRIVERS,
 ];
 
 /// `GET`: a collection, a resource, a link of one, the schemas, or the root.
@@ -77,9 +95,18 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
                 return Err(no_type(kind));
             }
             let own_url = ctx.url(&schema.plural.to_ascii_lowercase());
-            Ok(collection(ctx, schema, &own_url, rows(ctx, resource), query))
+            let mut page = collection(ctx, schema, &own_url, rows(ctx, resource), query);
+            if let Some(rows) = page["data"].as_array_mut() {
+                links::embed(ctx, schema, rows, query);
+            }
+            Ok(page)
         }
-        [kind, id] => row(ctx, find(kind)?, id),
+        [kind, id] => {
+            let resource = find(kind)?;
+            let mut found = row(ctx, resource, id)?;
+            links::embed(ctx, resource.schema(), std::slice::from_mut(&mut found), query);
+            Ok(found)
+        }
         [kind, id, link] => {
             let resource = find(kind)?;
             links::follow(ctx, resource.schema(), &row(ctx, resource, id)?, link, query)
@@ -123,6 +150,7 @@ pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
         let why = format!("{} is removed; make a new one instead", shown(resource, &row));
         return Err(ApiError::new(Code::MethodNotAllowed, why));
     }
+    inactive::guard(ctx, resource, &row, "changed")?;
     resource.update(&inside(ctx, &row), id, body)
 }
 
@@ -160,9 +188,13 @@ pub fn action(
     if row["actions"].get(name).is_none() {
         return Err(not_available(resource, &row, name));
     }
+    if name != "remove" {
+        inactive::guard(ctx, resource, &row, "changed")?;
+    }
     let ctx = &inside(ctx, &row);
     match name {
-        "remove" => resource.delete(ctx, id),
+        // An action was accepted, where the method would have done it.
+        "remove" => resource.delete(ctx, id).map(|begun| begun.answered(202)),
         "update" => resource.update(ctx, id, Body::of(body)?),
         _ => resource.act(ctx, id, name, Body::of(body)?),
     }

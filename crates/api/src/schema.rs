@@ -79,5 +79,3 @@ pub(crate) const LIST_CREATE: &[&str] = &["GET", "POST"];
 pub(crate) const READ: &[&str] = &["GET"];
 /// Methods of a resource with all of them.
 pub(crate) const EDIT: &[&str] = &["GET", "PUT", "DELETE"];
-/// Methods of a resource that can't be edited.
-pub(crate) const READ_DELETE: &[&str] = &["GET", "DELETE"];

@@ -7,12 +7,14 @@ mod container;
 #[cfg(test)]
 mod print;
 mod service;
+mod stack;
 mod tables;
 
-pub(crate) use container::{agent_state, of_container, of_host};
+pub(crate) use container::{agent_state, of_container, of_host, on_errand};
 use drover_core::Time;
-pub(crate) use service::{of_service, of_stack};
-pub(crate) use tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK};
+pub(crate) use service::of_service;
+pub(crate) use stack::of_stack;
+pub(crate) use tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK, VOLUME};
 
 /// One row: a state.
 #[derive(Debug)]

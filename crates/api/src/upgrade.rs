@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
-use crate::launch_config::template_to_wire;
+use crate::resource::secret;
 
 pub(crate) use between::check_scale;
 pub(crate) use policy::looks_in_vain;
@@ -57,7 +57,8 @@ fn in_place(
     let after = ctx.world.commit(&begun).map_or_else(|_| ctx.world.clone(), |(after, _)| after);
     let service = after.service(service.id).unwrap_or(service);
     let held = ctx.world.current_template(service).cloned().unwrap_or_default();
-    let template = next::template(service, &held, strategy)?;
+    let mut template = next::template(ctx, service, &held, strategy)?;
+    secret::by_name(ctx, service.project, Some(&held), &mut template)?;
     next::check(ctx, service, &held, &template)?;
     let to = newest(ctx.world, service).next();
     let upgrade = course(ctx, service, strategy, to, &template)?;
@@ -163,7 +164,7 @@ fn in_service(
 ) -> Value {
     let configs = |number| {
         let template = world.template(service.id, number).cloned().unwrap_or_default();
-        template_to_wire(&service.name, &template)
+        secret::launch_configs(world, service, &template)
     };
     let ((launch, secondaries), (previous, previous_secondaries)) = (configs(to), configs(from));
     json!({

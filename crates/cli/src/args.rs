@@ -8,6 +8,7 @@ mod network;
 mod options;
 mod people;
 mod rebalance;
+mod secret;
 mod stack;
 mod token;
 mod upgrade;
@@ -20,6 +21,7 @@ pub use network::{EncryptionCommand, NetworkCommand};
 pub use options::{Before, Common, Operator, OutputOptions, ServerOptions, StackOptions};
 pub use people::{AccountCommand, Accounts, MemberCommand, Members, NewAccount, OneAccount, Whom};
 pub use rebalance::Rebalance;
+pub use secret::{AddSecret, SecretCommand, Secrets};
 pub(crate) use stack::parse_scale;
 pub use stack::{
     Diff, Foretell, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Watch, Why,
@@ -97,6 +99,9 @@ pub enum Command {
     /// Add, renew and remove the certificates that balancers serve
     #[command(subcommand, visible_alias = "cert")]
     Certificate(CertificateCommand),
+    /// Add and remove the secrets that containers read as files
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Make tokens with which hosts join
     #[command(subcommand)]
     Token(TokenCommand),
@@ -197,6 +202,7 @@ impl Command {
             | Self::Rebalance(_)
             | Self::Network(_)
             | Self::Certificate(_)
+            | Self::Secret(_)
             | Self::Token(_)
             | Self::Key(_)
             | Self::Account(_)
@@ -210,6 +216,7 @@ impl Command {
             Self::Rebalance(rebalance) => Some(&mut rebalance.operator),
             Self::Network(command) => Some(command.operator_mut()),
             Self::Certificate(command) => Some(command.operator_mut()),
+            Self::Secret(command) => Some(command.operator_mut()),
             Self::Token(TokenCommand::Create(new)) => Some(&mut new.named.operator),
             Self::Key(KeyCommand::Create(named)) => Some(&mut named.operator),
             Self::Account(command) => Some(command.operator_mut()),
@@ -287,6 +294,7 @@ mod tests {
             "drover upgrade",
             "drover upgrade v1",
             "drover certificate add shop --cert c.pem",
+            "drover secret add db",
             "drover rebalance --cancel --dry-run",
             "drover account create",
             "drover member add ann",

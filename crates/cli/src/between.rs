@@ -5,21 +5,19 @@
 //! as long as it is not confirmed.
 
 use drover_compose::ServiceSpec;
+use drover_rollout::{
+    ACTIVATE, CONTINUE, Event, Goal, Plan, Rest, ServiceView, Wanted, confirm, nothing, requests,
+    view_of,
+};
 use serde_json::{Value, json};
 
 use crate::Program;
 use crate::args::{Between, Common};
-use crate::client::nothing;
 use crate::failure::Failure;
 use crate::outcome::{Ending, waits};
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::pull;
-use crate::session::{Session, view_of};
-use crate::status::tell_requests;
-use crate::step::{ACTIVATE, CONTINUE, confirm};
-use crate::up;
-use crate::wait::{Goal, Rest, Wanted};
-use crate::wire::ServiceView;
+use crate::session::Session;
 
 /// What stands in the way of a service that runs once on every host; Rancher's words.
 const NO_GLOBALS: &str = "Upgrade is not supported for global services";
@@ -82,7 +80,7 @@ pub(crate) async fn upgrade(
     if !options.wait {
         return Ok(Ending::Done);
     }
-    tell_requests(&session, std::slice::from_ref(&source.name)).await?;
+    requests::tell(&session, std::slice::from_ref(&source.name)).await?;
     let views = session.services().await?;
     Ok(waits(views.iter().filter(|held| held.id == source.id), options.waiting_ok))
 }
@@ -140,7 +138,7 @@ async fn resume(session: &Session<'_>, source: &ServiceView) -> Result<(), Failu
             Ok(())
         }
         "upgrading" => Ok(()),
-        _ => CONTINUE.take(session, source, "", &nothing()).await,
+        _ => Ok(CONTINUE.take(session, source, "", &nothing()).await?),
     }
 }
 
@@ -149,7 +147,7 @@ async fn target(session: &mut Session<'_>, spec: &ServiceSpec) -> Result<Service
     let views = session.services().await?;
     if view_of(&views, &spec.name).is_none() {
         let none = ServiceSpec { scale: Some(0), ..spec.clone() };
-        up::make_one(session, &none).await?;
+        Plan::of_one(session.project()?, &none).create(session).await?;
     }
     let views = session.registered(&[&spec.name]).await?;
     let Some(view) = view_of(&views, &spec.name) else {
@@ -203,7 +201,7 @@ fn body(options: &Between, scale: u32, target: &str) -> Value {
 
 /// What was confirmed is over: remove the source, if nothing of it runs.
 async fn clean_up(session: &Session<'_>, source: &ServiceView) -> Result<(), Failure> {
-    tell_requests(session, std::slice::from_ref(&source.name)).await?;
+    requests::tell(session, std::slice::from_ref(&source.name)).await?;
     let views = session.services().await?;
     let Some(now) = view_of(&views, &source.name) else { return Ok(()) };
     if now.scale != 0 {
@@ -214,7 +212,7 @@ async fn clean_up(session: &Session<'_>, source: &ServiceView) -> Result<(), Fai
     session.reporter.tell(&Event::step(&now.name, "remove", "removing"));
     let doing = format!("remove {}", now.name);
     session.client.delete(&doing, &format!("services/{}", now.id)).await?;
-    session.wait(vec![Wanted::new(now, Goal::Removed)]).await
+    Ok(session.wait(vec![Wanted::new(now, Goal::Removed)]).await?)
 }
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
+use drover_rollout::{Event, text};
 use serde_json::{Value, json};
 
 use crate::args::{AddCertificate, CertificateCommand, Certificates, Operator};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::operator::{connect, say};
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::table::print;
-use crate::wire::text;
 
 const COLUMNS: [&str; 5] = ["ID", "NAME", "FOR", "ISSUER", "EXPIRES"];
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use drover_rollout::{Event, nothing, text};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::args::Evacuate;
-use crate::client::{Client, nothing};
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::operator::{all_hosts, choose, connect, name};
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::session::deadline;
-use crate::wire::text;
 
 /// Between two questions.
 const ASK_EVERY: Duration = Duration::from_millis(500);

@@ -1,7 +1,9 @@
 //! Why a command did not do what it was asked, in one sentence, and the exit status that says which kind it is: one for
 //! each thing that a job could want to do about it.
 
-use crate::client::CallError;
+use drover_rollout::CallError;
+
+use crate::client::ConnectError;
 use crate::project::ProjectError;
 use crate::settings::SettingsError;
 
@@ -20,6 +22,9 @@ pub enum Failure {
     /// The files of the stack can't be used.
     #[error(transparent)]
     Project(#[from] ProjectError),
+    /// There is no connection to the server.
+    #[error(transparent)]
+    Connect(ConnectError),
     /// The server could not be asked, or refused.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -47,36 +52,55 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The same, with those named that were rolled back meanwhile: whoever is told of one that is stuck must know that the
-    /// others are not where they were sent.
-    pub(crate) fn and(self, back: &[String]) -> Self {
-        let whole = |why: String| [std::slice::from_ref(&why), back].concat().join("; ");
-        match self {
-            Self::Failed(why) => Self::Failed(whole(why)),
-            Self::Blocked(why) => Self::Blocked(whole(why)),
-            Self::TimedOut(why) => Self::TimedOut(whole(why)),
-            other => other,
-        }
-    }
-
     /// The exit status; `up --help` lists them. 0 is for success alone.
     pub fn status(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::Project(_) | Self::Failed(_) | Self::Output(_) => 1,
-            Self::Call(error) => match error {
-                CallError::BadUrl { .. } | CallError::Environment { .. } => 2,
-                CallError::Setup(_) => 1,
-                CallError::Refused { status, .. } if *status >= 500 => 1,
-                CallError::Refused { .. } => 4,
-                CallError::Unreachable { .. } | CallError::Garbled { .. } => 5,
-                CallError::Denied { .. } => 6,
+            Self::Connect(error) => match error {
+                ConnectError::BadUrl { .. } | ConnectError::Environment { .. } => 2,
+                ConnectError::Setup(_) => 1,
+                ConnectError::Call(error) => of_call(error),
             },
+            Self::Call(error) => of_call(error),
             Self::Refused(_) => 4,
             Self::Blocked(_) => 7,
             Self::RolledBack(_) => 20,
             Self::TimedOut(_) => 3,
             Self::Interrupted(_) => INTERRUPTED,
+        }
+    }
+}
+
+/// The exit status of a request that did not do what it was for.
+fn of_call(error: &CallError) -> u8 {
+    match error {
+        CallError::Refused { status, .. } if *status >= 500 => 1,
+        CallError::Refused { .. } => 4,
+        CallError::Unreachable { .. } | CallError::Garbled { .. } => 5,
+        CallError::Denied { .. } => 6,
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Call(error) => Self::Call(error),
+            other => Self::Connect(other),
+        }
+    }
+}
+
+impl From<drover_rollout::Failure> for Failure {
+    fn from(failure: drover_rollout::Failure) -> Self {
+        use drover_rollout::Failure as Work;
+        match failure {
+            Work::Call(error) => Self::Call(error),
+            Work::Refused(why) => Self::Refused(why),
+            Work::Failed(why) => Self::Failed(why),
+            Work::Blocked(why) => Self::Blocked(why),
+            Work::RolledBack(why) => Self::RolledBack(why),
+            Work::TimedOut(why) => Self::TimedOut(why),
         }
     }
 }

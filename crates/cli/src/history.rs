@@ -2,18 +2,16 @@
 
 use drover_api::launch_config;
 use drover_core::Template;
+use drover_rollout::{ServiceView, diff, nothing, number, text};
 use serde_json::{Value, json};
 
 use crate::Program;
 use crate::args::{Diff, Selected};
-use crate::client::nothing;
-use crate::diff;
 use crate::failure::Failure;
 use crate::operator::say;
 use crate::progress::Reporter;
 use crate::session::Session;
 use crate::table::{ago, now_ms, print};
-use crate::wire::{ServiceView, number, text};
 
 const COLUMNS: [&str; 7] = ["SERVICE", "REVISION", "RUNS", "CREATED", "BY", "IMAGE", "REASON"];
 /// Characters of a digest that tell it from others at a glance.

@@ -1,10 +1,9 @@
 //! The commands a person or a CI job types: compose files on one side, Drover's API on the other.
 //!
-//! Everything that is decided is decided in pure functions: what differs (`diff`), what to do about it
-//! (`up::decide`), whether a service has arrived (`wait::judge`). Around them: files (`project`), requests
-//! (`client`), and saying what happens (`progress`). It knows the API and nothing else of the server.
+//! What differs, what to do about it and whether a service has arrived is `drover-rollout`'s. Around that: files (`project`),
+//! requests over HTTP (`client`), and saying what happens (`progress`). It knows the API and nothing else of the server.
 //!
-//! Read in this order: [`Command`] (what can be asked), `up` (what most is about), `wait` (how it ends).
+//! Read in this order: [`Command`] (what can be asked), `session` (what a command begins with), `up` (what most is about).
 
 // This crate is the one that talks to people.
 #![allow(clippy::print_stdout)]
@@ -14,7 +13,6 @@ mod ask;
 mod between;
 mod certificate;
 mod client;
-mod diff;
 mod evacuate;
 mod failure;
 mod history;
@@ -31,20 +29,19 @@ mod pull;
 pub mod rancher;
 mod rebalance;
 mod requests;
+mod secret;
 mod session;
 mod settings;
 mod status;
 mod steer;
-mod step;
 mod table;
 mod up;
-mod wait;
 mod watch;
 mod why;
-mod wire;
 
 pub use args::{Before, Command};
-pub use client::CallError;
+pub use client::ConnectError;
+pub use drover_rollout::{CallError, Program};
 pub use failure::{Failure, INTERRUPTED};
 pub use outcome::{Ending, WAITS};
 pub use project::ProjectError;
@@ -52,25 +49,6 @@ pub use settings::SettingsError;
 
 use args::{NetworkCommand, Up, Upgrade, UpgradeCommand};
 use progress::{Reporter, Voice};
-
-/// Under which name the program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
-    /// Its own.
-    Drover,
-    /// Rancher's: `up` without `-d` stays and shows logs, lines begin with `INFO[0002]`, and there is no `.env`.
-    RancherCompose,
-}
-
-impl Program {
-    /// As it is typed.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Drover => "drover",
-            Self::RancherCompose => "rancher-compose",
-        }
-    }
-}
 
 /// Carry a command out. Ctrl-C ends it; the server goes on with what it was asked.
 pub async fn run(command: &Command, program: Program) -> Result<Ending, Failure> {
@@ -127,6 +105,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Rollback(options) => return up::rollback_one(options, program, to).await,
         Command::Wait(options) => return watch::watch(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
+        Command::Secret(command) => secret::secret(command, to).await,
         Command::Host(command) => operator::host(command, to).await,
         Command::Rebalance(command) => rebalance::rebalance(command, to).await,
         Command::Network(command) => network::network(command, to).await,

@@ -3,18 +3,17 @@
 use std::io::IsTerminal as _;
 
 use drover_core::ServiceKind;
+use drover_rollout::{
+    ACTIVATE, DEACTIVATE, Event, Goal, RESTART, Rest, ServiceView, Wanted, list, nothing,
+};
 use serde_json::json;
 
 use crate::Program;
 use crate::args::{Restart, Rm, Scale, Selected};
 use crate::ask::confirmed;
-use crate::client::nothing;
 use crate::failure::Failure;
-use crate::progress::{Event, Reporter};
-use crate::session::{Session, list};
-use crate::step::{ACTIVATE, DEACTIVATE, RESTART};
-use crate::wait::{Goal, Rest, Wanted};
-use crate::wire::ServiceView;
+use crate::progress::Reporter;
+use crate::session::Session;
 
 /// `start`.
 pub(crate) async fn start(
@@ -35,7 +34,7 @@ pub(crate) async fn start(
         }
         waited.push(Wanted::new(view, Goal::Running));
     }
-    session.wait(waited).await
+    Ok(session.wait(waited).await?)
 }
 
 /// `stop`.
@@ -60,7 +59,7 @@ pub(crate) async fn stop(
     if waited.is_empty() {
         reporter.tell(&Event::note("nothing to stop: all of it is stopped"));
     }
-    session.wait(waited).await
+    Ok(session.wait(waited).await?)
 }
 
 /// `restart`.
@@ -79,7 +78,7 @@ pub(crate) async fn restart(
         RESTART.take(&session, view, "", &body).await?;
         waited.push(Wanted::new(view, Goal::Restarted));
     }
-    session.wait(waited).await
+    Ok(session.wait(waited).await?)
 }
 
 /// `scale`.
@@ -111,7 +110,7 @@ pub(crate) async fn scale(
         session.client.update(&doing, &path, &json!({ "scale": units })).await?;
         waited.push(Wanted::new(view, Goal::Scaled(units)));
     }
-    session.wait(waited).await
+    Ok(session.wait(waited).await?)
 }
 
 /// `rm`.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use drover_rollout::{CallError, Event, number, text};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -15,11 +16,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::Program;
 use crate::args::Logs;
-use crate::client::CallError;
 use crate::failure::Failure;
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::session::Session;
-use crate::wire::{number, text};
 
 /// Lines from the end when nothing else is said.
 const TAIL: u32 = 100;

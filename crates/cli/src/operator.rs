@@ -2,17 +2,17 @@
 
 use std::io::Write as _;
 
+use drover_rollout::{Event, list, nothing, text};
 use serde_json::{Value, json};
 
 use crate::args::{HostCommand, Hosts, KeyCommand, Named, NewToken, Operator, TokenCommand};
-use crate::client::{Client, nothing};
+use crate::client::Client;
 use crate::evacuate::evacuate;
 use crate::failure::Failure;
-use crate::progress::{Event, Reporter};
-use crate::session::{list, reach};
+use crate::progress::Reporter;
+use crate::session::reach;
 use crate::settings;
 use crate::table::print;
-use crate::wire::text;
 
 const COLUMNS: [&str; 8] =
     ["ID", "NAME", "STATE", "ADDRESS", "CONTAINERS", "DOCKER", "LABELS", "DETAIL"];
@@ -32,9 +32,7 @@ pub(crate) async fn host(command: &HostCommand, reporter: &Reporter) -> Result<(
 pub(crate) async fn token(command: &TokenCommand, reporter: &Reporter) -> Result<(), Failure> {
     let TokenCommand::Create(NewToken { reusable, named }) = command;
     let (client, mut body) = (connect(&named.operator).await?, body(named));
-    if *reusable {
-        body["reusable"] = json!(true);
-    }
+    body["reusable"] = json!(reusable);
     let made = client.create("create a registration token", "registrationtokens", &body).await?;
     if named.operator.output.json {
         return say(&made.to_string());
@@ -43,9 +41,13 @@ pub(crate) async fn token(command: &TokenCommand, reporter: &Reporter) -> Result
     let command = if command.is_empty() { text(&made, "command") } else { command };
     // The token alone on stdout, for `$(drover token create)`.
     say(&text(&made, "token"))?;
-    reporter.tell(&Event::aside(format!(
-        "It is shown this once. On the machine that is to become a host: {command}"
-    )));
+    let again = if *reusable {
+        "It serves any number of hosts, until it is removed."
+    } else {
+        "It is shown this once."
+    };
+    reporter
+        .tell(&Event::aside(format!("{again} On the machine that is to become a host: {command}")));
     Ok(())
 }
 

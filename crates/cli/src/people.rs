@@ -1,17 +1,17 @@
 //! `account` and `member`: who has keys, and who may do what in an environment. Through the same API; what a role is good
 //! for is the server's to say.
 
+use drover_rollout::{Event, nothing, text};
 use serde_json::{Value, json};
 
 use crate::args::{
     AccountCommand, Accounts, MemberCommand, Members, NewAccount, OneAccount, Operator, Whom,
 };
-use crate::client::{Client, nothing};
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::operator::{connect, connect_outside, say, say_key};
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::table::print;
-use crate::wire::text;
 
 const ACCOUNTS: [&str; 5] = ["ID", "NAME", "KIND", "STATE", "ELSEWHERE"];
 const MEMBERS: [&str; 4] = ["ID", "WHO", "NAME", "ROLE"];

@@ -4,7 +4,6 @@
 //! One list of events, one file per voice. What commands print as their result (a table, a token, a log) is not
 //! progress and does not come through here.
 
-mod event;
 mod live;
 mod voices;
 
@@ -13,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-pub(crate) use event::Event;
+use drover_rollout::{Event, Report};
 use live::Live;
 
 /// In whose words.
@@ -39,11 +38,7 @@ enum Way {
     Plain,
     Live(Mutex<Live>),
     Json,
-    Rancher {
-        coloured: bool,
-    },
-    #[cfg(test)]
-    Silent,
+    Rancher { coloured: bool },
 }
 
 impl Reporter {
@@ -57,12 +52,6 @@ impl Reporter {
             Voice::Drover => Way::Plain,
         };
         Self::by(way)
-    }
-
-    /// One that says nothing.
-    #[cfg(test)]
-    pub(crate) fn silent() -> Self {
-        Self::by(Way::Silent)
     }
 
     fn by(way: Way) -> Self {
@@ -94,8 +83,6 @@ impl Reporter {
                 // A panic while printing is no reason to be silent ever after.
                 live.lock().unwrap_or_else(std::sync::PoisonError::into_inner).tell(after, event);
             }
-            #[cfg(test)]
-            Way::Silent => {}
         }
     }
 
@@ -107,6 +94,16 @@ impl Reporter {
         if matches!(self.way, Way::Json) {
             self.tell(&Event::Ended { status, message: sentence.to_owned() });
         }
+    }
+}
+
+impl Report for Reporter {
+    fn tell(&self, event: &Event) {
+        Self::tell(self, event);
+    }
+
+    fn asks(&self) {
+        Self::asks(self);
     }
 }
 

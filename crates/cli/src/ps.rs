@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
+use drover_rollout::{ServiceView, number, text};
 use serde_json::{Value, json};
 
 use crate::Program;
@@ -11,7 +12,6 @@ use crate::failure::Failure;
 use crate::progress::Reporter;
 use crate::session::Session;
 use crate::table::{ago, now_ms, print};
-use crate::wire::{ServiceView, number, text};
 
 const COLUMNS: [&str; 8] =
     ["NAME", "SERVICE", "STATE", "HOST", "IMAGE", "PORTS", "RESTARTS", "CREATED"];

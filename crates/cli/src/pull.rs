@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use drover_compose::ServiceSpec;
 use drover_core::ServiceKind;
+use drover_rollout::{Event, text};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::Program;
 use crate::args::Pull;
 use crate::failure::Failure;
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::session::Session;
-use crate::wire::text;
 
 /// Between two questions how far a pull is.
 const ASK_EVERY: Duration = Duration::from_millis(400);
@@ -102,7 +102,7 @@ async fn follow(session: &Session<'_>, image: &str, task: Value) -> Result<Value
         if text(&task, "transitioning") != "yes" {
             return Ok(task);
         }
-        if Instant::now() >= session.deadline() {
+        if Instant::now() >= session.deadline {
             let why =
                 format!("time is up, and {image} is still being pulled; the hosts go on with it");
             return Err(Failure::TimedOut(why));

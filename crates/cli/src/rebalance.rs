@@ -4,6 +4,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use drover_rollout::{Event, list, text};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -12,10 +13,9 @@ use crate::ask;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::operator::{connect, say};
-use crate::progress::{Event, Reporter};
-use crate::session::{deadline, list};
+use crate::progress::Reporter;
+use crate::session::deadline;
 use crate::table::print;
-use crate::wire::text;
 
 /// Between two questions.
 const ASK_EVERY: Duration = Duration::from_millis(500);

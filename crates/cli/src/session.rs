@@ -1,48 +1,45 @@
 //! What every command about a stack begins with: files, names, the server, the stack on it.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use drover_compose::{Severity, StackSpec};
-use drover_core::ServiceId;
-use serde_json::{Value, json};
+use drover_rollout::wait::FAILING_FOR;
+use drover_rollout::{Event, ServiceView, list, members, view_of};
 use tokio::time::Instant;
 
 use crate::Program;
 use crate::args::{Common, OutputOptions, ServerOptions};
-use crate::client::{CallError, Client};
+use crate::client::Client;
 use crate::failure::Failure;
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::project::{Files, Project, ProjectError, Values, directory_name};
 use crate::settings;
-use crate::wait::{self, Patience, Rest, Wanted};
-use crate::wire::{ServiceView, text};
 
-/// Between two looks whether the server has taken a new service in, which takes it one plan.
-const REGISTERED_AFTER: Duration = Duration::from_millis(20);
-
-/// A stack on the server.
-#[derive(Clone, Debug)]
-pub(crate) struct Stack {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    /// Answers for variables in the files that are kept with it.
-    pub(crate) answers: BTreeMap<String, String>,
-}
-
-/// A command at work.
+/// A command at work: the files it is about, and the [work](drover_rollout::Session) on a stack, to which it derefs.
 pub(crate) struct Session<'a> {
     pub(crate) client: Client,
     pub(crate) reporter: &'a Reporter,
-    /// Name of the stack.
-    pub(crate) name: String,
-    /// The stack, if it is there.
-    pub(crate) stack: Option<Stack>,
-    program: Program,
+    work: drover_rollout::Session<'a>,
     files: Option<Files>,
     values: Values,
     is_named: bool,
-    deadline: Instant,
+}
+
+impl<'a> Deref for Session<'a> {
+    type Target = drover_rollout::Session<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.work
+    }
+}
+
+impl DerefMut for Session<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.work
+    }
 }
 
 impl<'a> Session<'a> {
@@ -69,11 +66,17 @@ impl<'a> Session<'a> {
                 return Err(error);
             }
         };
-        let stack = None;
-        let mut session =
-            Self { client, reporter, name, stack, program, files, values, is_named, deadline };
-        session.stack = session.find_stack(&session.name).await?;
-        Ok(session)
+        let mut work = drover_rollout::Session {
+            api: Arc::new(client.clone()),
+            reporter,
+            name,
+            stack: None,
+            program,
+            deadline,
+            failing_for: FAILING_FOR,
+        };
+        work.find().await?;
+        Ok(Self { client, reporter, work, files, values, is_named })
     }
 
     /// What the files ask for, with what is to be said about them said.
@@ -103,99 +106,6 @@ impl<'a> Session<'a> {
         select(&views, known.as_deref(), names).map_err(Failure::Failed)
     }
 
-    /// The services of the stack, as the server sees them now.
-    pub(crate) async fn services(&self) -> Result<Vec<ServiceView>, CallError> {
-        let Some(stack) = &self.stack else { return Ok(Vec::new()) };
-        self.services_of(&stack.id).await
-    }
-
-    /// The same, once none of these is `registering` any more: a new service takes no action until then.
-    pub(crate) async fn registered(&self, names: &[&str]) -> Result<Vec<ServiceView>, Failure> {
-        loop {
-            let views = self.services().await?;
-            let is_new = |view: &&ServiceView| {
-                matches!(view.state.as_str(), "requested" | "registering")
-                    && names.iter().any(|name| view.name.eq_ignore_ascii_case(name))
-            };
-            let Some(new) = views.iter().find(is_new) else { return Ok(views) };
-            if Instant::now() >= self.deadline {
-                let name = &new.name;
-                let why = format!(
-                    "time is up, and the server has not taken {name} in yet; run the command again"
-                );
-                return Err(Failure::TimedOut(why));
-            }
-            tokio::time::sleep(REGISTERED_AFTER).await;
-        }
-    }
-
-    /// The services of any stack.
-    async fn services_of(&self, stack: &str) -> Result<Vec<ServiceView>, CallError> {
-        let filters = [("stackId", stack), ("removed_null", "1")];
-        let rows = self.client.list("list the services of the stack", "services", &filters).await?;
-        Ok(rows.iter().map(ServiceView::read).filter(|view| view.state != "removed").collect())
-    }
-
-    /// A service of any stack.
-    pub(crate) async fn find_service(
-        &self,
-        stack: &str,
-        service: &str,
-    ) -> Result<Option<ServiceView>, CallError> {
-        let Some(stack) = self.find_stack(stack).await? else { return Ok(None) };
-        Ok(view_of(&self.services_of(&stack.id).await?, service).cloned())
-    }
-
-    /// A stack by its name, in any case.
-    async fn find_stack(&self, name: &str) -> Result<Option<Stack>, CallError> {
-        let doing = format!("look for stack {name}");
-        let filters = [("name", name), ("removed_null", "1")];
-        let rows = self.client.list(&doing, "stacks", &filters).await?;
-        let found = rows.iter().find(|row| text(row, "name").eq_ignore_ascii_case(name));
-        Ok(found.map(Stack::read))
-    }
-
-    /// The stack, which must be there.
-    pub(crate) fn stack(&self) -> Result<&Stack, Failure> {
-        self.stack.as_ref().ok_or_else(|| {
-            Failure::Failed(format!(
-                "there is no stack {} on {}; `up` creates it, -p names another one",
-                self.name,
-                self.client.server()
-            ))
-        })
-    }
-
-    /// The stack, created if it isn't there.
-    pub(crate) async fn make_stack(&mut self) -> Result<Stack, Failure> {
-        if let Some(stack) = &self.stack {
-            return Ok(stack.clone());
-        }
-        self.reporter.tell(&Event::general("create", format!("creating stack {}", self.name)));
-        let doing = format!("create stack {}", self.name);
-        let made = self.client.create(&doing, "stacks", &json!({ "name": self.name })).await?;
-        let stack = Stack::read(&made);
-        self.stack = Some(stack.clone());
-        Ok(stack)
-    }
-
-    /// Wait for the outcome of all that was asked.
-    pub(crate) async fn wait(&self, wanted: Vec<Wanted>) -> Result<(), Failure> {
-        self.wait_and(wanted, Rest::Nothing).await
-    }
-
-    /// Wait for what is asked so far, and maybe go on from there.
-    pub(crate) async fn wait_and(&self, wanted: Vec<Wanted>, rest: Rest) -> Result<(), Failure> {
-        let stack = self.stack()?;
-        let patience = Patience { until: self.deadline, program: self.program, rest };
-        wait::wait(&self.client, self.reporter, &stack.id, wanted, patience).await
-    }
-
-    /// When waiting ends.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
     fn parse(&self, files: &Files) -> Result<Project, ProjectError> {
         let none = BTreeMap::new();
         let answers = self.stack.as_ref().map_or(&none, |stack| &stack.answers);
@@ -218,37 +128,6 @@ pub(crate) fn deadline(output: OutputOptions) -> Instant {
     Instant::now()
         .checked_add(timeout)
         .unwrap_or_else(|| Instant::now() + Duration::from_hours(8760))
-}
-
-/// A service by its name, in any case.
-pub(crate) fn view_of<'a>(views: &'a [ServiceView], name: &str) -> Option<&'a ServiceView> {
-    views.iter().find(|view| view.name.eq_ignore_ascii_case(name))
-}
-
-/// A server's id of a service as a number, for rules that hold numbers.
-pub(crate) fn service_number(view: &ServiceView) -> Option<ServiceId> {
-    drover_api::Kind::Service.parse(&view.id).map(ServiceId)
-}
-
-impl Stack {
-    fn read(value: &Value) -> Self {
-        let answers = value["environment"].as_object().into_iter().flatten();
-        Self {
-            id: text(value, "id"),
-            name: text(value, "name"),
-            answers: answers
-                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-                .collect(),
-        }
-    }
-}
-
-/// Services of the files and their sidekicks.
-pub(crate) fn members(spec: &StackSpec) -> Vec<(String, Vec<String>)> {
-    let one = |service: &drover_compose::ServiceSpec| {
-        (service.name.clone(), service.template.sidekicks.keys().cloned().collect())
-    };
-    spec.services.iter().map(one).collect()
 }
 
 /// Which of the services are meant. A sidekick's name means the service it belongs to.
@@ -284,17 +163,10 @@ pub(crate) fn select(
     Ok(chosen)
 }
 
-/// `a, b and c`, or `none`.
-pub(crate) fn list(names: &[&str]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        [one] => (*one).to_owned(),
-        [front @ .., last] => format!("{} and {last}", front.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn views(names: &[&str]) -> Vec<ServiceView> {

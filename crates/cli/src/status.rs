@@ -1,16 +1,17 @@
 //! `upgrade status`: where upgrades are, and what became of the requests meanwhile.
 
+use drover_rollout::ServiceView;
+use drover_rollout::requests::{self, name};
 use serde_json::{Value, json};
 
 use crate::Program;
 use crate::args::Selected;
 use crate::failure::Failure;
 use crate::operator::say;
-use crate::progress::{Event, Reporter};
-use crate::requests;
+use crate::progress::Reporter;
+use crate::requests as table;
 use crate::session::Session;
 use crate::table::print;
-use crate::wire::ServiceView;
 
 /// `upgrade status`.
 pub(crate) async fn status(
@@ -31,34 +32,14 @@ pub(crate) async fn status(
         }
         let target = requests::of_target(&view.whole).map(|(id, ledger)| (name(&all, id), ledger));
         say(&line(view, ledger, target.as_ref().map(|(name, _)| name.as_str())))?;
-        rows.extend(ledger.map(|ledger| requests::rows(&view.name, ledger)).unwrap_or_default());
-        rows.extend(target.map(|(name, ledger)| requests::rows(&name, ledger)).unwrap_or_default());
+        rows.extend(ledger.map(|ledger| table::rows(&view.name, ledger)).unwrap_or_default());
+        rows.extend(target.map(|(name, ledger)| table::rows(&name, ledger)).unwrap_or_default());
     }
     if rows.is_empty() {
         return Ok(());
     }
     say("")?;
-    print(&requests::COLUMNS, &rows)
-}
-
-/// What became of the requests, said at the end of a command that upgraded services.
-pub(crate) async fn tell_requests(session: &Session<'_>, names: &[String]) -> Result<(), Failure> {
-    let all = session.services().await?;
-    for view in all.iter().filter(|view| names.contains(&view.name)) {
-        let own = requests::of(&view.whole).map(|ledger| (view.name.clone(), ledger));
-        let target = requests::of_target(&view.whole).map(|(id, ledger)| (name(&all, id), ledger));
-        for (service, ledger) in own.into_iter().chain(target) {
-            let Some(message) = requests::sentence(ledger) else { continue };
-            let requests = ledger.clone();
-            session.reporter.tell(&Event::Requests { service, message, requests });
-        }
-    }
-    Ok(())
-}
-
-/// A service of the stack by its id; the id itself for one that is elsewhere or gone.
-fn name(all: &[ServiceView], id: &str) -> String {
-    all.iter().find(|view| view.id == id).map_or_else(|| id.to_owned(), |view| view.name.clone())
+    print(&table::COLUMNS, &rows)
 }
 
 fn as_json(view: &ServiceView, ledger: Option<&Value>) -> Value {

@@ -1,17 +1,14 @@
 //! `upgrade cancel` and `upgrade continue`: an upgrade that is under way is stopped half-way, and goes on again.
 //!
 //! Going back is `up --rollback`, and the end `up --confirm-upgrade`.
+use drover_rollout::{CANCEL, CONTINUE, Event, Goal, ServiceView, Step, Wanted, requests};
 
 use crate::Program;
 use crate::args::{Continue, Selected};
 use crate::failure::Failure;
 use crate::outcome::{Ending, waits};
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::session::Session;
-use crate::status::tell_requests;
-use crate::step::{CANCEL, CONTINUE, Step};
-use crate::wait::{Goal, Wanted};
-use crate::wire::ServiceView;
 
 /// `upgrade cancel`.
 pub(crate) async fn cancel(
@@ -65,7 +62,7 @@ pub(crate) async fn go_on(
     let wanted = moving.iter().map(|view| Wanted::new(view, Goal::Upgraded)).collect();
     session.wait(wanted).await?;
     let names: Vec<String> = moving.iter().map(|view| view.name.clone()).collect();
-    tell_requests(&session, &names).await?;
+    requests::tell(&session, &names).await?;
     let now = session.services().await?;
     let moved = now.iter().filter(|held| moving.iter().any(|view| view.id == held.id));
     Ok(waits(moved, options.waiting_ok))

@@ -1,58 +1,20 @@
 //! `up` and `create`: bring a stack to what its files say.
 //!
-//! First everything is read and decided ([`mod@decide`], pure), so that what can't be done is refused before the first
-//! service is touched. Then it is carried out: volumes, new services, links, the services' own members ([`apply`]),
-//! upgrades as one and their confirmation ([`upgrades`]); and then the outcome is waited for.
+//! What that takes is `drover-rollout`'s; here is which files, what was asked for, and what is said.
 
-mod apply;
-mod body;
-mod decide;
 mod foretell;
-mod links;
-mod order;
 mod rollback;
-mod say;
-mod targets;
-mod upgrades;
 
-use drover_compose::{ServiceSpec, StackSpec};
+use drover_rollout::{Asked, Event, Plan};
 
 use crate::Program;
 use crate::args::{Selected, Up};
-use crate::diff::{Difference, compare};
 use crate::failure::Failure;
 use crate::outcome::{Ending, waits};
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::pull;
-use crate::session::{Session, list, members, view_of};
-use crate::wire::ServiceView;
-pub(crate) use apply::make_one;
-use decide::{Asked, Decision, decide};
+use crate::session::Session;
 pub(crate) use rollback::rollback_one;
-use targets::Targets;
-
-/// Everything that is known before the first change.
-struct Plan {
-    spec: StackSpec,
-    /// In the order of the stack.
-    chosen: Vec<Chosen>,
-    /// On the server, but not in the files.
-    strays: Vec<ServiceView>,
-}
-
-/// A service to be brought to what the files say.
-struct Chosen {
-    spec: ServiceSpec,
-    /// None: it is to be created.
-    held: Option<Held>,
-}
-
-/// What the server has of it, and what to do about that.
-struct Held {
-    view: ServiceView,
-    difference: Difference,
-    decision: Decision,
-}
 
 /// `up`.
 pub(crate) async fn up(
@@ -70,13 +32,19 @@ pub(crate) async fn up(
         force: options.force_upgrade,
         confirm: options.confirm_upgrade,
         names: options.selected.services.clone(),
-        program: program.name(),
+        prune: options.prune,
+        batch_size: options.batch_size,
+        interval_ms: options.interval,
+        reason: options.reason.clone(),
+        since: None,
+        program,
     };
-    let plan = Plan::make(&session, &asked).await?;
-    plan.say(&session, &asked, options.prune);
+    let waits_to_be_confirmed = asked.upgrade && !asked.confirm;
+    let plan = Plan::make(&session, session.project()?, asked).await?;
+    plan.say(&session);
     if options.dry_run {
-        plan.say_what_would_be_done(&session, options.prune);
-        let told = plan.foretell(&session, options).await?;
+        plan.say_what_would_be_done(&session);
+        let told = plan.foretell(&session).await?;
         if let Some(file) = &options.out {
             foretell::keep(&told, file)?;
         }
@@ -84,21 +52,21 @@ pub(crate) async fn up(
         return Ok(Ending::Done);
     }
     if let Some(file) = &options.plan {
-        foretell::check(&plan.foretell(&session, options).await?, file)?;
+        foretell::check(&plan.foretell(&session).await?, file)?;
     }
     if options.pull {
         pull::pull_specs(&session, plan.replaced(), false).await?;
     }
-    plan.carry_out(&mut session, options).await?;
+    plan.carry_out(&mut session).await?;
     if program == Program::RancherCompose && !options.detach {
         // As Rancher's program does; only Ctrl-C ends it.
         crate::logs::follow_all(&session, &options.selected.services).await?;
     }
-    if !asked.upgrade || asked.confirm {
+    if !waits_to_be_confirmed {
         return Ok(Ending::Done);
     }
     let views = session.services().await?;
-    let views = views.iter().filter(|view| plan.held().any(|(_, held)| held.view.id == view.id));
+    let views = views.iter().filter(|view| plan.had(view));
     Ok(waits(views, options.waiting_ok))
 }
 
@@ -109,100 +77,10 @@ pub(crate) async fn create(
     reporter: &Reporter,
 ) -> Result<(), Failure> {
     let mut session = Session::begin(&options.common, program, reporter).await?;
-    let asked =
-        Asked { names: options.services.clone(), program: program.name(), ..Asked::default() };
-    let plan = Plan::make(&session, &asked).await?;
-    if plan.chosen.iter().all(|chosen| chosen.held.is_some()) {
+    let asked = Asked { names: options.services.clone(), program, ..Asked::default() };
+    let plan = Plan::make(&session, session.project()?, asked).await?;
+    if plan.has_all() {
         reporter.tell(&Event::note("nothing to create: all services are there"));
     }
-    plan.create(&mut session).await
-}
-
-impl Plan {
-    async fn make(session: &Session<'_>, asked: &Asked) -> Result<Self, Failure> {
-        let spec = session.project()?;
-        let views = session.services().await?;
-        let names = chosen_names(&spec, &asked.names).map_err(Failure::Failed)?;
-        let is_there = |name: &str| view_of(&views, name).is_some();
-        let names = order::with_missing_needs(&spec, &names, &is_there);
-        let targets = Targets::find(session, &spec, &views).await?;
-        let mut chosen = Vec::new();
-        for spec in spec.services.iter().filter(|spec| names.contains(&spec.name)) {
-            let held = match view_of(&views, &spec.name) {
-                None => None,
-                Some(view) => Some(Held::judge(spec, view, &targets, asked)?),
-            };
-            chosen.push(Chosen { spec: spec.clone(), held });
-        }
-        let is_stray = |view: &&ServiceView| spec.service(&view.name).is_none();
-        let strays = views.iter().filter(is_stray).cloned().collect();
-        Ok(Self { spec, chosen, strays })
-    }
-
-    /// The services that exist.
-    fn held(&self) -> impl Iterator<Item = (&ServiceSpec, &Held)> {
-        self.chosen.iter().filter_map(|chosen| Some((&chosen.spec, chosen.held.as_ref()?)))
-    }
-
-    /// The services that don't.
-    fn missing(&self) -> impl Iterator<Item = &ServiceSpec> {
-        self.chosen.iter().filter(|chosen| chosen.held.is_none()).map(|chosen| &chosen.spec)
-    }
-
-    /// The services whose images will be used anew.
-    fn replaced(&self) -> Vec<ServiceSpec> {
-        let replaced = self.held().filter(|(_, held)| held.decision.replace.is_some());
-        self.missing().chain(replaced.map(|(spec, _)| spec)).cloned().collect()
-    }
-}
-
-impl Held {
-    fn judge(
-        spec: &ServiceSpec,
-        view: &ServiceView,
-        targets: &Targets,
-        asked: &Asked,
-    ) -> Result<Self, Failure> {
-        let difference = compare(spec, view, &|name| targets.get(name)).map_err(|error| {
-            Failure::Failed(format!("{} can't be compared with the server: {error}", spec.name))
-        })?;
-        let decision = decide(spec, view, &difference, asked).map_err(Failure::Refused)?;
-        Ok(Self { view: view.clone(), difference, decision })
-    }
-}
-
-/// The services meant on the command line; a sidekick's name means the service it belongs to.
-fn chosen_names(spec: &StackSpec, names: &[String]) -> Result<Vec<String>, String> {
-    let members = members(spec);
-    if names.is_empty() {
-        return Ok(members.into_iter().map(|(primary, _)| primary).collect());
-    }
-    let owner = |name: &String| {
-        let found = members.iter().find(|(primary, kicks)| primary == name || kicks.contains(name));
-        found.map(|(primary, _)| primary.clone()).ok_or_else(|| {
-            let all: Vec<&str> = members.iter().map(|(primary, _)| primary.as_str()).collect();
-            format!("No such service: {name}; the files have {}", list(&all))
-        })
-    };
-    names.iter().map(owner).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_on_the_command_line() {
-        let mut web = ServiceSpec { name: "web".into(), ..ServiceSpec::default() };
-        web.template.sidekicks.insert("log".into(), drover_core::ContainerSpec::default());
-        let db = ServiceSpec { name: "db".into(), ..ServiceSpec::default() };
-        let stack = StackSpec { services: vec![db, web], ..StackSpec::default() };
-        let names = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            chosen_names(&stack, &names)
-        };
-        assert_eq!(names(&[]), Ok(vec!["db".into(), "web".into()]));
-        assert_eq!(names(&["log"]), Ok(vec!["web".into()]));
-        assert_eq!(names(&["x"]), Err("No such service: x; the files have db and web".into()));
-    }
+    Ok(plan.create(&mut session).await?)
 }

@@ -1,16 +1,15 @@
 //! `wait`: come back to what is under way, and end as the command that began it would have.
 
-use drover_core::ServiceKind;
+use drover_rollout::Event;
+use drover_rollout::{requests, settle};
 
 use crate::Program;
 use crate::args::Watch;
 use crate::failure::Failure;
-use crate::outcome::{Ending, Standing, standing, waits};
-use crate::progress::{Event, Reporter};
+use crate::outcome::{Ending, ending};
+use crate::progress::Reporter;
 use crate::session::Session;
-use crate::status::{progress, tell_requests};
-use crate::wait::{Goal, Wanted};
-use crate::wire::ServiceView;
+use crate::status::progress;
 
 /// `wait`.
 pub(crate) async fn watch(
@@ -22,7 +21,7 @@ pub(crate) async fn watch(
     session.stack()?;
     let chosen = session.selected(&options.selected.services).await?;
     let (views, names) = settle(&session, &chosen).await?;
-    tell_requests(&session, &names).await?;
+    requests::tell(&session, &names).await?;
     for view in views.iter().filter(|view| !names.contains(&view.name)) {
         let said = format!("{}: {}, {}", view.name, view.state, progress(view, None));
         reporter.tell(&Event::note(said));
@@ -30,79 +29,9 @@ pub(crate) async fn watch(
     ending(&views.iter().collect::<Vec<_>>(), options.waiting_ok)
 }
 
-/// Wait until none of these is on its way anywhere, and say how they stand: those that go as one go back one after the
-/// other. With the names of those that were waited for.
-pub(crate) async fn settle(
-    session: &Session<'_>,
-    chosen: &[ServiceView],
-) -> Result<(Vec<ServiceView>, Vec<String>), Failure> {
-    let mut names: Vec<String> = Vec::new();
-    loop {
-        let views = session.services().await?;
-        let is_chosen = |view: &ServiceView| chosen.iter().any(|held| held.id == view.id);
-        let views: Vec<ServiceView> = views.into_iter().filter(is_chosen).collect();
-        let wanted = views.iter().filter_map(|view| Some(Wanted::new(view, goal(view)?)));
-        let wanted: Vec<Wanted> = wanted.collect();
-        if wanted.is_empty() {
-            return Ok((views, names));
-        }
-        names.extend(wanted.iter().map(|wanted| wanted.name.clone()));
-        match session.wait(wanted).await {
-            // What came of it is read again, with what went along.
-            Ok(()) | Err(Failure::RolledBack(_)) => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-}
-
-/// Where a service is on its way to; nothing if it is at rest.
-fn goal(view: &ServiceView) -> Option<Goal> {
-    match view.state.as_str() {
-        "upgrading" | "canceling-upgrade" => Some(Goal::Upgraded),
-        "upgraded" if standing(view) == Standing::Moves => Some(Goal::Upgraded),
-        "finishing-upgrade" => Some(Goal::Finished),
-        "rolling-back" => Some(Goal::RolledBack),
-        "registering" | "activating" => Some(Goal::Running),
-        "restarting" => Some(Goal::Restarted),
-        "deactivating" => Some(Goal::Stopped),
-        "removing" => Some(Goal::Removed),
-        // One that is scaled stays active all the while.
-        "active" if is_scaling(view) => Some(Goal::Scaled(view.scale)),
-        _ => None,
-    }
-}
-
-/// Whether not as many of its units serve as are wanted. A global service has as many as there are hosts.
-fn is_scaling(view: &ServiceView) -> bool {
-    let is_counted = view.kind == ServiceKind::Containers
-        && !view.template().is_ok_and(|template| template.primary.is_global());
-    is_counted && view.current_scale != view.scale
-}
-
-/// The worst of how they stand.
-pub(crate) fn ending(views: &[&ServiceView], waiting_ok: bool) -> Result<Ending, Failure> {
-    let (mut blocked, mut back) = (Vec::new(), Vec::new());
-    for view in views {
-        match standing(view) {
-            Standing::Blocked(why) => blocked.push(why),
-            Standing::Back(why) => back.push(why),
-            Standing::Done if view.state == "active" && view.transitioning == "error" => {
-                blocked.push(format!("{}: {}", view.name, view.message));
-            }
-            Standing::Done | Standing::Moves | Standing::Waits => {}
-        }
-    }
-    if !blocked.is_empty() {
-        return Err(Failure::Blocked([blocked, back].concat().join("; ")));
-    }
-    if !back.is_empty() {
-        return Err(Failure::RolledBack(back.join("; ")));
-    }
-    Ok(waits(views.iter().copied(), waiting_ok))
-}
-
 #[cfg(test)]
 mod tests {
+    use drover_rollout::ServiceView;
     use serde_json::{Value, json};
 
     use super::*;
@@ -131,34 +60,5 @@ mod tests {
         assert_eq!(status(&[&fine, &waiting], true), 0);
         assert_eq!(status(&[&waiting, &gone], false), 20);
         assert_eq!(status(&[&gone, &half, &waiting], true), 7);
-    }
-
-    #[test]
-    fn what_is_at_rest_is_not_waited_for() {
-        for state in ["active", "inactive", "upgraded", "canceled-upgrade", "removed"] {
-            assert_eq!(goal(&view("web", state, &json!({}))), None, "{state}");
-        }
-        let watched = json!({ "upgrade": { "watched": true } });
-        assert_eq!(goal(&view("web", "upgraded", &watched)), Some(Goal::Upgraded));
-    }
-
-    #[test]
-    fn one_that_is_scaled_is_under_way_though_it_is_active() {
-        let of = |scale: u32, current: u32, kind: &str, global: &str| {
-            let labels = json!({ "io.rancher.scheduler.global": global });
-            let launch = json!({ "imageUuid": "docker:a", "labels": labels });
-            goal(&view(
-                "web",
-                "active",
-                &json!({
-                    "scale": scale, "currentScale": current, "type": kind, "launchConfig": launch,
-                }),
-            ))
-        };
-        assert_eq!(of(3, 3, "service", "false"), None);
-        assert_eq!(of(5, 3, "service", "false"), Some(Goal::Scaled(5)));
-        assert_eq!(of(1, 3, "service", "false"), Some(Goal::Scaled(1)));
-        assert_eq!(of(1, 3, "service", "true"), None);
-        assert_eq!(of(1, 0, "dnsService", "false"), None);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything comes from the server's own words, put in the order of cause and effect. Pure, but for the asking.
 
+use drover_rollout::{ServiceView, text};
 use serde_json::{Value, json};
 
 use crate::Program;
@@ -11,7 +12,6 @@ use crate::operator::say;
 use crate::progress::Reporter;
 use crate::session::Session;
 use crate::status::progress;
-use crate::wire::{ServiceView, text};
 
 /// What is known of the stack, and of hosts.
 struct Known {

@@ -1,4 +1,4 @@
-//! One file: its version, its services and its volumes, with variables replaced.
+//! One file: its version, its services, its volumes and its secrets, with variables replaced.
 //!
 //! What the keys of a service mean is not decided here.
 
@@ -25,6 +25,7 @@ pub(crate) enum Purpose {
 pub(crate) struct Document {
     pub(crate) services: Vec<Entry>,
     pub(crate) volumes: Vec<Entry>,
+    pub(crate) secrets: Vec<Entry>,
 }
 
 /// Where the services stand.
@@ -58,9 +59,11 @@ pub(crate) fn load(
         Layout::Flat => flat(&root),
         Layout::Nested => nested(&root, purpose, to)?,
     };
-    for (name, entries) in
-        [("services", &mut document.services), ("volumes", &mut document.volumes)]
-    {
+    for (name, entries) in [
+        ("services", &mut document.services),
+        ("volumes", &mut document.volumes),
+        ("secrets", &mut document.secrets),
+    ] {
         for entry in entries {
             interpolate(&mut entry.value, &crate::field::join(name, &entry.key), vars, to);
         }
@@ -110,7 +113,7 @@ fn flat(root: &Node) -> Document {
         !is_aside(&e.key) || (e.key.starts_with("x-") && e.value.get("image").is_some())
     };
     let services = entries(root).filter(is_service).filter(|e| e.key != "version");
-    Document { services: services.cloned().collect(), volumes: Vec::new() }
+    Document { services: services.cloned().collect(), ..Document::default() }
 }
 
 fn nested(root: &Node, purpose: Purpose, to: &mut Report) -> Option<Document> {
@@ -123,6 +126,9 @@ fn nested(root: &Node, purpose: Purpose, to: &mut Report) -> Option<Document> {
             }
             Some(Fate::Honoured) if entry.key == "volumes" => {
                 document.volumes = section(&field, "a map of volumes", to)?;
+            }
+            Some(Fate::Honoured) if entry.key == "secrets" => {
+                document.secrets = section(&field, "a map of secrets", to)?;
             }
             Some(Fate::Honoured) => {}
             Some(Fate::Ignored(why)) => {

@@ -43,11 +43,22 @@ pub fn export(stack: &StackSpec) -> Exported {
         let volumes = stack.volumes.iter().map(|(name, v)| (name.clone(), volume(v)));
         top.insert("volumes".into(), Value::Object(volumes.collect()));
     }
+    let secrets = secrets(stack);
+    if !secrets.is_empty() {
+        top.insert("secrets".into(), Value::Object(secrets));
+    }
     let rancher = json!({ "version": "2", "services": rancher });
     Exported {
         docker_compose: emit::yaml(&Value::Object(top)),
         rancher_compose: emit::yaml(&rancher),
     }
+}
+
+/// The secrets that any container reads; all are in the cluster already.
+fn secrets(stack: &StackSpec) -> Map<String, Value> {
+    let members = stack.services.iter().flat_map(|service| service.template.members());
+    let files = members.flat_map(|(_, spec)| &spec.secrets);
+    files.map(|file| (file.secret.clone(), json!({ "external": true }))).collect()
 }
 
 /// Put a value that says something.

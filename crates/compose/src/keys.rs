@@ -38,7 +38,8 @@ const fn refused(name: &'static str, why: &'static str) -> Key {
 const NO_VM: &str = "virtual machines are not supported";
 const NO_DRIVERS: &str =
     "infrastructure drivers are not supported: networking and storage are built in";
-const NO_SECRETS: &str = "secrets are not supported yet; use environment or a mounted file";
+const FROM_FILE: &str = "values are not taken from files here: make the secret first (`drover secret add NAME FILE`), \
+     and write `external: true`";
 const NO_CONFIGS: &str = "configs are not supported; mount a file or put it into the image";
 const NO_STACK_PARTS: &str = "not supported; write it as a service below `services`";
 
@@ -51,7 +52,7 @@ pub const TOP_LEVEL: &[Key] = &[
     ignored("name", "the stack's name is given on the command line or by the directory"),
     ignored("catalog", "catalog entries are for the catalog"),
     ignored(".catalog", "catalog entries are for the catalog"),
-    refused("secrets", NO_SECRETS),
+    honoured("secrets"),
     refused("configs", NO_CONFIGS),
     refused("include", "not supported; give several files with -f"),
     refused("hosts", "hosts are not made from compose files"),
@@ -164,7 +165,7 @@ pub const SERVICE: &[Key] = &[
     ignored("annotations", "the container runtime's annotations are not set; use labels"),
     ignored("attach", "logs are asked for, not attached to"),
     ignored("develop", "this is for development on one machine"),
-    refused("secrets", NO_SECRETS),
+    honoured("secrets"),
     refused("configs", NO_CONFIGS),
     // Rancher's.
     honoured("scale"),
@@ -201,6 +202,22 @@ pub const VOLUME: &[Key] = &[
     honoured("name"),
     ignored("labels", "volumes carry no labels of their own"),
 ];
+
+/// A declared secret.
+pub const SECRET: &[Key] = &[
+    honoured("external"),
+    honoured("name"),
+    refused("file", FROM_FILE),
+    refused("environment", FROM_FILE),
+    ignored("labels", "secrets carry no labels of their own"),
+];
+
+/// `external` of a secret, as a map.
+pub const SECRET_EXTERNAL: &[Key] = &[honoured("name")];
+
+/// A secret as a service reads it.
+pub const SECRET_FILE: &[Key] =
+    &[honoured("source"), honoured("target"), honoured("uid"), honoured("gid"), honoured("mode")];
 
 /// Where the base of `extends` is.
 pub const EXTENDS: &[Key] = &[honoured("file"), honoured("service")];

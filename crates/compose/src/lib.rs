@@ -5,6 +5,8 @@
 //! [`StackSpec`] or the list of everything that is wrong, each with its line. Every key is honoured, ignored
 //! with a note or refused with an error ([`keys`]); nothing is dropped in silence.
 //!
+//! Texts that are Go templates are filled in before they are read, if whoever has them asks for it ([`template`]).
+//!
 //! Not here: finding files and the project's name (the command line does), ids (the server does), and what
 //! to do with a stack.
 //!
@@ -13,6 +15,7 @@
 
 mod assemble;
 mod balancer;
+mod catalog;
 mod diagnostic;
 mod document;
 pub mod env_file;
@@ -28,11 +31,13 @@ pub mod quantity;
 mod service;
 mod stack;
 mod suggest;
+pub mod template;
 mod yaml;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use catalog::{CatalogConfig, CatalogEntry, Question, catalog_config, catalog_entry};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use export::{Exported, export};
 pub use stack::{LinkSpec, NamedBalancer, NamedRule, NeedSpec, ServiceSpec, StackSpec, VolumeSpec};
@@ -92,7 +97,7 @@ fn read_stack(input: &Input<'_>, to: &mut Report) -> Option<StackSpec> {
     }
     let mut vars = Variables { lookup: input.variables, missing: BTreeSet::new() };
     let mut services: Vec<RawService> = Vec::new();
-    let mut volumes = Vec::new();
+    let mut declared = Declared::default();
     let mut complete = true;
     for (name, text) in &input.docker_compose {
         let file: Arc<str> = name.as_str().into();
@@ -102,26 +107,35 @@ fn read_stack(input: &Input<'_>, to: &mut Report) -> Option<StackSpec> {
         };
         let mut bases = extends::Bases { read: input.read, vars: &mut vars, files: Vec::new() };
         bases.resolve(&file, &mut document, to);
-        add(document, &mut services, &mut volumes);
+        add(document, &mut services, &mut declared);
     }
     if let Some((name, text)) = &input.rancher_compose {
         let file: Arc<str> = name.as_str().into();
         match document::load(&file, text, Purpose::Rancher, &mut vars, to) {
-            Some(document) => add_rancher(document, complete, &mut services, &mut volumes, to),
+            Some(document) => add_rancher(document, complete, &mut services, &mut declared, to),
             None => complete = false,
         }
     }
     let around = Surroundings { lookup: input.variables, read: input.read, project: input.project };
-    let drafts = services.iter().map(|raw| service::read(raw, around, to)).collect();
+    let mut drafts: Vec<_> = services.iter().map(|raw| service::read(raw, around, to)).collect();
     if !complete {
         return None; // What the broken file would have said is not held against the others.
     }
+    let secrets = service::declared_secrets(&declared.secrets, to);
+    service::resolve_secrets(&mut drafts, &secrets, to);
     let services = assemble::assemble(drafts, to);
-    Some(StackSpec { services, volumes: service::declared_volumes(&volumes, to) })
+    Some(StackSpec { services, volumes: service::declared_volumes(&declared.volumes, to) })
+}
+
+/// What stands at the top level beside services.
+#[derive(Default)]
+struct Declared {
+    volumes: Vec<yaml::Entry>,
+    secrets: Vec<yaml::Entry>,
 }
 
 /// A docker-compose file over those before it.
-fn add(document: Document, services: &mut Vec<RawService>, volumes: &mut Vec<yaml::Entry>) {
+fn add(document: Document, services: &mut Vec<RawService>, declared: &mut Declared) {
     for entry in document.services {
         match services.iter_mut().find(|s| s.name == entry.key) {
             Some(held) => lay_over(held, entry.value),
@@ -133,7 +147,8 @@ fn add(document: Document, services: &mut Vec<RawService>, volumes: &mut Vec<yam
             }),
         }
     }
-    add_volumes(document.volumes, volumes);
+    lay_over_all(document.volumes, &mut declared.volumes);
+    lay_over_all(document.secrets, &mut declared.secrets);
 }
 
 /// rancher-compose.yml over the docker-compose files; it makes no services of its own.
@@ -141,7 +156,7 @@ fn add_rancher(
     document: Document,
     complete: bool,
     services: &mut [RawService],
-    volumes: &mut Vec<yaml::Entry>,
+    declared: &mut Declared,
     to: &mut Report,
 ) {
     let names: Vec<String> = services.iter().map(|s| s.name.clone()).collect();
@@ -165,7 +180,8 @@ fn add_rancher(
         }
         lay_over(held, entry.value);
     }
-    add_volumes(document.volumes, volumes);
+    lay_over_all(document.volumes, &mut declared.volumes);
+    lay_over_all(document.secrets, &mut declared.secrets);
 }
 
 fn lay_over(held: &mut RawService, over: yaml::Node) {
@@ -176,11 +192,11 @@ fn lay_over(held: &mut RawService, over: yaml::Node) {
     held.node = merge::overlay(base, over);
 }
 
-fn add_volumes(more: Vec<yaml::Entry>, volumes: &mut Vec<yaml::Entry>) {
+fn lay_over_all(more: Vec<yaml::Entry>, all: &mut Vec<yaml::Entry>) {
     for entry in more {
-        match volumes.iter_mut().find(|v| v.key == entry.key) {
+        match all.iter_mut().find(|held| held.key == entry.key) {
             Some(held) => held.value = merge::overlay(held.value.clone(), entry.value),
-            None => volumes.push(entry),
+            None => all.push(entry),
         }
     }
 }

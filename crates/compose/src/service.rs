@@ -13,6 +13,7 @@ mod network;
 mod process;
 mod rancher;
 mod resources;
+mod secrets;
 mod storage;
 mod upgrade;
 
@@ -26,6 +27,7 @@ use crate::stack::{LinkSpec, ServiceSpec};
 use crate::yaml::Node;
 use crate::{Read, balancer, keys, legacy_balancer};
 
+pub(crate) use secrets::{declared as declared_secrets, resolve as resolve_secrets};
 pub(crate) use storage::declared as declared_volumes;
 
 /// A service as the files have it, all of them laid over each other.
@@ -65,6 +67,8 @@ pub(crate) struct Draft {
     pub(crate) links: Vec<(LinkSpec, Named)>,
     pub(crate) depends_on: Vec<Needed>,
     pub(crate) volumes_from: Vec<Named>,
+    /// The names its secrets have in these files, in the order of its spec's.
+    pub(crate) secrets: Vec<Named>,
     /// The service whose network it shares.
     pub(crate) network_of: Option<Named>,
     pub(crate) sidekicks: Vec<Named>,
@@ -155,6 +159,7 @@ fn read_key(
         || health::read(key, field, spec, to)
         || labels::read(key, field, draft, to)
         || network::read(key, field, around.project, draft, to)
+        || secrets::read(key, field, draft, to)
         || storage::read(key, field, draft, to)
         || rancher::read(key, field, draft, to);
     if !read {

@@ -33,6 +33,9 @@ pub struct HostAssignment {
     pub network: Option<HostNetwork>,
     /// Logins for pulls, by registry as it stands in image references.
     pub registries: BTreeMap<String, RegistryLogin>,
+    /// Secrets that units here read, by name; base64. One that is missing is not there.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Secret>,
     /// Units of other hosts that this one probes, and says what it finds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub watched: BTreeMap<UnitKey, Watched>,
@@ -130,6 +133,9 @@ pub struct AssignedVolume {
     /// Must exist already.
     #[serde(default)]
     pub external: bool,
+    /// Stays when a container goes that wants its volumes to go with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 /// Login for pulls.
@@ -158,6 +164,7 @@ impl HostAssignment {
             balancers,
             network,
             registries,
+            secrets,
             watched,
             leases,
         } = self;
@@ -168,6 +175,7 @@ impl HostAssignment {
             && *balancers == other.balancers
             && *network == other.network
             && *registries == other.registries
+            && *secrets == other.secrets
             && *watched == other.watched
             && *leases == other.leases
     }

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Desired, Host,
-    HostId, HostSeen, Member, MemberId, Project, ProjectId, REVISIONS_SETTING, Registry,
-    RegistryId, Revision, RevisionNo, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey,
-    Upgrade, UpgradePhase, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted,
+    HostId, HostSeen, Member, MemberId, Project, ProjectId, ProjectSecret, ProjectVolume,
+    REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, SecretId, Service, ServiceId,
+    Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeId, VolumeKey,
+    VolumeTemplate, VolumeTemplateId, Wanted,
 };
 
 /// One write.
@@ -43,6 +44,10 @@ pub enum Change {
     PutVolumeTemplate(VolumeTemplate),
     /// Forget a removed volume declaration.
     DropVolumeTemplate(VolumeTemplateId),
+    /// Make or edit a volume that is asked for by itself.
+    PutProjectVolume(ProjectVolume),
+    /// Forget a removed one.
+    DropProjectVolume(VolumeId),
     /// Make or edit a credential.
     PutCredential(Credential),
     /// Forget a removed credential.
@@ -55,6 +60,10 @@ pub enum Change {
     PutCertificate(Box<Certificate>),
     /// Forget a removed certificate.
     DropCertificate(CertificateId),
+    /// Make or edit a secret.
+    PutSecret(ProjectSecret),
+    /// Forget a removed secret.
+    DropSecret(SecretId),
     /// Make or edit an account.
     PutAccount(Account),
     /// Forget a removed account.
@@ -282,6 +291,10 @@ impl Change {
             | Self::DropRegistry(_)
             | Self::PutCertificate(_)
             | Self::DropCertificate(_)
+            | Self::PutSecret(_)
+            | Self::PutProjectVolume(_)
+            | Self::DropProjectVolume(_)
+            | Self::DropSecret(_)
             | Self::PutAccount(_)
             | Self::DropAccount(_)
             | Self::PutMember(_)

@@ -67,6 +67,9 @@ pub struct ContainerSpec {
     pub tmpfs: BTreeMap<String, String>,
     /// Root file system is read-only.
     pub read_only: bool,
+    /// Secrets it reads as files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<crate::SecretFile>,
 
     /// Memory limit, bytes.
     pub memory: Option<i64>,

@@ -1,6 +1,6 @@
 //! Who may do what: API keys, registration tokens, agents' credentials, and logins for image registries.
 //!
-//! Secrets that are only compared are kept as hashes; those that must be handed on are [`Secret`], which no
+//! Secrets that are only compared are kept as hashes; those that must be handed on, or read again, are [`Secret`], which no
 //! log and no `{:?}` shows.
 
 use std::fmt;
@@ -26,6 +26,10 @@ pub struct Credential {
     pub public: String,
     /// SHA-256 (hex) of the secret half, which has full entropy, so that a fast hash is enough.
     pub secret_sha256: String,
+    /// The secret half itself, of what has to be read again: a registration token for any number of hosts. Forgotten when it is
+    /// removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readable: Option<Secret>,
     /// Switched off when false.
     pub active: bool,
     /// When it was made.
@@ -45,7 +49,7 @@ pub enum Grant {
     Account(AccountId),
     /// The API of one project.
     Project(ProjectId),
-    /// One registration of a host in a project.
+    /// Registration of a host, or of any number of them, in a project.
     Registration {
         /// Where the host goes.
         project: ProjectId,

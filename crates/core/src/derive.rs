@@ -15,9 +15,11 @@ mod links;
 mod rebalance;
 mod release;
 mod requests;
+mod secrets;
 mod serving;
 mod shift;
 mod status;
+mod volumes;
 mod vote;
 
 pub use assignment::assignment;
@@ -42,8 +44,10 @@ pub use release::{
     release_failures,
 };
 pub use requests::{ledger_number, upgrade_requests};
+pub use secrets::secret;
 pub use serving::{has_arrived, is_serving, is_up};
 pub use shift::{in_motion, shown_scale};
 pub use status::{ServiceHealth, ServiceStatus, filling, stack_health, status};
+pub use volumes::{KnownVolume, VolumeMount, VolumeOrigin, asked_volume, mounts, volumes};
 pub(crate) use vote::verdict;
 pub use vote::{Vote, is_outvoted, vote, watched};

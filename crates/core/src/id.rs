@@ -40,6 +40,10 @@ numbered! {
     RegistryId,
     /// A certificate that balancers serve.
     CertificateId,
+    /// A secret that containers read as a file.
+    SecretId,
+    /// A volume that was asked for by itself.
+    VolumeId,
     /// Someone who has keys.
     AccountId,
     /// A membership in a project.

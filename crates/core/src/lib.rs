@@ -41,8 +41,10 @@ pub mod protocol;
 mod rebalance;
 mod retention;
 mod rights;
+mod rollout;
 mod scale_policy;
 pub mod schedule;
+mod secret;
 mod selector;
 mod service;
 mod time;
@@ -80,22 +82,24 @@ pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
     AccountId, BadUnitKey, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId,
-    RevisionNo, ServiceId, Slot, StackId, UnitKey, VolumeTemplateId,
+    RevisionNo, SecretId, ServiceId, Slot, StackId, UnitKey, VolumeId, VolumeTemplateId,
 };
 pub use image::pinned;
 pub use network::{
     DEFAULT_RANGE, DISCOVERY_ADDRESS, ENCRYPTION_SETTING, HostNetwork, KEYS_SETTING, Peer,
     RANGE_SETTING, VXLAN_PORT, WIREGUARD_PORT, is_range,
 };
-pub use project::{Project, Stack};
+pub use project::{Project, ProjectSettings, Stack};
 pub use rebalance::{Move, Rebalance};
 pub use retention::{DEFAULT_REVISIONS, REVISIONS_SETTING, is_revisions, kept_revisions};
 pub use rights::{Rank, Rights};
+pub use rollout::{Rollout, RolloutPhase, Texts};
 pub use scale_policy::ScalePolicy;
+pub use secret::{ProjectSecret, SECRET_MODE, SECRETS_FOLDER, SecretFile, is_file_name};
 pub use selector::{BadSelector, Selector};
 pub use service::{
-    External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template, UpgradeDefaults,
-    Wanted,
+    Driver, External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template,
+    UpgradeDefaults, Wanted,
 };
 pub use time::Time;
 pub use tuning::{BackendTuning, BadTuning, Balance, ListenerTuning, Tuning, TuningText, Unheeded};
@@ -106,6 +110,6 @@ pub use upgrade::{
     Verify, VerifyAsk, VerifyProbe,
 };
 pub use uuid::uuid;
-pub use volume::{VolumeKey, VolumeTemplate};
+pub use volume::{ProjectVolume, VolumeKey, VolumeTemplate};
 pub use witness::{Verdict, Watched, Witnessed};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

@@ -154,6 +154,15 @@ pub enum FromServer {
         /// The ask's number.
         ask: u64,
     },
+    /// The terminal of a command that was asked for has another size, in characters.
+    Resize {
+        /// The ask's number.
+        ask: u64,
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
 }
 
 /// Things a server asks for on a user's behalf. None of them changes what the host shall run.
@@ -171,6 +180,9 @@ pub enum Ask {
         tail: Option<u32>,
         /// Put Docker's time stamp before each line.
         timestamps: bool,
+        /// Only what was said from then on, seconds since 1970.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<i64>,
     },
     /// Run a command; binary frames are its input and output, raw.
     Exec {
@@ -183,6 +195,8 @@ pub enum Ask {
         /// Forward input.
         stdin: bool,
     },
+    /// Speak with the host's Docker engine: binary frames are the bytes of one connection to its API, raw.
+    Docker,
     /// Pull an image with the project's logins.
     Pull {
         /// The reference.

@@ -152,7 +152,14 @@ mod tests {
         let project = |id| {
             let (name, description) = (format!("p{id}"), String::new());
             let (created_at, removed_at) = (Time(1), None);
-            Change::PutProject(Project { id, name, description, created_at, removed_at })
+            Change::PutProject(Project {
+                id,
+                name,
+                description,
+                settings: crate::ProjectSettings::default(),
+                created_at,
+                removed_at,
+            })
         };
         let local = |n| Identity::Account(AccountId(n));
         let octocat = ExternalId { kind: "github_user".into(), id: "650430".into() };

@@ -29,7 +29,7 @@ pub(crate) use fits::{container_name, declared_volumes, volume_name};
 pub(crate) use gain::{Gain, gain};
 pub(crate) use place::{Asks, Tail};
 pub use place::{Unplaceable, place};
-pub use ports::pick_ports;
+pub use ports::{PICKED_PORTS, pick_ports};
 pub(crate) use scheduler::Scheduler;
 pub use usage::HostUse;
 pub(crate) use usage::{HeldPort, is_down, port_taken, published, resolve};

@@ -79,6 +79,9 @@ pub struct Service {
     /// Moves of its units that were asked for and are not over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<Rebalance>,
+    /// It installs a driver on hosts: what users say of that, kept to be read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<Driver>,
     /// When it was made.
     pub created_at: Time,
     /// When its removal was asked for.
@@ -121,6 +124,16 @@ pub enum Wanted {
     Active,
     /// Gone.
     Removed,
+}
+
+/// What a service that installs a driver says of it, verbatim. Its containers run as any others do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Driver {
+    /// A driver of volumes.
+    Storage(serde_json::Map<String, serde_json::Value>),
+    /// A driver of networks.
+    Network(serde_json::Map<String, serde_json::Value>),
 }
 
 /// A link to another service.

@@ -1,12 +1,13 @@
 //! Volumes that a stack declares, and where their data came to lie.
 //!
-//! A named volume that no stack declares is Docker's affair alone: passed on untouched, never scheduled for.
+//! A named volume that no stack declares is Docker's affair alone: passed on untouched, never scheduled for. One that was asked
+//! for by itself has a driver and options besides, with which it is made wherever it is mounted.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ProjectId, Slot, StackId, Time, VolumeTemplateId};
+use crate::{ProjectId, Slot, StackId, Time, VolumeId, VolumeTemplateId};
 
 /// A volume declared at the top level of a compose file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,34 @@ pub struct VolumeTemplate {
     /// One for each slot instead of one for the stack.
     #[serde(default)]
     pub per_container: bool,
+    /// Switched off by a user; kept to be read back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inactive: bool,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Time>,
+}
+
+/// A volume of a project that was asked for by itself, and that services mount by its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProjectVolume {
+    /// Its key.
+    pub id: VolumeId,
+    /// The environment it lives in.
+    pub project: ProjectId,
+    /// Docker's name of it, unique in the project.
+    pub name: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Docker volume driver; empty is `local`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub driver: String,
+    /// Its options.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub driver_options: BTreeMap<String, String>,
     /// When it was made.
     pub created_at: Time,
     /// When it was removed.

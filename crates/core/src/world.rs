@@ -22,9 +22,10 @@ pub use row::{BadRow, Row, RowKey};
 
 use crate::{
     Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Followed, Host,
-    HostId, HostSeen, Member, MemberId, Observed, Outcome, Project, ProjectId, Registry,
-    RegistryId, Revision, RevisionNo, Scope, Service, ServiceId, Shift, Side, Slot, Stack, StackId,
-    Template, Time, Unit, UnitKey, Upgrade, VolumeKey, VolumeTemplate, VolumeTemplateId, Witnessed,
+    HostId, HostSeen, Member, MemberId, Observed, Outcome, Project, ProjectId, ProjectSecret,
+    ProjectVolume, Registry, RegistryId, Revision, RevisionNo, Scope, SecretId, Service, ServiceId,
+    Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade, VolumeId, VolumeKey,
+    VolumeTemplate, VolumeTemplateId, Witnessed,
 };
 
 /// An immutable snapshot of a cluster.
@@ -60,12 +61,16 @@ pub struct World {
     pub volume_templates: OrdMap<VolumeTemplateId, Arc<VolumeTemplate>>,
     /// Where their data lies.
     pub volumes: OrdMap<VolumeKey, HostId>,
+    /// Volumes that were asked for by themselves.
+    pub project_volumes: OrdMap<VolumeId, Arc<ProjectVolume>>,
     /// Keys and tokens.
     pub credentials: OrdMap<CredentialId, Arc<Credential>>,
     /// Image registries.
     pub registries: OrdMap<RegistryId, Arc<Registry>>,
     /// Certificates.
     pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
+    /// Secrets that containers read as files.
+    pub secrets: OrdMap<SecretId, Arc<ProjectSecret>>,
     /// Who has keys of their own.
     pub accounts: OrdMap<AccountId, Arc<Account>>,
     /// Who belongs to which project.

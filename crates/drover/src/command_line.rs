@@ -93,6 +93,9 @@ pub(crate) struct Server {
     /// URL under which clients and agents reach it, where it is another than the one in their requests
     #[arg(long, env = "DROVER_PUBLIC_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Directory of a catalog whose templates it offers, laid out as Rancher's
+    #[arg(long, env = "DROVER_CATALOG", hide_env_values = true, value_name = "DIR")]
+    pub(crate) catalog: Option<PathBuf>,
 }
 
 /// `agent`.
@@ -242,7 +245,17 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Looking", &["ps", "logs", "why", "history", "diff"]),
     (
         "Cluster",
-        &["server", "agent", "host", "rebalance", "network", "token", "key", "certificate"],
+        &[
+            "server",
+            "agent",
+            "host",
+            "rebalance",
+            "network",
+            "token",
+            "key",
+            "certificate",
+            "secret",
+        ],
     ),
 ];
 

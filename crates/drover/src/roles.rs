@@ -1,10 +1,13 @@
 //! The long-running roles: options in, `run`, and what went wrong as one sentence out.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::net::IpAddr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use drover_agent::Simulation;
+use drover_agent::environment::host_labels;
 use drover_core::Secret;
 use drover_server::{AdminKey, Told};
 
@@ -15,6 +18,10 @@ use crate::runtime::workers;
 const SERVER_WORKERS: usize = 2;
 /// Workers of an agent: Docker does the work.
 const AGENT_WORKERS: usize = 1;
+/// Labels of the host, as Rancher's tools give them.
+const HOST_LABELS: &str = "CATTLE_HOST_LABELS";
+/// Address of the host, likewise.
+const AGENT_IP: &str = "CATTLE_AGENT_IP";
 /// The agent's folder.
 const STATE_DIR: &str = "/var/lib/drover";
 
@@ -27,19 +34,21 @@ pub(crate) fn server(options: Server) -> Result<(), String> {
         data: options.data_dir,
         listen: options.listen,
         url: options.public_url,
+        catalog: options.catalog,
     };
     run(SERVER_WORKERS, drover_server::run(options, tell))
 }
 
 /// `drover agent`.
 pub(crate) fn agent(asked: Agent) -> Result<(), String> {
+    let (address, labels) = given(asked.address, asked.labels, &|name| std::env::var(name).ok())?;
     let options = drover_agent::Options {
         server: asked.server,
         token: asked.token.map(Secret::new),
         state: asked.state_dir.clone().unwrap_or_else(|| STATE_DIR.into()),
         docker: asked.docker,
-        address: asked.address,
-        labels: asked.labels.into_iter().collect(),
+        address,
+        labels,
         hostname: asked.hostname,
     };
     let Some(hosts) = asked.simulate else {
@@ -48,6 +57,25 @@ pub(crate) fn agent(asked: Agent) -> Result<(), String> {
     let start = Duration::from_millis(asked.simulate_start_ms);
     let stop = asked.simulate_stop_ms.map_or(start, Duration::from_millis);
     simulate(options, asked.state_dir.is_some(), Simulation { hosts, start, stop })
+}
+
+/// Address and labels: options, and what Rancher's tools put into the environment of an agent that is run by their command.
+fn given(
+    address: Option<IpAddr>,
+    labels: Vec<(String, String)>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Option<IpAddr>, BTreeMap<String, String>), String> {
+    let said = |name: &str| env(name).filter(|text| !text.trim().is_empty());
+    let address = match (address, said(AGENT_IP)) {
+        (None, Some(text)) => {
+            let read = text.trim().parse();
+            Some(read.map_err(|_| format!("{AGENT_IP} is `{text}`, which is no IP address"))?)
+        }
+        (address, _) => address,
+    };
+    let mut all = host_labels(&said(HOST_LABELS).unwrap_or_default());
+    all.extend(labels);
+    Ok((address, all))
 }
 
 /// `drover agent --simulate`. Without a folder of the user's choice its state goes with it.
@@ -144,5 +172,25 @@ mod tests {
             Nested { text: "could not write a: disk full", cause: Some(Box::new(innermost)) };
         let outer = Nested { text: "the server stopped", cause: Some(Box::new(inner)) };
         assert_eq!(sentence(&outer), "the server stopped: could not write a: disk full");
+    }
+
+    #[test]
+    fn an_agent_hears_what_ranchers_tools_say() {
+        let env = |name: &str| match name {
+            HOST_LABELS => Some("tier=front&zone=a".to_owned()),
+            AGENT_IP => Some("10.0.0.5".to_owned()),
+            _ => None,
+        };
+        let option = vec![("tier".to_owned(), "back".to_owned())];
+        let (address, labels) = given(None, option, &env).unwrap();
+        assert_eq!(address, "10.0.0.5".parse().ok());
+        let labels: Vec<_> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(labels, ["tier=back", "zone=a"], "an option wins");
+        let own = "10.0.0.9".parse().ok();
+        assert_eq!(given(own, Vec::new(), &env).unwrap().0, own);
+        let wrong = |_: &str| Some("here".to_owned());
+        let said = given(None, Vec::new(), &wrong).unwrap_err();
+        assert_eq!(said, "CATTLE_AGENT_IP is `here`, which is no IP address");
+        assert_eq!(given(None, Vec::new(), &|_| None), Ok((None, BTreeMap::new())));
     }
 }

@@ -150,6 +150,11 @@ impl Asking {
         arrived.unwrap_or_else(|| Arrived::Done("the connection to the host ended".to_owned()))
     }
 
+    /// The asker's terminal has another size.
+    pub(crate) async fn resize(&self, (width, height): (u16, u16)) -> Result<(), Gone> {
+        self.link.send(&FromServer::Resize { ask: self.number, width, height }).await
+    }
+
     /// Send bytes into the stream.
     pub(crate) async fn send(&self, data: &[u8]) -> Result<(), Gone> {
         let mut frame = BytesMut::with_capacity(8 + data.len());

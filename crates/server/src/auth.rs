@@ -166,6 +166,7 @@ mod tests {
             id: ProjectId(5),
             name: "p".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: Time(1),
             removed_at: None,
         };
@@ -176,6 +177,7 @@ mod tests {
             description: String::new(),
             public: "KEY".into(),
             secret_sha256: hash("se:cret"),
+            readable: None,
             active,
             created_at: Time(1),
             removed_at: None,

@@ -12,7 +12,7 @@ use drover_api::{
     Outcome, Pull, Query, Then,
 };
 use drover_core::protocol::Ask;
-use drover_core::{HostId, Rank, Rights, Time, World};
+use drover_core::{Rank, Rights, Time, World};
 use drover_store::{AuditFilter, CommitError, EventFilter, StoredAudit, StoredEvent};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -22,7 +22,7 @@ use crate::base_url::socket_url;
 use crate::pulls::{self, Wanted};
 use crate::random::fresh;
 use crate::server::{Notes, Server, Undone};
-use crate::{asks, clock, doctor, export};
+use crate::{clock, doctor, errands, export};
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +55,6 @@ pub(crate) struct Call {
 
 /// Events that a log is made of, at most.
 const EVENTS: usize = 3_000;
-/// How long a user waits for an agent. Rancher's clients give up after ten seconds.
-const ASK_WAIT: Duration = Duration::from_secs(8);
-/// How long an agent may take in all.
-const ASK_LIMIT: Duration = Duration::from_mins(15);
-
 /// How long a user waits for a forecast: less than the command line waits for an answer, so that there is one.
 const FORECAST_WAIT: Duration = Duration::from_secs(20);
 
@@ -130,7 +125,11 @@ async fn carry_out(
     let now = clock::now();
     let then = match then {
         Then::HostAccess { ask, host, .. } => {
-            let path = if matches!(ask, Ask::Exec { .. }) { "exec" } else { "logs" };
+            let path = match &ask {
+                Ask::Exec { .. } => "exec",
+                Ask::Docker => "dockersocket",
+                _ => "logs",
+            };
             let url = format!("{}/v1/{path}/", socket_url(&call.base));
             let token = server.tokens.grant(&call.caller.access, host, ask, now);
             Then::Body(json!({
@@ -138,10 +137,12 @@ async fn carry_out(
                 "url": url, "token": token,
             }))
         }
-        Then::Ask { ask, host, plural, id } => {
-            ask_and_wait(server, &world, host, ask).await?;
-            world = server.store.world();
-            Then::Render { plural, id, status: 202 }
+        Then::Ask { ask, host, what, container, plural, status } => {
+            let name = world.host(host).map_or("its host", |host| host.shown_name());
+            view.errands = errands::begin(server, host, ask, container, what)
+                .await
+                .map_err(|why| ApiError::new(Code::Conflict, format!("host {name}: {why}")))?;
+            Then::Render { plural, id: Kind::Container.id(container), status }
         }
         Then::Pull { project, image, labels, only_if_present } => {
             let wanted = Wanted { project, image, labels, only_if_present };
@@ -189,26 +190,6 @@ async fn foretell(server: &Server, foretold: Box<Foretold>) -> Result<Answer, Ap
     })
 }
 
-/// Wait for what was asked, as long as clients wait; past that it goes on, and the answer shows it under way.
-async fn ask_and_wait(
-    server: &Arc<Server>,
-    world: &World,
-    host: HostId,
-    ask: Ask,
-) -> Result<(), ApiError> {
-    let asked = tokio::spawn({
-        let server = server.clone();
-        async move { timeout(ASK_LIMIT, asks::finish(&server, host, ask)).await }
-    });
-    let name = || world.host(host).map_or("", |h| h.shown_name());
-    match timeout(ASK_WAIT, asked).await {
-        Ok(Ok(Ok(Err(why)))) => {
-            Err(ApiError::new(Code::Conflict, format!("host {}: {why}", name())))
-        }
-        _ => Ok(()),
-    }
-}
-
 impl Call {
     fn path(&self) -> Vec<&str> {
         self.address.path.iter().map(String::as_str).collect()
@@ -228,7 +209,8 @@ pub(crate) struct View {
     notes: Arc<Notes>,
     events: Vec<Event>,
     audits: Vec<Audited>,
-    pulls: Vec<Pull>,
+    pulls: Arc<Vec<Pull>>,
+    errands: Arc<errands::Held>,
     fresh: Fresh,
     /// What the caller might do before it gave something away: it still hears what became of it.
     before: Option<Rights>,
@@ -240,9 +222,9 @@ impl View {
         let events = if call.is_about("serviceLogs") { events(server).await? } else { Vec::new() };
         let audits =
             if call.is_about("auditLogs") { audits(server, call).await? } else { Vec::new() };
-        let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Vec::new() };
-        let notes = server.notes.borrow().clone();
-        Ok(Self { notes, events, audits, pulls, fresh: fresh(), before: None })
+        let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Arc::default() };
+        let (notes, errands) = (server.notes.borrow().clone(), server.errands.now());
+        Ok(Self { notes, events, audits, pulls, errands, fresh: fresh(), before: None })
     }
 
     fn context<'a>(&'a self, call: &Call, world: &'a World, now: Time) -> Context<'a> {
@@ -251,6 +233,7 @@ impl View {
             notes: &self.notes,
             events: &self.events,
             pulls: &self.pulls,
+            errands: &self.errands,
             audits: &self.audits,
             base: call.base.clone(),
             version: call.address.version,

@@ -125,6 +125,8 @@ fn concerns(key: &RowKey) -> bool {
         | RowKey::Credential(_)
         | RowKey::Registry(_)
         | RowKey::Certificate(_)
+        | RowKey::Secret(_)
+        | RowKey::ProjectVolume(_)
         | RowKey::Account(_)
         | RowKey::Member(_)
         | RowKey::Setting(_) => false,

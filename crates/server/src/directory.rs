@@ -150,6 +150,8 @@ fn affected(before: &World, update: &Update) -> Affected {
             | RowKey::Credential(_)
             | RowKey::Registry(_)
             | RowKey::Certificate(_)
+            | RowKey::Secret(_)
+            | RowKey::ProjectVolume(_)
             | RowKey::Account(_)
             | RowKey::Member(_)
             | RowKey::Outcome(_)

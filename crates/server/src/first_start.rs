@@ -80,6 +80,7 @@ fn beginning(world: &World, access: &str, secret: &str) -> Vec<Change> {
         description: "Made at the first start".to_owned(),
         public: access.to_owned(),
         secret_sha256: hash(secret),
+        readable: None,
         active: true,
         created_at: now,
         removed_at: None,
@@ -88,6 +89,7 @@ fn beginning(world: &World, access: &str, secret: &str) -> Vec<Change> {
         id: project,
         name: "Default".to_owned(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: now,
         removed_at: None,
     };

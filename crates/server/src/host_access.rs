@@ -1,6 +1,7 @@
-//! A container's log or a command in it, for a user: a WebSocket in the frames that Rancher's clients read.
+//! A container's log, a command in it or its host's Docker engine, for a user: a WebSocket in the frames that Rancher's
+//! clients read.
 //!
-//! Logs: one text frame per line, `01 ` (stdout), `02 ` (stderr) or `00 ` (terminal) before it. Commands: base64
+//! Logs: one text frame per line, `01 ` (stdout), `02 ` (stderr) or `00 ` (terminal) before it. All others: base64
 //! in text frames both ways.
 
 use std::time::Duration;
@@ -28,13 +29,13 @@ const PING: Duration = Duration::from_secs(20);
 /// A close frame's reason has room for so many bytes.
 const REASON_BYTES: usize = 120;
 /// What the UI sends when its terminal's size changes.
-const RESIZE: &str = ":resizeTTY:";
+const RESIZE: &[u8] = b":resizeTTY:";
 
 /// A stream that was asked for.
 pub(crate) struct Stream {
     asking: Asking,
-    /// A command's; else a log's.
-    is_command: bool,
+    /// Of lines of a log; else of bytes, both ways.
+    is_log: bool,
 }
 
 /// Open what a token was granted for.
@@ -52,12 +53,12 @@ pub(crate) async fn open(
                    the action that gave it";
         ApiError::new(Code::Unauthorized, why)
     })?;
-    let is_command = matches!(granted.ask, Ask::Exec { .. });
+    let is_log = matches!(granted.ask, Ask::Logs { .. });
     let asking = server.hub.ask(granted.host, granted.ask).await.ok_or_else(|| {
         let why = "the container's host is not connected; try again once it is";
         ApiError::new(Code::Conflict, why)
     })?;
-    Ok(Stream { asking, is_command })
+    Ok(Stream { asking, is_log })
 }
 
 /// Carry frames until either side is done.
@@ -100,24 +101,31 @@ pub(crate) async fn run(socket: WebSocket, mut stream: Stream, stop: Cancellatio
 
 impl Stream {
     fn frame(&self, data: &[u8]) -> Message {
-        let text = if self.is_command { STANDARD.encode(data) } else { log_line(data) };
+        let text = if self.is_log { log_line(data) } else { STANDARD.encode(data) };
         Message::Text(text.into())
     }
 
-    /// What a client sent. Only commands read anything.
+    /// What a client sent. Logs read nothing.
     async fn take(&self, frame: &Message) -> Result<(), Gone> {
         let text = match frame {
             Message::Text(text) => text.as_str(),
             Message::Close(_) => return Err(Gone),
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => return Ok(()),
         };
-        match STANDARD.decode(text) {
-            Ok(input) if self.is_command && !input.starts_with(RESIZE.as_bytes()) => {
-                self.asking.send(&input).await
-            }
-            _ => Ok(()),
+        let decoded = STANDARD.decode(text).ok().filter(|_| !self.is_log);
+        let Some(input) = decoded else { return Ok(()) };
+        match resized(&input) {
+            Some(size) => self.asking.resize(size).await,
+            None => self.asking.send(&input).await,
         }
     }
+}
+
+/// `:resizeTTY:80,24`: columns and rows. What can't be read resizes to nothing, and is no input either.
+fn resized(input: &[u8]) -> Option<(u16, u16)> {
+    let size = std::str::from_utf8(input.strip_prefix(RESIZE)?).unwrap_or_default();
+    let (width, height) = size.trim().split_once(',').unwrap_or_default();
+    Some((width.trim().parse().unwrap_or_default(), height.trim().parse().unwrap_or_default()))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -160,6 +168,16 @@ mod tests {
         check(b"\x01", "01 ");
         check(b"", "00 ");
         check(b"\x01\xff", "01 \u{fffd}");
+    }
+
+    #[test]
+    fn sizes_of_terminals() {
+        let check = |input: &[u8], want| assert_eq!(resized(input), want);
+        check(b":resizeTTY:80,24", Some((80, 24)));
+        check(b":resizeTTY: 80 , 24\n", Some((80, 24)));
+        check(b":resizeTTY:", Some((0, 0)));
+        check(b":resizeTTY:-1,99999", Some((0, 0)));
+        check(b"ls\n", None);
     }
 
     #[test]

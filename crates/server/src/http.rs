@@ -19,7 +19,7 @@ use crate::call::{Call, Verb, call};
 use crate::route::Route;
 use crate::server::Server;
 use crate::who::{self, Known};
-use crate::{answer, audit, auth, body, consul, host_access, register, session, subscribe};
+use crate::{answer, audit, auth, body, consul, host_access, register, script, session, subscribe};
 
 /// Frames and messages of an agent's WebSocket, at most: a report names every unit of a host.
 const AGENT_BYTES: usize = 64 << 20;
@@ -38,15 +38,17 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
     let challenge = answer::may_challenge(&parts.headers);
     let route = Route::of(&path);
     let schemas = schemas_url(&route, &base);
+    // A token is no word for a log.
+    let shown = if matches!(route, Route::Script(_)) { "/v1/scripts/…" } else { path.as_str() };
     let mut known = None;
     let response = match dispatch(&server, route, parts, body, base, &mut known).await {
         Ok(response) => response,
         Err(refused) => {
-            tracing::debug!(%method, path, status = refused.status(), "refused: {refused}");
+            tracing::debug!(%method, path = shown, status = refused.status(), "refused: {refused}");
             answer::error(&refused, challenge)
         }
     };
-    tracing::trace!(%method, path, status = response.status().as_u16(), "answered");
+    tracing::trace!(%method, path = shown, status = response.status().as_u16(), "answered");
     with_headers(response, &schemas, known.as_ref())
 }
 
@@ -75,6 +77,10 @@ async fn dispatch(
             Ok(socket
                 .on_upgrade(move |socket| sockets.track_future(session::run(server, socket, host))))
         }
+        Route::Script(token) => {
+            only(&parts, &[Method::GET, Method::HEAD])?;
+            script::script(&world, &base, &token)
+        }
         Route::HostAccess => {
             let asking = host_access::open(server, &parts.headers, &query).await?;
             let socket = upgrade(&mut parts, USER_BYTES).await?;
@@ -85,7 +91,7 @@ async fn dispatch(
         }
         Route::Subscribe(address) => {
             let caller = known.insert(who::user(server, &world, &parts)?).caller.clone();
-            let subscriber = subscribe::Subscriber { address, base, caller };
+            let subscriber = subscribe::Subscriber { address, query, base, caller };
             subscriber.check(&world)?;
             let socket = upgrade(&mut parts, USER_BYTES).await?;
             let (server, sockets) = (server.clone(), server.sockets.clone());
@@ -100,7 +106,8 @@ async fn dispatch(
         Route::Catalog(path) => {
             only(&parts, &[Method::GET, Method::HEAD])?;
             *known = Some(who::user(server, &world, &parts)?);
-            Ok(answer::json(200, Some(&catalog(&base, &path)?)))
+            let library = server.library.borrow().clone();
+            Ok(answer::json(200, Some(&catalog(&base, &library, &path, &query)?)))
         }
         Route::Api(address) => {
             let caller = known.insert(who::user(server, &world, &parts)?);
@@ -209,6 +216,7 @@ fn schemas_url(route: &Route, base: &str) -> String {
         | Route::AgentRegister
         | Route::AgentConnect
         | Route::HostAccess
+        | Route::Script(_)
         | Route::Consul(_)
         | Route::Nothing => {
             Address::parse("/v2-beta").map_or_else(String::new, |root| root.schemas_url(base))

@@ -138,10 +138,12 @@ fn touched(before: &World, update: &Update) -> Touched {
             }
             RowKey::Withdrawn(_) | RowKey::Certificate(_) => balancers = true,
             RowKey::Service(service) => touched.all |= edited(before, world, *service),
-            // Rare, and read by units of many services: names, logins, a host's address and part of the network.
+            // Rare, and read by units of many services: names, logins, secrets, a host's address and part of the network.
             RowKey::Host(_)
             | RowKey::Stack(_)
             | RowKey::Registry(_)
+            | RowKey::Secret(_)
+            | RowKey::ProjectVolume(_)
             | RowKey::Setting(_)
             | RowKey::VolumeTemplate(_)
             | RowKey::Volume(_) => touched.all = true,

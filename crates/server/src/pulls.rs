@@ -4,17 +4,17 @@
 //! asks again.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use drover_api::{Pull, PullProgress};
 use drover_core::protocol::Ask;
 use drover_core::schedule::{Constraint, Subject, constraints};
 use drover_core::{ContainerSpec, Host, HostId, ProjectId, Template, Time, World};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::asks;
-use crate::lock::lock;
 use crate::server::Server;
 
 /// How long a pull can be looked up, milliseconds from its start: the longest one may take, and ten minutes.
@@ -27,32 +27,42 @@ const DONE: &str = "Done";
 /// The pulls of late.
 #[derive(Default)]
 pub(crate) struct Pulls {
-    all: Mutex<Vec<Pull>>,
+    all: watch::Sender<Arc<Vec<Pull>>>,
 }
 
 impl Pulls {
     /// All of them, oldest first.
-    pub(crate) fn list(&self) -> Vec<Pull> {
-        lock(&self.all).clone()
+    pub(crate) fn list(&self) -> Arc<Vec<Pull>> {
+        self.all.borrow().clone()
+    }
+
+    /// To be told how they go on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Vec<Pull>>> {
+        self.all.subscribe()
     }
 
     fn add(&self, make: impl FnOnce(u64) -> Pull) -> u64 {
-        let mut all = lock(&self.all);
-        let number = all.last().map_or(1, |last| last.id + 1);
-        let pull = make(number);
-        all.retain(|held| pull.created_at < held.created_at + KEPT_MS);
-        all.push(pull);
+        let mut number = 1;
+        self.all.send_modify(|all| {
+            let all = Arc::make_mut(all);
+            number = all.last().map_or(1, |last| last.id + 1);
+            let pull = make(number);
+            all.retain(|held| pull.created_at < held.created_at + KEPT_MS);
+            all.push(pull);
+        });
         number
     }
 
     fn say(&self, number: u64, host: &str, words: String, left: usize) {
-        let mut all = lock(&self.all);
-        let Some(pull) = all.iter_mut().find(|pull| pull.id == number) else { return };
-        pull.status.insert(host.to_owned(), words);
-        if left == 0 {
-            let worked = pull.status.values().all(|words| words == DONE);
-            pull.progress = if worked { PullProgress::Done } else { PullProgress::Failed };
-        }
+        self.all.send_modify(|all| {
+            let pull = Arc::make_mut(all).iter_mut().find(|pull| pull.id == number);
+            let Some(pull) = pull else { return };
+            pull.status.insert(host.to_owned(), words);
+            if left == 0 {
+                let worked = pull.status.values().all(|words| words == DONE);
+                pull.progress = if worked { PullProgress::Done } else { PullProgress::Failed };
+            }
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_core::{Change, Grant, HostId, World};
-use tokio::time::interval;
+use tokio::time::{Instant, interval_at};
 
 use crate::server::Server;
 
@@ -14,7 +14,9 @@ const PURGE: &str = "purge";
 
 /// Forget until the server stops.
 pub(crate) async fn run(server: Arc<Server>) {
-    let mut due = interval(Duration::from_millis(server.timing.purge_ms));
+    // Not at once: hosts that were away when the server before this one ended have some time to come back first.
+    let period = Duration::from_millis(server.timing.purge_ms);
+    let mut due = interval_at(Instant::now() + period, period);
     loop {
         tokio::select! {
             () = server.stop.cancelled() => return,

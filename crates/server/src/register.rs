@@ -1,6 +1,6 @@
 //! A machine becomes a host: `POST /agent/register`, the one call made with a registration token.
 //!
-//! A token is for one machine. That machine may use it again (its answer got lost, its disk was wiped): it is the
+//! A token is for one machine, or for any number of them. One machine may use it again (its answer got lost, its disk was wiped): it is the
 //! same host, with a new credential in place of the old.
 
 use drover_api::{ApiError, Code, Kind};
@@ -114,7 +114,7 @@ fn decide(
 }
 
 /// The credential behind a token, which is `public:secret`.
-fn token<'a>(world: &'a World, token: &Secret) -> Option<&'a Credential> {
+pub(crate) fn token<'a>(world: &'a World, token: &Secret) -> Option<&'a Credential> {
     let (public, secret) = token.reveal().split_once(':')?;
     let tokens = world.credentials.values().filter(|c| {
         matches!(c.grants, Grant::Registration { .. }) && c.active && c.removed_at.is_none()
@@ -176,6 +176,7 @@ fn agent_key(world: &World, host: HostId, key: &NewKey<'_>, now: Time) -> Creden
         description: String::new(),
         public: key.access.to_owned(),
         secret_sha256: key.secret_sha256.clone(),
+        readable: None,
         active: true,
         created_at: now,
         removed_at: None,

@@ -13,8 +13,10 @@ pub(crate) enum Route {
     AgentRegister,
     /// An agent's link, as a WebSocket. Opened by the agent's credential.
     AgentConnect,
-    /// A container's log or a command in it, as a WebSocket. Opened by the short-lived token in the query.
+    /// A container's log, a command in it or its host's engine, as a WebSocket. Opened by the short-lived token in the query.
     HostAccess,
+    /// A script that makes a machine a host. Opened by the registration token in the path.
+    Script(String),
     /// Events, as a WebSocket. Opened by a user's key.
     Subscribe(Address),
     /// The catalog as Consul's clients read it; none of its paths is a type of Rancher's. Opened by a user's key.
@@ -38,7 +40,8 @@ impl Route {
             ["ping"] => Self::Ping,
             ["agent", "register"] => Self::AgentRegister,
             ["agent", "connect"] => Self::AgentConnect,
-            ["v1", "logs" | "exec"] => Self::HostAccess,
+            ["v1", "logs" | "exec" | "dockersocket"] => Self::HostAccess,
+            ["v1", "scripts", token] if *token != "transform" => Self::Script((*token).to_owned()),
             ["v1-catalog", rest @ ..] => {
                 Self::Catalog(rest.iter().map(|segment| (*segment).to_owned()).collect())
             }
@@ -115,6 +118,9 @@ mod tests {
         check("/v1/health/service/a%20b", "Consul(Health(\"a b\"))");
         check("/v1/catalog/x", "api catalog/x");
         check("/v1/services", "api services");
+        check("/v1/scripts/P:S", "Script(\"P:S\")");
+        check("/v1/scripts/transform", "api scripts/transform");
+        check("/v2-beta/scripts/transform", "api scripts/transform");
         check("/v1-catalog", "Catalog([])");
         check(
             "/v1-catalog/templates/library:web%3A1",

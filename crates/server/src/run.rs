@@ -29,6 +29,8 @@ pub struct Options {
     /// What links in answers start with (`http://host:8080`), where clients reach it by another name than the
     /// one in their requests.
     pub url: Option<String>,
+    /// The catalog's directory, as Rancher's catalogs are laid out.
+    pub catalog: Option<PathBuf>,
 }
 
 /// What whoever started the server should know, in this order.
@@ -84,10 +86,11 @@ pub enum ServerError {
 
 /// Run a server until SIGTERM or SIGINT.
 pub async fn run(options: Options, tell: impl Fn(Told)) -> Result<(), ServerError> {
-    let Options { data, listen, url } = options;
+    let Options { data, listen, url, catalog } = options;
+    let settings = Settings { url, catalog, ..Settings::default() };
     let signals = (stop_signal(SignalKind::terminate())?, stop_signal(SignalKind::interrupt())?);
     let store = open(data).await?;
-    let ran = run_on(&store, listen, url, signals, tell).await;
+    let ran = run_on(&store, listen, settings, signals, tell).await;
     let closed = store.close().await.map_err(ServerError::Close);
     ran.and(closed)
 }
@@ -95,7 +98,7 @@ pub async fn run(options: Options, tell: impl Fn(Told)) -> Result<(), ServerErro
 async fn run_on(
     store: &Store,
     listen: SocketAddr,
-    url: Option<String>,
+    settings: Settings,
     signals: (Signal, Signal),
     tell: impl Fn(Told),
 ) -> Result<(), ServerError> {
@@ -107,7 +110,6 @@ async fn run_on(
     tell(Told::Listening(address));
     let stop = CancellationToken::new();
     let watch = tokio::spawn(stop_on(signals, stop.clone()));
-    let settings = Settings { url, ..Settings::default() };
     serve(store.clone(), listener, settings, stop).await;
     watch.abort();
     tracing::info!("the server stopped");

@@ -56,6 +56,7 @@ pub(crate) fn service(id: ServiceId, name: &str, balancer: Option<BalancerSpec>)
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: Time(0),
         removed_at: None,
@@ -110,6 +111,7 @@ pub(crate) fn world() -> World {
         id: ProjectId(1),
         name: "p".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: Time(0),
         removed_at: None,
     };
@@ -132,21 +134,7 @@ pub(crate) fn world() -> World {
 }
 
 pub(crate) fn stack(name: &str) -> Stack {
-    Stack {
-        id: StackId(2),
-        project: ProjectId(1),
-        name: name.to_owned(),
-        description: String::new(),
-        docker_compose: None,
-        rancher_compose: None,
-        outputs: BTreeMap::new(),
-        start_on_create: false,
-        environment: BTreeMap::new(),
-        external_id: None,
-        group: None,
-        created_at: Time(0),
-        removed_at: None,
-    }
+    Stack::new(StackId(2), ProjectId(1), name, Time(0))
 }
 
 pub(crate) fn running(world: &World) -> BTreeMap<UnitKey, Observed> {

@@ -1,6 +1,7 @@
 //! A server on an open store and a bound address, from its first answer to its last.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,15 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Server, Timing};
-use crate::{http, hub, listen, plan_loop, purge, session};
+use crate::{http, hub, library, listen, plan_loop, purge, rollouts, session};
 
 /// What a server needs besides its store and its address.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// What links in answers start with (`http://host:8080`); without it, what each request's headers say.
     pub url: Option<String>,
+    /// The catalog's directory, if there is one.
+    pub catalog: Option<PathBuf>,
     /// How long it waits for this and that.
     pub timing: Timing,
 }
@@ -28,12 +31,14 @@ pub async fn serve(
     settings: Settings,
     stop: CancellationToken,
 ) {
-    let Settings { url, timing } = settings;
+    let Settings { url, catalog, timing } = settings;
     let server = Arc::new(Server::new(store, url, timing, stop.clone()));
     session::mark_unheard(&server).await;
     let loops = [
         watched("the planner's loop", plan_loop::run(server.clone())),
         watched("the hub", hub::run(server.clone())),
+        watched("the catalog", library::run(server.clone(), catalog)),
+        watched("the rollouts", rollouts::run(server.clone())),
         watched("the purge", purge::run(server.clone())),
         watched("the look for absent hosts", mark_absent(server.clone())),
     ];

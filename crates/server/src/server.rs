@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use drover_api::Library;
 use drover_core::plan::Note;
 use drover_core::{Change, ServiceId, Time, World};
 use drover_store::{CommitError, Store};
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock;
 use crate::consul::Catalogs;
 use crate::directory::Directory;
+use crate::errands::Errands;
 use crate::hub::Hub;
 use crate::logins::Logins;
 use crate::pulls::Pulls;
@@ -36,8 +38,17 @@ pub struct Timing {
     pub ping_ms: u64,
     /// Between two looks for removed things whose time is over.
     pub purge_ms: u64,
+    /// For a stack's rollout, from when it was asked for, before the stack says that it has failed.
+    pub rollout_ms: u64,
+    /// How long trouble that its services keep working at may last in a rollout.
+    pub trouble_ms: u64,
+    /// Between two tries to make a stack's services, while something stands in the way.
+    pub retry_ms: u64,
     /// For requests in flight, when the server stops.
     pub stop_ms: u64,
+    /// For a host to refuse what it is asked to do once with a container: what fails sooner is the answer to who asked,
+    /// what does not is looked up.
+    pub refuse_ms: u64,
 }
 
 impl Default for Timing {
@@ -48,7 +59,11 @@ impl Default for Timing {
             reconnect_ms: 10_000,
             ping_ms: 5_000,
             purge_ms: 60_000,
+            rollout_ms: 3_600_000,
+            trouble_ms: 60_000,
+            retry_ms: 15_000,
             stop_ms: 10_000,
+            refuse_ms: 300,
         }
     }
 }
@@ -63,6 +78,8 @@ pub(crate) struct Server {
     pub(crate) directory: Directory,
     /// What Consul's clients see.
     pub(crate) catalogs: Catalogs,
+    /// What can be launched.
+    pub(crate) library: watch::Sender<Arc<Library>>,
     /// The planner's notes.
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
@@ -71,6 +88,8 @@ pub(crate) struct Server {
     pub(crate) logins: Logins,
     /// Pulls that users asked for.
     pub(crate) pulls: Pulls,
+    /// What hosts were asked to do once with single containers.
+    pub(crate) errands: Errands,
     /// Forecasts that may be worked at.
     pub(crate) forecasts: Arc<Semaphore>,
     /// How long it waits.
@@ -123,10 +142,12 @@ impl Server {
             hub: Hub::default(),
             directory: Directory::default(),
             catalogs: Catalogs::default(),
+            library: watch::Sender::new(Arc::default()),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
             logins: Logins::default(),
             pulls: Pulls::default(),
+            errands: Errands::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),
             timing,
             turn: Mutex::default(),

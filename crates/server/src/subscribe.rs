@@ -2,14 +2,15 @@
 //!
 //! Not a log: what changes twice before it is sent is sent once, as it is then.
 
+mod changed;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use drover_api::{Address, ApiError, Caller, Context, Fresh, Kind, Query};
-use drover_core::{RowKey, UnitKey, World};
-use drover_store::Update;
+use drover_api::{Address, ApiError, Caller, Context, Fresh, Pull, Query};
+use drover_core::World;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -17,45 +18,71 @@ use tokio::time::{interval, timeout};
 
 use crate::auth;
 use crate::clock;
+use crate::errands::Held;
 use crate::link::Gone;
 use crate::random::uuid;
 use crate::server::{Notes, Server};
+use changed::Name;
 
 /// How long a subscriber may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The event for a resource that changed.
+const CHANGE: &str = "resource.change";
 
 /// Who subscribed, by which URL.
 pub(crate) struct Subscriber {
     /// The URL: events are scoped as it is.
     pub(crate) address: Address,
+    /// `eventNames` and `include`, each as often as wanted.
+    pub(crate) query: Query,
     /// How this server was reached.
     pub(crate) base: String,
     /// Who.
     pub(crate) caller: Caller,
 }
 
-/// A resource by collection and id.
-type Name = (&'static str, String);
+/// What resources are rendered from.
+struct Sight {
+    world: Arc<World>,
+    notes: Arc<Notes>,
+    errands: Arc<Held>,
+    pulls: Arc<Vec<Pull>>,
+}
 
 impl Subscriber {
     /// Whether there is anything for this caller under this URL.
-    pub(crate) fn check(&self, world: &World) -> Result<(), ApiError> {
-        let notes = Arc::default();
-        drover_api::get(&self.context(world, &notes), &[], &Query::default()).map(drop)
+    pub(crate) fn check(&self, world: &Arc<World>) -> Result<(), ApiError> {
+        let sight = Sight {
+            world: world.clone(),
+            notes: Arc::default(),
+            errands: Arc::default(),
+            pulls: Arc::default(),
+        };
+        drover_api::get(&self.context(&sight), &[], &Query::default()).map(drop)
     }
 
-    fn context<'a>(&self, world: &'a World, notes: &'a Arc<Notes>) -> Context<'a> {
+    /// Whether changes of resources were asked for: by name, by a pattern that holds them all, or by not naming any event.
+    fn wants_changes(&self) -> bool {
+        let mut named = self.query.all("eventNames").peekable();
+        // Rancher's own name of an event may be followed by more of it.
+        let is_it =
+            |name: &str| matches!(name.split(';').next(), Some(CHANGE | "*" | "resource.*"));
+        named.peek().is_none() || named.any(is_it)
+    }
+
+    fn context<'a>(&self, sight: &'a Sight) -> Context<'a> {
         Context {
-            world,
-            notes,
+            world: &sight.world,
+            notes: &sight.notes,
             events: &[],
-            pulls: &[],
+            pulls: &sight.pulls,
+            errands: &sight.errands,
             audits: &[],
             base: self.base.clone(),
             version: self.address.version,
             scope: self.address.scope,
             caller: self.caller.clone(),
-            rights: self.caller.rights(world),
+            rights: self.caller.rights(&sight.world),
             fresh: Fresh::default(),
             now: clock::now(),
         }
@@ -67,32 +94,55 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
     let (mut sink, mut client) = socket.split();
     let mut feed = server.store.feed();
     let mut notes = server.notes.subscribe();
-    let (mut world, mut said) = (server.store.world(), notes.borrow_and_update().clone());
+    let mut errands = server.errands.subscribe();
+    let mut pulls = server.pulls.subscribe();
+    let mut sight = Sight {
+        world: server.store.world(),
+        notes: notes.borrow_and_update().clone(),
+        errands: errands.borrow_and_update().clone(),
+        pulls: pulls.borrow_and_update().clone(),
+    };
     let mut ping = interval(Duration::from_millis(server.timing.ping_ms));
+    let wants_changes = subscriber.wants_changes();
     loop {
-        let before = world.clone();
-        let sent = tokio::select! {
+        let mut before = sight.world.clone();
+        let names = tokio::select! {
             () = server.stop.cancelled() => Err(Gone),
-            _ = ping.tick() => send(&mut sink, event("ping")).await,
+            _ = ping.tick() => send(&mut sink, event("ping")).await.map(|()| BTreeSet::new()),
             update = feed.next() => {
-                world = update.world.clone();
-                if !concerns_keys(&update) || auth::is_live(&world, &subscriber.caller) {
-                    let names = changed(&before, &update);
-                    publish(&mut sink, &subscriber, [&before, &world], &said, names).await
+                before = std::mem::replace(&mut sight.world, update.world.clone());
+                let is_live = || auth::is_live(&sight.world, &subscriber.caller);
+                if !changed::concerns_keys(&update) || is_live() {
+                    Ok(changed::rows(&before, &update))
                 } else {
                     Err(Gone)
                 }
             }
-            changed = notes.changed() => {
-                let before = std::mem::replace(&mut said, notes.borrow_and_update().clone());
-                let names = said_anew(&before, &said);
-                let sent = publish(&mut sink, &subscriber, [&world, &world], &said, names).await;
-                changed.map_err(|_| Gone).and(sent)
+            Ok(()) = notes.changed() => {
+                let now = notes.borrow_and_update().clone();
+                let before = std::mem::replace(&mut sight.notes, now);
+                Ok(changed::said_anew(&before, &sight.notes))
+            }
+            Ok(()) = errands.changed() => {
+                let now = errands.borrow_and_update().clone();
+                let before = std::mem::replace(&mut sight.errands, now);
+                Ok(changed::asked_anew(&before, &sight.errands))
+            }
+            Ok(()) = pulls.changed() => {
+                let now = pulls.borrow_and_update().clone();
+                let before = std::mem::replace(&mut sight.pulls, now);
+                Ok(changed::pulled_on(&before, &sight.pulls))
             }
             frame = client.next() => match frame {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
-                Some(Ok(_)) => Ok(()),
+                Some(Ok(_)) => Ok(BTreeSet::new()),
             },
+        };
+        let sent = match names {
+            Ok(names) if wants_changes => {
+                publish(&mut sink, &subscriber, before, &sight, names).await
+            }
+            other => other.map(drop),
         };
         if sent.is_err() {
             // It may be gone already.
@@ -105,24 +155,25 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
 async fn publish(
     sink: &mut SplitSink<WebSocket, Message>,
     subscriber: &Subscriber,
-    [before, world]: [&World; 2],
-    notes: &Arc<Notes>,
+    before: Arc<World>,
+    now: &Sight,
     names: BTreeSet<Name>,
 ) -> Result<(), Gone> {
-    let (old, new) = (subscriber.context(before, notes), subscriber.context(world, notes));
+    let (notes, errands, pulls) = (now.notes.clone(), now.errands.clone(), now.pulls.clone());
+    let before = Sight { world: before, notes, errands, pulls };
+    let (old, new) = (subscriber.context(&before), subscriber.context(now));
     for (plural, id) in names {
         let path = [plural, id.as_str()];
-        let query = Query::default();
-        let resource = drover_api::get(&new, &path, &query).or_else(|_| {
+        let resource = drover_api::get(&new, &path, &subscriber.query).or_else(|_| {
             // Gone for good: said once, in the state that clients know.
-            drover_api::get(&old, &path, &query).map(|mut resource| {
+            drover_api::get(&old, &path, &subscriber.query).map(|mut resource| {
                 resource["state"] = json!("removed");
                 resource
             })
         });
         // Neither then nor now: nothing of this caller's.
         let Ok(resource) = resource else { continue };
-        let mut event = event("resource.change");
+        let mut event = event(CHANGE);
         event["resourceType"] = resource["type"].clone();
         event["resourceId"] = json!(id);
         event["data"] = json!({ "resource": resource });
@@ -141,83 +192,4 @@ fn event(name: &str) -> Value {
 async fn send(sink: &mut SplitSink<WebSocket, Message>, event: Value) -> Result<(), Gone> {
     let frame = Message::Text(event.to_string().into());
     timeout(PATIENCE, sink.send(frame)).await.map_err(|_| Gone)?.map_err(|_| Gone)
-}
-
-/// Whether a key may have been switched off.
-fn concerns_keys(update: &Update) -> bool {
-    update.touched.iter().any(|key| matches!(key, RowKey::Credential(_) | RowKey::Account(_)))
-}
-
-/// The resources whose rendering may differ after an update.
-fn changed(before: &World, update: &Update) -> BTreeSet<Name> {
-    let worlds = [before, &*update.world];
-    let mut names = BTreeSet::new();
-    for key in &update.touched {
-        match key {
-            RowKey::Project(id) => drop(names.insert(("projects", Kind::Project.id(id.0)))),
-            RowKey::Host(id) | RowKey::Seen(id) | RowKey::Lost(id) => {
-                names.insert(("hosts", Kind::Host.id(id.0)));
-            }
-            RowKey::Stack(id) => drop(names.insert(("stacks", Kind::Stack.id(id.0)))),
-            RowKey::Service(id) | RowKey::Upgrade(id) | RowKey::Revision(id, _) => {
-                names.extend(service(&worlds, *id));
-            }
-            RowKey::Unit(key) | RowKey::Observed(key) => {
-                names.extend(service(&worlds, key.service));
-                names.extend(containers(&worlds, *key));
-            }
-            RowKey::VolumeTemplate(id) => {
-                names.insert(("volumeTemplates", Kind::VolumeTemplate.id(id.0)));
-            }
-            RowKey::Registry(id) => drop(names.insert(("registries", Kind::Registry.id(id.0)))),
-            RowKey::Credential(id) => {
-                let id = Kind::Credential.id(id.0);
-                names.extend([("apiKeys", id.clone()), ("registrationTokens", id)]);
-            }
-            RowKey::Outcome(id) => names.extend(service(&worlds, *id)),
-            RowKey::Account(id) => drop(names.insert(("accounts", Kind::Account.id(id.0)))),
-            RowKey::Member(id) => {
-                names.insert(("projectMembers", Kind::ProjectMember.id(id.0)));
-            }
-            RowKey::Certificate(id) => {
-                names.insert(("certificates", Kind::Certificate.id(id.0)));
-            }
-            RowKey::BalancerFollowed(_)
-            | RowKey::NamesFollowed(_)
-            | RowKey::Witnessed(_)
-            | RowKey::Withdrawn(_)
-            | RowKey::Counters
-            | RowKey::Volume(_)
-            | RowKey::Setting(_) => {}
-        }
-    }
-    names
-}
-
-/// The services of which the planner says something else than before: it shows in `transitioningMessage`.
-fn said_anew(before: &Notes, notes: &Notes) -> BTreeSet<Name> {
-    let services = before.keys().chain(notes.keys());
-    let anew = services.filter(|id| before.get(id) != notes.get(id));
-    anew.map(|id| ("services", Kind::Service.id(id.0))).collect()
-}
-
-/// A service, and the stack whose state is made of its services'.
-fn service<'a>(
-    worlds: &'a [&World; 2],
-    id: drover_core::ServiceId,
-) -> impl Iterator<Item = Name> + 'a {
-    let stacks = worlds.iter().filter_map(move |world| world.service(id));
-    let stacks = stacks.map(|service| ("stacks", Kind::Stack.id(service.stack.0)));
-    stacks.chain([("services", Kind::Service.id(id.0))])
-}
-
-/// The containers of a unit: numbered from its serial on.
-fn containers<'a>(worlds: &'a [&World; 2], key: UnitKey) -> impl Iterator<Item = Name> + 'a {
-    worlds.iter().flat_map(move |world| {
-        let unit = world.unit(key).zip(world.template(key.service, key.revision));
-        unit.into_iter().flat_map(|(unit, template)| {
-            let numbers = (unit.serial..).take(template.len());
-            numbers.map(|number| ("containers", Kind::Container.id(number)))
-        })
-    })
 }

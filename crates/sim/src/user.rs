@@ -24,22 +24,15 @@ pub const VOLUME: VolumeTemplateId = VolumeTemplateId(3);
 /// Project, stack and volume.
 pub fn found(now: Time) -> Vec<Change> {
     let (name, description) = ("Default".to_owned(), String::new());
-    let project = Project { id: PROJECT, name, description, created_at: now, removed_at: None };
-    let stack = Stack {
-        id: STACK,
-        project: PROJECT,
-        name: "demo".to_owned(),
-        description: String::new(),
-        docker_compose: None,
-        rancher_compose: None,
-        outputs: BTreeMap::new(),
-        start_on_create: false,
-        environment: BTreeMap::new(),
-        external_id: None,
-        group: None,
+    let project = Project {
+        id: PROJECT,
+        name,
+        description,
+        settings: drover_core::ProjectSettings::default(),
         created_at: now,
         removed_at: None,
     };
+    let stack = Stack::new(STACK, PROJECT, "demo", now);
     let volume = VolumeTemplate {
         id: VOLUME,
         project: PROJECT,
@@ -49,6 +42,7 @@ pub fn found(now: Time) -> Vec<Change> {
         driver_options: BTreeMap::new(),
         external: false,
         per_container: false,
+        inactive: false,
         created_at: now,
         removed_at: None,
     };
@@ -115,6 +109,7 @@ pub fn create(world: &World, name: &str, scale: u32, template: Template, now: Ti
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: now,
         removed_at: None,

@@ -88,6 +88,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         id: ProjectId(1),
         name: "Default".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: NOW,
         removed_at: None,
     };
@@ -108,21 +109,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         created_at: NOW,
         removed_at: None,
     };
-    let stack = Stack {
-        id: StackId(3),
-        project: project.id,
-        name: "shop".into(),
-        description: String::new(),
-        docker_compose: None,
-        rancher_compose: None,
-        outputs: BTreeMap::new(),
-        start_on_create: false,
-        environment: BTreeMap::new(),
-        external_id: None,
-        group: None,
-        created_at: NOW,
-        removed_at: None,
-    };
+    let stack = Stack::new(StackId(3), project.id, "shop", NOW);
     let service = Service {
         id: WEB,
         project: project.id,
@@ -146,6 +133,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: NOW,
         removed_at: None,

@@ -81,6 +81,7 @@ impl Agent {
             }
             FromServer::Ask { ask, what } => self.asked(ask, what),
             FromServer::Cancel { ask } => self.asks.cancel(ask),
+            FromServer::Resize { ask, width, height } => self.asks.resize(ask, (width, height)),
         }
     }
 
@@ -176,6 +177,6 @@ fn container_of(what: &drover_core::protocol::Ask) -> Option<&str> {
         | Ask::Stop { container, .. }
         | Ask::Restart { container, .. }
         | Ask::Remove { container } => Some(container),
-        Ask::Pull { .. } | Ask::Examine { .. } | Ask::Probe { .. } => None,
+        Ask::Docker | Ask::Pull { .. } | Ask::Examine { .. } | Ask::Probe { .. } => None,
     }
 }

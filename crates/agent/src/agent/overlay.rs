@@ -18,6 +18,7 @@ use crate::network::addresses::{Addresses, requested};
 use crate::network::subnet::Subnet;
 use crate::network::{Kept, Task, keep, names};
 use crate::op::{DockerOp, UnitOps};
+use crate::secret_files;
 use crate::system::SystemKind;
 
 /// How long the first containers of a host wait for its name service.
@@ -217,6 +218,7 @@ impl Agent {
             }
         }
         names::clean(&self.ledger.folder().join("resolv"), &kept);
+        secret_files::clean(self.ledger.folder(), &kept);
     }
 }
 

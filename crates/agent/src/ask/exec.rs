@@ -1,16 +1,18 @@
 //! A command in a container, its input and output carried as they come. An empty frame ends the input.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bollard::query_parameters::ResizeExecOptionsBuilder;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::Asked;
+use super::{Asked, Size, Taken};
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
@@ -20,9 +22,11 @@ impl Asked {
         &self,
         container: &str,
         command: Vec<String>,
-        tty: bool,
-        input: Option<mpsc::Receiver<Bytes>>,
+        (tty, stdin): (bool, bool),
+        taken: Taken,
     ) -> Result<(), String> {
+        let Taken { input, size } = taken;
+        let input = stdin.then_some(input);
         let failed = |error| format!("can't run the command: {error}");
         let client = self.engine.client();
         let options = CreateExecOptions {
@@ -39,13 +43,30 @@ impl Asked {
         let StartExecResults::Attached { mut output, input: writer } = started else {
             return Ok(());
         };
-        if !self.carry(&mut output, writer, input).await.map_err(failed)? {
+        let carried = tokio::select! {
+            carried = self.carry(&mut output, writer, input) => carried,
+            never = self.fit(&made.id, size), if tty => match never {},
+        };
+        if !carried.map_err(failed)? {
             return Ok(());
         }
         let ended = client.inspect_exec(&made.id).await.map_err(failed)?;
         match ended.exit_code {
             Some(0) | None => Ok(()),
             Some(code) => Err(format!("the command exited with code {code}")),
+        }
+    }
+
+    /// Give the command's terminal whatever size the asker's has. One that can't be given is a matter of looks only.
+    async fn fit(&self, exec: &str, mut size: watch::Receiver<Size>) -> Infallible {
+        loop {
+            if size.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let (width, height) = *size.borrow_and_update();
+            let options =
+                ResizeExecOptionsBuilder::new().w(i32::from(width)).h(i32::from(height)).build();
+            let _ = self.engine.client().resize_exec(exec, options).await;
         }
     }
 

@@ -20,18 +20,14 @@ impl Asked {
     pub(super) async fn logs(
         &self,
         container: &str,
-        follow: bool,
+        options: LogsOptionsBuilder,
         tail: Option<u32>,
-        timestamps: bool,
+        since: Option<i64>,
     ) -> Result<(), String> {
         let tail = tail.map_or("all".to_owned(), |lines| lines.to_string());
-        let options = LogsOptionsBuilder::new()
-            .stdout(true)
-            .stderr(true)
-            .follow(follow)
-            .timestamps(timestamps)
-            .tail(&tail)
-            .build();
+        // Docker takes no later moment than this; nothing was said so late.
+        let since = since.map_or(0, |since| i32::try_from(since.max(0)).unwrap_or(i32::MAX));
+        let options = options.stdout(true).stderr(true).tail(&tail).since(since).build();
         let mut outputs = self.engine.client().logs(container, Some(options));
         let mut lines = Lines::default();
         while let Some(output) = outputs.next().await {

@@ -1,8 +1,8 @@
 //! Mounts. A name that the stack declares becomes the Docker volume made for it; everything else is passed on as it
-//! is written.
+//! is written. Secrets are a folder of the agent's.
 
 use bollard::models::HostConfig;
-use drover_core::{AssignedUnit, ContainerSpec};
+use drover_core::{AssignedUnit, ContainerSpec, SECRETS_FOLDER};
 
 use super::{BadSpec, Making, some_flag, some_list, some_text};
 use crate::reconcile::named;
@@ -20,6 +20,9 @@ pub(super) fn fill(making: &Making<'_>, host: &mut HostConfig) -> Result<Vec<Str
             }
         }
     }
+    if let Some(folder) = making.secrets_folder {
+        binds.push(format!("{}:{SECRETS_FOLDER}:ro", folder.display()));
+    }
     host.binds = some_list(&binds);
     host.volume_driver = some_text(spec.volume_driver.as_ref());
     host.volumes_from = some_list(&volumes_from(making)?);
@@ -29,13 +32,13 @@ pub(super) fn fill(making: &Making<'_>, host: &mut HostConfig) -> Result<Vec<Str
     Ok(anonymous)
 }
 
-/// Docker's names of the volumes with a name that a member mounts, external ones left out.
+/// Docker's names of the volumes with a name that a member mounts, those that stay left out.
 pub fn named_volumes(unit: &AssignedUnit, spec: &ContainerSpec) -> Vec<String> {
     let sources = spec.volumes.iter().filter_map(|mount| Some(mount.split_once(':')?.0));
     let named = sources.filter(|source| !source.starts_with(['/', '.', '~']));
     named
         .filter_map(|source| match unit.volumes.get(source) {
-            Some(volume) if volume.external => None,
+            Some(volume) if volume.external || volume.kept => None,
             Some(volume) => Some(volume.name.clone()),
             None => Some(source.to_owned()),
         })

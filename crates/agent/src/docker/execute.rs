@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::{ANSWER, Engine, Looked, Trouble, WORK, in_time, look};
 use crate::create::{GivenNames, Making, create_body, named_volumes};
 use crate::network::names;
 use crate::op::{DockerOp, UnitOps};
+use crate::secret_files;
 use crate::view::VolumeCleanup;
 
 /// What came of the steps for a unit.
@@ -110,6 +112,7 @@ impl Work<'_> {
             DockerOp::Start { member, container } => {
                 // It may be gone with the agent's folder.
                 self.write_names(member)?;
+                self.write_secrets(member)?;
                 self.start(container).await
             }
             DockerOp::Stop { container, grace_s, paused, .. } => {
@@ -145,6 +148,8 @@ impl Work<'_> {
         let search = self.write_names(making.member)?;
         let file = self.engine.resolv_file(&name);
         making.names = search.as_ref().map(|search| GivenNames { search, file: &file });
+        let secrets = self.write_secrets(making.member)?;
+        making.secrets_folder = secrets.as_deref();
         making.address = self.addresses.get(making.member).copied();
         let body = create_body(&making).map_err(|bad| Trouble::Refused {
             what: format!("can't make container {name}"),
@@ -184,6 +189,24 @@ impl Work<'_> {
             reason: error.to_string(),
         })?;
         Ok(Some(search))
+    }
+
+    /// Write the files with a member's secrets, if it reads any; their folder.
+    fn write_secrets(&self, member: &str) -> Result<Option<PathBuf>, Trouble> {
+        let siblings = BTreeMap::new();
+        let making = Making::of(self.assignment, self.unit, member, &siblings);
+        let Some(making) = making.filter(|making| !making.spec.secrets.is_empty()) else {
+            return Ok(None);
+        };
+        let folder = self.engine.secrets_folder(&making.unit.docker_name(member));
+        let owns = self.engine.surroundings.gives_files_away();
+        let values = &self.assignment.secrets;
+        let written = secret_files::write(&folder, &making.spec.secrets, values, owns);
+        written.map_err(|why| Trouble::Refused {
+            what: "it can't have its secrets".to_owned(),
+            reason: why.to_string(),
+        })?;
+        Ok(Some(folder))
     }
 
     async fn create_container(
@@ -240,7 +263,7 @@ impl Work<'_> {
 
     /// Make a declared volume. Docker leaves one that is there as it is.
     async fn make_volume(&self, volume: &AssignedVolume) -> Result<(), Trouble> {
-        let AssignedVolume { name, driver, options, external } = volume;
+        let AssignedVolume { name, driver, options, external, kept: _ } = volume;
         if *external {
             let there = in_time(ANSWER, self.engine.client().inspect_volume(name)).await;
             return match there {
@@ -309,6 +332,9 @@ impl Work<'_> {
             let client = self.engine.patient(WORK);
             let removed = in_time(WORK, client.remove_container(container, Some(options))).await;
             unless_gone(removed).map_err(|error| Trouble::refused("can't remove it", &error))?;
+        }
+        if let Some(unit) = self.assignment.units.get(&self.unit) {
+            secret_files::remove(&self.engine.secrets_folder(&unit.docker_name(member)));
         }
         if cleanup == VolumeCleanup::All {
             self.remove_volumes(member).await;

@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
+use tokio::io::DuplexStream;
 use tokio::time::sleep;
 
 use super::engine::{Refused, carries, no_image};
@@ -41,18 +42,25 @@ pub(super) fn client(
     Docker::connect_with_custom_transport(transport, Some(ADDRESS), patience.as_secs(), version)
 }
 
-/// One call, over a pipe of its own: what nobody uses is not kept.
-async fn call(
-    host: SimulatedHost,
-    request: BollardRequest,
-) -> Result<Response<Incoming>, bollard::errors::Error> {
+/// A connection to the engine of a simulated host.
+pub(super) fn connect(host: &SimulatedHost) -> DuplexStream {
     let (near, far) = tokio::io::duplex(PIPE);
+    let host = host.clone();
     let service = service_fn(move |request| answer(host.clone(), request));
     let serving = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(far), service)
         .with_upgrades();
     tokio::spawn(serving);
-    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(near)).await?;
+    near
+}
+
+/// One call, over a pipe of its own: what nobody uses is not kept.
+async fn call(
+    host: SimulatedHost,
+    request: BollardRequest,
+) -> Result<Response<Incoming>, bollard::errors::Error> {
+    let near = TokioIo::new(connect(&host));
+    let (mut sender, driver) = hyper::client::conn::http1::handshake(near).await?;
     tokio::spawn(driver.with_upgrades());
     Ok(sender.send_request(request).await?)
 }

@@ -11,8 +11,13 @@ async fn logs_exec_and_a_restart() {
     site.assign();
     let container = site.until_ready(1).await.containers[""].docker_id.clone();
 
-    let logs =
-        Ask::Logs { container: container.clone(), follow: false, tail: None, timestamps: false };
+    let logs = Ask::Logs {
+        container: container.clone(),
+        follow: false,
+        tail: None,
+        timestamps: false,
+        since: None,
+    };
     site.server().ask(1, logs);
     let told = site.until("the log", |told| told.done.contains_key(&1)).await;
     assert_eq!(told.done[&1], "");
@@ -55,7 +60,8 @@ async fn a_log_is_followed_until_the_asker_goes() {
     site.put(1, app(&["sleep"]));
     site.assign();
     let container = site.until_ready(1).await.containers[""].docker_id.clone();
-    let follow = Ask::Logs { container, follow: true, tail: Some(10), timestamps: false };
+    let follow =
+        Ask::Logs { container, follow: true, tail: Some(10), timestamps: false, since: None };
     site.server().ask(1, follow);
     site.until("a line", |told| told.streams.contains_key(&1)).await;
     assert!(!site.server().told.borrow().done.contains_key(&1));

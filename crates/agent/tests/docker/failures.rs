@@ -75,6 +75,7 @@ async fn an_external_volume_that_isn_t_there() {
         driver: String::new(),
         options: std::collections::BTreeMap::new(),
         external: true,
+        kept: false,
     };
     site.put(1, spec).volumes = [("data".to_owned(), volume)].into();
     site.assign();

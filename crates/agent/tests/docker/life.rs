@@ -150,6 +150,7 @@ async fn declared_volumes_are_made_and_kept() {
         driver: String::new(),
         options: BTreeMap::new(),
         external: false,
+        kept: false,
     };
     let unit = site.put(1, spec);
     unit.volumes = BTreeMap::from([("data".to_owned(), declared)]);

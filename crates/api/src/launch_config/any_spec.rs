@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use drover_core::{
     BlkioDevice, ContainerSpec, DockerHealth, HealthCheck, HealthStrategy, HostId, NetworkMode,
-    OnHostLoss, PortSpec, Protocol, Ulimit,
+    OnHostLoss, PortSpec, Protocol, SecretFile, Ulimit,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -53,6 +53,7 @@ pub(super) fn any_spec() -> impl Strategy<Value = ContainerSpec> {
             volumes_from: storage.volumes_from,
             tmpfs: storage.tmpfs,
             read_only: storage.read_only,
+            secrets: storage.secrets,
             memory: resources.memory,
             memory_swap: resources.memory_swap,
             memory_reservation: resources.memory_reservation,
@@ -159,14 +160,30 @@ fn port() -> impl Strategy<Value = PortSpec> {
 }
 
 fn storage() -> impl Strategy<Value = ContainerSpec> {
-    (words(), of(word()), words(), map(), any::<bool>()).prop_map(|drawn| ContainerSpec {
+    let drawn = (words(), of(word()), words(), map(), any::<bool>(), secrets());
+    drawn.prop_map(|drawn| ContainerSpec {
         volumes: drawn.0,
         volume_driver: drawn.1,
         volumes_from: drawn.2,
         tmpfs: drawn.3,
         read_only: drawn.4,
+        secrets: drawn.5,
         ..ContainerSpec::default()
     })
+}
+
+/// One at most: two must not share a file.
+fn secrets() -> impl Strategy<Value = Vec<SecretFile>> {
+    let numbers = (of(any::<u32>()), of(any::<u32>()), of(0..=0o7777u32));
+    let file = ("[a-z]{1,8}", prop_oneof![Just(String::new()), "[A-Z]{1,8}"], numbers);
+    let file = file.prop_map(|(secret, file, (uid, gid, mode))| SecretFile {
+        secret,
+        file,
+        uid,
+        gid,
+        mode,
+    });
+    vec(file, 0..2)
 }
 
 fn resources() -> impl Strategy<Value = ContainerSpec> {

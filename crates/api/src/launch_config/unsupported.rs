@@ -6,9 +6,10 @@
 use crate::body::Body;
 use crate::{ApiError, Code};
 
-const REFUSED: [(&str, &str); 25] = [
+const REFUSED: [(&str, &str); 24] = [
     ("build", "hosts do not build images: build it, push it, and name it in imageUuid"),
     ("dataVolumesFrom", "name members of the same service in dataVolumesFromLaunchConfigs"),
+    // Ids of volumes are the server's to know: it has put names in their place by now.
     ("dataVolumeMounts", "mount volumes by name in dataVolumes"),
     ("networkContainerId", "name a member of the same service in networkLaunchConfig"),
     ("networkIds", "each project has one network: use networkMode"),
@@ -16,7 +17,6 @@ const REFUSED: [(&str, &str); 25] = [
     ("instanceLinks", "link services instead"),
     ("netAlias", "containers are reached by service and stack name; link with an alias"),
     ("publishAllPorts", "list the ports to publish in ports"),
-    ("secrets", "secrets are not available yet"),
     ("kernelMemory", "Docker dropped this limit: use memory"),
     ("cpuRealtimePeriod", "real-time scheduling is not supported"),
     ("cpuRealtimeRuntime", "real-time scheduling is not supported"),

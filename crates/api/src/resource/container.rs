@@ -4,7 +4,7 @@
 //! still wanted; to be rid of it, scale or remove the service.
 
 mod ask;
-mod member;
+pub(crate) mod member;
 mod render;
 
 use drover_core::HostId;
@@ -37,6 +37,9 @@ const FIELDS: &[Field] = &[
     Field::r("healthState", "string"),
     Field::r("system", "boolean"),
     Field::r("nativeContainer", "boolean"),
+    Field::r("mounts", "array[mountEntry]"),
+    Field::r("primaryNetworkId", "reference[network]"),
+    Field::r("userPorts", "array[string]"),
 ];
 
 const ACTIONS: &[(&str, &str, &str)] = &[
@@ -54,6 +57,10 @@ const LINKS: &[Link] = &[
     // Plural, though there is one: an older client asks for the list.
     Link::Children { name: "hosts", plural: "hosts", field: "instanceIds" },
     Link::Parent { name: "host", plural: "hosts", field: "hostId" },
+    Link::Children { name: "instanceLabels", plural: "labels", field: "instanceId" },
+    Link::Children { name: "ipAddresses", plural: "ipAddresses", field: "instanceId" },
+    Link::Children { name: "mounts", plural: "mounts", field: "instanceId" },
+    Link::Children { name: "ports", plural: "ports", field: "instanceId" },
     Link::Listed { name: "services", plural: "services", field: "serviceIds" },
     Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
 ];
@@ -112,7 +119,7 @@ impl Resource for Containers {
     }
 
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
-        ask::remove(ctx, &self.living(ctx, id)?)
+        ask::remove(ctx, &self.living(ctx, id)?).map(|asked| asked.answered(200))
     }
 
     fn act(

@@ -1,5 +1,5 @@
 //! What API keys and registration tokens have in common: both are a public half, and a secret one that is kept as
-//! a hash and shown once.
+//! a hash and shown once; a token for any number of hosts is kept itself, too, to be read again.
 
 use drover_core::{Change, Credential, CredentialId, Grant, ProjectId, Rank, Rights};
 use sha2::{Digest, Sha256};
@@ -26,6 +26,7 @@ pub(super) fn made(
         description: body.text("description")?.unwrap_or_default(),
         public: ctx.fresh.public.clone(),
         secret_sha256: sha256_hex(&ctx.fresh.secret),
+        readable: None,
         active: true,
         created_at: ctx.now,
         removed_at: None,
@@ -63,7 +64,7 @@ pub(super) fn switched(held: &Credential, active: bool) -> Credential {
 
 /// Removed; it opens nothing any more.
 pub(super) fn removed(ctx: &Context<'_>, held: &Credential) -> Credential {
-    Credential { active: false, removed_at: Some(ctx.now), ..held.clone() }
+    Credential { active: false, readable: None, removed_at: Some(ctx.now), ..held.clone() }
 }
 
 /// Whether an administrator has a key that works, besides some.

@@ -18,35 +18,51 @@ pub(crate) struct Empty {
 
 const NAMED: &[Field] = &[Field::r("name", "string"), Field::r("description", "string")];
 
-/// Volumes.
-pub(crate) static VOLUME: Empty = Empty {
-    schema: &nothing("volume", "volumes", "volume"),
-    instead: "volumes are made on the hosts that mount them: declare a volumeTemplate in a stack",
-};
-/// Secrets.
-pub(crate) static SECRET: Empty = Empty {
-    schema: &nothing("secret", "secrets", "secret"),
-    instead: "secrets are not available yet",
-};
 /// Machines made by drivers.
 pub(crate) static MACHINE: Empty = Empty {
     schema: &nothing("machine", "machines", "physicalHost"),
     instead: "machines are not made by the server: run the command of a registrationToken on one",
 };
-/// Networks.
-pub(crate) static NETWORK: Empty = Empty {
-    schema: &nothing("network", "networks", "network"),
-    instead: "each project has its one network",
+
+/// Agents.
+pub(crate) static AGENT: Empty = Empty {
+    schema: &nothing("agent", "agents", "agent"),
+    instead: "agents are made by hosts that register, and shown with them",
 };
-/// Storage drivers.
-pub(crate) static STORAGE_DRIVER: Empty = Empty {
-    schema: &nothing("storageDriver", "storageDrivers", "storageDriver"),
-    instead: "volume drivers are installed on the hosts' Docker engines",
+/// Backups.
+pub(crate) static BACKUP: Empty = Empty {
+    schema: &nothing("backup", "backups", "backup"),
+    instead: "volumes are backed up on the hosts they lie on",
 };
-/// Network drivers.
-pub(crate) static NETWORK_DRIVER: Empty = Empty {
-    schema: &nothing("networkDriver", "networkDrivers", "networkDriver"),
-    instead: "each project has its one network",
+/// Templates of machines.
+pub(crate) static HOST_TEMPLATE: Empty = Empty {
+    schema: &nothing("hostTemplate", "hostTemplates", "hostTemplate"),
+    instead: "machines are not made by the server: run the command of a registrationToken on one",
+};
+/// Drivers of machines.
+pub(crate) static MACHINE_DRIVER: Empty = Empty {
+    schema: &nothing("machineDriver", "machineDrivers", "machineDriver"),
+    instead: "machines are not made by the server: run the command of a registrationToken on one",
+};
+/// Processes.
+pub(crate) static PROCESS_INSTANCE: Empty = Empty {
+    schema: &nothing("processInstance", "processInstances", "processInstance"),
+    instead: "there are no processes to be replayed: states are read from what runs",
+};
+/// Snapshots.
+pub(crate) static SNAPSHOT: Empty = Empty {
+    schema: &nothing("snapshot", "snapshots", "snapshot"),
+    instead: "volumes are backed up on the hosts they lie on",
+};
+/// Preferences.
+pub(crate) static USER_PREFERENCE: Empty = Empty {
+    schema: &nothing("userPreference", "userPreferences", "userPreference"),
+    instead: "there are no accounts that could have preferences",
+};
+/// Virtual machines.
+pub(crate) static VIRTUAL_MACHINE: Empty = Empty {
+    schema: &nothing("virtualMachine", "virtualMachines", "instance"),
+    instead: "virtual machines are not supported: run containers",
 };
 
 const fn nothing(name: &'static str, plural: &'static str, base: &'static str) -> Schema {

@@ -2,15 +2,17 @@
 
 use drover_core::derive::endpoints;
 use drover_core::plan::admit_evacuation;
-use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId};
+use drover_core::protocol::Ask;
+use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId, Time, World};
 use serde_json::{Value, json};
 
+use super::derived::physical_host_id;
 use super::{Envelope, Resource, container, finish};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
 use crate::state;
 
@@ -31,6 +33,11 @@ static SCHEMA: Schema = Schema {
             Field::ru("milliCpu", "int").min(0),
             Field::r("agentState", "string"),
             Field::r("agentIpAddress", "string"),
+            Field::r("agentId", "reference[agent]"),
+            Field::r("computeTotal", "int"),
+            Field::r("hostTemplateId", "reference[hostTemplate]"),
+            Field::r("localStorageMb", "int"),
+            Field::r("physicalHostId", "reference[physicalHost]"),
             Field::r("info", "json"),
             Field::r("instanceIds", "array[reference[instance]]"),
             Field::r("publicEndpoints", "array[publicEndpoint]"),
@@ -46,7 +53,12 @@ static SCHEMA: Schema = Schema {
     ],
     links: &[
         Link::Parent { name: "account", plural: "projects", field: "accountId" },
+        Link::Children { name: "hostLabels", plural: "labels", field: "hostId" },
         Link::Children { name: "instances", plural: "containers", field: "hostId" },
+        Link::Children { name: "ipAddresses", plural: "ipAddresses", field: "hostId" },
+        Link::Parent { name: "physicalHost", plural: "physicalHosts", field: "physicalHostId" },
+        Link::Children { name: "storagePools", plural: "storagePools", field: "hostIds" },
+        Link::Children { name: "volumes", plural: "volumes", field: "hostId" },
         Link::Children { name: "containers", plural: "containers", field: "hostId" },
     ],
 };
@@ -98,16 +110,11 @@ impl Resource for Hosts {
     /// Its units are planned anew elsewhere, and its agent is not let in again.
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
         let held = living(ctx, id)?;
-        Ok(Outcome::render(removal(ctx, held), SCHEMA.plural, id.to_owned(), 200))
+        Ok(Outcome::render(removal(ctx.world, ctx.now, held), SCHEMA.plural, id.to_owned(), 200))
     }
 
     fn why_not(&self, _state: &str, action: &str) -> Option<String> {
-        let why = match action {
-            "evacuate" => "it is being emptied already",
-            "dockersocket" => "Docker's own API is not passed on; use logs and execute",
-            _ => return None,
-        };
-        Some(why.to_owned())
+        (action == "evacuate").then(|| "it is being emptied already".to_owned())
     }
 
     fn act(
@@ -119,6 +126,7 @@ impl Resource for Hosts {
     ) -> Result<Outcome, ApiError> {
         let held = living(ctx, id)?;
         let edited = match action {
+            "dockersocket" => return docker_socket(ctx, held),
             "evacuate" => admit_evacuation(ctx.world, held, ctx.now)
                 .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?,
             _ => held.switched(action == "activate"),
@@ -127,16 +135,24 @@ impl Resource for Hosts {
     }
 }
 
+/// A connection to the host's engine.
+fn docker_socket(ctx: &Context<'_>, host: &Host) -> Result<Outcome, ApiError> {
+    if !ctx.world.is_connected(host.id) {
+        let name = host.shown_name();
+        let why = format!("the engine of {name} can't be reached: its agent is not connected");
+        return Err(ApiError::new(Code::Conflict, why));
+    }
+    let then = Then::HostAccess { ask: Ask::Docker, host: host.id };
+    Ok(Outcome { changes: Vec::new(), then })
+}
+
 /// What removes a host.
-pub(super) fn removal(ctx: &Context<'_>, host: &Host) -> Vec<Change> {
-    let removed = Host { active: false, removed_at: Some(ctx.now), ..host.clone() };
-    let agents = ctx.world.credentials.values();
+pub(crate) fn removal(world: &World, now: Time, host: &Host) -> Vec<Change> {
+    let removed = Host { active: false, removed_at: Some(now), ..host.clone() };
+    let agents = world.credentials.values();
     let agents = agents.filter(|c| c.grants == Grant::Agent(host.id) && c.removed_at.is_none());
-    let revoked = agents.map(|held| Credential {
-        active: false,
-        removed_at: Some(ctx.now),
-        ..(**held).clone()
-    });
+    let revoked =
+        agents.map(|held| Credential { active: false, removed_at: Some(now), ..(**held).clone() });
     let mut changes = vec![Change::PutHost(removed)];
     changes.extend(revoked.map(Change::PutCredential));
     changes
@@ -165,7 +181,7 @@ fn render(ctx: &Context<'_>, host: &Host) -> Value {
         "milliCpu": host.milli_cpu_limit,
         "localStorageMb": null,
         "computeTotal": null,
-        "physicalHostId": null,
+        "physicalHostId": physical_host_id(host.id),
         "hostTemplateId": null,
         "info": info(&facts),
         "instanceIds": container::ids_on(ctx, host.id),

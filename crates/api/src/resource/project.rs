@@ -2,12 +2,15 @@
 
 mod forecast;
 pub(super) mod rebalance;
+mod settings;
 
-use drover_core::{Change, Grant, Identity, MemberRole, Project, ProjectId};
+use drover_core::{Change, Grant, Identity, MemberRole, Project, ProjectId, ProjectSettings};
 use serde_json::{Value, json};
 
+use super::derived::network_id;
 use super::{
-    Envelope, Resource, certificate, finish, host, member, project_template, registry, stack,
+    Envelope, Resource, certificate, credential, finish, host, member, project_template, registry,
+    secret, stack, volume,
 };
 use crate::access::Place;
 use crate::body::Body;
@@ -30,16 +33,21 @@ static SCHEMA: Schema = Schema {
         &[
             Field::cru("name", "string").required(),
             Field::cru("description", "string"),
-            Field::r("projectTemplateId", "reference[projectTemplate]"),
+            Field::cr("projectTemplateId", "reference[projectTemplate]"),
             Field::cr("members", "array[projectMember]"),
             Field::r("orchestration", "string"),
             Field::r("healthState", "string"),
             Field::r("version", "string"),
-            Field::r("servicesPortRange", "json"),
+            Field::cru("servicesPortRange", "servicesPortRange"),
+            Field::cru("virtualMachine", "boolean").default("false"),
+            Field::cru("hostRemoveDelaySeconds", "int").min(0),
+            Field::r("defaultNetworkId", "reference[network]"),
         ],
     ],
     actions: &[
+        ("activate", "", "project"),
         ("cancelrebalance", "rebalanceInput", "project"),
+        ("deactivate", "", "project"),
         ("forecast", "forecastInput", "forecast"),
         ("networkdoctor", "", "networkDiagnosis"),
         ("rebalance", "rebalanceInput", "rebalancePlan"),
@@ -48,9 +56,12 @@ static SCHEMA: Schema = Schema {
         ("update", "", "project"),
     ],
     links: &[
+        Link::Children { name: "accounts", plural: "accounts", field: "accountId" },
+        Link::Children { name: "credentials", plural: "credentials", field: "accountId" },
         Link::Children { name: "hosts", plural: "hosts", field: "accountId" },
         Link::Children { name: "instances", plural: "containers", field: "accountId" },
         Link::Children { name: "projectMembers", plural: "projectMembers", field: "projectId" },
+        Link::Children { name: "projects", plural: "projects", field: "accountId" },
         Link::Children { name: "services", plural: "services", field: "accountId" },
         Link::Children { name: "stacks", plural: "stacks", field: "accountId" },
         Link::Children { name: "volumes", plural: "volumes", field: "accountId" },
@@ -76,10 +87,18 @@ impl Resource for Projects {
 
     /// Whoever makes one owns it, unless the body names another owner.
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
+        let asked = body.word("projectTemplateId")?;
+        if let Some(other) = asked.filter(|id| id != project_template::CATTLE) {
+            let why = format!("there is no projectTemplate {other}");
+            return Err(ApiError::on(Code::InvalidReference, "projectTemplateId", why));
+        }
+        let mut settings = ProjectSettings::default();
+        settings::read(&mut settings, body)?;
         let made = Project {
             id: ProjectId(ctx.next_id()),
             name: body.required("name")?,
             description: body.text("description")?.unwrap_or_default(),
+            settings,
             created_at: ctx.now,
             removed_at: None,
         };
@@ -101,11 +120,11 @@ impl Resource for Projects {
         if body.names("description") {
             edited.description = body.text("description")?.unwrap_or_default();
         }
-        let changes = if edited == *held { vec![] } else { vec![Change::PutProject(edited)] };
-        Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
+        settings::read(&mut edited.settings, body)?;
+        Ok(put(held, edited, 200))
     }
 
-    /// Everything in it goes too: stacks with their services, hosts, registries, certificates and keys.
+    /// Everything in it goes too: stacks with their services, hosts, registries, certificates, secrets and keys.
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
         let held = living(ctx, id)?;
         let mut changes = contents(ctx, held.id)?;
@@ -120,7 +139,8 @@ impl Resource for Projects {
         action: &str,
         body: Body<'_>,
     ) -> Result<Outcome, ApiError> {
-        let project = living(ctx, id)?.id;
+        let held = living(ctx, id)?;
+        let project = held.id;
         if action == "networkdoctor" {
             return Ok(Outcome { changes: Vec::new(), then: Then::DiagnoseNetwork { project } });
         }
@@ -129,6 +149,11 @@ impl Resource for Projects {
             return Ok(Outcome { changes: Vec::new(), then });
         }
         let changes = match action {
+            "activate" | "deactivate" => {
+                let mut edited = held.clone();
+                edited.settings.inactive = action == "deactivate";
+                return Ok(put(held, edited, 202));
+            }
             "setmembers" => return set_members(ctx, project, body),
             "rebalance" => return rebalance::rebalance(ctx, project, body),
             "cancelrebalance" => rebalance::cancel(ctx, project, body)?,
@@ -145,7 +170,7 @@ fn render(ctx: &Context<'_>, project: &Project) -> Value {
         id: Kind::Project.id(project.id.0),
         name: &project.name,
         description: &project.description,
-        standing: Standing::present(PROJECT, project.removed_at),
+        standing: Standing::switched(PROJECT, !project.settings.inactive, project.removed_at),
         // Its own: clients compare the two.
         project: Some(project.id),
         created: project.created_at,
@@ -157,10 +182,10 @@ fn render(ctx: &Context<'_>, project: &Project) -> Value {
         "healthState": "healthy",
         "version": "2",
         "members": member::living(ctx, project.id).map(member::part).collect::<Vec<_>>(),
-        "virtualMachine": false,
-        "defaultNetworkId": null,
-        "hostRemoveDelaySeconds": null,
-        "servicesPortRange": { "type": "servicesPortRange", "startPort": 49153, "endPort": 65535 },
+        "virtualMachine": project.settings.virtual_machines,
+        "defaultNetworkId": network_id(project.id),
+        "hostRemoveDelaySeconds": project.settings.host_remove_delay_s,
+        "servicesPortRange": settings::ports(&project.settings),
     });
     finish(ctx, envelope, fields)
 }
@@ -191,7 +216,7 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     }
     let hosts = ctx.world.hosts.values();
     for held in hosts.filter(|h| h.project == project && h.removed_at.is_none()) {
-        changes.extend(host::removal(ctx, held));
+        changes.extend(host::removal(ctx.world, ctx.now, held));
     }
     let registries = ctx.world.registries.values();
     for held in registries.filter(|r| r.project == project && r.removed_at.is_none()) {
@@ -201,18 +226,31 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     for held in certificates.filter(|c| c.project == project && c.removed_at.is_none()) {
         changes.push(certificate::removal(ctx, held));
     }
+    let volumes = ctx.world.project_volumes.values();
+    for held in volumes.filter(|v| v.project == project && v.removed_at.is_none()) {
+        changes.push(volume::removal(ctx.now, held));
+    }
+    let secrets = ctx.world.secrets.values();
+    for held in secrets.filter(|s| s.project == project && s.removed_at.is_none()) {
+        changes.push(secret::removal(ctx, held));
+    }
     for held in ctx.world.credentials.values().filter(|c| c.removed_at.is_none()) {
         let is_its = match held.grants {
             Grant::Project(of) | Grant::Registration { project: of, .. } => of == project,
             Grant::Admin | Grant::Account(_) | Grant::Agent(_) => false,
         };
         if is_its {
-            let mut held = (**held).clone();
-            (held.active, held.removed_at) = (false, Some(ctx.now));
-            changes.push(Change::PutCredential(held));
+            changes.push(Change::PutCredential(credential::removed(ctx, held)));
         }
     }
     Ok(changes)
+}
+
+/// Commit an edited project, if it is any different.
+fn put(held: &Project, edited: Project, status: u16) -> Outcome {
+    let id = Kind::Project.id(held.id.0);
+    let changes = if edited == *held { vec![] } else { vec![Change::PutProject(edited)] };
+    Outcome::render(changes, SCHEMA.plural, id, status)
 }
 
 fn first_members(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<member::Wanted>, ApiError> {

@@ -1,9 +1,10 @@
-//! Registration tokens: what a machine needs to become a host. The token is in the answer to the POST and nowhere
-//! else; later its place in the command holds a reminder.
+//! Registration tokens: what a machine needs to become a host.
 //!
-//! Unlike Rancher's, a token opens the door once, unless it was made `reusable`.
+//! As Rancher's, a token serves any number of hosts until it is switched off or removed, and whoever may see the project
+//! can read it. One that is made with `reusable: false` opens the door once: it is in the answer to the POST and nowhere
+//! else; later its place in the command holds a reminder.
 
-use drover_core::{Change, Credential, Grant, ProjectId};
+use drover_core::{Change, Credential, Grant, ProjectId, Secret};
 use serde_json::{Map, Value, json};
 
 use super::{Resource, credential, finish};
@@ -17,7 +18,10 @@ use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
 /// Stands where the token was.
 const SHOWN_ONCE: &str = "TOKEN-SHOWN-ONCE-WHEN-MADE";
 /// The agent's image.
-const IMAGE: &str = "drover";
+pub(crate) const IMAGE: &str = "drover";
+/// How it is run as a container.
+pub(crate) const DOCKER_OPTIONS: &str = "-d --name drover-agent --restart=always --privileged --net=host \
+     --pid=host -v /var/run/docker.sock:/var/run/docker.sock -v /var/lib/drover:/var/lib/drover";
 
 static SCHEMA: Schema = Schema {
     name: "registrationToken",
@@ -30,7 +34,7 @@ static SCHEMA: Schema = Schema {
         &[
             Field::cru("name", "string"),
             Field::cru("description", "string"),
-            Field::cr("reusable", "boolean").default("false"),
+            Field::cr("reusable", "boolean").default("true"),
             Field::r("hostId", "reference[host]"),
             Field::r("publicValue", "string"),
             Field::r("token", "password"),
@@ -64,12 +68,10 @@ impl Resource for RegistrationTokens {
     }
 
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
-        let grant = Grant::Registration {
-            project: ctx.project()?,
-            used_by: None,
-            reusable: body.flag("reusable")?.unwrap_or(false),
-        };
-        let made = credential::made(ctx, grant, body)?;
+        let reusable = body.flag("reusable")?.unwrap_or(true);
+        let grant = Grant::Registration { project: ctx.project()?, used_by: None, reusable };
+        let mut made = credential::made(ctx, grant, body)?;
+        made.readable = reusable.then(|| Secret::new(ctx.fresh.secret.as_str()));
         let token = format!("{}:{}", made.public, ctx.fresh.secret);
         let mut members = commands(ctx, &token);
         members.insert("token".to_owned(), json!(token));
@@ -112,14 +114,18 @@ fn render(ctx: &Context<'_>, held: &Credential) -> Value {
         "secretValue": null,
         "reusable": reusable,
         "hostId": used_by.map(|host| Kind::Host.id(host.0)),
-        "token": null,
         "image": IMAGE,
         "windowsCommand": "",
     });
+    let secret = held.readable.as_ref().map(Secret::reveal);
+    let token = secret.map(|secret| format!("{}:{secret}", held.public));
     if let Value::Object(fields) = &mut fields {
-        fields.extend(commands(ctx, SHOWN_ONCE));
+        fields.extend(commands(ctx, token.as_deref().unwrap_or(SHOWN_ONCE)));
+        fields.insert("token".to_owned(), json!(token));
     }
-    finish(ctx, credential::envelope(&SCHEMA, held, project(held)), fields)
+    let mut row = finish(ctx, credential::envelope(&SCHEMA, held, project(held)), fields);
+    row["links"]["registrationUrl"] = row["registrationUrl"].clone();
+    row
 }
 
 /// The members that hold the token. Terraform puts options after the third word of `command`, so the three
@@ -127,12 +133,8 @@ fn render(ctx: &Context<'_>, held: &Credential) -> Value {
 fn commands(ctx: &Context<'_>, token: &str) -> Map<String, Value> {
     let base = &ctx.base;
     let agent = format!("drover agent --server {base} --token {token}");
-    let command = format!(
-        "sudo docker run -d --name drover-agent --restart=always --privileged --net=host --pid=host \
-         -v /var/run/docker.sock:/var/run/docker.sock -v /var/lib/drover:/var/lib/drover \
-         {IMAGE} {}",
-        agent.trim_start_matches("drover ")
-    );
+    let arguments = agent.trim_start_matches("drover ");
+    let command = format!("sudo docker run {DOCKER_OPTIONS} {IMAGE} {arguments}");
     Map::from_iter([
         ("registrationUrl".to_owned(), json!(format!("{base}/v1/scripts/{token}"))),
         ("command".to_owned(), json!(command)),

@@ -11,12 +11,12 @@ mod render;
 
 pub(crate) use create::{check_names, check_placement};
 use drover_core::{
-    Change, Restart, RevisionNo, Service, ServiceId, ServiceKind, UpgradePhase, Wanted,
+    Change, Driver, Restart, RevisionNo, Service, ServiceId, ServiceKind, UpgradePhase, Wanted,
 };
 pub(super) use render::health;
 use serde_json::Value;
 
-use super::{Resource, dns_service, external_service, load_balancer_service};
+use super::{Resource, dns_service, driver_service, external_service, load_balancer_service};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::ApiError;
@@ -80,6 +80,7 @@ pub(super) const LINKS: &[Link] = &[
     Link::Listed { name: "consumedservices", plural: "services", field: "linkedServices" },
     Link::Children { name: "instances", plural: "containers", field: "serviceIds" },
     Link::Children { name: "revisions", plural: "serviceRevisions", field: "serviceId" },
+    Link::Children { name: "serviceExposeMaps", plural: "serviceExposeMaps", field: "serviceId" },
     Link::Children { name: "serviceLogs", plural: "serviceLogs", field: "serviceId" },
     Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
 ];
@@ -105,9 +106,10 @@ static SCHEMA: Schema = Schema {
     links: LINKS,
 };
 
-/// A collection of services: of one kind, or of all.
+/// A collection of services: of one type, or of all.
 pub(crate) struct Services {
     schema: &'static Schema,
+    /// Of what is made in it.
     kind: ServiceKind,
     holds_all: bool,
 }
@@ -128,12 +130,21 @@ pub(crate) static ALIASES: Services =
 pub(crate) static EXTERNALS: Services =
     Services { schema: &external_service::SCHEMA, kind: ServiceKind::External, holds_all: false };
 
+/// Those that install drivers of volumes.
+pub(crate) static STORAGE_DRIVERS: Services =
+    Services { schema: &driver_service::STORAGE, kind: ServiceKind::Containers, holds_all: false };
+/// Those that install drivers of networks.
+pub(crate) static NETWORK_DRIVERS: Services =
+    Services { schema: &driver_service::NETWORK, kind: ServiceKind::Containers, holds_all: false };
+
 /// The collection for a type's name; plain services for any other.
 pub(crate) fn of_type(name: &str) -> &'static Services {
     match name {
         "loadBalancerService" => &BALANCERS,
         "dnsService" => &ALIASES,
         "externalService" => &EXTERNALS,
+        "storageDriverService" => &STORAGE_DRIVERS,
+        "networkDriverService" => &NETWORK_DRIVERS,
         _ => &ALL,
     }
 }
@@ -144,9 +155,8 @@ impl Resource for Services {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        let services = ctx.world.services.values().filter(|service| {
-            ctx.sees(service.project) && (self.holds_all || service.kind == self.kind)
-        });
+        let services = ctx.world.services.values();
+        let services = services.filter(|service| ctx.sees(service.project) && self.holds(service));
         services.map(|service| render::render(ctx, service)).collect()
     }
 
@@ -155,7 +165,7 @@ impl Resource for Services {
     }
 
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
-        create::create(ctx, self.kind, body)
+        create::create(ctx, (self.kind, self.schema), body)
     }
 
     fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
@@ -204,14 +214,18 @@ impl Resource for Services {
             },
             _ => Vec::new(),
         };
-        Ok(Outcome::render(changes, plural(held.kind), Kind::Service.id(held.id.0), 202))
+        Ok(Outcome::render(changes, schema_of(held).plural, Kind::Service.id(held.id.0), 202))
     }
 }
 
 impl Services {
     fn find<'a>(&self, ctx: &'a Context<'_>, id: &str) -> Option<&'a Service> {
         let service = find(ctx, id)?;
-        (self.holds_all || service.kind == self.kind).then_some(service)
+        self.holds(service).then_some(service)
+    }
+
+    fn holds(&self, service: &Service) -> bool {
+        self.holds_all || schema_of(service).name == self.schema.name
     }
 
     fn living<'a>(&self, ctx: &'a Context<'_>, id: &str) -> Result<&'a Service, ApiError> {
@@ -236,24 +250,22 @@ pub(super) fn turned(service: &Service, wanted: Wanted) -> Service {
     Service { wanted, ..service.clone() }
 }
 
-/// The collection that a kind's URLs name.
-fn plural(kind: ServiceKind) -> &'static str {
-    schema_of(kind).plural
-}
-
-fn schema_of(kind: ServiceKind) -> &'static Schema {
-    match kind {
-        ServiceKind::Containers => &SCHEMA,
-        ServiceKind::Balancer => &load_balancer_service::SCHEMA,
-        ServiceKind::Alias => &dns_service::SCHEMA,
-        ServiceKind::External => &external_service::SCHEMA,
+/// What a service looks like, and the collection that its URLs name.
+fn schema_of(service: &Service) -> &'static Schema {
+    match (service.kind, &service.driver) {
+        (ServiceKind::Containers, None) => &SCHEMA,
+        (ServiceKind::Containers, Some(Driver::Storage(_))) => &driver_service::STORAGE,
+        (ServiceKind::Containers, Some(Driver::Network(_))) => &driver_service::NETWORK,
+        (ServiceKind::Balancer, _) => &load_balancer_service::SCHEMA,
+        (ServiceKind::Alias, _) => &dns_service::SCHEMA,
+        (ServiceKind::External, _) => &external_service::SCHEMA,
     }
 }
 
 /// Commit an edited service, if it is any different.
 fn put(held: &Service, edited: Service, status: u16) -> Outcome {
     let id = Kind::Service.id(held.id.0);
-    let plural = plural(held.kind);
+    let plural = schema_of(held).plural;
     let changes = if edited == *held { vec![] } else { vec![Change::PutService(Box::new(edited))] };
     Outcome::render(changes, plural, id, status)
 }

@@ -4,10 +4,9 @@
 use drover_core::{Revision, Service};
 use serde_json::{Value, json};
 
-use super::{Envelope, Resource, finish};
+use super::{Envelope, Resource, finish, secret};
 use crate::context::Context;
 use crate::ids::Kind;
-use crate::launch_config::template_to_wire;
 use crate::schema::{COMMON, Field, Link, READ, Schema};
 use crate::state::{DEFAULT, Standing};
 
@@ -70,7 +69,7 @@ fn render(ctx: &Context<'_>, service: &Service, revision: &Revision) -> Value {
         created: revision.created_at,
         removed: None,
     };
-    let (launch, secondaries) = template_to_wire(&service.name, &revision.template);
+    let (launch, secondaries) = secret::launch_configs(ctx.world, service, &revision.template);
     let fields = json!({
         "serviceId": Kind::Service.id(service.id.0),
         "revision": revision.number.0,

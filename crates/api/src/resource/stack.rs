@@ -1,6 +1,8 @@
 //! Stacks: named groups of services.
 
-use drover_core::{Change, Service, Stack, StackId, Wanted, derive, name};
+mod rollout;
+
+use drover_core::{Change, Grant, RolloutPhase, Service, Stack, StackId, Wanted, derive, name};
 use serde_json::{Value, json};
 
 use super::service::{health, removed, turned};
@@ -11,7 +13,7 @@ use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
-use crate::{state, upgrade};
+use crate::{state, texts, upgrade};
 
 static SCHEMA: Schema = Schema {
     name: "stack",
@@ -24,25 +26,33 @@ static SCHEMA: Schema = Schema {
         &[
             Field::cru("name", "string").required(),
             Field::cru("description", "string"),
-            Field::r("dockerCompose", "string"),
-            Field::r("rancherCompose", "string"),
+            Field::cr("dockerCompose", "string"),
+            Field::cr("rancherCompose", "string"),
             Field::cr("environment", "map[string]"),
+            Field::cr("answers", "map[string]"),
+            Field::cr("templates", "map[string]"),
             Field::cru("externalId", "string"),
+            Field::r("previousExternalId", "string"),
+            Field::r("previousEnvironment", "map[string]"),
             Field::cru("group", "string"),
             Field::cr("startOnCreate", "boolean"),
             Field::cru("outputs", "map[string]"),
             Field::r("serviceIds", "array[reference[service]]"),
             Field::r("healthState", "string"),
-            Field::r("system", "boolean"),
+            Field::cr("system", "boolean"),
         ],
     ],
     actions: &[
         ("activateservices", "", "stack"),
         ("addoutputs", "addOutputsInput", "stack"),
+        ("cancelupgrade", "", "stack"),
         ("deactivateservices", "", "stack"),
         ("exportconfig", "composeConfigInput", "composeConfig"),
+        ("finishupgrade", "", "stack"),
         ("remove", "", "stack"),
+        ("rollback", "", "stack"),
         ("update", "", "stack"),
+        ("upgrade", "stackUpgrade", "stack"),
         ("upgradeservices", "upgradeServicesInput", "stack"),
     ],
     links: &[
@@ -70,24 +80,22 @@ impl Resource for Stacks {
 
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
         let name = body.required("name")?;
-        refuse_files(body)?;
-        let project = ctx.project()?;
-        let made = Stack {
-            id: StackId(ctx.next_id()),
-            project,
-            name,
+        let id = StackId(ctx.next_id());
+        let texts = texts::read(body)?;
+        let has_files = texts::has_files(&texts);
+        let mut made = Stack {
             description: body.text("description")?.unwrap_or_default(),
-            docker_compose: None,
-            rancher_compose: None,
-            environment: body.map("environment")?.unwrap_or_default(),
             outputs: body.map("outputs")?.unwrap_or_default(),
             start_on_create: body.flag("startOnCreate")?.unwrap_or(false),
-            external_id: body.text("externalId")?,
             group: body.text("group")?,
-            created_at: ctx.now,
-            removed_at: None,
+            system: body.flag("system")?.unwrap_or(false) && ctx.caller.grant == Grant::Admin,
+            ..Stack::new(id, ctx.project()?, &name, ctx.now).made_of(texts)
         };
         check_name(ctx, &made)?;
+        if has_files {
+            texts::stack_spec(ctx.world, &made)?;
+            made.rollout = Some(rollout::begin(ctx, RolloutPhase::Creating));
+        }
         let id = Kind::Stack.id(made.id.0);
         Ok(Outcome::render(vec![Change::PutStack(made)], SCHEMA.plural, id, 201))
     }
@@ -126,8 +134,13 @@ impl Resource for Stacks {
             volume.removed_at = Some(ctx.now);
             changes.push(Change::PutVolumeTemplate(volume));
         }
-        changes.push(Change::PutStack(Stack { removed_at: Some(ctx.now), ..held.clone() }));
+        let gone = Stack { removed_at: Some(ctx.now), rollout: None, ..held.clone() };
+        changes.push(Change::PutStack(gone));
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
+    }
+
+    fn why_not(&self, state: &str, action: &str) -> Option<String> {
+        rollout::why_not(state, action).map(str::to_owned)
     }
 
     fn act(
@@ -138,6 +151,10 @@ impl Resource for Stacks {
         body: Body<'_>,
     ) -> Result<Outcome, ApiError> {
         let stack = living(ctx, id)?;
+        if let Some(next) = rollout::act(ctx, stack, action, body)? {
+            let changes = vec![Change::PutStack(next)];
+            return Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 202));
+        }
         let changes = match action {
             "addoutputs" => add_outputs(stack, body)?,
             "activateservices" => turn(ctx, stack, Wanted::Active)?,
@@ -165,7 +182,7 @@ fn render(ctx: &Context<'_>, stack: &Stack) -> Value {
         id: Kind::Stack.id(stack.id.0),
         name: &stack.name,
         description: &stack.description,
-        standing: state::of_stack(ctx.world, stack),
+        standing: state::of_stack(ctx.world, stack, ctx.notes),
         project: Some(stack.project),
         created: stack.created_at,
         removed: stack.removed_at,
@@ -173,9 +190,13 @@ fn render(ctx: &Context<'_>, stack: &Stack) -> Value {
     let fields = json!({
         "serviceIds": ids,
         "healthState": health(derive::stack_health(ctx.world, stack)),
-        "system": false,
+        "system": stack.system,
         "externalId": stack.external_id,
+        "previousExternalId": stack.previous.as_ref().and_then(|before| before.external_id.clone()),
         "environment": stack.environment,
+        "previousEnvironment": stack.previous.as_ref().map(|before| &before.environment),
+        "answers": stack.answers,
+        "templates": stack.templates,
         "outputs": Some(&stack.outputs).filter(|outputs| !outputs.is_empty()),
         "group": stack.group,
         "startOnCreate": stack.start_on_create,
@@ -201,21 +222,6 @@ pub(crate) fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Stack, Ap
 /// The services of a stack that are not removed.
 fn services<'a>(ctx: &'a Context<'_>, stack: StackId) -> impl Iterator<Item = &'a Service> {
     ctx.world.services_in(stack).filter(|service| service.removed_at.is_none())
-}
-
-/// Rancher's server builds the services of a stack from its files. A stack that was made but stays empty would be
-/// worse than none.
-fn refuse_files(body: Body<'_>) -> Result<(), ApiError> {
-    for field in ["dockerCompose", "rancherCompose"] {
-        if body.text(field)?.is_some_and(|text| !text.trim().is_empty()) {
-            let why = format!(
-                "this server doesn't build services from `{field}` yet: make the stack without it, then \
-                 deploy the files with `drover up`"
-            );
-            return Err(ApiError::on(Code::InvalidOption, field, why));
-        }
-    }
-    Ok(())
 }
 
 fn check_name(ctx: &Context<'_>, made: &Stack) -> Result<(), ApiError> {
@@ -256,14 +262,14 @@ fn export(ctx: &Context<'_>, stack: &Stack, body: Body<'_>) -> Result<Outcome, A
     let all = || services(ctx, stack.id).map(|service| service.id);
     let services: Vec<_> =
         all().filter(|id| asked.is_empty() || asked.contains(&Kind::Service.id(id.0))).collect();
-    let then = match &stack.docker_compose {
-        Some(docker) if asked.is_empty() => Then::Body(json!({
+    let then = match texts::given(stack) {
+        Some((docker, rancher)) if asked.is_empty() => Then::Body(json!({
             "id": null,
             "type": "composeConfig",
             "links": {},
             "actions": {},
             "dockerComposeConfig": docker,
-            "rancherComposeConfig": stack.rancher_compose.as_deref().unwrap_or(""),
+            "rancherComposeConfig": rancher,
         })),
         _ => Then::ExportConfig { stack: stack.id, services },
     };

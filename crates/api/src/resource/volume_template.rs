@@ -9,15 +9,15 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::Outcome;
-use crate::schema::{COMMON, Field, LIST_CREATE, Link, READ_DELETE, Schema};
-use crate::state::{DEFAULT, Standing};
+use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
+use crate::state::{CREDENTIAL, Standing};
 
 static SCHEMA: Schema = Schema {
     name: "volumeTemplate",
     plural: "volumeTemplates",
     base: "volumeTemplate",
     collection: LIST_CREATE,
-    resource: READ_DELETE,
+    resource: EDIT,
     fields: &[
         COMMON,
         &[
@@ -29,7 +29,12 @@ static SCHEMA: Schema = Schema {
             Field::cr("perContainer", "boolean").default("false"),
         ],
     ],
-    actions: &[("remove", "", "volumeTemplate"), ("update", "", "volumeTemplate")],
+    actions: &[
+        ("activate", "", "volumeTemplate"),
+        ("deactivate", "", "volumeTemplate"),
+        ("remove", "", "volumeTemplate"),
+        ("update", "", "volumeTemplate"),
+    ],
     links: &[
         Link::Parent { name: "account", plural: "projects", field: "accountId" },
         Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
@@ -63,6 +68,7 @@ impl Resource for VolumeTemplates {
             driver_options: body.map("driverOpts")?.unwrap_or_default(),
             external: body.flag("external")?.unwrap_or(false),
             per_container: body.flag("perContainer")?.unwrap_or(false),
+            inactive: false,
             created_at: ctx.now,
             removed_at: None,
         };
@@ -90,6 +96,21 @@ impl Resource for VolumeTemplates {
         let changes = vec![Change::PutVolumeTemplate(removed)];
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
     }
+
+    /// Kept to be read back: what is mounted goes on, and what a service needs is not taken from it.
+    fn act(
+        &self,
+        ctx: &Context<'_>,
+        id: &str,
+        action: &str,
+        _: Body<'_>,
+    ) -> Result<Outcome, ApiError> {
+        let held = living(ctx, id)?;
+        let edited = VolumeTemplate { inactive: action == "deactivate", ..held.clone() };
+        let changes =
+            if edited == *held { vec![] } else { vec![Change::PutVolumeTemplate(edited)] };
+        Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 202))
+    }
 }
 
 fn render(ctx: &Context<'_>, held: &VolumeTemplate) -> Value {
@@ -98,7 +119,7 @@ fn render(ctx: &Context<'_>, held: &VolumeTemplate) -> Value {
         id: Kind::VolumeTemplate.id(held.id.0),
         name: &held.name,
         description: "",
-        standing: Standing::present(DEFAULT, held.removed_at),
+        standing: Standing::switched(CREDENTIAL, !held.inactive, held.removed_at),
         project: Some(held.project),
         created: held.created_at,
         removed: held.removed_at,

@@ -4,7 +4,7 @@
 use drover_core::ProjectId;
 use serde_json::Value;
 
-use super::no_method;
+use super::{inactive, no_method};
 use crate::access::{self, Deed, Place};
 use crate::body::Body;
 use crate::context::Context;
@@ -30,7 +30,10 @@ pub(super) fn make(
         Place::Cluster => (Some(rights.base()), rights.clone()),
     };
     access::must(rank, Deed::Create, schema.name, || format!("the type `{}`", schema.plural))?;
-    resource.create(&Context { rights, ..ctx.clone() }, body)
+    let outcome = resource.create(&Context { rights, ..ctx.clone() }, body)?;
+    let places = outcome.changes.iter().filter_map(inactive::made_in);
+    places.into_iter().try_for_each(|project| inactive::refuse(ctx, project, "made"))?;
+    Ok(outcome)
 }
 
 /// Refuses what is not the caller's to do with a resource.

@@ -1,5 +1,7 @@
 //! Following a link of a resource: over rendered rows, by the ids in them.
 
+use std::collections::BTreeMap;
+
 use drover_core::AccountId;
 use serde_json::Value;
 
@@ -41,21 +43,66 @@ pub(super) fn follow(
     Ok(collection(ctx, resource.schema(), &own_url, rows, query))
 }
 
-fn leads_to(link: &Link, row: &Value, other: &Value) -> bool {
-    let id = |row: &Value| row["id"].as_str().unwrap_or_default().to_owned();
-    match *link {
-        Link::Parent { field, .. } => row[field] == other["id"],
-        Link::Children { field, .. } => holds(&other[field], &id(row)),
-        Link::Listed { field, .. } => holds(&row[field], &id(other)),
+/// Put what the links named by `include` lead to into rows: a resource, or a list of them without its frame. Names that are no
+/// links are ignored, as all that a query has too much.
+pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, into: &mut [Value], query: &Query) {
+    for name in query.all("include") {
+        let link = schema.links.iter().find(|link| link.name().eq_ignore_ascii_case(name));
+        let Some(link) = link else { continue };
+        let (Link::Parent { plural, .. }
+        | Link::Children { plural, .. }
+        | Link::Listed { plural, .. }) = *link;
+        let Ok(resource) = find(plural) else { continue };
+        if let Link::Parent { field, .. } = *link {
+            for row in into.iter_mut() {
+                row[name] =
+                    row[field].as_str().and_then(|id| row_of(ctx, resource, id).ok()).into();
+            }
+            continue;
+        }
+        let others = rows(ctx, resource);
+        let by_id = by_id_they_are_led_to_by(link, &others);
+        for row in into.iter_mut() {
+            let from = match *link {
+                Link::Listed { field, .. } => &row[field],
+                Link::Parent { .. } | Link::Children { .. } => &row["id"],
+            };
+            let led_to = ids(from).filter_map(|id| by_id.get(id)).flatten();
+            row[name] = led_to.map(|other| (*other).clone()).collect();
+        }
     }
 }
 
-/// Whether a member is this id, or a list or map with it.
-fn holds(member: &Value, id: &str) -> bool {
-    match member {
-        Value::String(held) => held == id,
-        Value::Array(items) => items.iter().any(|item| item == id),
-        Value::Object(members) => members.values().any(|item| item == id),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+/// What is not removed, by what leads there: its own id, or the ids it holds.
+fn by_id_they_are_led_to_by<'a>(
+    link: &Link,
+    others: &'a [Value],
+) -> BTreeMap<&'a str, Vec<&'a Value>> {
+    let mut by_id: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for other in others.iter().filter(|other| other["removed"].is_null()) {
+        let from = match *link {
+            Link::Children { field, .. } => &other[field],
+            Link::Parent { .. } | Link::Listed { .. } => &other["id"],
+        };
+        for id in ids(from) {
+            by_id.entry(id).or_default().push(other);
+        }
     }
+    by_id
+}
+
+fn leads_to(link: &Link, row: &Value, other: &Value) -> bool {
+    match *link {
+        Link::Parent { field, .. } => row[field] == other["id"],
+        Link::Children { field, .. } => ids(&other[field]).any(|id| row["id"] == id),
+        Link::Listed { field, .. } => ids(&row[field]).any(|id| other["id"] == id),
+    }
+}
+
+/// The ids in a member: one, a list or a map of them.
+fn ids(member: &Value) -> impl Iterator<Item = &str> {
+    let (one, list, map) = (member.as_str(), member.as_array(), member.as_object());
+    let listed = list.into_iter().flatten();
+    let mapped = map.into_iter().flat_map(|members| members.values());
+    one.into_iter().chain(listed.chain(mapped).filter_map(Value::as_str))
 }

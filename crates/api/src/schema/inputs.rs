@@ -46,6 +46,17 @@ pub(crate) static ALL: &[Schema] = &[
         ]],
     ),
     part(
+        "mountEntry",
+        &[&[
+            Field::r("instanceId", "reference[instance]"),
+            Field::r("instanceName", "string"),
+            Field::r("path", "string"),
+            Field::r("permission", "string"),
+            Field::r("volumeId", "reference[volume]"),
+            Field::r("volumeName", "string"),
+        ]],
+    ),
+    part(
         "networkDiagnosis",
         &[&[
             Field::r("healthy", "boolean"),
@@ -180,6 +191,24 @@ pub(crate) static ALL: &[Schema] = &[
             Field::r("watched", "boolean").about("all has moved, and its policy still looks"),
             Field::r("finishesItself", "boolean"),
             Field::r("together", "json").about("the services that are upgraded with it as one"),
+        ]],
+    ),
+    part(
+        "stackUpgrade",
+        &[&[
+            Field::cr("dockerCompose", "string"),
+            Field::cr("rancherCompose", "string"),
+            Field::cr("environment", "map[string]"),
+            Field::cr("answers", "map[string]"),
+            Field::cr("templates", "map[string]"),
+            Field::cr("externalId", "string"),
+        ]],
+    ),
+    part(
+        "servicesPortRange",
+        &[&[
+            Field::cru("startPort", "int").range(1, 65535),
+            Field::cru("endPort", "int").range(1, 65535),
         ]],
     ),
     part("setProjectMembersInput", &[&[Field::cr("members", "array[projectMember]")]]),

@@ -7,6 +7,7 @@ use super::{Field, Schema};
 /// What a container is made from.
 pub(crate) const LAUNCH_CONFIG: &[Field] = &[
     Field::cr("imageUuid", "string").required(),
+    Field::cr("kind", "enum").default("\"container\"").options(&["container"]),
     Field::cr("command", "array[string]"),
     Field::cr("entryPoint", "array[string]"),
     Field::cr("environment", "map[string]"),
@@ -44,9 +45,11 @@ pub(crate) const LAUNCH_CONFIG: &[Field] = &[
     Field::cr("extraHosts", "array[string]"),
     Field::cr("macAddress", "string"),
     Field::cr("dataVolumes", "array[string]"),
+    Field::cr("dataVolumeMounts", "map[reference[volume]]"),
     Field::cr("volumeDriver", "string"),
     Field::cr("tmpfs", "map[string]"),
     Field::cr("readOnly", "boolean"),
+    Field::cr("secrets", "array[secretReference]"),
     Field::cr("memory", "int"),
     Field::cr("memorySwap", "int"),
     Field::cr("memoryReservation", "int"),
@@ -113,6 +116,18 @@ pub(crate) static ALL: &[Schema] = &[
     ),
     part("recreateOnQuorumStrategyConfig", &[&[Field::cr("quorum", "int").default("1").min(0)]]),
     part("logConfig", &[&[Field::cr("driver", "string"), Field::cr("config", "map[string]")]]),
+    part(
+        "secretReference",
+        &[&[
+            Field::cr("secretId", "reference[secret]"),
+            Field::cr("secretName", "string").about("instead of the id; counts where both stand"),
+            Field::cr("name", "string")
+                .about("the file in /run/secrets; the secret's name if absent"),
+            Field::cr("uid", "string").default("\"0\""),
+            Field::cr("gid", "string").default("\"0\""),
+            Field::cr("mode", "string").default("\"0444\"").about("octal"),
+        ]],
+    ),
     part("restartPolicy", &[&[Field::cr("name", "string"), Field::cr("maximumRetryCount", "int")]]),
     part(
         "ulimit",

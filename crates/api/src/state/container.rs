@@ -4,6 +4,7 @@ use drover_core::derive::evacuation;
 use drover_core::{Desired, Host, Observed, Phase, Unit, World};
 
 use super::{CONTAINER, HOST, Standing};
+use crate::errand::Errand;
 
 /// Where the member of a unit stands. An observation made under an earlier generation tells whether it
 /// runs, but not whether it has followed yet.
@@ -21,6 +22,18 @@ pub(crate) fn of_container(world: &World, unit: &Unit, member: &str) -> Standing
         standing.message = Some(format!("{host} is not connected: this is what was last seen"));
     }
     standing
+}
+
+/// The same while its host is asked to do something once with it, and for a while after that failed.
+pub(crate) fn on_errand(standing: Standing, errand: &Errand) -> Standing {
+    match &errand.failed {
+        _ if matches!(standing.state, "removing" | "removed") => standing,
+        None => Standing::of(CONTAINER, errand.what.state()),
+        Some(why) => {
+            let message = format!("it was asked to {}: {why}", errand.what.verb());
+            Standing { transitioning: "error", message: Some(message), ..standing }
+        }
+    }
 }
 
 /// Where a host stands: what users did to it. Whether it is there is told beside it, by [`agent_state`]. One that is
@@ -87,6 +100,7 @@ mod tests {
     use drover_core::{HostId, ObservedContainer, RevisionNo, ServiceId, Slot, Time, UnitKey};
 
     use super::*;
+    use crate::errand::Once;
 
     /// `running` of the container seen; `None` for none.
     fn check(desired: Desired, phase: Option<(Phase, u64)>, running: Option<bool>, want: &str) {
@@ -123,6 +137,23 @@ mod tests {
         });
         assert_eq!(name(&unit, seen.as_ref(), ""), want, "{desired:?} {phase:?} {running:?}");
         assert!(CONTAINER.iter().any(|row| row.name == want));
+    }
+
+    #[test]
+    fn what_is_asked_once_shows_while_it_lasts_and_when_it_failed() {
+        let at = |state, failed: Option<&str>| {
+            let errand =
+                Errand { number: 1, what: Once::Restart, failed: failed.map(str::to_owned) };
+            let seen = on_errand(Standing::of(CONTAINER, state), &errand);
+            (seen.state, seen.transitioning, seen.message.unwrap_or_default())
+        };
+        assert_eq!(at("running", None), ("restarting", "yes", "In Progress".to_owned()));
+        let failed = "it was asked to restart: no such container".to_owned();
+        assert_eq!(at("stopped", Some("no such container")), ("stopped", "error", failed));
+        assert_eq!(at("removed", None), ("removed", "no", String::new()));
+        for what in [Once::Stop, Once::Start, Once::Restart, Once::Remove] {
+            assert!(CONTAINER.iter().any(|row| row.name == what.state() && row.passing));
+        }
     }
 
     #[test]

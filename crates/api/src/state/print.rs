@@ -5,7 +5,7 @@ use std::fmt::Write;
 use drover_core::{UpgradePhase, Wanted};
 
 use super::service::named;
-use super::tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, LINKS, PROJECT, SERVICE, STACK};
+use super::tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, LINKS, PROJECT, SERVICE, STACK, VOLUME};
 use super::{Standing, Table};
 
 const HEAD: &str = "# States and actions
@@ -20,7 +20,8 @@ someone has to resolve; `transitioningMessage` says what. An arrived service tha
 Where this differs from Rancher on purpose:
 
 - A host that is being emptied is `evacuating` until nothing is left on it; Rancher removed everything at once.
-- Stacks don't offer `addoutputs`: outputs are not kept.
+- A stack is in `error` when its texts, or a decision about them, could not be carried out, also in an upgrade:
+  `transitioningMessage` says why. It then offers the ways out besides: `upgrade`, `rollback`, or the same action again.
 - `remove` (and DELETE) is accepted in every state; a removal is a wish, not a step.
 - A PUT is accepted in every state but the removed ones, also where `update` is not listed.
 - `rollback` on a plain `active` service is listed and does nothing. Rancher's compose client rolls back every service
@@ -61,7 +62,8 @@ fn page() -> String {
         ("Containers", CONTAINER),
         ("Hosts", HOST),
         ("Projects", PROJECT),
-        ("Keys, tokens, registries and their logins", CREDENTIAL),
+        ("Keys, tokens, registries, their logins, volume templates", CREDENTIAL),
+        ("Volumes", VOLUME),
         ("Everything else", DEFAULT),
     ] {
         let _ = write!(page, "\n## {title}\n\n{}", rows(table));

@@ -1,10 +1,10 @@
-//! From the core's `(wanted, settled, upgrade phase)` to the state of a service; and a stack's.
+//! From the core's `(wanted, settled, upgrade phase)` to the state of a service.
 
 use drover_core::plan::Note;
-use drover_core::{Service, Stack, UpgradePhase, Wanted, World};
+use drover_core::{Service, UpgradePhase, Wanted, World};
 
 use super::tables::LINKS;
-use super::{SERVICE, STACK, Standing};
+use super::{SERVICE, Standing};
 
 /// Where a service stands. Notes of the planner become its message; one that nobody but the user can resolve
 /// makes it an error, so that clients stop waiting and say why. One that has arrived has something to say too: that it
@@ -25,17 +25,6 @@ pub(crate) fn of_service(world: &World, service: &Service, notes: &[Note]) -> St
         standing.message = Some(joined(&notes.iter().collect::<Vec<_>>()));
     }
     standing
-}
-
-/// Where a stack stands: it counts as removed once none of its services has a unit left.
-pub(crate) fn of_stack(world: &World, stack: &Stack) -> Standing {
-    let has_units = || world.services_in(stack.id).any(|s| world.units_of(s.id).next().is_some());
-    let name = match stack.removed_at {
-        None => "active",
-        Some(_) if has_units() => "removing",
-        Some(_) => "removed",
-    };
-    Standing::of(STACK, name)
 }
 
 fn name(world: &World, service: &Service) -> &'static str {
@@ -78,7 +67,7 @@ pub(super) fn named(
     }
 }
 
-fn joined(notes: &[&Note]) -> String {
+pub(super) fn joined(notes: &[&Note]) -> String {
     let mut texts: Vec<&str> = notes.iter().map(|n| n.text.as_str()).collect();
     texts.dedup();
     texts.join("; ")

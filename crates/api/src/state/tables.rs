@@ -36,10 +36,114 @@ pub(crate) const SERVICE: Table = &[
     rest("removed", &[]),
 ];
 
-/// Stacks.
+/// Stacks. An upgrade of one is a rollout of new texts; what else `error` offers is the way out of what failed.
 pub(crate) const STACK: Table = &[
+    pass(
+        "activating",
+        &[
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "addoutputs",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
     rest(
         "active",
+        &[
+            "upgrade",
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "addoutputs",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
+    pass(
+        "upgrading",
+        &[
+            "cancelupgrade",
+            "rollback",
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "addoutputs",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
+    rest(
+        "upgraded",
+        &[
+            "finishupgrade",
+            "rollback",
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "addoutputs",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
+    pass(
+        "finishing-upgrade",
+        &[
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "addoutputs",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
+    pass(
+        "canceling-upgrade",
+        &[
+            "rollback",
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "addoutputs",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
+    rest(
+        "canceled-upgrade",
+        &[
+            "upgrade",
+            "rollback",
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "addoutputs",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
+    pass(
+        "rolling-back",
+        &[
+            "update",
+            "remove",
+            "activateservices",
+            "deactivateservices",
+            "addoutputs",
+            "exportconfig",
+            "upgradeservices",
+        ],
+    ),
+    rest(
+        "error",
         &[
             "update",
             "remove",
@@ -60,6 +164,7 @@ pub(crate) const CONTAINER: Table = &[
     pass("starting", &["stop", "logs", "remove"]),
     rest("running", &["stop", "restart", "update", "logs", "execute", "remove"]),
     pass("stopping", &["logs", "remove"]),
+    pass("restarting", &["stop", "logs", "remove"]),
     rest("stopped", &["start", "update", "logs", "remove"]),
     rest("error", &["start", "logs", "remove"]),
     pass("removing", &[]),
@@ -68,18 +173,19 @@ pub(crate) const CONTAINER: Table = &[
 
 /// Hosts.
 pub(crate) const HOST: Table = &[
-    rest("active", &["deactivate", "evacuate", "update", "remove"]),
-    pass("evacuating", &["activate", "deactivate", "update", "remove"]),
-    rest("inactive", &["activate", "evacuate", "update", "remove"]),
+    rest("active", &["deactivate", "evacuate", "update", "dockersocket", "remove"]),
+    pass("evacuating", &["activate", "deactivate", "update", "dockersocket", "remove"]),
+    rest("inactive", &["activate", "evacuate", "update", "dockersocket", "remove"]),
     pass("removing", &[]),
     rest("removed", &[]),
 ];
 
-/// Projects.
+/// Projects. In one that is inactive nothing is made or changed; what runs runs on.
 pub(crate) const PROJECT: Table = &[
     rest(
         "active",
         &[
+            "deactivate",
             "update",
             "remove",
             "setmembers",
@@ -89,13 +195,22 @@ pub(crate) const PROJECT: Table = &[
             "cancelrebalance",
         ],
     ),
+    rest("inactive", &["activate", "update", "remove", "setmembers", "networkdoctor"]),
     rest("removed", &[]),
 ];
 
-/// API keys, registration tokens, registries and their logins.
+/// API keys, registration tokens, registries and their logins, volume templates.
 pub(crate) const CREDENTIAL: Table = &[
     rest("active", &["deactivate", "update", "remove"]),
     rest("inactive", &["activate", "update", "remove"]),
+    rest("removed", &[]),
+];
+
+/// Volumes: mounted by someone, placed and mounted by nobody, or only asked for. What nobody asked for here offers nothing.
+pub(crate) const VOLUME: Table = &[
+    rest("inactive", &["update", "remove"]),
+    rest("active", &["update", "remove"]),
+    rest("detached", &["update", "remove"]),
     rest("removed", &[]),
 ];
 

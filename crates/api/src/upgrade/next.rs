@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::launch_config::{balancer_from_wire, template_from_wire, template_to_wire};
 use crate::resource::service::{check_names, check_placement};
+use crate::resource::volume;
 
 /// A sidekick whose image is this is to be removed.
 const REMOVED: &str = "docker:rancher/none";
@@ -17,12 +18,19 @@ const REMOVED: &str = "docker:rancher/none";
 /// What the service is to run. A config the request doesn't name stays as it is; a sidekick may be added, or
 /// removed by the image `rancher/none`.
 pub(super) fn template(
+    ctx: &Context<'_>,
     service: &Service,
     held: &Template,
     strategy: Body<'_>,
 ) -> Result<Template, ApiError> {
-    let launch = strategy.get("launchConfig");
-    let secondaries = strategy.list("secondaryLaunchConfigs")?;
+    let by_name = |config: &Value| match ctx.world.stacks.get(&service.stack) {
+        Some(stack) => Ok(volume::by_name(ctx, stack, config)?.into_owned()),
+        None => Ok(config.clone()),
+    };
+    let launch = strategy.get("launchConfig").map(by_name).transpose()?;
+    let launch = launch.as_ref();
+    let secondaries = strategy.list("secondaryLaunchConfigs")?.iter().map(by_name);
+    let secondaries: Vec<Value> = secondaries.collect::<Result<_, ApiError>>()?;
     if launch.is_none() && secondaries.is_empty() {
         let why = format!("an upgrade of {} must name the configs that change", service.name);
         return Err(ApiError::on(Code::InvalidOption, "launchConfig", why));
@@ -36,7 +44,7 @@ pub(super) fn template(
         return balancer_from_wire(launch.ok_or_else(missing)?);
     }
     let (held_launch, held_secondaries) = template_to_wire(&service.name, held);
-    let merged = merge(held_secondaries, secondaries)?;
+    let merged = merge(held_secondaries, &secondaries)?;
     template_from_wire(&service.name, launch.unwrap_or(&held_launch), &merged)
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use drover_api::{
-    Address, Answer, ApiError, Caller, Context, Event, Fresh, Outcome, Pull, Query, Then,
+    Address, Answer, ApiError, Caller, Context, Errand, Event, Fresh, Outcome, Pull, Query, Then,
 };
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
@@ -29,6 +29,7 @@ pub(crate) struct Bench {
     pub(crate) events: Vec<Event>,
     /// Pulls as the server would keep them.
     pub(crate) pulls: Vec<Pull>,
+    pub(crate) errands: BTreeMap<u64, Errand>,
     /// What was done, as the store would keep it.
     pub(crate) audits: Vec<drover_api::Audited>,
     /// What the last write was to end in.
@@ -47,6 +48,7 @@ impl Bench {
             grant: Grant::Admin,
             events: Vec::new(),
             pulls: Vec::new(),
+            errands: BTreeMap::new(),
             audits: Vec::new(),
             then: None,
             schemas: shape::Schemas::new(),
@@ -56,6 +58,7 @@ impl Bench {
             id: PROJECT,
             name: "Default".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: bench.now,
             removed_at: None,
         };
@@ -181,6 +184,7 @@ impl Bench {
             notes: &self.notes,
             events: &self.events,
             pulls: &self.pulls,
+            errands: &self.errands,
             audits: &self.audits,
             base: "http://h".into(),
             version: address.version,

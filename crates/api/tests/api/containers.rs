@@ -64,6 +64,9 @@ fn a_container_as_clients_read_it() {
       "dataVolumesFrom": [
         "1i6"
       ],
+      "userPorts": [
+        "49153:80/tcp"
+      ],
       "externalId": "5-",
       "hostId": "1h2",
       "primaryIpAddress": null,
@@ -78,6 +81,8 @@ fn a_container_as_clients_read_it() {
       "exitCode": null,
       "version": "1",
       "mounts": [],
+      "dataVolumeMounts": {},
+      "primaryNetworkId": "1n1",
       "system": false,
       "systemContainer": null,
       "nativeContainer": false,
@@ -131,6 +136,7 @@ fn actions_ask_the_agent() {
     let id = id.as_str().unwrap().to_owned();
     let docker = bench.get(&format!("~/containers/{id}"))["externalId"].clone();
     let container = docker.as_str().unwrap().to_owned();
+    let now = i64::try_from(bench.now.0 / 1000).unwrap();
     let mut check = |action: &str, body: Value, want: Ask| {
         bench.ask(&format!("POST ~/containers/{id}/?action={action}"), body.clone(), 200);
         let got = match bench.then.clone().unwrap() {
@@ -146,11 +152,22 @@ fn actions_ask_the_agent() {
     check("stop", json!({ "remove": true }), Ask::Remove { container: container() });
     check("restart", Value::Null, Ask::Restart { container: container(), grace_s: None });
     check("remove", Value::Null, Ask::Remove { container: container() });
-    let logs =
-        |follow, tail, timestamps| Ask::Logs { container: container(), follow, tail, timestamps };
+    let said = |follow, tail, timestamps, since| Ask::Logs {
+        container: container(),
+        follow,
+        tail,
+        timestamps,
+        since,
+    };
+    let logs = |follow, tail, timestamps| said(follow, tail, timestamps, None);
     check("logs", json!({}), logs(true, Some(100), true));
     let body = json!({ "follow": false, "lines": -1, "timestamps": false, "since": "" });
     check("logs", body, logs(false, None, false));
+    for (since, want) in
+        [("17", 17), ("2026-01-31T12:00:00+01:00", 1_769_857_200), ("1h", now - 3600)]
+    {
+        check("logs", json!({ "since": since }), said(true, Some(100), true, Some(want)));
+    }
     let exec = |tty, stdin| {
         let command = vec!["ls".to_owned(), "-l".to_owned()];
         Ask::Exec { container: container(), command, tty, stdin }
@@ -158,6 +175,12 @@ fn actions_ask_the_agent() {
     check("execute", json!({ "command": ["ls", "-l"] }), exec(true, true));
     let body = json!({ "command": ["ls", "-l"], "tty": false, "attachStdin": false });
     check("execute", body, exec(false, false));
+    let error =
+        bench.ask(&format!("POST ~/containers/{id}/?action=logs"), json!({ "since": "noon" }), 422);
+    assert_eq!(
+        (&error["code"], &error["fieldName"]),
+        (&json!("InvalidDateFormat"), &json!("since"))
+    );
     let error = bench.ask(&format!("POST ~/containers/{id}/?action=execute"), json!({}), 422);
     assert_eq!(
         (&error["code"], &error["fieldName"]),

@@ -1,5 +1,7 @@
 //! Hosts: what is shown of them, and what users may do to them.
 
+use drover_api::Then;
+use drover_core::protocol::Ask;
 use drover_core::{Change, Credential, CredentialId, Grant, HostId};
 use serde_json::{Value, json};
 
@@ -39,7 +41,7 @@ fn a_host_as_clients_read_it() {
       "milliCpu": null,
       "localStorageMb": null,
       "computeTotal": null,
-      "physicalHostId": null,
+      "physicalHostId": "1ph2",
       "hostTemplateId": null,
       "info": {
         "osInfo": {
@@ -70,6 +72,7 @@ fn a_host_as_clients_read_it() {
         "deactivate": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=deactivate",
         "evacuate": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=evacuate",
         "update": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=update",
+        "dockersocket": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=dockersocket",
         "remove": "http://h/v2-beta/projects/1a1/hosts/1h2/?action=remove"
       }
     }
@@ -91,7 +94,7 @@ fn a_host_is_renamed_labelled_and_switched_off_and_on() {
     );
     let off = bench.ask(&format!("POST ~/hosts/{id}/?action=deactivate"), Value::Null, 202);
     assert_eq!(off["state"], "inactive");
-    assert_eq!(actions(&off), ["activate", "evacuate", "update", "remove"]);
+    assert_eq!(actions(&off), ["activate", "evacuate", "update", "dockersocket", "remove"]);
     let on = bench.ask(&format!("POST ~/hosts/{id}/?action=activate"), Value::Null, 202);
     assert_eq!(on["state"], "active");
 }
@@ -108,6 +111,7 @@ fn a_removed_host_stays_readable_and_its_agent_is_not_let_in_again() {
         description: String::new(),
         public: "A".into(),
         secret_sha256: "00".into(),
+        readable: None,
         active: true,
         created_at: bench.now,
         removed_at: None,
@@ -146,12 +150,23 @@ fn the_link_to_the_agent_is_told_beside_the_state() {
 }
 
 #[test]
-fn what_is_not_there_yet_says_what_to_do_instead() {
+fn the_engine_of_a_host_is_reached_through_its_agent() {
     let mut bench = Bench::new(1);
     let id = bench.one("~/hosts")["id"].as_str().unwrap().to_owned();
-    let error = bench.ask(&format!("POST ~/hosts/{id}?action=dockersocket"), Value::Null, 422);
-    assert_eq!(error["code"], "ActionNotAvailable");
-    assert!(error["message"].as_str().unwrap().contains("use logs and execute"), "{error}");
+    let action = format!("POST ~/hosts/{id}/?action=dockersocket");
+    bench.ask(&action, Value::Null, 200);
+    let host = *bench.world.hosts.keys().next().unwrap();
+    assert_eq!(bench.then, Some(Then::HostAccess { ask: Ask::Docker, host }));
+    let mut seen = (*bench.world.seen[&host]).clone();
+    seen.connected = false;
+    bench.commit(&[Change::SeeHost { host, seen: Box::new(seen) }]).unwrap();
+    let error = bench.ask(&action, Value::Null, 409);
+    assert!(error["message"].as_str().unwrap().contains("agent is not connected"), "{error}");
+}
+
+#[test]
+fn what_is_not_there_yet_says_what_to_do_instead() {
+    let mut bench = Bench::new(1);
     let error = bench.ask("POST ~/hosts", json!({ "hostname": "h2" }), 405);
     insta::assert_snapshot!(error["message"].as_str().unwrap(), @"hosts register themselves: make a registrationToken and run its command on the machine");
     assert_eq!(HostId(2), *bench.world.hosts.keys().next().unwrap());
@@ -201,7 +216,7 @@ fn a_host_is_emptied_and_says_how_far_it_is() {
         some(&asked, &names),
         json!({ "state": "evacuating", "transitioning": "yes", "transitioningMessage": "0 of 2 units have left" })
     );
-    assert_eq!(actions(&asked), ["activate", "deactivate", "update", "remove"]);
+    assert_eq!(actions(&asked), ["activate", "deactivate", "update", "dockersocket", "remove"]);
     let again = bench.ask(&format!("POST ~/hosts/{id}/?action=evacuate"), Value::Null, 422);
     let words = again["message"].as_str().unwrap();
     assert!(words.contains("it is being emptied already"), "{words}");

@@ -91,7 +91,8 @@ fn keys_for_all_projects_are_not_shown_inside_one() {
 #[test]
 fn a_token_comes_with_a_command_that_can_be_pasted() {
     let mut bench = Bench::new(0);
-    let made = bench.ask("POST ~/registrationtokens", json!({ "name": "hosts" }), 201);
+    let made =
+        bench.ask("POST ~/registrationtokens", json!({ "name": "hosts", "reusable": false }), 201);
     let names = ["token", "registrationUrl", "command", "agentCommand"];
     insta::assert_json_snapshot!(some(&made, &names), @r#"
     {
@@ -129,12 +130,12 @@ fn a_token_comes_with_a_command_that_can_be_pasted() {
       "secretValue": null,
       "reusable": false,
       "hostId": null,
-      "token": null,
       "image": "drover",
       "windowsCommand": "",
       "registrationUrl": "http://h/v1/scripts/TOKEN-SHOWN-ONCE-WHEN-MADE",
       "command": "sudo docker run -d --name drover-agent --restart=always --privileged --net=host --pid=host -v /var/run/docker.sock:/var/run/docker.sock -v /var/lib/drover:/var/lib/drover drover agent --server http://h --token TOKEN-SHOWN-ONCE-WHEN-MADE",
       "agentCommand": "sudo drover agent --server http://h --token TOKEN-SHOWN-ONCE-WHEN-MADE",
+      "token": null,
       "links": null,
       "actions": null
     }
@@ -162,10 +163,45 @@ fn a_token_is_used_once_unless_made_reusable() {
     let off = bench.ask(&format!("POST {url}/?action=deactivate"), Value::Null, 202);
     assert_eq!(off["state"], "inactive");
     assert_eq!(
-        bench.ask(&format!("POST {url}/?action=remove"), Value::Null, 200)["state"],
+        bench.ask(&format!("POST {url}/?action=remove"), Value::Null, 202)["state"],
         "removed"
     );
     bench.ask(&format!("PUT {url}"), json!({}), 405);
+}
+
+#[test]
+fn a_token_for_many_hosts_can_be_read_again_by_who_sees_the_project() {
+    let mut bench = Bench::new(0);
+    let made = bench.ask("POST ~/registrationtokens", json!({ "name": "tok" }), 201);
+    let path = format!("registrationtokens/{}", made["id"].as_str().unwrap());
+    let names = ["token", "registrationUrl", "command", "image", "agentCommand", "reusable"];
+    let token = "P2:s3cret-of-the-request";
+    assert_eq!((&made["token"], &made["reusable"]), (&json!(token), &json!(true)));
+    for grant in [Grant::Admin, Grant::Project(PROJECT)] {
+        bench.grant = grant;
+        let read = bench.get(&format!("~/{path}"));
+        assert_eq!(some(&read, &names), some(&made, &names));
+        assert_eq!(read["links"]["registrationUrl"], format!("http://h/v1/scripts/{token}"));
+        assert_eq!(bench.one("~/registrationtokens?name=tok")["token"], token);
+    }
+    // Terraform puts options after the third word, and this is still a command.
+    let words: Vec<&str> = made["command"].as_str().unwrap().splitn(4, ' ').collect();
+    assert_eq!(words[..3], ["sudo", "docker", "run"]);
+    assert!(
+        words[3].starts_with("-d ")
+            && words[3].ends_with(&format!("drover agent --server http://h --token {token}"))
+    );
+    bench.grant = Grant::Project(drover_core::ProjectId(99));
+    bench.ask(&format!("GET /v2-beta/{path}"), Value::Null, 404);
+    bench.grant = Grant::Admin;
+    // Switched off it can be read; removed it is forgotten.
+    bench.ask(&format!("POST ~/{path}/?action=deactivate"), Value::Null, 202);
+    assert_eq!(bench.get(&format!("~/{path}"))["token"], token);
+    bench.ask(&format!("POST ~/{path}/?action=activate"), Value::Null, 202);
+    let gone = bench.ask(&format!("POST ~/{path}/?action=remove"), Value::Null, 202);
+    assert_eq!((&gone["state"], &gone["token"]), (&json!("removed"), &Value::Null));
+    assert!(!format!("{:?}", bench.world.credentials).contains("s3cret"));
+    assert!(bench.world.credentials.values().all(|held| held.readable.is_none()));
 }
 
 #[test]

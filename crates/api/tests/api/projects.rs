@@ -43,7 +43,7 @@ fn a_project_as_clients_read_it() {
       "version": "2",
       "members": [],
       "virtualMachine": false,
-      "defaultNetworkId": null,
+      "defaultNetworkId": "1n1",
       "hostRemoveDelaySeconds": null,
       "servicesPortRange": {
         "type": "servicesPortRange",
@@ -98,6 +98,98 @@ fn removing_a_project_removes_what_is_in_it() {
     {
         assert_eq!(bench.get(&format!("~/{list}"))["data"], json!([]), "{list}");
     }
+}
+
+#[test]
+fn in_an_inactive_project_nothing_is_made_or_changed() {
+    let mut bench = Bench::new(1);
+    let stack = bench.ask("POST ~/stacks", json!({ "name": "s" }), 201)["id"].clone();
+    let config = json!({ "imageUuid": "docker:x" });
+    let service = |name: &str| json!({ "name": name, "stackId": stack, "startOnCreate": true, "launchConfig": config });
+    let web = bench.ask("POST ~/services", service("web"), 201)["id"].as_str().unwrap().to_owned();
+    bench.settle();
+    let off = bench.ask("POST /v2-beta/projects/1a1/?action=deactivate", json!({}), 202);
+    assert_eq!((&off["state"], &off["transitioning"]), (&json!("inactive"), &json!("no")));
+    bench.settle();
+    assert_eq!(bench.units(&web), ["1.1 running"], "what runs runs on");
+    bench.get(&format!("~/services/{web}"));
+    for (request, body) in [
+        ("POST ~/services".to_owned(), service("api")),
+        ("POST /v2-beta/services".to_owned(), service("api")),
+        ("POST ~/stacks".to_owned(), json!({ "name": "t" })),
+        ("POST ~/secrets".to_owned(), json!({ "name": "t", "value": "eA==" })),
+        ("POST ~/registrationtokens".to_owned(), json!({})),
+        (format!("PUT ~/services/{web}"), json!({ "scale": 3 })),
+        (format!("POST ~/services/{web}/?action=deactivate"), json!({})),
+    ] {
+        let said = bench.ask(&request, body, 422);
+        assert_eq!(said["code"], "InvalidState", "{request}");
+        assert!(
+            said["message"].as_str().unwrap().starts_with("project Default is inactive"),
+            "{said}"
+        );
+    }
+    bench.ask("PUT /v2-beta/projects/1a1", json!({ "description": "asleep" }), 200);
+    bench.ask(&format!("DELETE ~/services/{web}"), Value::Null, 200);
+    let on = bench.ask("POST /v2-beta/projects/1a1/?action=activate", json!({}), 202);
+    assert_eq!(on["state"], "active");
+    bench.ask("POST ~/stacks", json!({ "name": "t" }), 201);
+    bench.grant = Grant::Project(PROJECT);
+    bench.ask("POST /v2-beta/projects/1a1/?action=deactivate", json!({}), 403);
+}
+
+#[test]
+fn a_project_says_which_ports_are_picked() {
+    let mut bench = Bench::new(1);
+    let range = json!({ "servicesPortRange": { "startPort": 30000, "endPort": "30001" }, "virtualMachine": true });
+    let edited = bench.ask("PUT /v2-beta/projects/1a1", range, 200);
+    let shown = json!({ "type": "servicesPortRange", "startPort": 30000, "endPort": 30001 });
+    assert_eq!((&edited["servicesPortRange"], &edited["virtualMachine"]), (&shown, &json!(true)));
+    let stack = bench.ask("POST ~/stacks", json!({ "name": "s" }), 201)["id"].clone();
+    let config = json!({ "imageUuid": "docker:x", "ports": ["80", "81"] });
+    bench.ask(
+        "POST ~/services",
+        json!({ "name": "web", "stackId": stack, "launchConfig": config }),
+        201,
+    );
+    let picked: Vec<u16> = bench
+        .world
+        .services
+        .values()
+        .flat_map(|s| s.picked_ports.iter().map(|p| p.public))
+        .collect();
+    assert_eq!(picked, [30000, 30001]);
+    for bad in [
+        json!({ "startPort": 9, "endPort": 8 }),
+        json!({ "startPort": 0 }),
+        json!({ "endPort": 70000 }),
+    ] {
+        bench.ask("PUT /v2-beta/projects/1a1", json!({ "servicesPortRange": bad }), 422);
+    }
+}
+
+#[test]
+fn a_host_that_is_away_too_long_for_its_project_is_removed() {
+    let mut bench = Bench::new(2);
+    let away = *bench.world.hosts.keys().next().unwrap();
+    let purge = |bench: &mut Bench| {
+        let changes = drover_api::purge(&bench.world, bench.now);
+        bench.commit(&changes).unwrap();
+        bench.get("~/hosts")["data"].as_array().unwrap().len()
+    };
+    let mut seen = (*bench.world.seen[&away]).clone();
+    (seen.connected, seen.since) = (false, bench.now);
+    bench.commit(&[drover_core::Change::SeeHost { host: away, seen: Box::new(seen) }]).unwrap();
+    bench.now = bench.now + 600_000;
+    assert_eq!(purge(&mut bench), 2, "nobody said so");
+    let edited =
+        bench.ask("PUT /v2-beta/projects/1a1", json!({ "hostRemoveDelaySeconds": 601 }), 200);
+    assert_eq!(edited["hostRemoveDelaySeconds"], 601);
+    assert_eq!(purge(&mut bench), 2);
+    bench.now = bench.now + 1_000;
+    assert_eq!(purge(&mut bench), 1);
+    assert_eq!(bench.get(&format!("~/hosts/1h{away}"))["state"], "removed");
+    bench.ask("PUT /v2-beta/projects/1a1", json!({ "hostRemoveDelaySeconds": null }), 200);
 }
 
 #[test]

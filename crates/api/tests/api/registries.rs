@@ -110,7 +110,7 @@ fn a_host_logs_in_while_both_are_switched_on() {
 fn removed_ones_stay_readable_and_forget_the_password() {
     let mut bench = Bench::new(1);
     let (registry, login) = login(&mut bench);
-    let gone = bench.ask(&format!("POST {login}/?action=remove"), Value::Null, 200);
+    let gone = bench.ask(&format!("POST {login}/?action=remove"), Value::Null, 202);
     assert_eq!((gone["state"].as_str(), password(&bench)), (Some("removed"), None));
     assert_eq!(bench.get(&login)["state"], "removed");
     assert_eq!(bench.get("~/registrycredentials")["data"], json!([]));

@@ -77,6 +77,7 @@ fn a_new_service() {
         "consumedservices": "http://h/v2-beta/projects/1a1/services/1s3/consumedservices",
         "instances": "http://h/v2-beta/projects/1a1/services/1s3/instances",
         "revisions": "http://h/v2-beta/projects/1a1/services/1s3/revisions",
+        "serviceExposeMaps": "http://h/v2-beta/projects/1a1/services/1s3/serviceexposemaps",
         "serviceLogs": "http://h/v2-beta/projects/1a1/services/1s3/servicelogs",
         "stack": "http://h/v2-beta/projects/1a1/services/1s3/stack"
       },
@@ -231,7 +232,7 @@ fn a_service_can_be_removed_in_every_state() {
         }
         assert_eq!(one.state(&id), state);
         one.bench.ask(&format!("PUT ~/services/{id}"), json!({ "scale": 3 }), 200);
-        one.act(&id, "remove", Value::Null, 200);
+        one.act(&id, "remove", Value::Null, 202);
         one.bench.settle();
         assert_eq!(one.state(&id), "removed", "from {state}");
         assert_eq!(one.bench.units(&id), [""; 0], "from {state}");

@@ -42,7 +42,11 @@ fn a_new_stack() {
       "serviceIds": [],
       "system": false,
       "externalId": null,
+      "previousExternalId": null,
       "environment": {},
+      "previousEnvironment": null,
+      "answers": {},
+      "templates": {},
       "outputs": null,
       "group": null,
       "startOnCreate": false,
@@ -54,6 +58,7 @@ fn a_new_stack() {
         "services": "http://h/v2-beta/projects/1a1/stacks/1st2/services"
       },
       "actions": {
+        "upgrade": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=upgrade",
         "update": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=update",
         "remove": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=remove",
         "activateservices": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=activateservices",
@@ -76,7 +81,8 @@ fn names_are_checked_and_unique_while_they_live() {
         (json!({ "name": "-a" }), "InvalidCharacters"),
         (json!({ "name": "WEB" }), "NotUnique"),
         (json!({ "name": "x", "environment": [] }), "InvalidFormat"),
-        (json!({ "name": "x", "dockerCompose": "web: {}" }), "InvalidOption"),
+        (json!({ "name": "x", "dockerCompose": "web: {}" }), "InvalidFormat"),
+        (json!({ "name": "x", "rancherCompose": "web: {}" }), "MissingRequired"),
     ] {
         let error = bench.ask("POST ~/stacks", body.clone(), 422);
         assert_eq!(error["code"], code, "{body}");
@@ -197,6 +203,179 @@ fn a_stack_made_of_files_is_exported_as_these() {
     let config = bench.ask(&format!("POST ~/stacks/{id}/?action=exportconfig"), json!({}), 200);
     assert_eq!(config["dockerComposeConfig"], "web:\n  image: x\n");
     assert_eq!(config["rancherComposeConfig"], "web: {}\n");
+}
+
+#[test]
+fn texts_are_kept_as_given_and_their_mistakes_are_the_answer() {
+    let mut bench = Bench::new(0);
+    let docker = "web:\n  image: nginx:${TAG}\n";
+    let body = json!({ "name": "shop", "dockerCompose": docker, "rancherCompose": "web: {scale: 2}",
+                       "environment": { "TAG": "1" }, "answers": { "N": 2 }, "startOnCreate": true,
+                       "templates": { "README.md": "r" }, "externalId": "catalog://l:w:0" });
+    let made = bench.ask("POST ~/stacks", body.clone(), 201);
+    for name in ["dockerCompose", "rancherCompose", "environment", "templates", "externalId"] {
+        assert_eq!(made[name], body[name], "{name}");
+    }
+    assert_eq!(made["answers"], json!({ "N": "2" }));
+    assert_eq!(
+        some(&made, &["state", "transitioning"]),
+        json!({ "state": "activating", "transitioning": "yes" })
+    );
+    let id = made["id"].as_str().unwrap();
+    let config = bench.ask(&format!("POST ~/stacks/{id}/?action=exportconfig"), json!({}), 200);
+    assert_eq!(config["dockerComposeConfig"], docker);
+    assert_eq!(config["rancherComposeConfig"], "web: {scale: 2}");
+    for (body, field, says) in [
+        (
+            json!({ "dockerCompose": "version: '2'\nservices:\n  web:\n    imagee: a\n" }),
+            "dockerCompose",
+            "docker-compose.yml:4:",
+        ),
+        (
+            json!({ "dockerCompose": docker, "rancherCompose": "web:\n  scale: many\n" }),
+            "rancherCompose",
+            "rancher-compose.yml:2:",
+        ),
+        (
+            json!({ "dockerCompose": "web:\n  image: a\n  env_file: x.env\n" }),
+            "dockerCompose",
+            "put x.env among its `templates`",
+        ),
+    ] {
+        let mut body = body;
+        body["name"] = json!("other");
+        let error = bench.ask("POST ~/stacks", body, 422);
+        assert_eq!((&error["code"], &error["fieldName"]), (&json!("InvalidFormat"), &json!(field)));
+        assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+    }
+    let with_file = json!({ "name": "other", "templates": {
+        "docker-compose.yml": "web:\n  image: a\n  env_file: x.env\n", "x.env": "A=1\n",
+    }});
+    let made = bench.ask("POST ~/stacks", with_file, 201);
+    let url = format!("POST ~/stacks/{}/?action=exportconfig", made["id"].as_str().unwrap());
+    let config = bench.ask(&url, json!({}), 200);
+    assert_eq!(config["dockerComposeConfig"], "web:\n  image: a\n  env_file: x.env\n");
+}
+
+#[test]
+fn templates_are_filled_in_with_answers_and_the_defaults_of_questions() {
+    let mut bench = Bench::new(0);
+    let docker = "{{- if eq .Values.kind \"front\" }}\nweb:\n  image: nginx:${tag}\n{{- else }}\n{{ .Stack.Name }}:\n  \
+                  image: {{ .Values.image }}\n{{- end }}\n";
+    let rancher = ".catalog:\n  version: v2\n  questions:\n  - {variable: tag, default: 7}\n  - {variable: kind, \
+                   default: front}\n{{ .Stack.Name }}:\n  scale: 1\n";
+    let images = |bench: &Bench, id: &str| {
+        let id = drover_core::StackId(drover_api::Kind::Stack.parse(id).unwrap());
+        let spec = drover_api::stack_spec(&bench.world, &bench.world.stacks[&id]).unwrap();
+        let one = |service: &drover_compose::ServiceSpec| {
+            format!("{}={}", service.name, service.template.primary.image)
+        };
+        spec.services.iter().map(one).collect::<Vec<_>>().join(" ")
+    };
+    let body = json!({ "name": "shop", "dockerCompose": docker, "rancherCompose": rancher });
+    let id = make(&mut bench, body.clone());
+    assert_eq!(images(&bench, &id), "web=nginx:7");
+    end(&mut bench, &id, Ok(()));
+    assert_eq!(bench.get(&format!("~/stacks/{id}"))["dockerCompose"], docker, "kept as given");
+    let next = json!({ "environment": { "kind": "back" }, "answers": { "kind": "front", "image": "a:1" } });
+    bench.ask(&format!("POST ~/stacks/{id}/?action=upgrade"), next, 202);
+    assert_eq!(images(&bench, &id), "shop=a:1");
+    for (docker, says) in [
+        ("web:\n  image: {{ nope }}\n", "docker-compose.yml:2:13: there is no function `nope`"),
+        ("{{ if true }}\nweb: 5\n{{ end }}\n", "after its templates were filled in"),
+        ("# notemplating\nweb:\n  image: {{ .x }}\n", "docker-compose.yml:3:"),
+    ] {
+        let error =
+            bench.ask("POST ~/stacks", json!({ "name": "bad", "dockerCompose": docker }), 422);
+        assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+    }
+}
+
+/// The stack's rollout has ended.
+fn end(bench: &mut Bench, id: &str, outcome: Result<(), String>) {
+    let id = drover_core::StackId(drover_api::Kind::Stack.parse(id).unwrap());
+    let held = &bench.world.stacks[&id];
+    let ended = held.ended(held.rollout.as_ref().unwrap(), outcome, bench.now).unwrap();
+    bench.commit(&[Change::PutStack(ended)]).unwrap();
+}
+
+#[test]
+fn an_upgrade_replaces_the_texts_and_a_rollback_brings_them_back() {
+    let mut bench = Bench::new(0);
+    let one = json!({ "dockerCompose": "web:\n  image: a:1\n", "rancherCompose": "web: {scale: 1}",
+                      "environment": { "A": "1" }, "externalId": "catalog://l:w:0" });
+    let mut first = one.clone();
+    first["name"] = json!("shop");
+    let id = make(&mut bench, first);
+    let url = format!("~/stacks/{id}");
+    let act = |action: &str| format!("POST {url}/?action={action}");
+    bench.ask(&act("upgrade"), one.clone(), 422);
+    end(&mut bench, &id, Ok(()));
+    assert_eq!(bench.get(&url)["state"], "active");
+    for action in ["finishupgrade", "rollback", "cancelupgrade"] {
+        bench.ask(&act(action), json!({}), 422);
+    }
+    let bad = json!({ "dockerCompose": "web:\n  imagee: a\n" });
+    bench.ask(&act("upgrade"), bad, 422);
+    assert_eq!(bench.get(&url)["dockerCompose"], one["dockerCompose"], "nothing was changed");
+
+    // As Terraform does: the whole stack first, of which the texts don't count; then the upgrade.
+    let two = json!({ "dockerCompose": "web:\n  image: a:2\n", "externalId": "catalog://l:w:1" });
+    bench.ask(&format!("PUT {url}"), json!({ "dockerCompose": "x", "environment": [] }), 200);
+    let going = bench.ask(&act("upgrade"), two.clone(), 202);
+    assert_eq!((&going["state"], &going["transitioning"]), (&json!("upgrading"), &json!("yes")));
+    assert_eq!(going["previousExternalId"], "catalog://l:w:0");
+    assert_eq!(going["previousEnvironment"], json!({ "A": "1" }));
+    assert_eq!((&going["rancherCompose"], &going["environment"]), (&Value::Null, &json!({})));
+    end(&mut bench, &id, Ok(()));
+    assert_eq!(bench.get(&url)["state"], "upgraded");
+
+    let going = bench.ask(&act("rollback"), json!({}), 202);
+    assert_eq!(going["state"], "rolling-back");
+    end(&mut bench, &id, Ok(()));
+    let back = bench.get(&url);
+    for (name, value) in one.as_object().unwrap() {
+        assert_eq!(&back[name], value, "{name}");
+    }
+    assert_eq!((&back["state"], &back["previousExternalId"]), (&json!("active"), &Value::Null));
+
+    bench.ask(&act("upgrade"), two.clone(), 202);
+    end(&mut bench, &id, Ok(()));
+    assert_eq!(bench.ask(&act("finishupgrade"), json!({}), 202)["state"], "finishing-upgrade");
+    end(&mut bench, &id, Ok(()));
+    let kept = bench.get(&url);
+    assert_eq!((&kept["state"], &kept["dockerCompose"]), (&json!("active"), &two["dockerCompose"]));
+    // Other values for the same files.
+    bench.ask(&act("upgrade"), json!({ "environment": { "B": "2" } }), 202);
+    let kept = bench.get(&url);
+    assert_eq!(
+        (&kept["environment"], &kept["dockerCompose"]),
+        (&json!({ "B": "2" }), &two["dockerCompose"])
+    );
+}
+
+#[test]
+fn an_upgrade_that_failed_says_why_and_keeps_the_way_back() {
+    let mut bench = Bench::new(0);
+    let id = make(&mut bench, json!({ "name": "shop", "dockerCompose": "web:\n  image: a:1\n" }));
+    end(&mut bench, &id, Ok(()));
+    let url = format!("~/stacks/{id}");
+    let act = |action: &str| format!("POST {url}/?action={action}");
+    for tag in [2, 3] {
+        let next = json!({ "dockerCompose": format!("web:\n  image: a:{tag}\n") });
+        bench.ask(&act("upgrade"), next, 202);
+        end(&mut bench, &id, Err("web is stuck: no such image".into()));
+        let stuck = bench.get(&url);
+        let said = some(&stuck, &["state", "transitioning", "transitioningMessage"]);
+        let want = json!({ "state": "error", "transitioning": "error",
+                           "transitioningMessage": "web is stuck: no such image" });
+        assert_eq!(said, want);
+    }
+    bench.ask(&act("rollback"), json!({}), 202);
+    let back = bench.get(&url);
+    assert_eq!(back["dockerCompose"], "web:\n  image: a:1\n", "what was before the first of them");
+    bench.ask(&format!("DELETE {url}"), Value::Null, 200);
+    assert_eq!(bench.get(&url)["state"], "removed");
 }
 
 #[test]

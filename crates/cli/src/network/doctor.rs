@@ -1,14 +1,13 @@
 //! `network doctor`: a row for every host, a sentence for everything that is wrong, and what to do about it. What is
 //! wrong is the server's to say, which asks all agents.
 
+use drover_rollout::{nothing, number, text};
 use serde_json::Value;
 
 use crate::args::Operator;
-use crate::client::nothing;
 use crate::failure::Failure;
 use crate::operator::{connect, say};
 use crate::table::print;
-use crate::wire::{number, text};
 
 const COLUMNS: [&str; 7] = ["HOST", "ADDRESS", "SUBNET", "MTU", "HOSTS", "NAMES", "ADDRESSES"];
 

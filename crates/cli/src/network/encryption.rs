@@ -1,15 +1,15 @@
 //! `network encryption …` and `network rotate-keys`: two settings, and what hosts say of what follows from them.
 
 use drover_core::{ENCRYPTION_SETTING, KEYS_SETTING};
+use drover_rollout::{Event, text};
 use serde_json::{Value, json};
 
 use crate::args::{EncryptionCommand, Operator};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::operator::{connect, say};
-use crate::progress::{Event, Reporter};
+use crate::progress::Reporter;
 use crate::table::print;
-use crate::wire::text;
 
 const COLUMNS: [&str; 4] = ["FROM", "TO", "IS", "BECAUSE"];
 

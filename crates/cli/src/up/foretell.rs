@@ -1,95 +1,17 @@
-//! `plan` and `up --dry-run`: what would come of it, as the server foretells it from the very requests that would be made;
-//! and `up --plan`, which does nothing if that is no longer what a plan said.
+//! `plan` and `up --dry-run`: what would come of it, as the server foretells it, shown; and `up --plan`, which does nothing if that is no longer what a plan said.
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use drover_rollout::Event;
+use drover_rollout::text;
+use serde_json::Value;
 
-use super::targets::Targets;
-use super::{Held, Plan, body, order};
-use crate::args::Up;
-use crate::diff::compare;
 use crate::failure::Failure;
 use crate::operator::say;
-use crate::progress::Event;
 use crate::session::Session;
 use crate::table::print;
-use crate::wire::text;
 
 const COLUMNS: [&str; 6] = ["SERVICE", "DO", "SERVING", "AT LEAST", "THEN", "HOSTS"];
-
-impl Plan {
-    /// Ask the server what would come of it.
-    pub(super) async fn foretell(
-        &self,
-        session: &Session<'_>,
-        options: &Up,
-    ) -> Result<Value, Failure> {
-        let views = session.services().await?;
-        let targets = Targets::find(session, &self.spec, &views).await?;
-        let project = format!("projects/{}", session.client.environment());
-        let body = self.requests(session, &targets, options)?;
-        Ok(session.client.act("plan this", &project, "forecast", &body).await?)
-    }
-
-    /// The bodies of the requests, all in one.
-    fn requests(
-        &self,
-        session: &Session<'_>,
-        targets: &Targets,
-        options: &Up,
-    ) -> Result<Value, Failure> {
-        let find = |name: &str| targets.get(name);
-        let create = self.missing().map(|spec| {
-            let mut made = body::service(spec, "", &find);
-            made["type"] = body::collection(spec.kind).trim_end_matches('s').into();
-            // What its rules name may be yet to be made; where it will run does not hang on them.
-            if targets.check(spec).is_err() {
-                made["lbConfig"] = Value::Null;
-            }
-            made
-        });
-        let mut update = Vec::new();
-        for (spec, Held { view, .. }) in self.held().filter(|(_, held)| held.decision.put) {
-            let difference =
-                compare(spec, view, &find).map_err(|error| Failure::Failed(error.to_string()))?;
-            let mut fields = Value::from(difference.fields);
-            fields["serviceId"] = view.id.as_str().into();
-            update.push(fields);
-        }
-        let remove = self.strays.iter().filter(|_| options.prune).map(|view| view.id.as_str());
-        let mut all = json!({
-            "create": create.collect::<Vec<_>>(),
-            "update": update,
-            "upgrade": self.members(options),
-            "remove": remove.collect::<Vec<_>>(),
-        });
-        match &session.stack {
-            Some(stack) => all["stackId"] = stack.id.as_str().into(),
-            None => all["stackName"] = session.name.as_str().into(),
-        }
-        Ok(all)
-    }
-
-    /// What is upgraded, as one request has it.
-    pub(super) fn members(&self, options: &Up) -> Vec<Value> {
-        let replaced = || self.held().filter(|(_, held)| held.decision.replace.is_some());
-        let names: Vec<String> = replaced().map(|(spec, _)| spec.name.clone()).collect();
-        let id = |name: &str| {
-            let found = replaced().find(|(spec, _)| spec.name == name);
-            found.map(|(_, held)| held.view.id.clone())
-        };
-        let member = |(spec, held): (&drover_compose::ServiceSpec, &Held)| {
-            let replace = held.decision.replace.as_ref()?;
-            let mut body = body::upgrade(spec, replace, options.batch_size, options.interval);
-            body["serviceId"] = held.view.id.as_str().into();
-            let after = order::after(&self.spec, &names, &spec.name);
-            body["after"] = after.iter().filter_map(|name| id(name)).collect();
-            Some(body)
-        };
-        replaced().filter_map(member).collect()
-    }
-}
 
 /// Show what would come of it: a table, then what would be pulled, what is to be known, and what stands in the way.
 pub(super) fn show(session: &Session<'_>, told: &Value, as_json: bool) -> Result<(), Failure> {
@@ -244,6 +166,8 @@ fn obstacles(held: &Value, told: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn plan(digest: &str, host: &str) -> Value {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use drover_core::{
-    BlkioDevice, ContainerSpec, DockerHealth, HealthCheck, HealthStrategy, NetworkMode,
+    BlkioDevice, ContainerSpec, DockerHealth, HealthCheck, HealthStrategy, NetworkMode, SecretFile,
 };
 use serde_json::{Map, Value, json};
 
@@ -39,6 +39,7 @@ pub(super) fn docker_keys(spec: &ContainerSpec, primary: &str) -> Map<String, Va
         volumes_from,
         tmpfs,
         read_only,
+        secrets,
         memory,
         memory_swap,
         memory_reservation,
@@ -107,6 +108,7 @@ pub(super) fn docker_keys(spec: &ContainerSpec, primary: &str) -> Map<String, Va
     put(&mut keys, "volume_driver", volume_driver.clone());
     put(&mut keys, "tmpfs", tmpfs.iter().map(tmpfs_line).collect::<Vec<_>>());
     put(&mut keys, "read_only", *read_only);
+    put(&mut keys, "secrets", secrets.iter().map(secret).collect::<Vec<_>>());
     put(&mut keys, "mem_limit", *memory);
     put(&mut keys, "memswap_limit", *memory_swap);
     put(&mut keys, "mem_reservation", *memory_reservation);
@@ -227,4 +229,19 @@ pub(super) fn health_check(check: &HealthCheck) -> Map<String, Value> {
         put(&mut keys, "recreate_on_quorum_strategy_config", json!({ "quorum": quorum }));
     }
     keys
+}
+
+/// A secret by its name, or with where and how it is read.
+fn secret(file: &SecretFile) -> Value {
+    let SecretFile { secret, file, uid, gid, mode } = file;
+    let mut keys = Map::new();
+    put(&mut keys, "target", file.clone());
+    put(&mut keys, "uid", uid.map(|uid| uid.to_string()));
+    put(&mut keys, "gid", gid.map(|gid| gid.to_string()));
+    put(&mut keys, "mode", mode.map(|mode| format!("{mode:04o}")));
+    if keys.is_empty() {
+        return secret.as_str().into();
+    }
+    keys.insert("source".to_owned(), secret.as_str().into());
+    Value::Object(keys)
 }

@@ -14,8 +14,9 @@ type Row = (&'static str, &'static str, &'static [(&'static str, fn() -> Value)]
 fn outcome(text: &str) -> Vec<(String, Value)> {
     let image = if text.starts_with("image:") { "" } else { "image: busybox\n" };
     let text = format!("{image}{text}").replace('\n', "\n    ");
-    let docker =
-        format!("version: '2'\nservices:\n  db: {{image: postgres}}\n  web:\n    {text}\n");
+    let docker = format!(
+        "version: '2'\nsecrets: {{pw: {{external: true}}, cert: {{external: {{name: shop}}}}}}\nservices:\n  db: {{image: postgres}}\n  web:\n    {text}\n"
+    );
     let files = [
         ("docker-compose.yml", docker.as_str()),
         ("common.yml", "version: '2'\nservices:\n  base: {image: base, tty: true}\n"),
@@ -120,6 +121,10 @@ const ROWS: &[Row] = &[
     row!("volume_driver", "volume_driver: nfs", "template.primary.volume_driver" => "nfs"),
     row!("tmpfs", "tmpfs: /run", "template.primary.tmpfs" => {"/run": ""}),
     row!("tmpfs", "tmpfs: ['/run:size=64m,ro']", "template.primary.tmpfs" => {"/run": "size=64m,ro"}),
+    row!("secrets", "secrets: [pw]", "template.primary.secrets" => [{"secret": "pw"}]),
+    row!("secrets", "secrets: [cert]", "template.primary.secrets" => [{"secret": "shop", "file": "cert"}]),
+    row!("secrets", "secrets:\n- {source: pw, target: /run/secrets/db, uid: '1000', gid: 7, mode: 0400}",
+        "template.primary.secrets" => [{"secret": "pw", "file": "db", "uid": 1000, "gid": 7, "mode": 256}]),
     row!("read_only", "read_only: true", "template.primary.read_only" => true),
     row!("shm_size", "shm_size: 64m", "template.primary.shm_size" => 67_108_864),
     row!("mem_limit", "mem_limit: 1.5g", "template.primary.memory" => 1_610_612_736),

@@ -39,6 +39,7 @@ pub fn cluster(size: Size) -> World {
         id: PROJECT,
         name: "Default".into(),
         description: String::new(),
+        settings: drover_core::ProjectSettings::default(),
         created_at: Time(0),
         removed_at: None,
     })];
@@ -117,21 +118,7 @@ fn host(n: u64) -> [Change; 2] {
 }
 
 fn stack(n: u64) -> Stack {
-    Stack {
-        id: stack_id(n),
-        project: PROJECT,
-        name: format!("stack{n}"),
-        description: String::new(),
-        docker_compose: None,
-        rancher_compose: None,
-        outputs: BTreeMap::new(),
-        start_on_create: false,
-        environment: BTreeMap::new(),
-        external_id: None,
-        group: None,
-        created_at: Time(0),
-        removed_at: None,
-    }
+    Stack::new(stack_id(n), PROJECT, &format!("stack{n}"), Time(0))
 }
 
 /// A service, of the stack that its number falls to.
@@ -159,6 +146,7 @@ pub fn service(n: u64, scale: u32) -> Service {
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: Time(0),
         removed_at: None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Fail;
+use super::unit::gives_way;
 use crate::{
     Desired, Phase, Service, ServiceId, Shift, Slot, Time, Unit, Upgrade, UpgradePhase, Wanted,
     World,
@@ -66,7 +67,9 @@ impl Step<'_> {
         let slot = |unit: &&Unit| (unit.key.service, unit.key.slot);
         let remains = |old: &&&Unit| {
             let new = self.after.unit(old.key);
-            new.is_some_and(|u| u.desired == Desired::Running && u.generation == old.generation)
+            let stays = new
+                .is_some_and(|u| u.desired == Desired::Running && u.generation == old.generation);
+            stays || gives_way(self.before, old)
         };
         let stay: BTreeSet<_> = served.iter().filter(remains).map(slot).collect();
         let go: BTreeSet<_> = served.iter().map(slot).filter(|slot| !stay.contains(slot)).collect();

@@ -178,6 +178,17 @@ fn is_asked(world: &World, unit: UnitKey) -> bool {
     held.is_some_and(|held| held.moves.iter().any(|one| one.unit == unit))
 }
 
+/// Whether a unit goes before the next one of its slot runs, and may: of what must never run twice that is made, and waits.
+pub(super) fn gives_way(before: &World, old: &Unit) -> bool {
+    let waits = |unit: &Unit| {
+        let made = before.observed(unit.key).is_some_and(|seen| seen.phase == Phase::Stopped);
+        unit.key.slot == old.key.slot && unit.desired >= Desired::Stopped && made
+    };
+    let template = before.template(old.key.service, old.key.revision);
+    let single = template.is_some_and(|t| t.primary.on_host_loss == Some(OnHostLoss::Fence));
+    single && before.units_of(old.key.service).any(waits)
+}
+
 /// Nobody leaves a host that is to be emptied, or that users want it off, before another serves in its place: never are fewer
 /// of a service up because of that. What upgrades and restarts take down is judged by their own rules.
 pub(super) fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
@@ -220,14 +231,7 @@ pub(super) fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
     {
         return;
     }
-    // Of what must never run twice the next one is made, and waits.
-    let waits = |unit: &Unit| {
-        let made = before.observed(unit.key).is_some_and(|seen| seen.phase == Phase::Stopped);
-        unit.key.slot == key.slot && unit.desired >= Desired::Stopped && made
-    };
-    let template = before.template(key.service, key.revision);
-    let single = template.is_some_and(|t| t.primary.on_host_loss == Some(OnHostLoss::Fence));
-    if single && before.units_of(key.service).any(waits) {
+    if gives_way(before, old) {
         return;
     }
     if old.desired == Desired::Running && !serves(before, after, key.service, key.slot) {

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use super::balancer::{balancer_config, target_ports};
 use super::lease::leases;
 use super::release::verification;
+use super::secrets::secrets;
+use super::volumes::{asked_volume, docker_name};
 use super::vote::watched;
-use crate::schedule::{declared_volumes, resolve};
+use crate::schedule::{declared_volumes, resolve, volume_name};
 use crate::{
     AssignedTemplate, AssignedUnit, AssignedVolume, HostAssignment, HostId, RegistryLogin,
     Revision, Role, RuleProtocol, Service, ServiceKind, Slot, Unit, UnitKey, VolumeKey, World,
@@ -20,6 +22,7 @@ pub fn assignment(world: &World, host: HostId) -> HostAssignment {
         generation: world.version,
         network: world.host_network(host),
         registries: registries(world, host),
+        secrets: secrets(world, host),
         leases: leases(world, host),
         ..HostAssignment::none(host)
     };
@@ -59,7 +62,7 @@ fn assigned(
         service: service.name.clone(),
         number: number(unit.key),
         serial: unit.serial,
-        volumes: volumes(world, service, unit.key.slot, revision, stack),
+        volumes: volumes(world, service, unit.key.slot, revision),
         retain_ip: service.retain_ip,
         ready_ports: ready_ports(world, service),
         verify: verification(world, unit),
@@ -89,30 +92,45 @@ fn assigned_template(service: &Service, revision: &Revision) -> AssignedTemplate
     }
 }
 
+/// The volumes behind the names that members mount: those that the stack declares, and those that somebody asked for by
+/// themselves. Other names are Docker's affair.
 fn volumes(
     world: &World,
     service: &Service,
     slot: Slot,
     revision: &Revision,
-    stack: &str,
 ) -> BTreeMap<String, AssignedVolume> {
-    declared_volumes(world, service, slot, &revision.template)
-        .filter_map(|(VolumeKey { template, slot }, name, _)| {
-            let declared = world.volume_templates.get(&template)?;
-            let docker_name = match (declared.external, slot) {
-                (true, _) => name.clone(),
-                (false, None) => format!("{stack}_{name}_{template}"),
-                (false, Some(slot)) => format!("{stack}_{name}_{slot}_{template}"),
-            };
-            let volume = AssignedVolume {
-                name: docker_name,
-                driver: declared.driver.clone(),
-                options: declared.driver_options.clone(),
-                external: declared.external,
-            };
-            Some((name, volume))
-        })
-        .collect()
+    let mounts = revision.template.members().flat_map(|(_, spec)| &spec.volumes);
+    let asked = mounts.filter_map(|mount| {
+        let name = volume_name(mount)?;
+        let held = asked_volume(world, service.project, name)?;
+        let volume = AssignedVolume {
+            name: held.name.clone(),
+            driver: held.driver.clone(),
+            options: held.driver_options.clone(),
+            external: false,
+            kept: true,
+        };
+        Some((name.to_owned(), volume))
+    });
+    let mut all: BTreeMap<String, AssignedVolume> = asked.collect();
+    for (VolumeKey { template, slot }, name, _) in
+        declared_volumes(world, service, slot, &revision.template)
+    {
+        let Some(declared) = world.volume_templates.get(&template) else { continue };
+        if declared.external && all.contains_key(&name) {
+            continue;
+        }
+        let volume = AssignedVolume {
+            name: docker_name(world, declared, slot),
+            driver: declared.driver.clone(),
+            options: declared.driver_options.clone(),
+            external: declared.external,
+            kept: false,
+        };
+        all.insert(name, volume);
+    }
+    all
 }
 
 /// Where the unit must accept connections before it counts as ready: a balancer on its listeners, anything

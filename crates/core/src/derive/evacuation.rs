@@ -2,7 +2,7 @@
 //!
 //! The planner moves them, see `plan/evacuate.rs`; both read from here what stays.
 
-use super::has_arrived;
+use super::{has_arrived, unmet};
 use crate::schedule::{Need, bound, container_name, data, is_down, place};
 use crate::{
     Desired, Host, HostId, Phase, Service, Side, Slot, Unit, UnitKey, UpgradePhase, Wanted, World,
@@ -94,12 +94,13 @@ pub fn stays(world: &World, unit: &Unit) -> Option<String> {
 }
 
 /// What a unit that is kept stopped is still needed for, on a host that is to be emptied; `None` if it goes. It does when
-/// its slot is served by another, when nobody wants it to run, and when another service has taken over.
+/// its slot is served by another, when nobody wants it to run, or not before others do, and when another service has taken
+/// over.
 pub fn kept_for(world: &World, unit: &Unit) -> Option<String> {
     let service = world.service(unit.key.service)?;
     let mut slot = world.units_of(service.id).filter(|other| other.key.slot == unit.key.slot);
     let is_served = slot.any(|u| u.desired == Desired::Running && has_arrived(world, u));
-    if service.wanted != Wanted::Active || is_served {
+    if service.wanted != Wanted::Active || is_served || unmet(world, service).is_some() {
         return None;
     }
     let upgrade = world.upgrade(service.id);

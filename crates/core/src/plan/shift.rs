@@ -79,9 +79,13 @@ pub(super) fn hold(draft: &mut Draft, service: &Service, slots: &BTreeSet<Slot>)
         ensure(draft, service, slot, service.current);
     }
     let left = draft.world.units_of(service.id).filter(|u| u.desired < Desired::Stopped);
-    let left = left.filter(|u| !slots.contains(&u.key.slot));
     for key in left.map(|u| u.key).collect::<Vec<UnitKey>>() {
-        draft.set(key, Desired::Stopped);
+        if key.revision != service.current {
+            // Still on its way out of an upgrade that ended before this one began.
+            draft.set(key, Desired::Removed);
+        } else if !slots.contains(&key.slot) {
+            draft.set(key, Desired::Stopped);
+        }
     }
     if service.restart.is_some() {
         let text = "its restart waits until the upgrade between services is over".to_owned();

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::usage::published;
 use crate::{PickedPort, ProjectId, Template, World};
 
-/// First and last port that is picked; Rancher's range.
-const RANGE: std::ops::RangeInclusive<u16> = 49_153..=65_535;
+/// First and last port that is picked, where a project says no others; Rancher's range.
+pub const PICKED_PORTS: (u16, u16) = (49_153, 65_535);
 
 /// One pick for each port of `template` that names no public port. Picks in `kept` stay as they are, so that
 /// an upgrade changes no port; new ones are the lowest that no other service of the project has.
@@ -16,6 +16,8 @@ pub fn pick_ports(
     template: &Template,
     kept: &[PickedPort],
 ) -> Vec<PickedPort> {
+    let own = world.projects.get(&project).and_then(|project| project.settings.picked_ports);
+    let (first, last) = own.unwrap_or(PICKED_PORTS);
     let mut taken: BTreeSet<u16> = kept.iter().map(|p| p.public).collect();
     for service in world.services.values().filter(|s| s.project == project) {
         taken.extend(service.picked_ports.iter().map(|p| p.public));
@@ -32,9 +34,9 @@ pub fn pick_ports(
         }
         let public = match kept.iter().find(same) {
             Some(kept) => Some(kept.public),
-            None => RANGE.into_iter().find(|p| !taken.contains(p)),
+            None => (first..=last).find(|p| !taken.contains(p)),
         };
-        // A range of 16,000 ports used up leaves the port unpublished; the planner's note says so.
+        // A range that is used up leaves the port unpublished; the planner's note says so.
         let Some(public) = public else { continue };
         taken.insert(public);
         picks.push(PickedPort { private: port.private, protocol: port.protocol, public });

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::World;
 use crate::{
     AccountId, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo,
-    ServiceId, StackId, UnitKey, VolumeKey, VolumeTemplateId,
+    SecretId, ServiceId, StackId, UnitKey, VolumeId, VolumeKey, VolumeTemplateId,
 };
 
 /// Which row.
@@ -31,9 +31,11 @@ pub enum RowKey {
     Observed(UnitKey),
     VolumeTemplate(VolumeTemplateId),
     Volume(VolumeKey),
+    ProjectVolume(VolumeId),
     Credential(CredentialId),
     Registry(RegistryId),
     Certificate(CertificateId),
+    Secret(SecretId),
     Account(AccountId),
     Member(MemberId),
     Outcome(ServiceId),
@@ -99,9 +101,11 @@ impl World {
             RowKey::Observed(key) => row("observed", key, self.observed.get(key)),
             RowKey::VolumeTemplate(id) => row("volume_template", id, self.volume_templates.get(id)),
             RowKey::Volume(key) => row("volume", key, self.volumes.get(key)),
+            RowKey::ProjectVolume(id) => row("project_volume", id, self.project_volumes.get(id)),
             RowKey::Credential(id) => row("credential", id, self.credentials.get(id)),
             RowKey::Registry(id) => row("registry", id, self.registries.get(id)),
             RowKey::Certificate(id) => row("certificate", id, self.certificates.get(id)),
+            RowKey::Secret(id) => row("secret", id, self.secrets.get(id)),
             RowKey::Account(id) => row("account", id, self.accounts.get(id)),
             RowKey::Member(id) => row("member", id, self.members.get(id)),
             RowKey::Outcome(id) => row("outcome", id, self.outcomes.get(id)),
@@ -130,9 +134,11 @@ impl World {
         keys.extend(self.observed.keys().map(|k| RowKey::Observed(*k)));
         keys.extend(self.volume_templates.keys().map(|k| RowKey::VolumeTemplate(*k)));
         keys.extend(self.volumes.keys().map(|k| RowKey::Volume(*k)));
+        keys.extend(self.project_volumes.keys().map(|k| RowKey::ProjectVolume(*k)));
         keys.extend(self.credentials.keys().map(|k| RowKey::Credential(*k)));
         keys.extend(self.registries.keys().map(|k| RowKey::Registry(*k)));
         keys.extend(self.certificates.keys().map(|k| RowKey::Certificate(*k)));
+        keys.extend(self.secrets.keys().map(|k| RowKey::Secret(*k)));
         keys.extend(self.accounts.keys().map(|k| RowKey::Account(*k)));
         keys.extend(self.members.keys().map(|k| RowKey::Member(*k)));
         keys.extend(self.outcomes.keys().map(|k| RowKey::Outcome(*k)));
@@ -185,9 +191,11 @@ impl World {
                     self.volumes.insert(key(row)?, host);
                 }
             }
+            "project_volume" => put(&mut self.project_volumes, id(row, VolumeId)?, row)?,
             "credential" => put(&mut self.credentials, id(row, CredentialId)?, row)?,
             "registry" => put(&mut self.registries, id(row, RegistryId)?, row)?,
             "certificate" => put(&mut self.certificates, id(row, CertificateId)?, row)?,
+            "secret" => put(&mut self.secrets, id(row, SecretId)?, row)?,
             "account" => put(&mut self.accounts, id(row, AccountId)?, row)?,
             "member" => put(&mut self.members, id(row, MemberId)?, row)?,
             "outcome" => put(&mut self.outcomes, id(row, ServiceId)?, row)?,

@@ -25,6 +25,7 @@ impl Ward {
             id: PROJECT,
             name: "Default".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: Time(0),
             removed_at: None,
         };

@@ -202,3 +202,21 @@ fn what_waits_for_a_long_job_is_not_judged_for_standing_still() {
         lab.said(web)
     );
 }
+
+#[test]
+fn what_does_not_start_yet_leaves_a_host_that_is_emptied() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let [needed, web] = needed_and_web(&mut lab, image("v1"), HEALTHY);
+    lab.settle();
+    want(&mut lab, web, Wanted::Inactive);
+    want(&mut lab, needed, Wanted::Inactive);
+    want(&mut lab, web, Wanted::Active);
+    let host = lab.world.units_of(web).next().unwrap().host;
+    assert_eq!(lab.serving(web), 0, "it waits: {:?}", lab.said(web));
+    lab.evacuate(host);
+    lab.settle();
+    assert_eq!(lab.world.units_on(host).count(), 0, "{:?}", lab.show(web));
+    want(&mut lab, needed, Wanted::Active);
+    assert_eq!(lab.serving(web), 1);
+    assert!(lab.world.units_of(web).all(|unit| unit.host != host));
+}

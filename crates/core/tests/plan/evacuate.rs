@@ -204,6 +204,7 @@ pub(crate) fn data_volume(lab: &Lab) -> VolumeTemplate {
         driver_options: std::collections::BTreeMap::new(),
         external: false,
         per_container: false,
+        inactive: false,
         created_at: lab.now,
         removed_at: None,
     }

@@ -52,24 +52,11 @@ impl Lab {
             id: PROJECT,
             name: "Default".into(),
             description: String::new(),
+            settings: drover_core::ProjectSettings::default(),
             created_at: lab.now,
             removed_at: None,
         };
-        let stack = Stack {
-            id: STACK,
-            project: PROJECT,
-            name: "blog".into(),
-            description: String::new(),
-            docker_compose: None,
-            rancher_compose: None,
-            outputs: BTreeMap::new(),
-            start_on_create: false,
-            environment: BTreeMap::new(),
-            external_id: None,
-            group: None,
-            created_at: lab.now,
-            removed_at: None,
-        };
+        let stack = Stack::new(STACK, PROJECT, "blog", lab.now);
         lab.commit(vec![Change::PutProject(project), Change::PutStack(stack)]);
         for (n, labels) in hosts.iter().enumerate() {
             lab.add_host(n as u64 + 1, labels);
@@ -156,6 +143,7 @@ impl Lab {
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,
+            driver: None,
             scale_policy: None,
             created_at: self.now,
             removed_at: None,

@@ -454,3 +454,27 @@ fn what_leaves_drains_first() {
     lab.plan();
     assert_eq!(lab.world.unit(unit.key).unwrap().desired, Desired::Stopped);
 }
+
+#[test]
+fn what_an_upgrade_before_left_draining_goes_on_its_way_out() {
+    let (mut lab, source, target) = pair(1, 1);
+    let lb = lab.service("lb", 1, image("lb"));
+    lab.balance(lb, target);
+    lab.settle();
+    lab.upgrade(target, image("v3"), 1, true);
+    lab.settle();
+    let new = lab.world.units_of(target).find(|unit| unit.key.revision.0 == 2).unwrap().key;
+    lab.edit(target, |service| service.scale = 0);
+    lab.acknowledge(lb, &[(new, 1)]);
+    lab.plan();
+    lab.acknowledge(lb, &[(new, 1)]);
+    lab.phase(target, UpgradePhase::RollingBack);
+    lab.plan();
+    assert!(lab.world.upgrade(target).is_none(), "{:?}", lab.said(target));
+    assert_eq!(lab.world.unit(new).unwrap().desired, Desired::Draining, "one request is under way");
+    lab.shift(source, target, 1, 1);
+    lab.plan();
+    lab.acknowledge(lb, &[]);
+    lab.settle();
+    assert!(lab.world.unit(new).is_none(), "{:?}", lab.show(target));
+}

@@ -66,6 +66,7 @@ impl Cluster {
                 id,
                 name: format!("p{id}"),
                 description: String::new(),
+                settings: drover_core::ProjectSettings::default(),
                 created_at: Time(0),
                 removed_at: None,
             }));
@@ -148,21 +149,7 @@ impl Cluster {
 
     fn put_stack(&mut self) {
         let id = self.chance.pick(&STACKS);
-        let stack = Stack {
-            id,
-            project: PROJECTS[0],
-            name: self.chance.pick(&STACK_NAMES).to_owned(),
-            description: String::new(),
-            docker_compose: None,
-            rancher_compose: None,
-            outputs: BTreeMap::new(),
-            start_on_create: false,
-            environment: BTreeMap::new(),
-            external_id: None,
-            group: None,
-            created_at: Time(0),
-            removed_at: None,
-        };
+        let stack = Stack::new(id, PROJECTS[0], self.chance.pick(&STACK_NAMES), Time(0));
         self.commit(Change::PutStack(stack));
     }
 
@@ -215,6 +202,7 @@ impl Cluster {
             driver_options: BTreeMap::new(),
             external: false,
             per_container: self.chance.one_in(2),
+            inactive: false,
             created_at: Time(0),
             removed_at: self.chance.one_in(6).then_some(Time(1)),
         });
@@ -260,6 +248,7 @@ impl Cluster {
             upgrade_defaults: UpgradeDefaults::default(),
             restart: None,
             rebalance: None,
+            driver: None,
             scale_policy: None,
             created_at: Time(0),
             removed_at: None,

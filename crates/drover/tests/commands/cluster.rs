@@ -70,7 +70,12 @@ impl Cluster {
         let stop = CancellationToken::new();
         // The hosts have no agent that could come back in time.
         let timing = Timing { reconnect_ms: 3_600_000, ..Timing::default() };
-        tokio::spawn(serve(store.clone(), listener, Settings { url: None, timing }, stop.clone()));
+        tokio::spawn(serve(
+            store.clone(),
+            listener,
+            Settings { timing, ..Settings::default() },
+            stop.clone(),
+        ));
         let home = tempfile::tempdir().unwrap();
         let cluster = Self { store, url, access, secret, home, stop };
         cluster.answers().await;

@@ -36,6 +36,7 @@ async fn connect(cluster: &Cluster, number: usize) {
         description: String::new(),
         public: public.clone(),
         secret_sha256,
+        readable: None,
         active: true,
         created_at: Time(0),
         removed_at: None,

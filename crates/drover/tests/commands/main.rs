@@ -14,6 +14,7 @@ mod outcomes;
 mod people;
 mod rancher;
 mod recorded;
+mod secrets;
 mod simulated;
 mod up;
 mod upgrade;

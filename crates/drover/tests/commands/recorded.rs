@@ -10,6 +10,7 @@ mod player;
 mod recording;
 mod shape;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -40,21 +41,34 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")
 }
 
+/// A line of a list that begins with `#` says why the next one is there.
 fn hold_against(file: &Path, wrong: &[String]) {
-    let text: String = wrong.iter().map(|line| format!("{line}\n")).collect();
-    let known = std::fs::read_to_string(file).unwrap_or_default();
-    if text == known {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let known: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    if known == wrong {
         return;
     }
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        if text.is_empty() {
-            return std::fs::remove_file(file).unwrap();
-        }
-        return std::fs::write(file, text).unwrap();
+        return write(file, &text, wrong);
     }
-    let new: Vec<&String> = wrong.iter().filter(|l| !known.lines().any(|k| k == *l)).collect();
-    let gone: Vec<&str> = known.lines().filter(|k| !wrong.iter().any(|l| l == k)).collect();
+    let new: Vec<&String> = wrong.iter().filter(|line| !known.contains(&line.as_str())).collect();
+    let gone: Vec<&&str> = known.iter().filter(|line| !wrong.iter().any(|w| w == *line)).collect();
     panic!("not as recorded, and not known: {new:#?}\nas recorded by now, to be struck: {gone:#?}");
+}
+
+fn write(file: &Path, old: &str, wrong: &[String]) {
+    let lines: Vec<&str> = old.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[0].starts_with('#'));
+    let reasons: BTreeMap<&str, &str> = pairs.map(|pair| (pair[1], pair[0])).collect();
+    let line = |line: &String| match reasons.get(line.as_str()) {
+        Some(why) => format!("{why}\n{line}\n"),
+        None => format!("{line}\n"),
+    };
+    let text: String = wrong.iter().map(line).collect();
+    match text.is_empty() {
+        true => std::fs::remove_file(file).unwrap(),
+        false => std::fs::write(file, text).unwrap(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,12 @@
 //! Pulls, and what is asked of an agent once.
 
 use drover_core::protocol::{Ask, FromAgent, FromServer};
+use drover_server::Timing;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::fake_agent::FakeAgent;
+use crate::fake_agent::{FakeAgent, open};
+use crate::streams::{container, event};
 
 /// The next thing the agent is asked for.
 pub(crate) async fn asked(agent: &mut FakeAgent) -> (u64, Ask) {
@@ -67,4 +69,52 @@ async fn a_pull_on_a_host_that_goes_away_fails() {
     assert_eq!(task["transitioning"], "error");
     let why = task["status"]["m1.example"].as_str().unwrap();
     assert!(why.contains("connection to the host"), "{why}");
+}
+
+#[tokio::test]
+async fn what_is_asked_once_is_seen_in_passing_by_everybody() {
+    let cluster = Cluster::timed(Timing { refuse_ms: 0, ..Timing::default() }).await;
+    let (mut agent, path) = container(&cluster).await;
+    let subscribe = "/v2-beta/projects/1a5/subscribe";
+    let mut user = open(&cluster, subscribe, Some(&cluster.admin)).await.unwrap();
+    let stopped = cluster.post(&format!("{path}/?action=stop"), &json!({})).await;
+    assert_eq!((stopped.status, &stopped.json["state"]), (202, &json!("stopping")));
+    assert_eq!(cluster.get(&path).await.json["transitioning"], "yes");
+    let state = |state: &'static str| {
+        move |event: &Value| {
+            event["data"]["resource"]["state"] == state && event["resourceType"] == "container"
+        }
+    };
+    event(&mut user, state("stopping")).await;
+    let (ask, what) = asked(&mut agent).await;
+    assert!(matches!(what, Ask::Stop { .. }), "{what:?}");
+    agent.say(&FromAgent::Done { ask, error: String::new() }).await;
+    // What was seen of it is the truth again: nobody reported that it ended.
+    event(&mut user, state("running")).await;
+
+    // What fails later than who asked waits is told to all who look.
+    cluster.post(&format!("{path}/?action=restart"), &json!({})).await;
+    event(&mut user, state("restarting")).await;
+    let (ask, _) = asked(&mut agent).await;
+    agent.say(&FromAgent::Done { ask, error: "no room".into() }).await;
+    let failed = event(&mut user, state("running")).await;
+    let message = failed["data"]["resource"]["transitioningMessage"].as_str();
+    assert_eq!(message, Some("it was asked to restart: no room"));
+}
+
+#[tokio::test]
+async fn what_fails_at_once_is_the_answer() {
+    let timing = Timing { refuse_ms: 60_000, ..Timing::default() };
+    let cluster = std::sync::Arc::new(Cluster::timed(timing).await);
+    let (mut agent, path) = container(&cluster).await;
+    let asking = tokio::spawn({
+        let (cluster, path) = (cluster.clone(), path.clone());
+        async move { cluster.admin(axum::http::Method::DELETE, &path, "").await }
+    });
+    let (ask, what) = asked(&mut agent).await;
+    assert!(matches!(what, Ask::Remove { .. }), "{what:?}");
+    agent.say(&FromAgent::Done { ask, error: "it is in use".into() }).await;
+    let refused = asking.await.unwrap();
+    let message = refused.json["message"].as_str().unwrap_or_default();
+    assert_eq!((refused.status, message), (409, "host m1.example: it is in use"));
 }

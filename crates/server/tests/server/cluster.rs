@@ -42,20 +42,27 @@ pub(crate) struct Got {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
+        Self::timed(Timing::default()).await
+    }
+
+    pub(crate) async fn timed(timing: Timing) -> Self {
         let store = Store::memory();
         let mut admin = String::new();
         let tell = |key: drover_server::AdminKey| {
             admin = format!("{}:{}", key.access, key.secret.reveal());
         };
         begin(&store, tell).await.unwrap();
-        Self::on(store, admin, Timing::default()).await
+        Self::on(store, admin, timing).await
     }
 
     pub(crate) async fn on(store: Store, admin: String, timing: Timing) -> Self {
+        Self::with(store, admin, Settings { timing, ..Settings::default() }).await
+    }
+
+    pub(crate) async fn with(store: Store, admin: String, settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let stop = CancellationToken::new();
-        let settings = Settings { url: None, timing };
         let serving = tokio::spawn(serve(store.clone(), listener, settings, stop.clone()));
         Self { store, address, admin, stop, serving }
     }

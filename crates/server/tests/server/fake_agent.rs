@@ -24,10 +24,10 @@ pub(crate) struct FakeAgent {
     pub(crate) tick: u64,
 }
 
-/// Make a registration token.
+/// Make a registration token for one machine.
 pub(crate) async fn token(cluster: &Cluster) -> Secret {
-    let made =
-        cluster.post("/v2-beta/projects/1a5/registrationtokens", &serde_json::json!({})).await;
+    let path = "/v2-beta/projects/1a5/registrationtokens";
+    let made = cluster.post(path, &serde_json::json!({ "reusable": false })).await;
     assert_eq!(made.status, 201, "{}", made.json);
     Secret::new(made.json["token"].as_str().expect("a token"))
 }

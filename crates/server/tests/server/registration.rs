@@ -75,3 +75,60 @@ async fn a_host_that_joined_is_seen() {
     assert_eq!((seen.facts.agent_version.as_str(), seen.facts.cpus), ("test", 2));
     assert_eq!(agent.host.cluster, cluster.store.world().cluster());
 }
+
+/// A token as Rancher's clients make it.
+async fn common_token(cluster: &Cluster) -> (String, String) {
+    let path = "/v2-beta/projects/1a5/registrationtokens";
+    let made = cluster.post(path, &serde_json::json!({ "name": "tok" })).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let text = |name: &str| made.json[name].as_str().unwrap().to_owned();
+    let read = cluster.get(&format!("{path}/{}", text("id"))).await;
+    assert_eq!(read.json["token"], made.json["token"], "read again");
+    (text("token"), format!("{path}/{}", text("id")))
+}
+
+#[tokio::test]
+async fn a_token_as_ranchers_clients_make_it_is_for_all_until_it_is_switched_off() {
+    let cluster = Cluster::start().await;
+    let (token, path) = common_token(&cluster).await;
+    let token = Secret::new(token);
+    for machine in ["m1", "m2"] {
+        assert_eq!(register(&cluster, &token, machine).await.status, 201);
+    }
+    let switch = async |action: &str| {
+        let path = format!("{path}/?action={action}");
+        assert!(cluster.post(&path, &serde_json::json!({})).await.status < 300, "{action}");
+    };
+    switch("deactivate").await;
+    assert_eq!(register(&cluster, &token, "m3").await.status, 401);
+    switch("activate").await;
+    assert_eq!(register(&cluster, &token, "m3").await.status, 201);
+    switch("deactivate").await;
+    switch("remove").await;
+    assert_eq!(register(&cluster, &token, "m4").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_token_opens_its_script_and_nothing_else_does() {
+    let cluster = Cluster::start().await;
+    let (token, path) = common_token(&cluster).await;
+    let get = async |token: &str| {
+        cluster.send(axum::http::Method::GET, &format!("/v1/scripts/{token}"), &[], "").await
+    };
+    let got = get(&token).await;
+    let text = String::from_utf8_lossy(&got.bytes).into_owned();
+    assert_eq!(got.status, 200, "{text}");
+    assert!(got.headers["content-type"].to_str().unwrap().starts_with("text/x-shellscript"));
+    let url = format!("DROVER_URL='http://{}'", cluster.address);
+    for part in ["#!/bin/sh", &url, &format!("DROVER_TOKEN='{token}'"), "exec drover agent"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let public = token.split_once(':').unwrap().0;
+    for wrong in ["guess", public, &format!("{public}:guess"), &cluster.admin, "api.crt"] {
+        let refused = get(wrong).await;
+        assert_eq!(refused.status, 404, "{wrong}");
+        assert!(!refused.json.to_string().contains("guess"), "{}", refused.json);
+    }
+    cluster.post(&format!("{path}/?action=deactivate"), &serde_json::json!({})).await;
+    assert_eq!(get(&token).await.status, 404);
+}

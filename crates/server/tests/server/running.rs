@@ -12,7 +12,7 @@ use crate::cluster::soon;
 
 fn options(data: &Path) -> Options {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    Options { data: data.to_owned(), listen, url: None }
+    Options { data: data.to_owned(), listen, url: None, catalog: None }
 }
 
 async fn failed(options: Options) -> String {

@@ -13,7 +13,7 @@ use crate::cluster::{Cluster, soon};
 use crate::fake_agent::{FakeAgent, Socket, open};
 
 /// A running container: its agent, and its path.
-async fn container(cluster: &Cluster) -> (FakeAgent, String) {
+pub(crate) async fn container(cluster: &Cluster) -> (FakeAgent, String) {
     let mut agent = FakeAgent::join(cluster, "m1").await;
     deploy(cluster).await;
     let assignment = agent.assigned(|a| a.units.len() == 1).await;
@@ -94,9 +94,10 @@ async fn a_command_reads_and_writes() {
     let mut user = open(&cluster, &url, None).await.unwrap();
     let (ask, what) = asked(&mut agent).await;
     assert!(matches!(what, Ask::Exec { tty: true, stdin: true, .. }), "{what:?}");
-    for text in [STANDARD.encode(":resizeTTY:80,24"), STANDARD.encode("hi\n")] {
-        user.send(Message::text(text)).await.unwrap();
-    }
+    user.send(Message::text(STANDARD.encode(":resizeTTY:80,24"))).await.unwrap();
+    let resize = FromServer::Resize { ask, width: 80, height: 24 };
+    assert_eq!(agent.hear().await, resize, "it is no input");
+    user.send(Message::text(STANDARD.encode("hi\n"))).await.unwrap();
     loop {
         match soon(agent.socket.next()).await.unwrap().unwrap() {
             Message::Binary(data) => break assert_eq!(Message::Binary(data), frame(ask, b"hi\n")),
@@ -139,7 +140,7 @@ async fn a_stream_from_a_host_that_is_away_is_refused() {
 }
 
 /// The next event of a subscription that is as wanted.
-async fn event(user: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn event(user: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
     loop {
         match soon(user.next()).await {
             Some(Ok(Message::Text(text))) => {
@@ -179,4 +180,52 @@ async fn subscribers_hear_what_changed() {
     cluster.admin(axum::http::Method::DELETE, &path, "").await;
     event(&mut user, |e| e["resourceId"] == id && e["data"]["resource"]["state"] == "removed")
         .await;
+}
+
+#[tokio::test]
+async fn subscribers_hear_what_they_asked_for_with_what_it_leads_to() {
+    let cluster = Cluster::start().await;
+    let (_agent, path) = container(&cluster).await;
+    let subscribe = "/v2-beta/projects/1a5/subscribe";
+    let other = format!("{subscribe}?eventNames=service.kubernetes.change");
+    let mut deaf = open(&cluster, &other, Some(&cluster.admin)).await.unwrap();
+    let all = format!("{subscribe}?eventNames=resource.change&include=hosts&include=nonsense");
+    let mut user = open(&cluster, &all, Some(&cluster.admin)).await.unwrap();
+    let id = path.rsplit('/').next().unwrap();
+    // Both are subscribed before anything changes.
+    for user in [&mut deaf, &mut user] {
+        event(user, |e| e["name"] == "ping").await;
+    }
+    let unit = cluster.until(|world| world.units.values().next().map(|unit| unit.key)).await;
+    let mut seen = cluster.store.world().observed(unit).unwrap().clone();
+    seen.tick += 1_000_000;
+    let seen = std::collections::BTreeMap::from([(unit, seen)]);
+    let host = cluster.until(|world| world.hosts.keys().next().copied()).await;
+    cluster.store.report(host, seen, drover_core::Time(2)).await.unwrap();
+    let told = event(&mut user, |e| e["resourceId"] == id).await;
+    let resource = &told["data"]["resource"];
+    assert_eq!(resource["hosts"][0]["id"], resource["hostId"], "{resource:#}");
+    assert!(resource.get("nonsense").is_none());
+    let next = event(&mut deaf, |_| true).await;
+    assert_eq!(next["name"], "ping", "nothing but signs of life: {next}");
+}
+
+#[tokio::test]
+async fn the_engine_of_a_host_is_spoken_with_through_its_agent() {
+    let cluster = Cluster::start().await;
+    let mut agent = FakeAgent::join(&cluster, "m1").await;
+    let hosts = cluster.get("/v2-beta/projects/1a5/hosts").await.json;
+    let id = hosts["data"][0]["id"].as_str().unwrap();
+    let path = format!("/v2-beta/projects/1a5/hosts/{id}");
+    let url = granted(&cluster, &path, "dockersocket", &Value::Null).await;
+    assert!(url.starts_with("/v1/dockersocket/?token="), "{url}");
+    let mut user = open(&cluster, &url, None).await.unwrap();
+    let (ask, what) = asked(&mut agent).await;
+    assert_eq!(what, Ask::Docker);
+    user.send(Message::text(STANDARD.encode("GET /_ping"))).await.unwrap();
+    let Message::Binary(data) = soon(agent.socket.next()).await.unwrap().unwrap() else { panic!() };
+    assert_eq!(Message::Binary(data), frame(ask, b"GET /_ping"));
+    agent.socket.send(frame(ask, b"OK")).await.unwrap();
+    agent.say(&FromAgent::Done { ask, error: String::new() }).await;
+    assert_eq!(texts(&mut user).await, (vec![STANDARD.encode("OK")], 1000));
 }

@@ -1,12 +1,16 @@
 //! The actions on a container: each is something its host's agent is asked to do once.
 
+use drover_compose::quantity::duration_ms;
 use drover_core::protocol::Ask;
 use drover_core::{Desired, Host};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::SCHEMA;
 use super::member::Member;
 use crate::body::Body;
 use crate::context::Context;
+use crate::errand::Once;
 use crate::error::{ApiError, Code};
 use crate::outcome::{Outcome, Then};
 
@@ -22,7 +26,7 @@ pub(super) fn stop(
     let (container, grace_s) = (docker_id(ctx, member)?, body.count("timeout", 0)?);
     let remove = body.flag("remove")?.unwrap_or(false);
     let ask = if remove { Ask::Remove { container } } else { Ask::Stop { container, grace_s } };
-    Ok(once(member, ask))
+    Ok(once(member, ask, if remove { Once::Remove } else { Once::Stop }))
 }
 
 /// Restart it.
@@ -32,7 +36,7 @@ pub(super) fn restart(
     body: Body<'_>,
 ) -> Result<Outcome, ApiError> {
     let (container, grace_s) = (docker_id(ctx, member)?, body.count("timeout", 0)?);
-    Ok(once(member, Ask::Restart { container, grace_s }))
+    Ok(once(member, Ask::Restart { container, grace_s }, Once::Restart))
 }
 
 /// Start it, if it is meant to run at all.
@@ -47,12 +51,12 @@ pub(super) fn start(ctx: &Context<'_>, member: &Member<'_>) -> Result<Outcome, A
         return Err(ApiError::new(Code::InvalidState, format!("{name} can't be started: {why}")));
     }
     let container = docker_id(ctx, member)?;
-    Ok(once(member, Ask::Restart { container, grace_s: None }))
+    Ok(once(member, Ask::Restart { container, grace_s: None }, Once::Start))
 }
 
 /// Remove it. If its unit is to exist, it is made again.
 pub(super) fn remove(ctx: &Context<'_>, member: &Member<'_>) -> Result<Outcome, ApiError> {
-    Ok(once(member, Ask::Remove { container: docker_id(ctx, member)? }))
+    Ok(once(member, Ask::Remove { container: docker_id(ctx, member)? }, Once::Remove))
 }
 
 /// A stream of its log.
@@ -68,8 +72,27 @@ pub(super) fn logs(
         // A negative number is how clients ask for all of it.
         tail: u32::try_from(lines).ok(),
         timestamps: body.flag("timestamps")?.unwrap_or(true),
+        since: since(ctx, body)?,
     };
     Ok(stream(member, ask))
+}
+
+/// From when on lines are wanted: a moment, or how long before now; as Docker takes it.
+fn since(ctx: &Context<'_>, body: Body<'_>) -> Result<Option<i64>, ApiError> {
+    let Some(text) = body.text("since")?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    if let Ok(seconds) = text.parse() {
+        return Ok(Some(seconds));
+    }
+    if let Ok(moment) = OffsetDateTime::parse(&text, &Rfc3339) {
+        return Ok(Some(moment.unix_timestamp()));
+    }
+    let before = duration_ms(&text).ok_or_else(|| {
+        let why = format!(
+            "`{text}` is no moment: send seconds since 1970, `2026-01-31T12:00:00Z`, or how long before now, as `1h30m`"
+        );
+        ApiError::on(Code::InvalidDateFormat, "since", why)
+    })?;
+    Ok(i64::try_from(ctx.now.0.saturating_sub(before) / 1000).ok())
 }
 
 /// A command in it, with its input and output as a stream.
@@ -91,13 +114,20 @@ pub(super) fn execute(
     Ok(stream(member, ask))
 }
 
-fn once(member: &Member<'_>, ask: Ask) -> Outcome {
-    let then = Then::Ask { ask, host: member.unit.host, plural: SCHEMA.plural, id: member.id() };
+fn once(member: &Member<'_>, ask: Ask, what: Once) -> Outcome {
+    let then = Then::Ask {
+        ask,
+        host: member.unit.host,
+        what,
+        container: member.serial(),
+        plural: SCHEMA.plural,
+        status: 202,
+    };
     Outcome { changes: Vec::new(), then }
 }
 
 fn stream(member: &Member<'_>, ask: Ask) -> Outcome {
-    let then = Then::HostAccess { ask, host: member.unit.host, container: member.id() };
+    let then = Then::HostAccess { ask, host: member.unit.host };
     Outcome { changes: Vec::new(), then }
 }
 

@@ -29,12 +29,17 @@ pub(crate) struct Member<'a> {
 impl<'a> Member<'a> {
     /// Its wire id.
     pub(crate) fn id(&self) -> String {
-        self.sibling(self.index)
+        Kind::Container.id(self.serial())
     }
 
-    /// The wire id of another member: their numbers follow the unit's, in order.
-    pub(super) fn sibling(&self, index: usize) -> String {
-        Kind::Container.id(self.unit.serial + u64::try_from(index).unwrap_or(0))
+    /// Its number: those of a unit's members follow the unit's, in order.
+    pub(crate) fn serial(&self) -> u64 {
+        self.unit.serial + u64::try_from(self.index).unwrap_or(0)
+    }
+
+    /// The wire id of another member.
+    pub(super) fn sibling(self, index: usize) -> String {
+        Member { index, ..self }.id()
     }
 
     /// The wire id of a member by its name.

@@ -1,6 +1,6 @@
 //! A container as Rancher shows it: its launch config, where it is, and how it does.
 
-use drover_core::derive::published_ports;
+use drover_core::derive::{mounts, published_ports};
 use drover_core::{Desired, Health, NetworkMode};
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,8 @@ use super::SCHEMA;
 use super::member::Member;
 use crate::context::Context;
 use crate::ids::Kind;
-use crate::resource::{Envelope, finish};
+use crate::resource::derived::network_id;
+use crate::resource::{Envelope, finish, secret, volume};
 use crate::{launch_config, state};
 
 /// The whole resource.
@@ -16,6 +17,10 @@ pub(super) fn render(ctx: &Context<'_>, member: &Member<'_>) -> Value {
     let world = ctx.world;
     let unit = member.unit;
     let standing = state::of_container(world, unit, member.name);
+    let standing = match ctx.errands.get(&member.serial()) {
+        Some(errand) => state::on_errand(standing, errand),
+        None => standing,
+    };
     // There is no row once a removed unit is forgotten; until then it is removed since it was seen so.
     let removed = (standing.state == "removed").then(|| member.seen.map(|seen| seen.since));
     let envelope = Envelope {
@@ -28,14 +33,16 @@ pub(super) fn render(ctx: &Context<'_>, member: &Member<'_>) -> Value {
         created: unit.created_at,
         removed: removed.flatten(),
     };
-    let mut fields = configured(member);
+    let mut fields = configured(ctx, member);
     fields.extend(found(ctx, member));
     finish(ctx, envelope, fields.into())
 }
 
 /// What it was made from, with ids of its siblings where a launch config has names.
-fn configured(member: &Member<'_>) -> Map<String, Value> {
-    let Value::Object(mut fields) = launch_config::to_wire(member.spec) else { return Map::new() };
+fn configured(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
+    let mut config = launch_config::to_wire(member.spec);
+    secret::show_ids(ctx.world, member.service.project, &mut config);
+    let Value::Object(mut fields) = config else { return Map::new() };
     for only_in_launch_configs in
         ["type", "kind", "networkLaunchConfig", "dataVolumesFromLaunchConfigs"]
     {
@@ -49,6 +56,7 @@ fn configured(member: &Member<'_>) -> Map<String, Value> {
     fields.insert("dataVolumesFrom".to_owned(), json!(from));
     let ports = published_ports(member.service, member.spec);
     let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+    fields.insert("userPorts".to_owned(), json!(ports));
     fields.insert("ports".to_owned(), json!(ports));
     fields
 }
@@ -65,6 +73,8 @@ fn found(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
         Health::Healthy => Some("healthy"),
         Health::Unhealthy => Some("unhealthy"),
     };
+    let is_managed = member.spec.network == NetworkMode::Managed;
+    let (mounts, by_path) = mounted(ctx, member);
     let found = json!({
         "externalId": said(&held.docker_id),
         "hostId": Kind::Host.id(unit.host.0),
@@ -78,7 +88,9 @@ fn found(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
         "exitCode": held.exit_code,
         "version": unit.key.revision.to_string(),
         "healthState": health,
-        "mounts": [],
+        "mounts": mounts,
+        "dataVolumeMounts": by_path,
+        "primaryNetworkId": is_managed.then(|| network_id(service.project)),
         "system": false,
         "systemContainer": null,
         "nativeContainer": false,
@@ -89,6 +101,19 @@ fn found(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
             Map::new()
         }
     }
+}
+
+/// What it mounts by name, and the same as ids by path.
+fn mounted(ctx: &Context<'_>, member: &Member<'_>) -> (Vec<Value>, Map<String, Value>) {
+    let Member { unit, service, index, spec, .. } = *member;
+    let (mut entries, mut by_path) = (Vec::new(), Map::new());
+    for (origin, name, mount) in mounts(ctx.world, service, unit, (index, spec)) {
+        let id = volume::id_of(ctx, &origin);
+        by_path.insert(mount.path.clone(), json!(id));
+        let own_name = member.shown_name(ctx.world);
+        entries.push(volume::entry(&id, &name, (&member.id(), &own_name), &mount));
+    }
+    (entries, by_path)
 }
 
 fn said(text: &str) -> Option<&str> {

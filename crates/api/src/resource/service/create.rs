@@ -5,34 +5,37 @@ use std::sync::Arc;
 
 use drover_core::schedule::{constraints, pick_ports};
 use drover_core::{
-    Change, Revision, RevisionNo, Service, ServiceId, ServiceKind, Stack, Template,
+    Change, Driver, Revision, RevisionNo, Service, ServiceId, ServiceKind, Stack, Template,
     UpgradeDefaults, Wanted, name,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{edit, plural};
+use super::edit;
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::launch_config::{balancer_from_wire, template_from_wire};
 use crate::outcome::Outcome;
-use crate::resource::{dns_service, external_service, stack};
+use crate::resource::{dns_service, external_service, secret, stack, volume};
+use crate::schema::Schema;
 
 /// A new service with its first revision.
 pub(super) fn create(
     ctx: &Context<'_>,
-    kind: ServiceKind,
+    (kind, schema): (ServiceKind, &'static Schema),
     body: Body<'_>,
 ) -> Result<Outcome, ApiError> {
     let name = body.required("name")?;
     let stack = home(ctx, body)?;
-    let template = template(kind, &name, body)?;
+    let mut template = template(ctx, (kind, &name), stack, body)?;
+    secret::by_name(ctx, stack.project, None, &mut template)?;
     let mut made = blank(ctx, kind, stack, name);
     made.scale = body.count("scale", 0)?.unwrap_or(1);
     if body.flag("startOnCreate")?.unwrap_or(false) {
         made.wanted = Wanted::Active;
     }
+    made.driver = driver(schema);
     edit::read(ctx, &mut made, body)?;
     if let Some(policy) = made.scale_policy {
         made.scale = policy.min;
@@ -52,7 +55,16 @@ pub(super) fn create(
     };
     let id = Kind::Service.id(made.id.0);
     let changes = vec![Change::PutService(Box::new(made)), Change::AddRevision(Box::new(revision))];
-    Ok(Outcome::render(changes, plural(kind), id, 201))
+    Ok(Outcome::render(changes, schema.plural, id, 201))
+}
+
+/// That it installs a driver is said by the collection it is made in; what is said of the driver is read with the rest.
+fn driver(schema: &Schema) -> Option<Driver> {
+    match schema.name {
+        "storageDriverService" => Some(Driver::Storage(Map::new())),
+        "networkDriverService" => Some(Driver::Network(Map::new())),
+        _ => None,
+    }
 }
 
 /// The stack it goes to.
@@ -63,12 +75,22 @@ fn home<'a>(ctx: &'a Context<'_>, body: Body<'_>) -> Result<&'a Stack, ApiError>
     })
 }
 
-fn template(kind: ServiceKind, name: &str, body: Body<'_>) -> Result<Template, ApiError> {
+fn template(
+    ctx: &Context<'_>,
+    (kind, name): (ServiceKind, &str),
+    stack: &Stack,
+    body: Body<'_>,
+) -> Result<Template, ApiError> {
     let null = &Value::Null;
-    let launch = body.get("launchConfig").unwrap_or(null);
+    let launch = volume::by_name(ctx, stack, body.get("launchConfig").unwrap_or(null))?;
+    let launch = &*launch;
     match kind {
         ServiceKind::Containers => {
-            template_from_wire(name, launch, body.get("secondaryLaunchConfigs").unwrap_or(null))
+            let secondaries = body.list("secondaryLaunchConfigs")?.iter();
+            let secondaries =
+                secondaries.map(|config| Ok(volume::by_name(ctx, stack, config)?.into_owned()));
+            let secondaries: Vec<Value> = secondaries.collect::<Result<_, ApiError>>()?;
+            template_from_wire(name, launch, &secondaries.into())
         }
         ServiceKind::Balancer => balancer_from_wire(launch),
         ServiceKind::Alias if launch.is_null() => Ok(named_only(dns_service::IMAGE)),
@@ -108,6 +130,7 @@ fn blank(ctx: &Context<'_>, kind: ServiceKind, stack: &Stack, name: String) -> S
         upgrade_defaults: UpgradeDefaults::default(),
         restart: None,
         rebalance: None,
+        driver: None,
         scale_policy: None,
         created_at: ctx.now,
         removed_at: None,

@@ -1,7 +1,8 @@
 //! The members of a service that a PUT can change; a POST reads them the same way.
 
 use drover_core::{
-    External, PortRule, ScalePolicy, Selector, Service, ServiceKind, Template, World, derive,
+    Driver, External, PortRule, ScalePolicy, Selector, Service, ServiceKind, Template, World,
+    derive,
 };
 
 use super::{create, dependence, find, loops};
@@ -77,6 +78,15 @@ pub(super) fn read(ctx: &Context<'_>, into: &mut Service, body: Body<'_>) -> Res
             }
         });
         check_targets(ctx, into)?;
+    }
+    match &mut into.driver {
+        Some(Driver::Storage(held)) if body.names("storageDriver") => {
+            *held = body.object("storageDriver")?.cloned().unwrap_or_default();
+        }
+        Some(Driver::Network(held)) if body.names("networkDriver") => {
+            *held = body.object("networkDriver")?.cloned().unwrap_or_default();
+        }
+        Some(Driver::Storage(_) | Driver::Network(_)) | None => {}
     }
     if into.kind == ServiceKind::External {
         read_external(into, body)?;

@@ -1,7 +1,7 @@
 //! A service as Rancher shows it.
 
 use drover_core::derive::{self, ServiceHealth};
-use drover_core::{Service, ServiceKind, Template, UnitKey, Wanted, World};
+use drover_core::{Driver, Service, ServiceKind, Template, UnitKey, Wanted, World};
 use serde_json::{Map, Value, json};
 
 use super::{dependence, schema_of, standing};
@@ -9,14 +9,14 @@ use crate::context::Context;
 use crate::ids::Kind;
 use crate::launch_config::write_check;
 use crate::resource::project::rebalance;
-use crate::resource::{Envelope, certificate, date, finish};
-use crate::{launch_config, lb_config, upgrade};
+use crate::resource::{Envelope, certificate, date, finish, secret};
+use crate::{lb_config, upgrade};
 
 /// The whole resource.
 pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
     let world = ctx.world;
     let envelope = Envelope {
-        schema: schema_of(service.kind),
+        schema: schema_of(service),
         id: Kind::Service.id(service.id.0),
         name: &service.name,
         description: &service.description,
@@ -63,6 +63,11 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         fields["hostname"] = json!(external.hostname);
         fields["healthCheck"] = json!(external.health_check.as_ref().map(write_check));
     }
+    match &service.driver {
+        Some(Driver::Storage(said)) => fields["storageDriver"] = json!(said),
+        Some(Driver::Network(said)) => fields["networkDriver"] = json!(said),
+        None => {}
+    }
     finish(ctx, envelope, fields)
 }
 
@@ -101,7 +106,7 @@ pub(in crate::resource) fn health(word: ServiceHealth) -> &'static str {
 fn configs(world: &World, service: &Service) -> (Value, Value) {
     let none = Template::default();
     let template = world.current_template(service).map_or(&none, |template| template);
-    let (mut launch, mut secondaries) = launch_config::template_to_wire(&service.name, template);
+    let (mut launch, mut secondaries) = secret::launch_configs(world, service, template);
     for config in std::iter::once(&mut launch).chain(&mut secondaries) {
         config["version"] = json!(service.current.to_string());
     }

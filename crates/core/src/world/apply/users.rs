@@ -1,13 +1,13 @@
 //! Rows that only users write: projects, stacks, volume templates (and where their volumes came to lie), keys,
-//! registries, certificates, settings.
+//! registries, certificates, secrets, settings.
 
 use std::sync::Arc;
 
 use super::{Touched, need};
 use crate::{
-    Certificate, CertificateId, Credential, CredentialId, HostId, Project, ProjectId, Refused,
-    Registry, RegistryId, RowKey, Stack, StackId, VolumeKey, VolumeTemplate, VolumeTemplateId,
-    World,
+    Certificate, CertificateId, Credential, CredentialId, HostId, Project, ProjectId,
+    ProjectSecret, ProjectVolume, Refused, Registry, RegistryId, RowKey, SecretId, Stack, StackId,
+    VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, World,
 };
 
 impl World {
@@ -77,6 +77,23 @@ impl World {
         touched.insert(RowKey::Volume(volume));
     }
 
+    pub(super) fn put_project_volume(
+        &mut self,
+        volume: &ProjectVolume,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.projects.contains_key(&volume.project), "the volume's project")?;
+        self.count(volume.id.0);
+        touched.insert(RowKey::ProjectVolume(volume.id));
+        self.project_volumes.insert(volume.id, Arc::new(volume.clone()));
+        Ok(())
+    }
+
+    pub(super) fn drop_project_volume(&mut self, id: VolumeId, touched: &mut Touched) {
+        self.project_volumes.remove(&id);
+        touched.insert(RowKey::ProjectVolume(id));
+    }
+
     pub(super) fn put_credential(&mut self, credential: &Credential, touched: &mut Touched) {
         self.count(credential.id.0);
         self.credentials.insert(credential.id, Arc::new(credential.clone()));
@@ -123,6 +140,23 @@ impl World {
     pub(super) fn drop_certificate(&mut self, id: CertificateId, touched: &mut Touched) {
         self.certificates.remove(&id);
         touched.insert(RowKey::Certificate(id));
+    }
+
+    pub(super) fn put_secret(
+        &mut self,
+        secret: &ProjectSecret,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.projects.contains_key(&secret.project), "the secret's project")?;
+        self.count(secret.id.0);
+        touched.insert(RowKey::Secret(secret.id));
+        self.secrets.insert(secret.id, Arc::new(secret.clone()));
+        Ok(())
+    }
+
+    pub(super) fn drop_secret(&mut self, id: SecretId, touched: &mut Touched) {
+        self.secrets.remove(&id);
+        touched.insert(RowKey::Secret(id));
     }
 
     pub(super) fn set_setting(&mut self, name: &str, value: Option<&str>, touched: &mut Touched) {
