@@ -227,7 +227,9 @@ async fn what_was_done_is_written_down_without_secrets() {
 async fn secrets_are_stored_as_hashes() {
     let cluster = Cluster::start().await;
     let ann = person(&cluster, json!({})).await;
-    let made = cluster.post("/v2-beta/projects/1a5/registrationtokens", &json!({})).await;
+    let made = cluster
+        .post("/v2-beta/projects/1a5/registrationtokens", &json!({ "reusable": false }))
+        .await;
     let (token, _) = log_in(&cluster, &ann.key).await;
     let rows = cluster.store.world().all_rows();
     let stored: String = rows.iter().filter_map(|row| row.body.clone()).collect();

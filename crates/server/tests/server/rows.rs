@@ -65,7 +65,7 @@ async fn a_tool_applies_refreshes_and_destroys() {
     let off =
         ask(&cluster, Method::POST, &format!("{token}/?action=deactivate"), json!({}), 202).await;
     assert_eq!(off["state"], "inactive");
-    ask(&cluster, Method::POST, &format!("{token}/?action=remove"), json!({}), 200).await;
+    ask(&cluster, Method::POST, &format!("{token}/?action=remove"), json!({}), 202).await;
     assert_eq!(cluster.get(&token).await.json["state"], "removed");
     let off =
         ask(&cluster, Method::POST, &format!("{scope}/?action=deactivate"), json!({}), 202).await;
