@@ -114,11 +114,13 @@ pub(crate) fn rank_over(ctx: &Context<'_>, row: &Value) -> Option<Rank> {
 /// A resource as the caller may see it: not at all, or with those actions that are the caller's to take.
 pub(crate) fn shown(ctx: &Context<'_>, kind: &str, mut row: Value) -> Option<Value> {
     let rank = rank_over(ctx, &row);
-    if may(rank, Deed::Read, kind) != Verdict::Yes {
+    // A list of several types has rows of theirs: neither list nor row shows what the other would not.
+    let own = row["type"].as_str().unwrap_or(kind).to_owned();
+    if [kind, &own].iter().any(|kind| may(rank, Deed::Read, kind) != Verdict::Yes) {
         return None;
     }
     if let Some(actions) = row["actions"].as_object_mut() {
-        actions.retain(|name, _| may(rank, Deed::Act(name), kind) == Verdict::Yes);
+        actions.retain(|name, _| may(rank, Deed::Act(name), &own) == Verdict::Yes);
     }
     Some(row)
 }

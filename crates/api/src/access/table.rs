@@ -82,6 +82,8 @@ const PROJECT: Rule = Rule {
     delete: Owner,
     act: Key,
     actions: &[
+        ("activate", Owner),
+        ("deactivate", Owner),
         ("cancelrebalance", Member),
         ("forecast", Readonly),
         ("networkdoctor", Readonly),
@@ -120,17 +122,19 @@ pub(super) fn known(kind: &str) -> Option<Rule> {
         | "storageDriverService"
         | "virtualMachine"
         | "volume"
+        | "virtualMachine"
         | "volumeTemplate" => WORK,
-        "agent" | "certificate" | "host" | "hostTemplate" | "machine" | "network"
-        | "networkDriver" | "physicalHost" | "registry" | "storageDriver" | "storagePool" => GROUND,
+        "certificate" | "host" | "hostTemplate" | "machine" | "network" | "networkDriver"
+        | "physicalHost" | "registry" | "storageDriver" | "storagePool" => GROUND,
         "registrationToken" | "registryCredential" => KEYS,
         "project" => PROJECT,
         "projectMember" => Rule::new(Of::Project, Readonly, Key),
         "apiKey" | "credential" => Rule::new(Of::Either, Key, Key),
         "auditLog" => Rule::new(Of::Either, Key, Admin),
         "account" | "identity" => Rule::new(Of::Account, Owner, Admin),
-        "activeSetting" | "machineDriver" | "processInstance" | "projectTemplate" | "setting"
-        | "userPreference" => GIVEN,
+        "activeSetting" | "machineDriver" | "projectTemplate" | "setting" => GIVEN,
+        "agent" | "processInstance" => Rule::new(Of::Cluster, Admin, Admin),
+        "userPreference" => Rule::new(Of::Account, Owner, Owner),
         _ => return None,
     })
 }

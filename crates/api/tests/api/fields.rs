@@ -133,6 +133,8 @@ fn what_follows_from_hosts_and_containers_has_rows() {
     assert_eq!(bench.get("~/hosts/1h2/physicalhost")["externalId"], "i1");
     assert_eq!(bench.one("~/physicalhosts/1ph2/hosts")["id"], "1h2");
     assert_eq!(bench.one("~/networks")["id"], container["primaryNetworkId"]);
+    // Those of people; projects have a list of their own.
+    assert_eq!(bench.get("/v2-beta/accounts")["data"], serde_json::json!([]));
     bench.ask("POST ~/apikeys", serde_json::json!({}), 201);
     bench.ask("POST ~/registrationtokens", serde_json::json!({}), 201);
     let kinds = bench.get("~/credentials")["data"].clone();
