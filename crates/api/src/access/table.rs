@@ -122,9 +122,10 @@ pub(super) fn known(kind: &str) -> Option<Rule> {
         | "storageDriverService"
         | "virtualMachine"
         | "volume"
-        | "virtualMachine"
         | "volumeTemplate" => WORK,
-        "certificate" | "host" | "hostTemplate" | "machine" | "network" | "networkDriver"
+        // Whoever speaks with its engine may do anything on it.
+        "host" => Rule { actions: &[("dockersocket", Key)], ..GROUND },
+        "certificate" | "hostTemplate" | "machine" | "network" | "networkDriver"
         | "physicalHost" | "registry" | "storageDriver" | "storagePool" => GROUND,
         "registrationToken" | "registryCredential" => KEYS,
         "project" => PROJECT,

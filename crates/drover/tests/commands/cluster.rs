@@ -72,14 +72,16 @@ impl Cluster {
         let timing = Timing { reconnect_ms: 3_600_000, ..Timing::default() };
         let home = tempfile::tempdir().unwrap();
         let catalog = home.path().join("catalog");
+        let template = catalog.join("templates/webapp");
         for version in ["0", "1"] {
-            let folder = catalog.join("templates/webapp").join(version);
+            let folder = template.join(version);
             std::fs::create_dir_all(&folder).unwrap();
             let text = format!("web:\n  image: nginx:1.{version}\n");
             std::fs::write(folder.join("docker-compose.yml"), text).unwrap();
             let text = format!(".catalog:\n  version: v1.{version}\nweb:\n  scale: 1\n");
             std::fs::write(folder.join("rancher-compose.yml"), text).unwrap();
         }
+        std::fs::write(template.join("config.yml"), "name: Web\nversion: v1.1\n").unwrap();
         let settings = Settings { timing, catalog: Some(catalog), ..Settings::default() };
         tokio::spawn(serve(store.clone(), listener, settings, stop.clone()));
         let cluster = Self { store, url, access, secret, home, stop };

@@ -65,9 +65,10 @@ fn write(file: &Path, old: &str, wrong: &[String]) {
         None => format!("{line}\n"),
     };
     let text: String = wrong.iter().map(line).collect();
-    match text.is_empty() {
-        true => std::fs::remove_file(file).unwrap(),
-        false => std::fs::write(file, text).unwrap(),
+    if text.is_empty() {
+        std::fs::remove_file(file).unwrap();
+    } else {
+        std::fs::write(file, text).unwrap();
     }
 }
 

@@ -122,7 +122,6 @@ impl<'a> Player<'a> {
         };
         if answer.status != request.answer {
             // Not the message, which names things by their ids.
-            eprintln!("{}: {}", request.what, answer.body["message"]);
             let (status, code) = (answer.status, text(&answer.body["code"]));
             return Err(format!(
                 "{} and not {}",
