@@ -3,7 +3,6 @@
 mod between;
 mod rebalance;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use between::{admit_shift, in_the_way};
@@ -11,7 +10,7 @@ pub use rebalance::{Admitted, admit_rebalance};
 
 use crate::schedule::{Misfit, Need, explain, fits, place};
 use crate::{
-    Desired, Evacuation, Host, Service, ServiceId, Slot, Template, Time, UnitKey, World, derive,
+    Desired, Evacuation, Host, Service, ServiceId, Slot, Template, Time, Unit, World, derive,
 };
 
 /// Why a request is refused, with the way out.
@@ -20,7 +19,7 @@ use crate::{
 pub struct Refusal(pub String);
 
 /// Whether an upgrade of `service` to `to` can place its first unit, given what is taken now. Units that a
-/// stop-first upgrade stops beforehand don't stand in its way.
+/// stop-first upgrade stops beforehand don't stand in its way, nor do those that a rollback is still taking down.
 pub fn admit_upgrade(
     world: &World,
     service: ServiceId,
@@ -44,9 +43,10 @@ pub fn admit_upgrade(
     }
     let Some(slot) = first_slot(world, service, to) else { return Ok(()) };
     let mut need = Need::of(world, service, slot, to).map_err(|bad| Refusal(bad.to_string()))?;
-    if !start_first {
-        need.replaces = own_units(world, service.id, slot);
-    }
+    let goes = |unit: &Unit| matches!(unit.desired, Desired::Draining | Desired::Removed);
+    let stops = |unit: &Unit| !start_first && unit.key.slot == slot;
+    let units = world.units_of(service.id).filter(|unit| goes(unit) || stops(unit));
+    need.replaces = units.map(|unit| unit.key).collect();
     if place(world, &need, None).is_ok() {
         return Ok(());
     }
@@ -78,10 +78,6 @@ fn first_slot(world: &World, service: &Service, to: &Template) -> Option<Slot> {
         return super::scale::numbered(world, service).into_iter().next();
     }
     world.units_of(service.id).find(|u| u.desired == Desired::Running).map(|u| u.key.slot)
-}
-
-fn own_units(world: &World, service: ServiceId, slot: Slot) -> BTreeSet<UnitKey> {
-    world.units_of(service).map(|u| u.key).filter(|key| key.slot == slot).collect()
 }
 
 fn refuse(world: &World, service: &Service, need: &Need, start_first: bool) -> String {

@@ -1,7 +1,7 @@
 //! What cannot work is refused before anything moves.
 
 use drover_core::plan::{admit_shift, admit_upgrade};
-use drover_core::{ServiceKind, Template, Wanted};
+use drover_core::{ServiceKind, Template, UpgradePhase, Wanted};
 
 use crate::lab::{Lab, image, labelled, with_port};
 use crate::shift::pair;
@@ -32,6 +32,26 @@ fn start_first_with_a_fixed_port_needs_a_second_host() {
     assert_eq!(refusal(&lab, web, with_port("v2", "80:80"), false), "");
     lab.add_host(2, &[]);
     assert_eq!(refusal(&lab, web, with_port("v2", "80:80"), true), "");
+}
+
+#[test]
+fn what_a_rollback_still_takes_down_is_in_nobody_s_way() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let web = lab.service("web", 1, with_port("v1", "80:80"));
+    lab.settle();
+    lab.upgrade(web, with_port("v2", "80:80"), 1, true);
+    lab.settle();
+    lab.phase(web, UpgradePhase::RollingBack);
+    for _ in 0..20 {
+        if lab.world.upgrade(web).is_none() {
+            break;
+        }
+        lab.obey();
+        lab.plan();
+    }
+    let shown = lab.show(web);
+    assert_eq!(shown.len(), 2, "it is through, and the new one not gone yet: {shown:?}");
+    assert_eq!(refusal(&lab, web, with_port("v3", "80:80"), true), "", "{shown:?}");
 }
 
 #[test]
