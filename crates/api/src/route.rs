@@ -16,6 +16,7 @@ use crate::collection::collection;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
+use crate::openapi::openapi;
 use crate::outcome::{Answer, Outcome, Then};
 use crate::query::Query;
 use crate::resource::{
@@ -87,6 +88,7 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
     ctx.admit()?;
     match path {
         [] => Ok(root::api_version(ctx)),
+        ["openapi.json"] => Ok(openapi(ctx)),
         [first, rest @ ..] if is_named(first, "schema", "schemas") => schemas_at(ctx, rest),
         [kind] => {
             let resource = find(kind)?;

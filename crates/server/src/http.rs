@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, header};
-use axum::response::{IntoResponse, Response};
-use drover_api::{Address, Answer, ApiError, Code, Query, catalog, catalog_schemas_url};
+use axum::response::{Html, IntoResponse, Response};
+use drover_api::{Address, Answer, ApiError, Code, Query, catalog, catalog_schemas_url, page};
 use serde_json::{Value, json};
 use tower_http::compression::CompressionLayer;
 
@@ -113,6 +113,14 @@ async fn dispatch(
             let caller = known.insert(who::user(server, &world, &parts)?);
             api(server, &parts, address, query, body, (base, caller)).await
         }
+        Route::Docs(address) => {
+            only(&parts, &[Method::GET, Method::HEAD])?;
+            let caller = known.insert(who::user(server, &world, &parts)?).caller.clone();
+            let address = Address { path: vec!["openapi.json".to_owned()], ..address };
+            let asked = Call { verb: Verb::Get, address, query, body: Value::Null, base, caller };
+            let document = call(server, &asked).await?.body.unwrap_or_default();
+            Ok(Html(page(&document)).into_response())
+        }
         Route::Token(address) => token(server, &parts, &address, body, (&base, known)).await,
         Route::Nothing => {
             *known = Some(who::user(server, &world, &parts)?);
@@ -208,9 +216,10 @@ async fn upgrade(parts: &mut Parts, max_bytes: usize) -> Result<WebSocketUpgrade
 /// Where a client that got this answer finds the schemas.
 fn schemas_url(route: &Route, base: &str) -> String {
     match route {
-        Route::Api(address) | Route::Subscribe(address) | Route::Token(address) => {
-            address.schemas_url(base)
-        }
+        Route::Api(address)
+        | Route::Docs(address)
+        | Route::Subscribe(address)
+        | Route::Token(address) => address.schemas_url(base),
         Route::Catalog(_) => catalog_schemas_url(base),
         Route::Ping
         | Route::AgentRegister

@@ -27,6 +27,8 @@ pub(crate) enum Route {
     Token(Address),
     /// Rancher's tree of resources. Opened by a user's key.
     Api(Address),
+    /// What the API has, as a page to read. Opened by a user's key.
+    Docs(Address),
     /// Nothing is there; but only a user's key gets to hear that.
     Nothing,
 }
@@ -51,6 +53,7 @@ impl Route {
                 (Some(what), _) => Self::Consul(what),
                 (None, None) => Self::Nothing,
                 (None, Some(address)) if address.path == ["subscribe"] => Self::Subscribe(address),
+                (None, Some(address)) if address.path == ["docs"] => Self::Docs(address),
                 (None, Some(address)) if is_token(&address) => Self::Token(address),
                 (None, Some(address)) => Self::Api(address),
             },
@@ -112,6 +115,7 @@ mod tests {
         check("/v2-beta/x%2", "api x%2");
         check("/v2-beta/token", "token");
         check("/v2-beta/tokens/current", "token");
+        check("/v2-beta/openapi.json", "api openapi.json");
         check("/v2-beta/subscribe", "subscribe None");
         check("/v2-beta/projects/1a5/subscribe", "subscribe Some(5)");
         check("/v1/catalog/services", "Consul(Services)");

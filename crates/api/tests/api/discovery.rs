@@ -102,6 +102,71 @@ fn errors_have_ranchers_shape() {
     "#);
 }
 
+/// All members of this name, wherever they are.
+fn all<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get(name));
+            members.values().for_each(|member| all(member, name, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| all(item, name, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_api_describes_itself_to_other_tools() {
+    let mut bench = Bench::new(0);
+    let document = bench.get("~/openapi.json");
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["servers"][0]["url"], "http://h/v2-beta/projects/1a1");
+    let mut references = Vec::new();
+    all(&document, "$ref", &mut references);
+    assert!(references.len() > 200);
+    for reference in references {
+        let path = reference.as_str().unwrap().trim_start_matches('#');
+        assert!(document.pointer(path).is_some(), "{path}");
+    }
+    let list = bench.get("~/schemas");
+    for schema in list["data"].as_array().unwrap() {
+        let plural = schema["pluralName"].as_str().unwrap().to_lowercase();
+        let (whole, one) = (&document["paths"][format!("/{plural}")], format!("/{plural}/{{id}}"));
+        for (at, methods) in
+            [(whole, "collectionMethods"), (&document["paths"][&one], "resourceMethods")]
+        {
+            for method in schema[methods].as_array().unwrap() {
+                let lower = method.as_str().unwrap().to_lowercase();
+                assert!(
+                    at[&lower].is_object() || schema["collectionMethods"] == json!([]),
+                    "{lower} {one}"
+                );
+            }
+        }
+        let actions = schema["resourceActions"].as_object().unwrap();
+        let offered = &document["paths"][&one]["post"]["parameters"][0]["schema"]["enum"];
+        let offered = offered.as_array().map_or(0, Vec::len);
+        assert!(offered == actions.len() || schema["collectionMethods"] == json!([]), "{one}");
+    }
+    let service =
+        &document["paths"]["/services"]["post"]["requestBody"]["content"]["application/json"];
+    assert_eq!(service["schema"]["required"], json!(["name", "stackId", "launchConfig"]));
+
+    let page = drover_api::page(&document);
+    for part in ["<h2 id=\"services\">", "POST /services/{id}?action=upgrade", "array of portRule"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn what_one_may_not_do_is_not_described() {
+    let mut bench = Bench::new(0);
+    bench.grant = drover_core::Grant::Project(crate::bench::PROJECT);
+    let document = bench.get("~/openapi.json");
+    assert!(document["paths"]["/accounts"]["post"].is_null());
+    assert!(document["paths"]["/stacks"]["post"].is_object());
+}
+
 /// The ratchet: what can be made and what can be done, but is named in no test, nobody looked at. (Every collection is
 /// listed above.)
 #[test]

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use drover_core::{Phase, World};
 use tokio::process::Child;
+use tokio::time::timeout;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, PATIENCE};
 
 /// A server, and three simulated hosts on which things take next to no time.
 pub(crate) struct Simulated {
@@ -142,8 +143,18 @@ async fn what_crashes_is_started_again_and_waits_longer_each_time() {
         units.any(|seen| seen.phase == Phase::BackOff && seen.attempt >= 3)
     };
     cluster.comes_to("it failed three times and waits", waits).await;
-    let why = cluster.drover("why flaky").await.with(0);
-    why.said(&["shop-flaky-1 on sim-000", "exited with code 1; next attempt in "]);
+    // It is started again in between: whoever looks then looks once more.
+    let waits = "exited with code 1; next attempt in ";
+    let told = async {
+        loop {
+            let why = cluster.drover("why flaky").await.with(0);
+            if why.out.contains(waits) {
+                return why;
+            }
+        }
+    };
+    let why = timeout(PATIENCE, told).await.expect("it should be said that it waits");
+    why.said(&["shop-flaky-1 on sim-000", waits]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,6 +29,9 @@ const WITHOUT_KEY: &[(&str, &str, u16)] = &[
     ("GET", "/v2-beta/subscribe", 401),
     ("GET", "/v2-beta/projects/1a5/subscribe", 401),
     ("GET", "/v2-beta/schemas", 401),
+    ("GET", "/v2-beta/docs", 401),
+    ("GET", "/v2-beta/openapi.json", 401),
+    ("GET", "/v1/dockersocket/", 401),
     ("GET", "/v2-beta/services", 401),
     ("POST", "/v2-beta/services", 401),
     ("PUT", "/v2-beta/services/1s7", 401),
@@ -46,6 +49,16 @@ async fn nothing_is_open_but_what_is_said() {
         assert!(got.headers.contains_key("x-api-schemas"), "{method} {path}");
         assert!(got.headers.contains_key("x-rancher-version"), "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn the_api_is_described_for_people_and_for_programs() {
+    let cluster = Cluster::start().await;
+    let page = cluster.get("/v2-beta/projects/1a5/docs").await;
+    let kind = page.headers["content-type"].to_str().unwrap();
+    assert_eq!((page.status, kind), (200, "text/html; charset=utf-8"));
+    assert!(String::from_utf8_lossy(&page.bytes).contains("POST /services/{id}?action=upgrade"));
+    assert_eq!(cluster.get("/v2-beta/openapi.json").await.json["openapi"], "3.1.0");
 }
 
 #[tokio::test]

@@ -1,0 +1,216 @@
+//! The API as an OpenAPI 3.1 document: the schemas that its reader gets, in the words of other tools. Nothing is said here
+//! that the schemas don't say.
+//!
+//! Actions share a path, for OpenAPI tells operations apart by path and method only: `POST /services/{id}` with `?action=`
+//! one of those the type has.
+
+mod kind;
+mod page;
+
+use serde_json::{Map, Value, json};
+
+use crate::context::Context;
+use crate::schema;
+use kind::{property, reference};
+
+pub use page::page;
+
+/// The document, for who asks under the URL that was asked.
+pub(crate) fn openapi(ctx: &Context<'_>) -> Value {
+    let list = schema::documents(ctx);
+    let documents: Vec<&Value> = list["data"].as_array().into_iter().flatten().collect();
+    let known = |name: &str| documents.iter().any(|document| document["id"] == name);
+    let schemas: Map<String, Value> = documents
+        .iter()
+        .map(|document| (text(&document["id"]), component(document, &known)))
+        .chain([("collection".to_owned(), collection()), ("error".to_owned(), error())])
+        .collect();
+    let paths: Map<String, Value> = documents
+        .iter()
+        .filter(|document| !is_empty(&document["collectionMethods"]))
+        .flat_map(|document| paths(document, &known))
+        .collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Drover",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Rancher's v2-beta API, as whoever asked for this document may use it.",
+        },
+        "servers": [{ "url": ctx.url("").trim_end_matches('/') }],
+        "security": [{ "key": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "key": { "type": "http", "scheme": "basic", "description": "access key and secret key" },
+            },
+        },
+    })
+}
+
+/// A type: its fields, and what all resources have.
+fn component(document: &Value, known: &dyn Fn(&str) -> bool) -> Value {
+    let fields = document["resourceFields"].as_object().into_iter().flatten();
+    let own = fields.map(|(name, field)| (name.clone(), property(field, known)));
+    let urls = json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } });
+    let all = own.chain([
+        ("type".to_owned(), json!({ "type": "string" })),
+        ("links".to_owned(), urls.clone()),
+        ("actions".to_owned(), urls),
+    ]);
+    json!({ "type": "object", "properties": all.collect::<Map<_, _>>() })
+}
+
+/// What can be sent: the fields with this flag.
+fn input(document: &Value, flag: &str, known: &dyn Fn(&str) -> bool) -> Value {
+    let fields = || document["resourceFields"].as_object().into_iter().flatten();
+    let sent = || fields().filter(|(_, field)| field[flag] == true);
+    let required: Vec<&String> = match flag {
+        "create" => sent().filter(|(_, field)| field["required"] == true).map(|(n, _)| n).collect(),
+        _ => Vec::new(),
+    };
+    let properties: Map<_, _> =
+        sent().map(|(name, field)| (name.clone(), property(field, known))).collect();
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+/// The collection of a type, and one of it.
+fn paths(document: &Value, known: &dyn Fn(&str) -> bool) -> [(String, Value); 2] {
+    let (name, plural) = (text(&document["id"]), text(&document["pluralName"]));
+    let has = |list: &str, method: &str| {
+        document[list].as_array().is_some_and(|all| all.iter().any(|held| held == method))
+    };
+    let (one, of_one) = (reference(&name), format!("/{}/{{id}}", plural.to_lowercase()));
+    let mut whole = Map::new();
+    let mut single = Map::new();
+    single.insert(
+        "parameters".to_owned(),
+        json!([parameter("id", "path", json!({ "type": "string" }))]),
+    );
+    if has("collectionMethods", "GET") {
+        let mut get = operation(&format!("list {plural}"), 200, &reference("collection"));
+        get["parameters"] = list_parameters(document);
+        whole.insert("get".to_owned(), get);
+    }
+    if has("collectionMethods", "POST") {
+        let mut post = operation(&format!("make a {name}"), 201, &one);
+        post["requestBody"] = body(&input(document, "create", known));
+        whole.insert("post".to_owned(), post);
+    }
+    if has("resourceMethods", "GET") {
+        single.insert("get".to_owned(), operation(&format!("read a {name}"), 200, &one));
+    }
+    if has("resourceMethods", "PUT") {
+        let mut put = operation(&format!("change a {name}"), 200, &one);
+        put["requestBody"] = body(&input(document, "update", known));
+        single.insert("put".to_owned(), put);
+    }
+    if has("resourceMethods", "DELETE") {
+        single.insert("delete".to_owned(), operation(&format!("remove a {name}"), 200, &one));
+    }
+    if let Some(actions) = document["resourceActions"].as_object().filter(|all| !all.is_empty()) {
+        single.insert("post".to_owned(), action(&name, actions, known));
+    }
+    [(format!("/{}", plural.to_lowercase()), whole.into()), (of_one, single.into())]
+}
+
+/// The actions of a type, as one operation.
+fn action(name: &str, actions: &Map<String, Value>, known: &dyn Fn(&str) -> bool) -> Value {
+    let kinds = |end: &str| -> Vec<Value> {
+        let mut names: Vec<&str> = actions.values().filter_map(|one| one[end].as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().filter(|name| known(name)).map(reference).collect()
+    };
+    let names: Vec<&String> = actions.keys().collect();
+    let mut post =
+        operation(&format!("act on a {name}"), 202, &json!({ "anyOf": kinds("output") }));
+    post["responses"]["200"] = post["responses"]["202"].clone();
+    post["parameters"] =
+        json!([parameter("action", "query", json!({ "type": "string", "enum": names }))]);
+    let mut inputs = kinds("input");
+    inputs.push(json!({ "type": "object" }));
+    post["requestBody"] = body(&json!({ "anyOf": inputs }));
+    post["requestBody"]["required"] = json!(false);
+    post
+}
+
+fn operation(summary: &str, status: u16, answer: &Value) -> Value {
+    json!({
+        "summary": summary,
+        "responses": {
+            status.to_string(): { "description": "done", "content": { "application/json": { "schema": answer } } },
+            "default": {
+                "description": "refused, in words",
+                "content": { "application/json": { "schema": reference("error") } },
+            },
+        },
+    })
+}
+
+fn body(of: &Value) -> Value {
+    json!({ "required": true, "content": { "application/json": { "schema": of } } })
+}
+
+fn parameter(name: &str, place: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": place, "required": true, "schema": schema })
+}
+
+/// Pages, order, and one filter for each field and comparison.
+fn list_parameters(document: &Value) -> Value {
+    let optional = |name: String, schema: Value| json!({ "name": name, "in": "query", "required": false, "schema": schema });
+    let string = || json!({ "type": "string" });
+    let filters = document["collectionFilters"].as_object().into_iter().flatten();
+    let filters = filters.flat_map(|(field, held)| {
+        let modifiers = held["modifiers"].as_array().into_iter().flatten();
+        modifiers.filter_map(Value::as_str).map(move |modifier| match modifier {
+            "eq" => field.clone(),
+            other => format!("{field}_{other}"),
+        })
+    });
+    let shape = [
+        ("limit", json!({ "type": "integer" })),
+        ("marker", string()),
+        ("sort", string()),
+        ("order", json!({ "type": "string", "enum": ["asc", "desc"] })),
+        ("include", string()),
+    ];
+    let shape = shape.into_iter().map(|(name, schema)| optional(name.to_owned(), schema));
+    shape.chain(filters.map(|name| optional(name, string()))).collect()
+}
+
+fn collection() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "type": { "const": "collection" },
+            "resourceType": { "type": "string" },
+            "data": { "type": "array", "items": { "type": "object" } },
+            "pagination": { "type": ["object", "null"] },
+        },
+        "required": ["type", "data"],
+    })
+}
+
+fn error() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "type": { "const": "error" },
+            "status": { "type": "integer" },
+            "code": { "type": "string" },
+            "message": { "type": "string" },
+            "fieldName": { "type": ["string", "null"] },
+        },
+        "required": ["type", "status", "code", "message"],
+    })
+}
+
+fn is_empty(list: &Value) -> bool {
+    list.as_array().is_none_or(Vec::is_empty)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
