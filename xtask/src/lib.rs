@@ -8,6 +8,7 @@
 pub mod api;
 pub mod bench;
 pub mod checkout;
+pub mod clients;
 pub mod cluster;
 pub mod command;
 pub mod demo;

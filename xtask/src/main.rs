@@ -15,6 +15,8 @@ enum Xtask {
     Testbed(xtask::testbed::cli::Arguments),
     /// The product's main job on three Docker hosts on this machine, step by step.
     Demo(xtask::demo::Arguments),
+    /// Programs that others wrote for Rancher's API, from PyPI, against this server with simulated hosts.
+    Clients(xtask::clients::Arguments),
     /// The product beside a floor and beside others.
     #[command(subcommand)]
     Bench(xtask::bench::Bench),
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let done = match Xtask::parse() {
         Xtask::Testbed(arguments) => xtask::testbed::cli::run(&arguments).map_err(Into::into),
         Xtask::Demo(arguments) => xtask::demo::run(&arguments).map_err(Into::into),
+        Xtask::Clients(arguments) => xtask::clients::run(&arguments).map_err(Into::into),
         Xtask::Bench(bench) => xtask::bench::run(&bench).map_err(Into::into),
         Xtask::Sim(arguments) => xtask::sim::run(&arguments).map_err(Into::into),
         Xtask::Test(arguments) => xtask::test::run(&arguments).map_err(Into::into),

@@ -335,8 +335,8 @@ fn remove_leftovers(bed: &Testbed, folder: &Path) -> Result<(), ClusterError> {
     std::fs::create_dir_all(folder).map_err(failed)
 }
 
-/// The key in what the server printed.
-fn printed_key(log: &str) -> Option<Key> {
+/// The key in what a server printed at its first start.
+pub fn printed_key(log: &str) -> Option<Key> {
     let after = |label: &str| {
         let rest = &log[log.find(label)? + label.len()..];
         let word = rest.trim_start_matches([' ', '=', ':']).split_whitespace().next()?;
