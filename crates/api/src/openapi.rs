@@ -86,7 +86,7 @@ fn paths(document: &Value, known: &dyn Fn(&str) -> bool) -> [(String, Value); 2]
     let mut single = Map::new();
     single.insert(
         "parameters".to_owned(),
-        json!([parameter("id", "path", json!({ "type": "string" }))]),
+        json!([parameter("id", "path", &json!({ "type": "string" }))]),
     );
     if has("collectionMethods", "GET") {
         let mut get = operation(&format!("list {plural}"), 200, &reference("collection"));
@@ -128,7 +128,7 @@ fn action(name: &str, actions: &Map<String, Value>, known: &dyn Fn(&str) -> bool
         operation(&format!("act on a {name}"), 202, &json!({ "anyOf": kinds("output") }));
     post["responses"]["200"] = post["responses"]["202"].clone();
     post["parameters"] =
-        json!([parameter("action", "query", json!({ "type": "string", "enum": names }))]);
+        json!([parameter("action", "query", &json!({ "type": "string", "enum": names }))]);
     let mut inputs = kinds("input");
     inputs.push(json!({ "type": "object" }));
     post["requestBody"] = body(&json!({ "anyOf": inputs }));
@@ -153,7 +153,7 @@ fn body(of: &Value) -> Value {
     json!({ "required": true, "content": { "application/json": { "schema": of } } })
 }
 
-fn parameter(name: &str, place: &str, schema: Value) -> Value {
+fn parameter(name: &str, place: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": place, "required": true, "schema": schema })
 }
 
