@@ -1,5 +1,6 @@
 //! The same document as a page to read: each type with its methods, actions and fields. No script, nothing from elsewhere.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -32,7 +33,14 @@ pub fn page(document: &Value) -> String {
         operations(&mut html, path, at);
         operations(&mut html, &one, &document["paths"][&one]);
         html.push_str("</table>");
-        fields(&mut html, document, &document["paths"][&one]);
+        fields(&mut html, document, answered(&document["paths"][&one]));
+    }
+    let read: BTreeSet<&str> = paths().map(|(_, at)| answered(at)).collect();
+    let types = document["components"]["schemas"].as_object().into_iter().flatten();
+    html.push_str("<h1>Parts of these</h1>");
+    for (name, _) in types.filter(|(name, _)| !read.contains(name.as_str())) {
+        let _ = write!(html, "<h2 id=\"{0}\">{0}</h2>", escaped(name));
+        fields(&mut html, document, name);
     }
     html
 }
@@ -59,10 +67,13 @@ fn operations(html: &mut String, path: &str, at: &Value) {
     }
 }
 
-/// The fields of the type that is read at a path.
-fn fields(html: &mut String, document: &Value, at: &Value) {
+/// The type that is read at a path.
+fn answered(at: &Value) -> &str {
     let answer = &at["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
-    let name = text(answer).rsplit('/').next().unwrap_or_default();
+    text(answer).rsplit('/').next().unwrap_or_default()
+}
+
+fn fields(html: &mut String, document: &Value, name: &str) {
     let fields = document["components"]["schemas"][name]["properties"].as_object();
     html.push_str("<h3>Fields</h3><table>");
     for (field, shown) in fields.into_iter().flatten() {
