@@ -81,9 +81,13 @@ pub(super) fn slots(world: &World, service: ServiceId) -> BTreeSet<Slot> {
     let stays = |unit: &&Unit| !matches!(unit.desired, Desired::Draining | Desired::Removed);
     let stay: BTreeSet<Slot> =
         world.units_of(service).filter(stays).map(|unit| unit.key.slot).collect();
-    let are_enough = stay.len() >= usize::try_from(scale).unwrap_or(usize::MAX);
+    let missing = usize::try_from(scale).unwrap_or(usize::MAX).saturating_sub(stay.len());
+    // Of those on their way out as many count as are to come back: the lowest numbers.
+    let leave = world.units_of(service).map(|unit| unit.key.slot);
+    let leave: BTreeSet<Slot> = leave.filter(|slot| !stay.contains(slot)).collect();
+    let back: BTreeSet<Slot> = leave.into_iter().take(missing).collect();
     let kept = |slot: &Slot| match slot {
-        Slot::Number(_) => !are_enough || stay.contains(slot),
+        Slot::Number(_) => stay.contains(slot) || back.contains(slot),
         Slot::Host(host) => world.host(*host).is_some_and(|h| h.evacuation.is_none()),
     };
     world.units_of(service).map(|u| u.key.slot).filter(kept).collect()
