@@ -87,21 +87,31 @@ async fn each(
 ) -> Result<(), Failure> {
     let client = connect(&hosts.operator).await?;
     let all = all_hosts(&client).await?;
-    let chosen = choose(&all, &hosts.hosts).map_err(Failure::Failed)?;
-    for host in chosen {
-        let (name, path) = (name(host), format!("hosts/{}", text(host, "id")));
-        if text(host, "state") == state {
-            reporter.tell(&Event::note(format!("{name} is {state} already")));
-            continue;
-        }
-        let doing = format!("{action} host {name}");
-        if action == "remove" {
-            client.delete(&doing, &path).await?;
-        } else {
-            client.act(&doing, &path, action, &nothing()).await?;
-        }
-        reporter.tell(&Event::general(action, format!("{name}: {state}")));
+    for host in choose(&all, &hosts.hosts).map_err(Failure::Failed)? {
+        switch(&client, reporter, (host, "host", &name(host)), (action, state)).await?;
     }
+    Ok(())
+}
+
+/// Bring one resource, of this type and name, to a state by an action; one that is there already is only said to be.
+pub(crate) async fn switch(
+    client: &Client,
+    reporter: &Reporter,
+    (held, kind, name): (&Value, &str, &str),
+    (action, state): (&'static str, &str),
+) -> Result<(), Failure> {
+    if text(held, "state") == state {
+        reporter.tell(&Event::note(format!("{name} is {state} already")));
+        return Ok(());
+    }
+    let (doing, path) =
+        (format!("{action} {kind} {name}"), format!("{kind}s/{}", text(held, "id")));
+    if action == "remove" {
+        client.delete(&doing, &path).await?;
+    } else {
+        client.act(&doing, &path, action, &nothing()).await?;
+    }
+    reporter.tell(&Event::general(action, format!("{name}: {state}")));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `account` and `member`: who has keys, and who may do what in an environment. Through the same API; what a role is good
 //! for is the server's to say.
 
-use drover_rollout::{Event, nothing, text};
+use drover_rollout::{Event, text};
 use serde_json::{Value, json};
 
 use crate::args::{
@@ -9,7 +9,7 @@ use crate::args::{
 };
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::operator::{connect, connect_outside, say, say_key};
+use crate::operator::{connect, connect_outside, say, say_key, switch};
 use crate::progress::Reporter;
 use crate::table::print;
 
@@ -90,18 +90,8 @@ async fn each(
     let chosen = some.accounts.iter().map(|asked| find(&all, asked));
     let chosen = chosen.collect::<Result<Vec<_>, _>>().map_err(Failure::Failed)?;
     for account in chosen {
-        let (name, path) = (shown_name(account), format!("accounts/{}", text(account, "id")));
-        if text(account, "state") == state {
-            reporter.tell(&Event::note(format!("{name} is {state} already")));
-            continue;
-        }
-        let doing = format!("{action} account {name}");
-        if action == "remove" {
-            client.delete(&doing, &path).await?;
-        } else {
-            client.act(&doing, &path, action, &nothing()).await?;
-        }
-        reporter.tell(&Event::general(action, format!("{name}: {state}")));
+        let name = shown_name(account);
+        switch(&client, reporter, (account, "account", &name), (action, state)).await?;
     }
     Ok(())
 }
