@@ -1,12 +1,12 @@
 //! `drover-sim`: live through seeds, prove the checker, run scripts.
 //!
-//! `drover-sim --seeds N [--from S]` · `drover-sim --hours N` · `drover-sim --seed S` · `drover-sim --mutate all` · `drover-sim scenario FILE…`
+//! `drover-sim --seeds N [--from S]` · `drover-sim --hours N [--failures N]` · `drover-sim --seed S` · `drover-sim --mutate all` · `drover-sim scenario FILE…`
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line tool
 
 use std::fmt;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -27,6 +27,9 @@ struct Options {
     /// As many as it takes until clusters have lived for this many hours together, instead.
     #[arg(long, conflicts_with_all = ["seeds", "seed", "mutate"])]
     hours: Option<u64>,
+    /// Go on after failures, until so many seeds have failed.
+    #[arg(long, default_value_t = 1, conflicts_with_all = ["seed", "mutate"])]
+    failures: usize,
     /// Replay this one seed only.
     #[arg(long)]
     seed: Option<u64>,
@@ -85,28 +88,28 @@ fn seeds(options: &Options) -> bool {
             println!("{line}");
         }
     }
-    let failed = first_failure(limit, None, &lived);
-    match failed {
-        None => {
-            let seconds = started.elapsed().as_secs_f64();
-            println!("{lived}, no rule broken ({seconds:.1} s)");
-            true
-        }
-        Some(outcome) => {
-            println!("seed {} breaks rules:", outcome.seed);
-            for (at_ms, violation) in outcome.violations.iter().take(5) {
-                println!("  after {at_ms} ms: {violation}");
-            }
-            println!("replay it with: cargo xtask sim --seed {}", outcome.seed);
-            false
-        }
+    let failed = failures(limit, None, options.failures, &lived, show);
+    let seconds = started.elapsed().as_secs_f64();
+    match failed.len() {
+        0 => println!("{lived}, no rule broken ({seconds:.1} s)"),
+        n if options.failures > 1 => println!("{lived}, {n} of the seeds failed ({seconds:.1} s)"),
+        _ => {}
     }
+    failed.is_empty()
+}
+
+fn show(outcome: &Outcome) {
+    println!("seed {} breaks rules:", outcome.seed);
+    for (at_ms, violation) in outcome.violations.iter().take(5) {
+        println!("  after {at_ms} ms: {violation}");
+    }
+    println!("replay it with: cargo xtask sim --seed {}", outcome.seed);
 }
 
 /// Without the rule, some seed must fail.
 fn mutated(options: &Options, mutation: Mutation) -> bool {
-    let failed = first_failure(options.all_seeds(), Some(mutation), &Lived::default());
-    let caught = failed.as_ref().and_then(|f| Some((f.seed, f.violations.first()?)));
+    let failed = failures(options.all_seeds(), Some(mutation), 1, &Lived::default(), |_| ());
+    let caught = failed.first().and_then(|f| Some((f.seed, f.violations.first()?)));
     if let Some((seed, (_, violation))) = caught {
         println!("without {mutation}: caught at seed {seed}: {violation}");
     } else {
@@ -159,13 +162,21 @@ impl fmt::Display for Lived {
     }
 }
 
-/// The failing seed with the lowest number, on all processors.
-fn first_failure(limit: Limit, mutation: Option<Mutation>, lived: &Lived) -> Option<Outcome> {
+/// Live through seeds on all processors until `most` of them have failed, each told at once: those, by number. Seeds that
+/// were begun by then are lived to their end, so that there can be a few more.
+fn failures(
+    limit: Limit,
+    mutation: Option<Mutation>,
+    most: usize,
+    lived: &Lived,
+    tell: impl Fn(&Outcome) + Sync,
+) -> Vec<Outcome> {
     let next = AtomicU64::new(0);
-    let stop = AtomicBool::new(false);
+    let failed = AtomicUsize::new(0);
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let work = || {
-        while !stop.load(Ordering::Relaxed) {
+        let mut mine = Vec::new();
+        while failed.load(Ordering::Relaxed) < most {
             let count = next.fetch_add(1, Ordering::Relaxed);
             if count >= limit.seeds || lived.virtual_ms.load(Ordering::Relaxed) >= limit.virtual_ms
             {
@@ -174,17 +185,19 @@ fn first_failure(limit: Limit, mutation: Option<Mutation>, lived: &Lived) -> Opt
             let outcome = chaos::run(limit.from + count, mutation, false);
             lived.count(&outcome);
             if !outcome.violations.is_empty() {
-                stop.store(true, Ordering::Relaxed);
-                return Some(outcome);
+                failed.fetch_add(1, Ordering::Relaxed);
+                tell(&outcome);
+                mine.push(outcome);
             }
         }
-        None
+        mine
     };
-    let failures = thread::scope(|scope| {
+    let mut failures: Vec<Outcome> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().filter_map(|w| w.join().ok().flatten()).collect::<Vec<Outcome>>()
+        workers.into_iter().filter_map(|w| w.join().ok()).flatten().collect()
     });
-    failures.into_iter().min_by_key(|outcome| outcome.seed)
+    failures.sort_by_key(|outcome| outcome.seed);
+    failures
 }
 
 fn scenarios(files: &[std::path::PathBuf]) -> bool {

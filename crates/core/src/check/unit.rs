@@ -71,8 +71,10 @@ pub(super) fn drained(
 /// is not healthy, or because users want it elsewhere. At most a batch of a service leaves hosts at a time, and for the sake
 /// of balance at most one.
 pub(super) fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
-    let runs = |world: &World, key| world.unit(key).is_some_and(|u| u.desired == Desired::Running);
-    if !runs(after, unit.key) || runs(before, unit.key) {
+    let wish = |world: &World| world.unit(unit.key).map(|held| held.desired);
+    // One that still drains is called back, which is no more than there was.
+    let began_before = matches!(wish(before), Some(Desired::Running | Desired::Draining));
+    if wish(after) != Some(Desired::Running) || began_before {
         return;
     }
     let beside = |unit: &Unit| {
