@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod command;
 pub mod demo;
 pub mod docker;
+pub mod fuzz;
 pub mod http;
 pub mod images;
 pub mod interrupt;

@@ -17,6 +17,8 @@ enum Xtask {
     Demo(xtask::demo::Arguments),
     /// Programs that others wrote for Rancher's API, from PyPI, against this server with simulated hosts.
     Clients(xtask::clients::Arguments),
+    /// Inputs made up under the guidance of coverage, for every part that reads what others wrote.
+    Fuzz(xtask::fuzz::Arguments),
     /// The product beside a floor and beside others.
     #[command(subcommand)]
     Bench(xtask::bench::Bench),
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Xtask::Testbed(arguments) => xtask::testbed::cli::run(&arguments).map_err(Into::into),
         Xtask::Demo(arguments) => xtask::demo::run(&arguments).map_err(Into::into),
         Xtask::Clients(arguments) => xtask::clients::run(&arguments).map_err(Into::into),
+        Xtask::Fuzz(arguments) => xtask::fuzz::run(&arguments).map_err(Into::into),
         Xtask::Bench(bench) => xtask::bench::run(&bench).map_err(Into::into),
         Xtask::Sim(arguments) => xtask::sim::run(&arguments).map_err(Into::into),
         Xtask::Test(arguments) => xtask::test::run(&arguments).map_err(Into::into),

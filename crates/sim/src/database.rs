@@ -147,8 +147,10 @@ impl Database {
             // Of one that never drained nobody was asked to let go: whoever can't be asked knows it still.
             let lets_go = unit.desired == Desired::Draining
                 && followed.is_some_and(|f| f.routing >= unit.generation);
-            let away = !self.world.is_connected(balancer.host) || next.is_lost(balancer.host);
-            if time_is_over || gone || !lets_go && (away || patience_is_over) {
+            let away = !self.world.is_connected(balancer.host);
+            // One that is given up is not waited for, not even until what it has in flight is answered.
+            let given_up = next.is_lost(balancer.host);
+            if time_is_over || gone || given_up || !lets_go && (away || patience_is_over) {
                 self.excused.insert((balancer.key, *key));
             }
         }

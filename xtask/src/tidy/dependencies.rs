@@ -58,6 +58,11 @@ const RULES: &[Rule] = &[
     },
     Rule { name: "drover-sim", may: ALL, may_not: &["reqwest"] },
     Rule { name: "drover", may: ALL, may_not: &[] },
+    Rule {
+        name: "drover-fuzz",
+        may: &["drover-api", "drover-compose", "drover-core", "drover-rollout"],
+        may_not: &["reqwest", "axum", "bollard", "sqlx"],
+    },
     Rule { name: "xtask", may: &[], may_not: &[] },
 ];
 

@@ -145,16 +145,21 @@ fn is_live(phase: Phase) -> bool {
     }
 }
 
-/// Balancers of the project that could send requests: all that shall run, seen or not, and those that are seen on
-/// their way down. Those that point elsewhere acknowledge at once, and one that pointed here a moment ago may not know
+/// Balancers of the project that could send requests: all that shall run, seen or not, those that are seen on their way
+/// down, and those that are to be down, whose hosts have not said a word about it: they may have been started by an order
+/// before that. Those that point elsewhere acknowledge at once, and one that pointed here a moment ago may not know
 /// yet that it no longer does. For a process that does not run its agent acknowledges what it would begin with. One
 /// on a lost host is fenced out.
 fn balancers<'a>(world: &'a World, service: &Service) -> impl Iterator<Item = &'a Unit> {
     let units = world.balancers(service.project).flat_map(|service| world.units_of(service));
     units.filter(|unit| {
         let shall_run = matches!(unit.desired, Desired::Running | Desired::Draining);
-        let seen_up = || world.observed(unit.key).is_some_and(|seen| is_live(seen.phase));
-        !world.is_lost(unit.host) && (shall_run || seen_up())
+        let may_be_up = || match world.observed(unit.key) {
+            Some(seen) if seen.generation >= unit.generation => is_live(seen.phase),
+            Some(seen) => is_live(seen.phase) || unit.desired != Desired::Staged,
+            None => unit.desired != Desired::Staged,
+        };
+        !world.is_lost(unit.host) && (shall_run || may_be_up())
     })
 }
 

@@ -110,6 +110,34 @@ fn a_balancer_on_a_lost_host_is_not_waited_for() {
 }
 
 #[test]
+fn a_balancer_that_may_have_been_started_is_waited_for_until_its_host_says_it_is_down() {
+    let (mut lab, web, lb) = balanced(2);
+    let other = lab.service("other-lb", 1, image("lb"));
+    lab.balance(other, web);
+    lab.settle();
+    lab.edit(other, |service| service.wanted = Wanted::Inactive);
+    lab.settle();
+    lab.acknowledge(lb, &[]);
+    lab.settle();
+    // Told to start, and to stop again before its host has said anything.
+    for wanted in [Wanted::Active, Wanted::Inactive] {
+        lab.edit(other, |service| service.wanted = wanted);
+        lab.plan();
+    }
+    let stopped = lab.world.units_of(other).all(|unit| unit.desired == Desired::Stopped);
+    assert!(stopped, "{:?}", lab.show(other));
+    lab.edit(web, |service| service.scale = 1);
+    lab.plan();
+    let key = draining(&lab, web)[0];
+    lab.acknowledge(lb, &[]);
+    lab.plan();
+    assert_eq!(draining(&lab, web), [key]);
+    lab.obey_for(other);
+    lab.plan();
+    assert_eq!(draining(&lab, web), []);
+}
+
+#[test]
 fn an_upgrade_drains_what_it_replaces_and_rolls_back_likewise() {
     for start_first in [false, true] {
         let (mut lab, web, lb) = balanced(2);
