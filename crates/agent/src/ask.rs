@@ -1,9 +1,10 @@
-//! What a server asks for on a user's behalf: logs, a command in a container, a pull, a stop, how the network is. None of
-//! it changes what the host shall run, and only containers of this cluster can be asked for.
+//! What a server asks for on a user's behalf: logs, a command in a container, a pull, a stop, how the network is, what
+//! is used. None of it changes what the host shall run, and only containers of this cluster can be asked for.
 
 mod docker_socket;
 mod exec;
 mod logs;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,6 +145,7 @@ impl Asked {
             Ask::Probe { targets } => {
                 self.tell(&self.engine.surroundings.probe(&self.known, targets).await)
             }
+            Ask::Stats { host, containers } => self.stats(host, containers).await,
         }
     }
 

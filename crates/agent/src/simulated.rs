@@ -25,12 +25,12 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::NetworkCreateRequest;
-use drover_core::HostFacts;
+use drover_core::{CpuUse, DiskUse, HostFacts, InterfaceUse, Sample};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::clock::now_ns;
+use crate::clock::{self, now_ns};
 use crate::lock::lock;
 use crate::network::NETWORK;
 use engine::{Engine, Refused};
@@ -41,6 +41,11 @@ pub use run::{Simulation, simulate};
 
 /// What the engine says it is.
 const ENGINE_VERSION: &str = "simulated";
+
+/// Memory that it says the host has, bytes.
+const MEMORY: u64 = 8 << 30;
+/// Of it, what is used by what is no container.
+const MEMORY_BESIDE: u64 = 1 << 30;
 
 /// How long things take.
 #[derive(Clone, Copy, Debug)]
@@ -129,9 +134,41 @@ impl SimulatedHost {
             kernel: ENGINE_VERSION.to_owned(),
             os: ENGINE_VERSION.to_owned(),
             cpus: 4,
-            memory: 8 << 30,
+            memory: MEMORY.cast_signed(),
             problem: problem.to_owned(),
             ..HostFacts::default()
+        }
+    }
+
+    /// What it makes believe to use: as much as its containers, and a little more.
+    pub(crate) fn sample(&self) -> Sample {
+        let now = now_ns();
+        let used = self.look(|engine| {
+            let all = engine.containers.values().map(|held| held.used(now));
+            all.fold(container::Used::default(), |sum, one| container::Used {
+                cpu_ns: sum.cpu_ns + one.cpu_ns,
+                memory: sum.memory + one.memory,
+                received: sum.received + one.received,
+            })
+        });
+        let (received, sent) = (used.received, used.received / 2);
+        Sample {
+            container: String::new(),
+            at: clock::now(),
+            cpu: CpuUse {
+                total: used.cpu_ns,
+                each: vec![used.cpu_ns / 4; 4],
+                user: used.cpu_ns / 4 * 3,
+                system: used.cpu_ns / 4,
+            },
+            memory: (MEMORY_BESIDE + used.memory).min(MEMORY),
+            memory_limit: MEMORY,
+            interfaces: vec![InterfaceUse {
+                name: "eth0".to_owned(),
+                rx_bytes: received,
+                tx_bytes: sent,
+            }],
+            disks: vec![DiskUse { major: 8, minor: 0, read: received / 8, written: received / 4 }],
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use drover_core::doctor::{Examined, ProbeTarget, Probed};
-use drover_core::{HealthCheck, HostFacts, HostNetwork, Tunnels};
+use drover_core::{HealthCheck, HostFacts, HostNetwork, Sample, Tunnels};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
@@ -22,7 +22,7 @@ use crate::hearing::{self, Circle, Heard};
 use crate::network::names::HostNames;
 use crate::network::{self, NetworkError, Sealing};
 use crate::simulated::{Found, SimulatedHost};
-use crate::{facts, probe};
+use crate::{facts, host_use, probe};
 
 /// What the network doctor is told of a simulated host.
 const NO_NETWORK: &str = "it is simulated: there is no network to look at";
@@ -74,6 +74,14 @@ impl Surroundings {
         match self {
             Self::Machine(_) => facts::facts(docker_version, problem),
             Self::Simulated(_) => SimulatedHost::facts(docker_version, problem),
+        }
+    }
+
+    /// What the machine uses.
+    pub(crate) fn sample(&self) -> Sample {
+        match self {
+            Self::Machine(_) => host_use::sample(),
+            Self::Simulated(host) => host.sample(),
         }
     }
 

@@ -14,6 +14,7 @@ pub enum Code {
     MethodNotAllowed,
     Conflict,
     RequestEntityTooLarge,
+    TooManyRequests,
     MissingRequired,
     NotUnique,
     NotNullable,
@@ -43,6 +44,7 @@ impl Code {
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
             Self::RequestEntityTooLarge => 413,
+            Self::TooManyRequests => 429,
             Self::MissingRequired
             | Self::NotUnique
             | Self::NotNullable

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::errand::Once;
 use crate::resource::Foretold;
+use crate::stats::StatsOf;
 
 /// A write, decided. The server commits `changes` against the snapshot they were made from (none: no commit),
 /// and asks again on a conflict.
@@ -62,6 +63,8 @@ pub enum Then {
         /// Whose agent.
         host: HostId,
     },
+    /// 200 and a `statsAccess`: URL and token of a stream of what these use.
+    Stats(StatsOf),
     /// Have a container's host do something with it that ends by itself; the answer is the container in the state it passes
     /// through meanwhile. What fails at once is an error.
     Ask {

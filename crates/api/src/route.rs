@@ -83,7 +83,21 @@ static TABLE: &[&dyn Resource] = &[
     &derived::NETWORK_DRIVERS,
 ];
 
-/// `GET`: a collection, a resource, a link of one, the schemas, or the root.
+/// `GET`, with what the server has to make for it where a link leads to that.
+pub fn read(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Then, ApiError> {
+    if let [kind, id, link] = path
+        && let Ok(resource) = find(kind)
+        && let Some(make) = links::made(resource.schema(), link)
+    {
+        ctx.admit()?;
+        row(ctx, resource, id)?;
+        let none = || ApiError::not_found(format!("link `{link}` of {kind} {id}"));
+        return make(ctx, id).ok_or_else(none);
+    }
+    get(ctx, path, query).map(Then::Body)
+}
+
+/// `GET`: a collection, a resource, a link of one to others, the schemas, or the root.
 pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, ApiError> {
     ctx.admit()?;
     match path {
@@ -227,6 +241,7 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
         Then::Forecast(foretold) => Some(foretold.answer()),
         Then::Body(value) => Some(Ok(Answer { status: 200, body: Some(value.clone()) })),
         Then::HostAccess { .. }
+        | Then::Stats(_)
         | Then::Ask { .. }
         | Then::Pull { .. }
         | Then::DiagnoseNetwork { .. }

@@ -9,6 +9,9 @@ pub(crate) mod launch;
 pub(crate) use document::{all, document, documents, is_shown};
 pub(crate) use field::{COMMON, Field};
 
+use crate::context::Context;
+use crate::outcome::Then;
+
 /// A type of resource.
 #[derive(Debug)]
 pub(crate) struct Schema {
@@ -30,9 +33,16 @@ pub(crate) struct Schema {
     pub(crate) links: &'static [Link],
 }
 
-/// A link of a resource, resolved over rendered rows.
+/// A link of a resource.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Link {
+    /// What the server makes of a resource when it is asked, not a row: `None` if there is nothing to be made of this one.
+    Made {
+        /// Name of the link.
+        name: &'static str,
+        /// What, by the resource's id. Whoever may read that may have it.
+        make: fn(&Context<'_>, &str) -> Option<Then>,
+    },
     /// The row of another collection whose id stands in a field here.
     Parent {
         /// Name of the link.
@@ -66,10 +76,16 @@ impl Link {
     /// As it is spelled in `links`.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Parent { name, .. } | Self::Children { name, .. } | Self::Listed { name, .. } => {
-                name
-            }
+            Self::Made { name, .. }
+            | Self::Parent { name, .. }
+            | Self::Children { name, .. }
+            | Self::Listed { name, .. } => name
         }
+    }
+
+    /// Whether it leads to rows, which can be shown in the row that the link is of.
+    pub(crate) fn leads_to_rows(&self) -> bool {
+        !matches!(self, Self::Made { .. })
     }
 }
 

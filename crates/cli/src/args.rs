@@ -10,6 +10,7 @@ mod people;
 mod rebalance;
 mod secret;
 mod stack;
+mod stats;
 mod token;
 mod upgrade;
 
@@ -26,6 +27,7 @@ pub(crate) use stack::parse_scale;
 pub use stack::{
     Diff, Foretell, Logs, Pull, Restart, Rm, Rollback, Scale, Selected, Up, Watch, Why,
 };
+pub use stats::Stats;
 pub use token::{KeyCommand, Named, NewToken, TokenCommand};
 pub use upgrade::{Between, Continue, Upgrade, UpgradeCommand};
 
@@ -83,6 +85,11 @@ pub enum Command {
     /// Go back to a revision of a service: the same configuration, the very images it had
     #[command(after_help = ROLLBACK_EXAMPLES)]
     Rollback(Rollback),
+    /// Show what containers and hosts use: processors, memory, network, disks
+    #[command(
+        after_help = "Examples:\n  drover stats                all containers of the environment, every second\n  drover stats shop/web       those of a service\n  drover stats --hosts        the hosts themselves\n  drover stats --no-stream    once, for a script; with --json an object for each"
+    )]
+    Stats(Stats),
     /// Look at hosts and take them in or out of use
     #[command(subcommand)]
     Host(HostCommand),
@@ -198,7 +205,8 @@ impl Command {
             Self::Why(why) => Some(&mut why.common),
             Self::Wait(watch) => Some(&mut watch.selected.common),
             Self::Rollback(rollback) => Some(&mut rollback.common),
-            Self::Host(_)
+            Self::Stats(_)
+            | Self::Host(_)
             | Self::Rebalance(_)
             | Self::Network(_)
             | Self::Certificate(_)
@@ -212,6 +220,7 @@ impl Command {
 
     fn operator_mut(&mut self) -> Option<&mut Operator> {
         match self {
+            Self::Stats(stats) => Some(&mut stats.operator),
             Self::Host(command) => Some(command.operator_mut()),
             Self::Rebalance(rebalance) => Some(&mut rebalance.operator),
             Self::Network(command) => Some(command.operator_mut()),

@@ -32,6 +32,7 @@ mod requests;
 mod secret;
 mod session;
 mod settings;
+mod stats;
 mod status;
 mod steer;
 mod table;
@@ -106,6 +107,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Wait(options) => return watch::watch(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Secret(command) => secret::secret(command, to).await,
+        Command::Stats(options) => stats::stats(options).await,
         Command::Host(command) => operator::host(command, to).await,
         Command::Rebalance(command) => rebalance::rebalance(command, to).await,
         Command::Network(command) => network::network(command, to).await,
@@ -137,7 +139,7 @@ impl Command {
             Self::Rebalance(_) => "stopped watching; the server goes on with what it was asked. drover rebalance --cancel \
                                    calls off what has not moved"
                 .to_owned(),
-            Self::Logs(_) => "stopped reading".to_owned(),
+            Self::Logs(_) | Self::Stats(_) => "stopped reading".to_owned(),
             Self::Network(NetworkCommand::Doctor(_)) => "stopped; nothing was changed".to_owned(),
             _ => "stopped watching; the server goes on with what it was asked. The same command again goes on watching"
                 .to_owned(),

@@ -105,10 +105,15 @@ async fn services(client: &Client, asked: &[String]) -> Result<Vec<String>, Fail
     }
     let all = client.list("list the services", "services", &[("removed_null", "1")]).await?;
     let stacks = client.list("list the stacks", "stacks", &[("removed_null", "1")]).await?;
-    asked.iter().map(|name| find(&all, &stacks, name).map_err(Failure::Failed)).collect()
+    asked.iter().map(|name| find_service(&all, &stacks, name).map_err(Failure::Failed)).collect()
 }
 
-fn find(all: &[Value], stacks: &[Value], asked: &str) -> Result<String, String> {
+/// A service's id by its name, or that of its stack and its own.
+pub(crate) fn find_service(
+    all: &[Value],
+    stacks: &[Value],
+    asked: &str,
+) -> Result<String, String> {
     let stack_of = |service: &Value| {
         let id = text(service, "stackId");
         stacks
@@ -291,7 +296,7 @@ mod tests {
         ];
         let check = |asked: &str, want: Result<&str, &str>| {
             let want = want.map(str::to_owned).map_err(str::to_owned);
-            assert_eq!(find(&all, &stacks, asked), want);
+            assert_eq!(find_service(&all, &stacks, asked), want);
         };
         check("db", Ok("1s3"));
         check("shop/web", Ok("1s1"));

@@ -8,6 +8,15 @@ use crate::failure::Failure;
 
 /// Print a table on stdout.
 pub(crate) fn print(columns: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(text(columns, rows).as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::Output),
+    }
+}
+
+/// A table as text, fitted to the terminal that stdout is, if it is one.
+pub(crate) fn text(columns: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::TableStyle::default());
     table.set_header(columns);
@@ -28,11 +37,7 @@ pub(crate) fn print(columns: &[&str], rows: &[Vec<String>]) -> Result<(), Failur
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Failure::Output),
-    }
+    text
 }
 
 /// Now, in milliseconds since 1970.

@@ -4,7 +4,7 @@
 //! Whole states, not deltas, wherever a lost message would matter: an assignment replaces the one before, an
 //! observation is ordered by its clock, and both are sent again after a reconnect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -233,6 +233,14 @@ pub enum Ask {
     Probe {
         /// Which hosts.
         targets: Vec<ProbeTarget>,
+    },
+    /// Say about once a second what the host and containers on it use: each binary frame is one [`crate::Sample`] as JSON.
+    /// Containers that are not there are left out.
+    Stats {
+        /// The host itself.
+        host: bool,
+        /// Docker's ids of containers.
+        containers: BTreeSet<String>,
     },
 }
 

@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drover_api::{ApiError, Caller, Code};
-use drover_core::{Credential, Grant, HostId, World};
+use drover_core::{Credential, Grant, HostId, RowKey, World};
+use drover_store::Update;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -81,6 +82,11 @@ pub(crate) fn is_basic_sent(headers: &HeaderMap) -> bool {
 pub(crate) fn is_live(world: &World, caller: &Caller) -> bool {
     let mut live = world.credentials.values().filter(|held| is_on(held));
     live.any(|held| held.public == caller.access && is_its(world, held))
+}
+
+/// Whether a key may have been switched off.
+pub(crate) fn concerns_keys(update: &Update) -> bool {
+    update.touched.iter().any(|key| matches!(key, RowKey::Credential(_) | RowKey::Account(_)))
 }
 
 fn caller(world: &World, credential: &Credential) -> Result<Caller, Denied> {

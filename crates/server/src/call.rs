@@ -22,6 +22,7 @@ use crate::base_url::socket_url;
 use crate::pulls::{self, Wanted};
 use crate::random::fresh;
 use crate::server::{Notes, Server, Undone};
+use crate::tokens::Opens;
 use crate::{clock, doctor, errands, export};
 
 /// What to do.
@@ -83,12 +84,12 @@ fn not_committed(error: CommitError) -> ApiError {
     }
 }
 
-async fn read(server: &Server, call: &Call) -> Result<Answer, ApiError> {
+async fn read(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
     let view = View::new(server, call).await?;
     let world = server.store.world();
     let ctx = view.context(call, &world, clock::now());
-    let body = drover_api::get(&ctx, &call.path(), &call.query)?;
-    Ok(Answer { status: 200, body: Some(body) })
+    let then = drover_api::read(&ctx, &call.path(), &call.query)?;
+    carry_out(server, call, view, world.clone(), then).await
 }
 
 async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
@@ -114,7 +115,7 @@ async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
     carry_out(server, call, view, world, then).await
 }
 
-/// What is left to do after the commit, and the answer.
+/// What is left to do after the decision and its commit, and the answer.
 async fn carry_out(
     server: &Arc<Server>,
     call: &Call,
@@ -130,12 +131,12 @@ async fn carry_out(
                 Ask::Docker => "dockersocket",
                 _ => "logs",
             };
-            let url = format!("{}/v1/{path}/", socket_url(&call.base));
-            let token = server.tokens.grant(&call.caller.access, host, ask, now);
-            Then::Body(json!({
-                "id": null, "type": "hostAccess", "links": {}, "actions": {},
-                "url": url, "token": token,
-            }))
+            let opens = Opens::Ask { host, ask };
+            Then::Body(access(server, call, "hostAccess", &format!("{path}/"), opens))
+        }
+        Then::Stats(of) => {
+            let path = if of.is_of_hosts() { "hoststats" } else { "containerstats" };
+            Then::Body(access(server, call, "statsAccess", path, Opens::Stats(of)))
         }
         Then::Ask { ask, host, what, container, plural, status } => {
             let name = world.host(host).map_or("its host", |host| host.shown_name());
@@ -164,6 +165,15 @@ async fn carry_out(
     // Nothing is left that the API could not answer by now.
     drover_api::answer(&view.context(call, &world, now), &then).unwrap_or_else(|| {
         Err(ApiError::new(Code::ServerError, "the server has no answer to this"))
+    })
+}
+
+/// URL and token of a stream.
+fn access(server: &Server, call: &Call, kind: &str, path: &str, opens: Opens) -> Value {
+    let url = format!("{}/v1/{path}", socket_url(&call.base));
+    let token = server.tokens.grant(&call.caller, opens, clock::now());
+    json!({
+        "id": null, "type": kind, "links": {}, "actions": {}, "url": url, "token": token,
     })
 }
 

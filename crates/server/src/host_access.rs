@@ -1,9 +1,10 @@
-//! A container's log, a command in it or its host's Docker engine, for a user: a WebSocket in the frames that Rancher's
-//! clients read.
+//! A container's log, a command in it, its host's Docker engine or what is used, for a user: a WebSocket in the frames that
+//! Rancher's clients read.
 //!
-//! Logs: one text frame per line, `01 ` (stdout), `02 ` (stderr) or `00 ` (terminal) before it. All others: base64
-//! in text frames both ways.
+//! Logs: one text frame per line, `01 ` (stdout), `02 ` (stderr) or `00 ` (terminal) before it. What is used: a text frame
+//! with a JSON array, about once a second. All others: base64 in text frames both ways.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
@@ -11,18 +12,20 @@ use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use drover_api::{ApiError, Code, Query};
+use drover_api::{ApiError, Caller, Code, Query};
 use drover_core::protocol::Ask;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval_at, timeout};
-use tokio_util::sync::CancellationToken;
 
 use crate::asks::{Arrived, Asking};
 use crate::auth;
 use crate::clock;
 use crate::link::Gone;
 use crate::server::Server;
+use crate::stats::Watching;
+use crate::tokens::{Granted, Opens};
 
 /// Between two pings; without an answer to the third, the client is gone.
 const PING: Duration = Duration::from_secs(20);
@@ -30,58 +33,104 @@ const PING: Duration = Duration::from_secs(20);
 const REASON_BYTES: usize = 120;
 /// What the UI sends when its terminal's size changes.
 const RESIZE: &[u8] = b":resizeTTY:";
+/// Logs, commands and connections to engines that are open at a time: `drover logs` opens one for each container.
+const STREAMS: usize = 2_000;
+/// Streams of what is used: each may be of a thousand containers.
+const STATS: usize = 100;
+
+/// How many more streams may be opened.
+pub(crate) struct Places {
+    streams: Arc<Semaphore>,
+    stats: Arc<Semaphore>,
+}
 
 /// A stream that was asked for.
 pub(crate) struct Stream {
-    asking: Asking,
-    /// Of lines of a log; else of bytes, both ways.
-    is_log: bool,
+    flow: Flow,
+    /// Whose: it ends when their key is switched off.
+    by: Caller,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What comes of it.
+enum Flow {
+    /// Lines of a log.
+    Log(Asking),
+    /// Bytes, both ways.
+    Bytes(Asking),
+    /// Samples of what is used.
+    Stats(Box<Watching>),
+}
+
+/// What came of it next.
+enum Came {
+    Frame(Message),
+    Nothing,
+    /// The end; the reason in words, empty for a good one.
+    End(String),
 }
 
 /// Open what a token was granted for.
 pub(crate) async fn open(
-    server: &Server,
+    server: &Arc<Server>,
     headers: &HeaderMap,
     query: &Query,
 ) -> Result<Stream, ApiError> {
     let token = query.get("token").or_else(|| bearer(headers)).unwrap_or_default();
     let granted = server.tokens.redeem(token, clock::now());
     // Whoever it was granted to may have lost the key since.
-    let granted = granted.filter(|held| auth::user_of(&server.store.world(), &held.by).is_ok());
-    let granted = granted.ok_or_else(|| {
-        let why = "this token is wrong, was used already, or is too old: ask for another one with \
-                   the action that gave it";
+    let granted = granted.filter(|held| auth::is_live(&server.store.world(), &held.by));
+    let Granted { opens, by, .. } = granted.ok_or_else(|| {
+        let why = "this token is wrong, was used already, is too old, or its key was switched off: ask for another \
+                   one with the action or link that gave it";
         ApiError::new(Code::Unauthorized, why)
     })?;
-    let is_log = matches!(granted.ask, Ask::Logs { .. });
-    let asking = server.hub.ask(granted.host, granted.ask).await.ok_or_else(|| {
-        let why = "the container's host is not connected; try again once it is";
-        ApiError::new(Code::Conflict, why)
-    })?;
-    Ok(Stream { asking, is_log })
+    let place = server.streams.take(&opens)?;
+    let flow = match opens {
+        Opens::Ask { host, ask } => {
+            let is_log = matches!(ask, Ask::Logs { .. });
+            let asking = server.hub.ask(host, ask).await.ok_or_else(|| {
+                let why = "the container's host is not connected; try again once it is";
+                ApiError::new(Code::Conflict, why)
+            })?;
+            if is_log { Flow::Log(asking) } else { Flow::Bytes(asking) }
+        }
+        Opens::Stats(of) => {
+            let watching = Watching::begin(server, of, by.clone());
+            let gone = || ApiError::not_found("what this token was granted for");
+            Flow::Stats(Box::new(watching.ok_or_else(gone)?))
+        }
+    };
+    Ok(Stream { flow, by, _place: place })
 }
 
-/// Carry frames until either side is done.
-pub(crate) async fn run(socket: WebSocket, mut stream: Stream, stop: CancellationToken) {
+/// Carry frames until either side is done, or the key it was granted to is switched off.
+pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, mut stream: Stream) {
     let (mut sink, mut client) = socket.split();
+    let mut feed = server.store.feed();
     let mut ping = interval_at(Instant::now() + PING, PING);
     let mut heard_at = Instant::now();
     let end = loop {
         tokio::select! {
-            () = stop.cancelled() => break Some("the server stops".to_owned()),
-            arrived = stream.asking.next() => match arrived {
-                Arrived::Data(data) => {
-                    if send(&mut sink, stream.frame(&data)).await.is_err() {
+            () = server.stop.cancelled() => break Some("the server stops".to_owned()),
+            came = stream.flow.next() => match came {
+                Came::Frame(frame) => {
+                    if send(&mut sink, frame).await.is_err() {
                         break None;
                     }
                 }
-                Arrived::Progress(_) => {}
-                Arrived::Done(why) => break Some(why),
+                Came::Nothing => {}
+                Came::End(why) => break Some(why),
             },
+            update = feed.next() => {
+                if auth::concerns_keys(&update) && !auth::is_live(&update.world, &stream.by) {
+                    break Some("the key that this was opened with was switched off".to_owned());
+                }
+            }
             frame = client.next() => {
                 heard_at = Instant::now();
                 let Some(Ok(frame)) = frame else { break None };
-                if stream.take(&frame).await.is_err() {
+                if stream.flow.take(&frame).await.is_err() {
                     break None;
                 }
             }
@@ -99,24 +148,59 @@ pub(crate) async fn run(socket: WebSocket, mut stream: Stream, stop: Cancellatio
     }
 }
 
-impl Stream {
-    fn frame(&self, data: &[u8]) -> Message {
-        let text = if self.is_log { log_line(data) } else { STANDARD.encode(data) };
-        Message::Text(text.into())
+impl Default for Places {
+    fn default() -> Self {
+        let (streams, stats) = (Arc::new(Semaphore::new(STREAMS)), Arc::new(Semaphore::new(STATS)));
+        Self { streams, stats }
+    }
+}
+
+impl Places {
+    fn take(&self, opens: &Opens) -> Result<OwnedSemaphorePermit, ApiError> {
+        let (places, most) = match opens {
+            Opens::Ask { .. } => (&self.streams, STREAMS),
+            Opens::Stats(_) => (&self.stats, STATS),
+        };
+        places.clone().try_acquire_owned().map_err(|_| {
+            let why = format!(
+                "{most} streams of this kind are open at this server, and no more can be: close one, or try again later"
+            );
+            ApiError::new(Code::TooManyRequests, why)
+        })
+    }
+}
+
+impl Flow {
+    async fn next(&mut self) -> Came {
+        let (arrived, text): (_, fn(&[u8]) -> String) = match self {
+            Self::Log(asking) => (asking.next().await, log_line),
+            Self::Bytes(asking) => (asking.next().await, |data| STANDARD.encode(data)),
+            Self::Stats(watching) => {
+                return match watching.next().await {
+                    Some(frame) => Came::Frame(Message::Text(frame.to_string().into())),
+                    None => Came::End("it was removed, or is not yours to see any more".to_owned()),
+                };
+            }
+        };
+        match arrived {
+            Arrived::Data(data) => Came::Frame(Message::Text(text(&data).into())),
+            Arrived::Progress(_) => Came::Nothing,
+            Arrived::Done(why) => Came::End(why),
+        }
     }
 
-    /// What a client sent. Logs read nothing.
+    /// What a client sent. Logs and samples read nothing.
     async fn take(&self, frame: &Message) -> Result<(), Gone> {
         let text = match frame {
             Message::Text(text) => text.as_str(),
             Message::Close(_) => return Err(Gone),
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => return Ok(()),
         };
-        let decoded = STANDARD.decode(text).ok().filter(|_| !self.is_log);
-        let Some(input) = decoded else { return Ok(()) };
+        let Self::Bytes(asking) = self else { return Ok(()) };
+        let Ok(input) = STANDARD.decode(text) else { return Ok(()) };
         match resized(&input) {
-            Some(size) => self.asking.resize(size).await,
-            None => self.asking.send(&input).await,
+            Some(size) => asking.resize(size).await,
+            None => asking.send(&input).await,
         }
     }
 }

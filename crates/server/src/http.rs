@@ -82,11 +82,11 @@ async fn dispatch(
             script::script(&world, &base, &token)
         }
         Route::HostAccess => {
-            let asking = host_access::open(server, &parts.headers, &query).await?;
+            let stream = host_access::open(server, &parts.headers, &query).await?;
             let socket = upgrade(&mut parts, USER_BYTES).await?;
-            let (stop, sockets) = (server.stop.clone(), server.sockets.clone());
+            let (server, sockets) = (server.clone(), server.sockets.clone());
             Ok(socket.on_upgrade(move |socket| {
-                sockets.track_future(host_access::run(socket, asking, stop))
+                sockets.track_future(host_access::run(server, socket, stream))
             }))
         }
         Route::Subscribe(address) => {

@@ -13,7 +13,8 @@ pub(crate) enum Route {
     AgentRegister,
     /// An agent's link, as a WebSocket. Opened by the agent's credential.
     AgentConnect,
-    /// A container's log, a command in it or its host's engine, as a WebSocket. Opened by the short-lived token in the query.
+    /// A container's log, a command in it, its host's engine or what is used, as a WebSocket. Opened by the short-lived token in the
+    /// query.
     HostAccess,
     /// A script that makes a machine a host. Opened by the registration token in the path.
     Script(String),
@@ -42,7 +43,9 @@ impl Route {
             ["ping"] => Self::Ping,
             ["agent", "register"] => Self::AgentRegister,
             ["agent", "connect"] => Self::AgentConnect,
-            ["v1", "logs" | "exec" | "dockersocket"] => Self::HostAccess,
+            ["v1", "logs" | "exec" | "dockersocket" | "hoststats" | "containerstats"] => {
+                Self::HostAccess
+            }
             ["v1", "scripts", token] if *token != "transform" => Self::Script((*token).to_owned()),
             ["v1-catalog", rest @ ..] => {
                 Self::Catalog(rest.iter().map(|segment| (*segment).to_owned()).collect())
@@ -109,6 +112,8 @@ mod tests {
         check("/agent/connect", "AgentConnect");
         check("/v1/logs/", "HostAccess");
         check("/v1/exec", "HostAccess");
+        check("/v1/containerstats", "HostAccess");
+        check("/v1/hoststats/", "HostAccess");
         check("/", "api ");
         check("/v2-beta//stacks/", "api stacks");
         check("/v2-beta/settings/a%21b", "api settings/a!b");

@@ -17,6 +17,7 @@ use crate::clock;
 use crate::consul::Catalogs;
 use crate::directory::Directory;
 use crate::errands::Errands;
+use crate::host_access::Places;
 use crate::hub::Hub;
 use crate::logins::Logins;
 use crate::pulls::Pulls;
@@ -49,6 +50,8 @@ pub struct Timing {
     /// For a host to refuse what it is asked to do once with a container: what fails sooner is the answer to who asked,
     /// what does not is looked up.
     pub refuse_ms: u64,
+    /// Between two frames of what hosts and containers use.
+    pub stats_ms: u64,
 }
 
 impl Default for Timing {
@@ -64,6 +67,7 @@ impl Default for Timing {
             retry_ms: 15_000,
             stop_ms: 10_000,
             refuse_ms: 300,
+            stats_ms: 1_000,
         }
     }
 }
@@ -84,6 +88,8 @@ pub(crate) struct Server {
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
     pub(crate) tokens: Tokens,
+    /// Streams that may be open.
+    pub(crate) streams: Places,
     /// Tokens that stand for keys.
     pub(crate) logins: Logins,
     /// Pulls that users asked for.
@@ -145,6 +151,7 @@ impl Server {
             library: watch::Sender::new(Arc::default()),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
+            streams: Places::default(),
             logins: Logins::default(),
             pulls: Pulls::default(),
             errands: Errands::default(),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use drover_api::{Caller, StatsOf};
 use drover_core::protocol::Ask;
 use drover_core::{HostId, Time};
 
@@ -13,6 +14,8 @@ use crate::random::secret_key;
 
 /// How long a token may wait for its use, milliseconds.
 const LIFE_MS: u64 = 5 * 60_000;
+/// Tokens that are out at a time; past it the oldest go.
+const MOST: usize = 10_000;
 
 /// The tokens that are out.
 #[derive(Default)]
@@ -23,24 +26,42 @@ pub(crate) struct Tokens {
 
 /// What a token opens.
 #[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Opens {
+    /// What an agent streams.
+    Ask {
+        /// Whose agent is asked.
+        host: HostId,
+        /// For what.
+        ask: Ask,
+    },
+    /// What hosts or containers use.
+    Stats(StatsOf),
+}
+
+/// A token that is out.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Granted {
-    /// Whose agent is asked.
-    pub(crate) host: HostId,
-    /// For what.
-    pub(crate) ask: Ask,
-    /// Access key it was granted to.
-    pub(crate) by: String,
+    /// What it opens.
+    pub(crate) opens: Opens,
+    /// To whom it was granted.
+    pub(crate) by: Caller,
     until: Time,
 }
 
 impl Tokens {
     /// Make a token for one stream.
-    pub(crate) fn grant(&self, by: &str, host: HostId, ask: Ask, now: Time) -> String {
+    pub(crate) fn grant(&self, by: &Caller, opens: Opens, now: Time) -> String {
         let token = secret_key();
         let mut granted = lock(&self.granted);
         granted.retain(|_, held| held.until > now);
-        let by = by.to_owned();
-        granted.insert(hash(&token), Granted { host, ask, by, until: now + LIFE_MS });
+        if granted.len() >= MOST {
+            let oldest = granted.iter().min_by_key(|(_, held)| held.until);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                granted.remove(&oldest);
+            }
+        }
+        let by = by.clone();
+        granted.insert(hash(&token), Granted { opens, by, until: now + LIFE_MS });
         token
     }
 
@@ -52,17 +73,35 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
+    use drover_core::Grant;
+
     use super::*;
+
+    fn caller() -> Caller {
+        Caller { access: "KEY".into(), grant: Grant::Admin, within: None }
+    }
 
     #[test]
     fn a_token_opens_once_and_not_for_ever() {
         let tokens = Tokens::default();
-        let ask = || Ask::Remove { container: "c".into() };
-        let token = tokens.grant("KEY", HostId(1), ask(), Time(0));
+        let opens = || Opens::Ask { host: HostId(1), ask: Ask::Remove { container: "c".into() } };
+        let token = tokens.grant(&caller(), opens(), Time(0));
         assert_eq!(tokens.redeem("guess", Time(1)), None);
-        assert_eq!(tokens.redeem(&token, Time(1)).map(|g| g.ask), Some(ask()));
+        assert_eq!(tokens.redeem(&token, Time(1)).map(|g| g.opens), Some(opens()));
         assert_eq!(tokens.redeem(&token, Time(1)), None);
-        let token = tokens.grant("KEY", HostId(1), ask(), Time(0));
+        let token = tokens.grant(&caller(), opens(), Time(0));
         assert_eq!(tokens.redeem(&token, Time(LIFE_MS)), None);
+    }
+
+    #[test]
+    fn they_are_bounded() {
+        let tokens = Tokens::default();
+        let opens = || Opens::Stats(StatsOf::Host(HostId(1)));
+        let first = tokens.grant(&caller(), opens(), Time(0));
+        for n in 1..=MOST {
+            tokens.grant(&caller(), opens(), Time(n as u64));
+        }
+        assert_eq!(tokens.redeem(&first, Time(1)), None);
+        assert_eq!(lock(&tokens.granted).len(), MOST);
     }
 }

@@ -132,7 +132,7 @@ impl Agent {
         self.look_at_what_waited();
     }
 
-    fn asked(&mut self, number: u64, what: drover_core::protocol::Ask) {
+    fn asked(&mut self, number: u64, mut what: drover_core::protocol::Ask) {
         let Some(sender) = self.link.clone() else { return };
         let refuse = |error: &str| {
             let error = error.to_owned();
@@ -144,6 +144,9 @@ impl Agent {
         let ours = container_of(&what).is_none_or(|id| self.view.unit_of(id).is_some());
         if !ours {
             return refuse("there is no such container of this cluster on this host");
+        }
+        if let drover_core::protocol::Ask::Stats { containers, .. } = &mut what {
+            containers.retain(|id| self.view.unit_of(id).is_some());
         }
         let results = self.results.clone();
         let over = move |number| {
@@ -177,6 +180,10 @@ fn container_of(what: &drover_core::protocol::Ask) -> Option<&str> {
         | Ask::Stop { container, .. }
         | Ask::Restart { container, .. }
         | Ask::Remove { container } => Some(container),
-        Ask::Docker | Ask::Pull { .. } | Ask::Examine { .. } | Ask::Probe { .. } => None,
+        Ask::Docker
+        | Ask::Pull { .. }
+        | Ask::Examine { .. }
+        | Ask::Probe { .. }
+        | Ask::Stats { .. } => None,
     }
 }

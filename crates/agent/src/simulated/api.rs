@@ -142,6 +142,7 @@ async fn route(
             host.look(|engine| engine.find(what).map(|held| ok(&tell::container(held, now_ns()))))
         }
         ("GET", ["containers", what, "logs"]) => streams::logs(host, what, &query),
+        ("GET", ["containers", what, "stats"]) => streams::stats(host, what, &query),
         ("POST", ["containers", what, "exec"]) => {
             let asked: ExecConfig = read(request).await?;
             let (command, tty) = (asked.cmd.unwrap_or_default(), asked.tty.unwrap_or_default());

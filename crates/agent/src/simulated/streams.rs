@@ -1,5 +1,7 @@
-//! Answers of a simulated engine that go on: events, and logs that are followed. Each holds its place, and looks on from
-//! there whenever something happened.
+//! Answers of a simulated engine that go on: events, and logs that are followed, each of which holds its place and looks on
+//! from there whenever something happened; and what a container uses, said once a second.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -7,10 +9,15 @@ use http::Response;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::sync::watch;
+use tokio::time::interval;
 
 use super::api::{Body, Query};
 use super::engine::{Engine, Refused, carries};
 use super::{SimulatedHost, tell};
+use crate::clock::now_ns;
+
+/// Between two words of what a container uses, as Docker has it.
+const STATS_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a stream is, and what wakes it.
 struct Place<S> {
@@ -63,6 +70,24 @@ pub(super) fn logs(
         (bytes, !follow || !held.is_up())
     };
     Ok(respond(place(host, first), news))
+}
+
+/// What a container uses, again and again until it is gone.
+pub(super) fn stats(
+    host: &SimulatedHost,
+    what: &str,
+    query: &Query,
+) -> Result<Response<Body>, Refused> {
+    let id = host.look(|engine| engine.find(what).map(|held| held.id.clone()))?;
+    let begin = (host.clone(), interval(STATS_EVERY), id);
+    let told = stream::unfold(begin, |(host, mut tick, id)| async move {
+        tick.tick().await;
+        let told = host.look(|engine| engine.find(&id).map(|held| tell::stats(held, now_ns())));
+        let line = Bytes::from(format!("{}\n", told.ok()?));
+        Some((Ok(Frame::data(line)), (host, tick, id)))
+    });
+    let told = told.take(if query.get("stream") == "false" { 1 } else { usize::MAX });
+    Ok(Response::new(StreamBody::new(told).boxed_unsync()))
 }
 
 fn place<S>(host: &SimulatedHost, state: S) -> Place<S> {

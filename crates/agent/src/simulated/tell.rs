@@ -82,6 +82,27 @@ pub(super) fn summary(held: &Container, now_ns: u64) -> Value {
     })
 }
 
+/// What it uses.
+pub(super) fn stats(held: &Container, now_ns: u64) -> Value {
+    let used = held.used(now_ns);
+    let disk = |op: &str, value| json!({ "major": 8, "minor": 0, "op": op, "value": value });
+    json!({
+        "id": held.id,
+        "name": format!("/{}", held.name),
+        "read": moment(now_ns),
+        "cpu_stats": { "cpu_usage": {
+            "total_usage": used.cpu_ns,
+            "usage_in_usermode": used.cpu_ns / 4 * 3,
+            "usage_in_kernelmode": used.cpu_ns / 4,
+        }},
+        "memory_stats": { "usage": used.memory, "limit": super::MEMORY },
+        "networks": { "eth0": { "rx_bytes": used.received, "tx_bytes": used.received / 2 } },
+        "blkio_stats": { "io_service_bytes_recursive": [
+            disk("read", used.received / 8), disk("write", used.received / 4),
+        ]},
+    })
+}
+
 /// An event, as a line of its stream.
 pub(super) fn event(event: &Event) -> String {
     let told = json!({

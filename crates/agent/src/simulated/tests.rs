@@ -13,8 +13,8 @@ use bollard::models::{
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptions,
     InspectContainerOptions, ListContainersOptionsBuilder, ListImagesOptions, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, RemoveImageOptions, StartContainerOptions, StopContainerOptions,
-    TagImageOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptions, StartContainerOptions, StatsOptionsBuilder,
+    StopContainerOptions, TagImageOptionsBuilder,
 };
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -215,4 +215,29 @@ async fn commands_and_logs_say_that_it_is_simulated() {
     let options = LogsOptionsBuilder::new().stdout(true).tail("1").build();
     let tail: Vec<_> = docker.logs("web", Some(options)).try_collect().await.unwrap();
     assert_eq!(tail[0].to_string(), "simulated container web ended with 0\n");
+}
+
+#[tokio::test]
+async fn what_a_container_uses_grows_until_it_ends() {
+    let (host, docker) = host();
+    pull(&docker).await;
+    make(&docker, "web", &[], ContainerCreateBody::default()).await.unwrap();
+    start(&docker, "web").await.unwrap();
+    let options = || StatsOptionsBuilder::new().stream(true).build();
+    let told: Vec<_> = docker.stats("web", Some(options())).take(2).try_collect().await.unwrap();
+    let used = |at: usize| crate::container_use::sample("web", &told[at]);
+    let (first, then) = (used(0), used(1));
+    assert!(then.cpu.total > first.cpu.total, "{first:?} {then:?}");
+    assert!(then.at > first.at && then.interfaces[0].rx_bytes > first.interfaces[0].rx_bytes);
+    assert!(then.memory > 0 && then.memory < then.memory_limit);
+    assert!(host.sample().memory > then.memory, "the host uses what its containers use");
+
+    docker.stop_container("web", None::<StopContainerOptions>).await.unwrap();
+    let once = StatsOptionsBuilder::new().stream(false).build();
+    let told: Vec<_> = docker.stats("web", Some(once)).try_collect().await.unwrap();
+    assert_eq!((told.len(), crate::container_use::sample("web", &told[0]).memory), (1, 0));
+    let remove = RemoveContainerOptionsBuilder::new().build();
+    docker.remove_container("web", Some(remove)).await.unwrap();
+    let gone: Result<Vec<_>, _> = docker.stats("web", Some(options())).try_collect().await;
+    assert_eq!(status(&gone.unwrap_err()).0, 404);
 }

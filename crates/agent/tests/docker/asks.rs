@@ -1,7 +1,9 @@
 //! What a server asks for on a user's behalf.
 
+use drover_core::Sample;
 use drover_core::protocol::Ask;
 
+use crate::server::Told;
 use crate::site::{Site, app, key, web};
 
 #[tokio::test]
@@ -78,5 +80,34 @@ async fn strangers_can_t_be_asked_for() {
     site.server().ask(1, Ask::Stop { container: "somebody-s-database".into(), grace_s: None });
     let told = site.until("the refusal", |told| told.done.contains_key(&1)).await;
     assert_eq!(told.done[&1], "there is no such container of this cluster on this host");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn what_a_container_and_the_host_use_is_told_until_the_asker_goes() {
+    let Some(mut site) = Site::open().await else { return };
+    site.put(1, app(&["sleep"]));
+    site.assign();
+    let container = site.until_ready(1).await.containers[""].docker_id.clone();
+    let stranger = "somebody-s-database".to_owned();
+    let containers = [container.clone(), stranger].into();
+    site.server().ask(1, Ask::Stats { host: true, containers });
+    let samples = |told: &Told| -> Vec<Sample> {
+        let frames = told.streams.get(&1).into_iter().flatten();
+        frames.map(|frame| serde_json::from_slice(frame).unwrap()).collect()
+    };
+    let told = site
+        .until("two samples of each", |told| {
+            let of = |id: &str| samples(told).iter().filter(|s| s.container == id).count() >= 2;
+            of(&container) && of("")
+        })
+        .await;
+    for sample in samples(&told) {
+        assert!(sample.container.is_empty() || sample.container == container, "{sample:?}");
+        assert!(sample.cpu.total > 0 && sample.memory > 0, "{sample:?}");
+        assert!(sample.memory <= sample.memory_limit && sample.at.0 > 0, "{sample:?}");
+    }
+    site.server().cancel(1);
+    site.until("the end", |told| told.done.contains_key(&1)).await;
     site.close().await;
 }

@@ -14,11 +14,13 @@ use super::Resource;
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
-use crate::outcome::Outcome;
+use crate::ids::Kind;
+use crate::outcome::{Outcome, Then};
 use crate::schema::launch::LAUNCH_CONFIG;
 use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
+use crate::stats::StatsOf;
 
-pub(crate) use member::{Member, members, of_unit};
+pub(crate) use member::{Member, by_number, members, of_unit};
 
 const FIELDS: &[Field] = &[
     Field::r("name", "string"),
@@ -63,7 +65,12 @@ const LINKS: &[Link] = &[
     Link::Children { name: "ports", plural: "ports", field: "instanceId" },
     Link::Listed { name: "services", plural: "services", field: "serviceIds" },
     Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
+    Link::Made { name: "containerStats", make: stats },
 ];
+
+fn stats(_: &Context<'_>, id: &str) -> Option<Then> {
+    Kind::Container.parse(id).map(|number| Then::Stats(StatsOf::Container(number)))
+}
 
 static SCHEMA: Schema = Schema {
     name: "container",

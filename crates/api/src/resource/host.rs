@@ -15,6 +15,7 @@ use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
 use crate::state;
+use crate::stats::StatsOf;
 
 static SCHEMA: Schema = Schema {
     name: "host",
@@ -60,8 +61,14 @@ static SCHEMA: Schema = Schema {
         Link::Children { name: "storagePools", plural: "storagePools", field: "hostIds" },
         Link::Children { name: "volumes", plural: "volumes", field: "hostId" },
         Link::Children { name: "containers", plural: "containers", field: "hostId" },
+        Link::Made { name: "hostStats", make: |_, id| stats(id, StatsOf::Host) },
+        Link::Made { name: "containerStats", make: |_, id| stats(id, StatsOf::OnHost) },
     ],
 };
+
+fn stats(id: &str, of: fn(HostId) -> StatsOf) -> Option<Then> {
+    Kind::Host.parse(id).map(|id| Then::Stats(of(HostId(id))))
+}
 
 /// The resource.
 pub(crate) struct Hosts;

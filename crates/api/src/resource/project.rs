@@ -20,6 +20,7 @@ use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
 use crate::state::{PROJECT, Standing};
+use crate::stats::StatsOf;
 pub use forecast::Foretold;
 
 static SCHEMA: Schema = Schema {
@@ -65,8 +66,14 @@ static SCHEMA: Schema = Schema {
         Link::Children { name: "services", plural: "services", field: "accountId" },
         Link::Children { name: "stacks", plural: "stacks", field: "accountId" },
         Link::Children { name: "volumes", plural: "volumes", field: "accountId" },
+        Link::Made { name: "hostStats", make: |_, id| stats(id, StatsOf::Hosts) },
+        Link::Made { name: "containerStats", make: |_, id| stats(id, StatsOf::Project) },
     ],
 };
+
+fn stats(id: &str, of: fn(ProjectId) -> StatsOf) -> Option<Then> {
+    Kind::Project.parse(id).map(|id| Then::Stats(of(ProjectId(id))))
+}
 
 /// The resource.
 pub(crate) struct Projects;

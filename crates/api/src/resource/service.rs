@@ -21,8 +21,9 @@ use crate::body::Body;
 use crate::context::Context;
 use crate::error::ApiError;
 use crate::ids::Kind;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
+use crate::stats::StatsOf;
 use crate::{state, upgrade};
 
 /// Fields that every kind has.
@@ -83,7 +84,12 @@ pub(super) const LINKS: &[Link] = &[
     Link::Children { name: "serviceExposeMaps", plural: "serviceExposeMaps", field: "serviceId" },
     Link::Children { name: "serviceLogs", plural: "serviceLogs", field: "serviceId" },
     Link::Parent { name: "stack", plural: "stacks", field: "stackId" },
+    Link::Made { name: "containerStats", make: stats },
 ];
+
+fn stats(_: &Context<'_>, id: &str) -> Option<Then> {
+    Kind::Service.parse(id).map(|id| Then::Stats(StatsOf::Service(ServiceId(id))))
+}
 
 static SCHEMA: Schema = Schema {
     name: "service",

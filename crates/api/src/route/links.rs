@@ -11,6 +11,7 @@ use crate::collection::collection;
 use crate::context::Context;
 use crate::error::ApiError;
 use crate::ids::Kind;
+use crate::outcome::Then;
 use crate::query::Query;
 use crate::schema::{Link, Schema};
 
@@ -36,11 +37,25 @@ pub(super) fn follow(
             return row_of(ctx, find(plural)?, parent).map_err(|_| none());
         }
         Link::Children { plural, .. } | Link::Listed { plural, .. } => plural,
+        Link::Made { .. } => return Err(none()),
     };
     let resource = find(plural)?;
     let rows = rows(ctx, resource).into_iter().filter(|other| leads_to(link, row, other)).collect();
     let own_url = format!("{}/{}", row["links"]["self"].as_str().unwrap_or_default(), name);
     Ok(collection(ctx, resource.schema(), &own_url, rows, query))
+}
+
+/// What makes what a link leads to, where that is no row.
+pub(super) fn made(
+    schema: &Schema,
+    name: &str,
+) -> Option<fn(&Context<'_>, &str) -> Option<Then>> {
+    schema.links.iter().find_map(|link| match link {
+        Link::Made { name: known, make } if known.eq_ignore_ascii_case(name) => Some(*make),
+        Link::Made { .. } | Link::Parent { .. } | Link::Children { .. } | Link::Listed { .. } => {
+            None
+        }
+    })
 }
 
 /// Put what the links named by `include` lead to into rows: a resource, or a list of them without its frame. Names that are no
@@ -51,7 +66,10 @@ pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, into: &mut [Value], quer
         let Some(link) = link else { continue };
         let (Link::Parent { plural, .. }
         | Link::Children { plural, .. }
-        | Link::Listed { plural, .. }) = *link;
+        | Link::Listed { plural, .. }) = *link
+        else {
+            continue;
+        };
         let Ok(resource) = find(plural) else { continue };
         if let Link::Parent { field, .. } = *link {
             for row in into.iter_mut() {
@@ -65,7 +83,7 @@ pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, into: &mut [Value], quer
         for row in into.iter_mut() {
             let from = match *link {
                 Link::Listed { field, .. } => &row[field],
-                Link::Parent { .. } | Link::Children { .. } => &row["id"],
+                Link::Made { .. } | Link::Parent { .. } | Link::Children { .. } => &row["id"],
             };
             let led_to = ids(from).filter_map(|id| by_id.get(id)).flatten();
             row[name] = led_to.map(|other| (*other).clone()).collect();
@@ -82,7 +100,7 @@ fn by_id_they_are_led_to_by<'a>(
     for other in others.iter().filter(|other| other["removed"].is_null()) {
         let from = match *link {
             Link::Children { field, .. } => &other[field],
-            Link::Parent { .. } | Link::Listed { .. } => &other["id"],
+            Link::Made { .. } | Link::Parent { .. } | Link::Listed { .. } => &other["id"],
         };
         for id in ids(from) {
             by_id.entry(id).or_default().push(other);
@@ -96,6 +114,7 @@ fn leads_to(link: &Link, row: &Value, other: &Value) -> bool {
         Link::Parent { field, .. } => row[field] == other["id"],
         Link::Children { field, .. } => ids(&other[field]).any(|id| row["id"] == id),
         Link::Listed { field, .. } => ids(&row[field]).any(|id| other["id"] == id),
+        Link::Made { .. } => false,
     }
 }
 

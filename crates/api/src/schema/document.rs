@@ -89,13 +89,17 @@ fn described(ctx: &Context<'_>, reach: Reach, schema: &Schema) -> Value {
         "collectionActions": {},
         "collectionFields": {},
         "collectionFilters": filters,
-        "includeableLinks": schema.links.iter().map(super::Link::name).collect::<Vec<_>>(),
+        "includeableLinks": includeable(schema),
     })
 }
 
 /// Every type there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static Schema> {
     route::schemas().chain(inputs::ALL.iter()).chain(launch::ALL.iter())
+}
+
+fn includeable(schema: &Schema) -> Vec<&'static str> {
+    schema.links.iter().filter(|link| link.leads_to_rows()).map(super::Link::name).collect()
 }
 
 fn named(name: &str) -> Option<&str> {

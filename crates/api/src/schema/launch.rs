@@ -192,6 +192,7 @@ pub(crate) static ALL: &[Schema] = &[
         ]],
     ),
     part("hostAccess", &[&[Field::r("url", "string"), Field::r("token", "string")]]),
+    part("statsAccess", &[&[Field::r("url", "string"), Field::r("token", "string")]]),
     part(
         "instanceStop",
         &[&[Field::cr("remove", "boolean").default("false"), Field::cr("timeout", "int").min(0)]],

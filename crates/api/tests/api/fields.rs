@@ -63,6 +63,7 @@ const ROWS: &[Row] = &[
     ("serviceExposeMap", "serviceId instanceId ipAddress managed", "", "", ""),
     ("serviceLog", "serviceId instanceId eventType level description subLog created endTime transactionId", "", "", ""),
     ("hostAccess", "url token", "", "", ""),
+    ("statsAccess", "url token", "", "", ""),
     ("containerLogs", "", "follow lines", "", ""),
     ("containerExec", "", "command attachStdin attachStdout tty", "", ""),
     ("instanceStop", "", "remove timeout", "", ""),

@@ -75,11 +75,6 @@ pub(super) fn rows(before: &World, update: &Update) -> BTreeSet<Name> {
     names
 }
 
-/// Whether a key may have been switched off.
-pub(super) fn concerns_keys(update: &Update) -> bool {
-    update.touched.iter().any(|key| matches!(key, RowKey::Credential(_) | RowKey::Account(_)))
-}
-
 /// The services of which the planner says something else than before: it shows in `transitioningMessage`.
 pub(super) fn said_anew(before: &Notes, notes: &Notes) -> BTreeSet<Name> {
     let services = before.keys().chain(notes.keys());

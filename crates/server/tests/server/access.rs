@@ -32,6 +32,8 @@ const WITHOUT_KEY: &[(&str, &str, u16)] = &[
     ("GET", "/v2-beta/docs", 401),
     ("GET", "/v2-beta/openapi.json", 401),
     ("GET", "/v1/dockersocket/", 401),
+    ("GET", "/v1/hoststats?token=guess", 401),
+    ("GET", "/v1/containerstats?token=guess", 401),
     ("GET", "/v2-beta/services", 401),
     ("POST", "/v2-beta/services", 401),
     ("PUT", "/v2-beta/services/1s7", 401),

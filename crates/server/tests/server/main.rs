@@ -20,5 +20,6 @@ mod rollouts;
 mod rows;
 mod running;
 mod secrets;
+mod stats;
 mod streams;
 mod writes;

@@ -102,12 +102,15 @@ pub(crate) fn of_unit<'a>(
 
 /// The container with an id.
 pub(super) fn find<'a>(ctx: &'a Context<'_>, id: &str) -> Option<Member<'a>> {
-    let number = Kind::Container.parse(id)?;
-    let world = ctx.world;
+    let member = by_number(ctx.world, Kind::Container.parse(id)?)?;
+    ctx.sees(member.service.project).then_some(member)
+}
+
+/// The container with a number, whosever it is.
+pub(crate) fn by_number(world: &World, number: u64) -> Option<Member<'_>> {
     // The unit with the greatest number up to this one; numbers are never given twice.
     let units = world.units.values().filter(|unit| unit.serial <= number);
     let unit = units.max_by_key(|unit| unit.serial)?;
     let index = usize::try_from(number - unit.serial).ok()?;
-    let member = of_unit(world, unit).nth(index)?;
-    ctx.sees(member.service.project).then_some(member)
+    of_unit(world, unit).nth(index)
 }
