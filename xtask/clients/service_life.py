@@ -1,4 +1,6 @@
-"""A service's life, as a Python program for Rancher's API drives it. Ends with an error where an answer is not as awaited."""
+"""A service's life, as a Python program for Rancher's API drives it. Ends with an error where an answer is not as awaited.
+
+IMAGE is what it is made of, without the tag (there are 1, 2 and 3); COMMAND is one that works in it."""
 
 import base64
 import json
@@ -10,6 +12,8 @@ import gdapi
 import websocket
 
 URL = os.environ["DROVER_URL"] + "/v2-beta/projects/1a5"
+IMAGE = os.environ["IMAGE"]
+COMMAND = os.environ["COMMAND"].split()
 KEY = (os.environ["DROVER_ACCESS_KEY"], os.environ["DROVER_SECRET_KEY"])
 client = cattle.from_env(url=URL, access_key=KEY[0], secret_key=KEY[1])
 
@@ -42,7 +46,7 @@ def refused(call, status, code):
 
 
 def image(tag):
-    return {"imageUuid": "docker:nginx:" + tag, "labels": {"a": "b"}}
+    return {"imageUuid": IMAGE + tag, "labels": {"a": "b"}}
 
 
 def upgrade(tag, interval=100):
@@ -72,7 +76,7 @@ same(web.state, "canceling-upgrade")
 web = rest(web, "canceled-upgrade").rollback()
 same(web.state, "rolling-back")
 web = rest(web, "active")
-same(web.launchConfig.imageUuid, "docker:nginx:2")
+same(web.launchConfig.imageUuid, IMAGE + "2")
 print("upgraded, finished, canceled, rolled back")
 
 db = rest(client.create_service(name="db", stackId=stack.id, launchConfig=image("1")), "inactive")
@@ -82,7 +86,8 @@ same([(link.name, link.consumedServiceId) for link in links], [("mydb", db.id)])
 for query, names in [({"name_like": "we%"}, ["web"]), ({"state_ne": "active"}, ["db"]), ({"name": "WEB"}, ["web"])]:
     found = client.list_service(stackId=stack.id, **query).data
     same([service.name for service in found], names, query)
-page = client.list_container(limit=2, sort="id")
+# What a rollback took down may be on its way out still.
+page = client.list_container(state="running", limit=2, sort="id")
 same((len(page.data), page.pagination.partial), (2, True))
 same(len(page.next().data), 1)
 print("linked, filtered, paged")
@@ -93,7 +98,7 @@ socket = websocket.create_connection(logs.url + "?token=" + logs.token)
 line = socket.recv()
 same(line[:3], "01 ", line)
 socket.close()
-run = container.execute(command=["true"], tty=False, attachStdin=False)
+run = container.execute(command=COMMAND, tty=False, attachStdin=False)
 websocket.create_connection(run.url + "?token=" + run.token).close()
 auth = "Authorization: Basic " + base64.b64encode(":".join(KEY).encode()).decode()
 events = URL.replace("http", "ws", 1) + "/subscribe?eventNames=resource.change"

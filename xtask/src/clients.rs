@@ -1,6 +1,7 @@
 //! `cargo xtask clients`: programs that others wrote for Rancher's API, from PyPI and unmodified, against this server with
 //! simulated hosts. The Python packages `cattle` and `gdapi-python` live through a service's life; `schemathesis` sends to
-//! every operation of the server's own OpenAPI document what nobody would, and no answer may be a 5xx.
+//! every operation of the server's own OpenAPI document what nobody would, and no answer may be a 5xx. With `--docker` the
+//! service lives once more, on three Docker hosts.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,12 @@ use clap::Args;
 
 use crate::api::Key;
 use crate::checkout::{BuildError, build, outputs, root};
-use crate::cluster::{ClusterError, Program, printed_key};
+use crate::cluster::{Cluster, ClusterError, Program, printed_key};
 use crate::command::{CommandError, output, run as run_line, show};
+use crate::docker::{Engine, EngineError};
+use crate::images;
 use crate::packages::{self, PackagesError};
+use crate::testbed::{Testbed, TestbedError};
 use crate::wait::wait;
 
 /// As they were when this was last looked at.
@@ -28,6 +32,12 @@ pub struct Arguments {
     /// Requests that are made up for each operation.
     #[arg(long, default_value_t = 15)]
     examples: u32,
+    /// Let the service live on three Docker hosts on this machine, too.
+    #[arg(long)]
+    docker: bool,
+    /// Number of the testbed that is made for that, 0 to 9.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=9))]
+    bed: u8,
 }
 
 /// Why it did not go well.
@@ -45,6 +55,12 @@ pub enum ClientsError {
     /// The server or the hosts did not start.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The Docker hosts were not made.
+    #[error(transparent)]
+    Testbed(#[from] TestbedError),
+    /// Their images were not.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// No folder to work in, or no free port.
     #[error("no room for a server: {0}")]
     Room(#[from] std::io::Error),
@@ -61,8 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<(), ClientsError> {
     let (url, key, _server) = start_server(&drover, home.path())?;
     let _hosts = start_hosts(&drover, home.path(), &url, &key)?;
     println!("== cattle and gdapi-python");
-    let script = root().join("xtask/clients/service_life.py");
-    show(with_key(Command::new(&python).arg(script), &url, &key))?;
+    live(&python, &url, &key, &SIMULATED)?;
     println!("== schemathesis");
     let document = format!("{url}/v2-beta/projects/1a5/openapi.json");
     let (auth, examples) =
@@ -71,7 +86,46 @@ pub fn run(arguments: &Arguments) -> Result<(), ClientsError> {
     fuzz.args(["run", &document, "--auth", &auth, "--checks", "not_a_server_error"]);
     fuzz.args(["--phases", "fuzzing", "--max-examples", &examples, "--request-timeout", "20"]);
     fuzz.args(["--suppress-health-check", "all"]).current_dir(home.path());
-    Ok(show(&mut fuzz)?)
+    show(&mut fuzz)?;
+    if arguments.docker { on_docker(arguments.bed, &drover, &python) } else { Ok(()) }
+}
+
+/// What a service is made of, where it lives.
+struct Stuff {
+    /// Image, without its tag; there are 1, 2 and 3.
+    image: &'static str,
+    /// A command that works in it.
+    command: &'static str,
+}
+
+/// Simulated hosts have any image, in which any command works.
+const SIMULATED: Stuff = Stuff { image: "docker:nginx:", command: "true" };
+const DOCKER: Stuff = Stuff { image: "docker:demo/web:", command: "/testapp health" };
+
+fn live(python: &Path, url: &str, key: &Key, stuff: &Stuff) -> Result<(), ClientsError> {
+    let mut script = Command::new(python);
+    script.arg(root().join("xtask/clients/service_life.py"));
+    script.env("IMAGE", stuff.image).env("COMMAND", stuff.command);
+    Ok(show(with_key(&mut script, url, key))?)
+}
+
+fn on_docker(bed: u8, drover: &Path, python: &Path) -> Result<(), ClientsError> {
+    println!("== cattle and gdapi-python, on Docker");
+    let app = images::build_program()?;
+    let lived = || {
+        let hosts = Testbed::up(bed, 3, true)?;
+        for host in &hosts.hosts {
+            let engine = Engine::at(&host.socket);
+            for tag in ["1", "2", "3"] {
+                images::import_web(&engine, &app, tag)?;
+            }
+        }
+        let cluster = Cluster::start(hosts, drover)?;
+        live(python, &cluster.url(), cluster.key(), &DOCKER)
+    };
+    let outcome = lived();
+    Testbed::release(bed)?;
+    outcome
 }
 
 /// A Python with the clients, made once.

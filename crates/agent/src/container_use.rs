@@ -97,15 +97,15 @@ mod tests {
             ]},
         });
         let sample = sample("abc", &serde_json::from_value(told).unwrap());
-        let eth = |name: &str, rx_bytes, tx_bytes| InterfaceUse {
-            name: name.into(),
-            rx_bytes,
-            tx_bytes,
-        };
+        let eth =
+            |name: &str, rx_bytes, tx_bytes| InterfaceUse { name: name.into(), rx_bytes, tx_bytes };
         assert_eq!(sample.at, Time(1_795_219_866_123));
         assert_eq!((sample.memory, sample.memory_limit), (4000, 9000));
         assert_eq!(sample.interfaces, [eth("eth0", 1, 2), eth("eth1", 3, 4)]);
-        assert_eq!(sample.cpu, CpuUse { total: 1000, each: vec![600, 400], user: 700, system: 300 });
+        assert_eq!(
+            sample.cpu,
+            CpuUse { total: 1000, each: vec![600, 400], user: 700, system: 300 }
+        );
         let disk = |minor, read, written| DiskUse { major: 8, minor, read, written };
         assert_eq!(sample.disks, [disk(0, 10, 20), disk(16, 5, 0)]);
     }

@@ -116,7 +116,10 @@ mod tests {
 
     #[test]
     fn memory_in_use() {
-        assert_eq!(memory("MemTotal: 100 kB\nMemFree: 1 kB\nMemAvailable:  40 kB\n"), (60 << 10, 100 << 10));
+        assert_eq!(
+            memory("MemTotal: 100 kB\nMemFree: 1 kB\nMemAvailable:  40 kB\n"),
+            (60 << 10, 100 << 10)
+        );
         assert_eq!(memory(""), (0, 0));
     }
 

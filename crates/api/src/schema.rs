@@ -79,7 +79,7 @@ impl Link {
             Self::Made { name, .. }
             | Self::Parent { name, .. }
             | Self::Children { name, .. }
-            | Self::Listed { name, .. } => name
+            | Self::Listed { name, .. } => name,
         }
     }
 

@@ -54,16 +54,15 @@ impl StatsOf {
         let project = self.project(world)?;
         let rank = caller.rights(world).in_project(project);
         rank.filter(|rank| *rank >= Rank::Readonly)?;
-        let host = |id: HostId| Source {
-            id: Kind::Host.id(id.0),
-            host: id,
-            container: String::new(),
-        };
+        let host =
+            |id: HostId| Source { id: Kind::Host.id(id.0), host: id, container: String::new() };
         let hosts = world.hosts.values().filter(|h| h.project == project && h.removed_at.is_none());
         let mut sources: Vec<Source> = match self {
             Self::Host(id) => vec![host(id)],
             Self::Hosts(_) => hosts.map(|held| host(held.id)).collect(),
-            Self::Container(number) => by_number(world, number).iter().filter_map(of_member).collect(),
+            Self::Container(number) => {
+                by_number(world, number).iter().filter_map(of_member).collect()
+            }
             Self::OnHost(id) => {
                 let units = world.units_on(id).flat_map(|unit| of_unit(world, unit));
                 units.filter_map(|member| of_member(&member)).collect()
@@ -118,7 +117,8 @@ pub fn stats_frame(sources: &[Source], last: &BTreeMap<(HostId, String), Sample>
 /// One sample as Rancher's clients read it, who got it from cAdvisor's words.
 fn render(source: &Source, sample: &Sample) -> Value {
     let interfaces = || sample.interfaces.iter();
-    let interface = |name: &str, rx: u64, tx: u64| json!({ "name": name, "rx_bytes": rx, "tx_bytes": tx });
+    let interface =
+        |name: &str, rx: u64, tx: u64| json!({ "name": name, "rx_bytes": rx, "tx_bytes": tx });
     let first = interfaces().next().map_or("", |first| first.name.as_str());
     let sum = |bytes: fn(&drover_core::InterfaceUse) -> u64| interfaces().map(bytes).sum();
     let mut network = interface(first, sum(|i| i.rx_bytes), sum(|i| i.tx_bytes));
@@ -164,16 +164,10 @@ mod tests {
     #[test]
     fn a_frame_as_rancher_s_clients_read_it() {
         let (host, container) = (HostId(1), "abc".to_owned());
-        let source = |id: &str, container: &str| Source {
-            id: id.into(),
-            host,
-            container: container.into(),
-        };
-        let interface = |name: &str, rx_bytes, tx_bytes| InterfaceUse {
-            name: name.into(),
-            rx_bytes,
-            tx_bytes,
-        };
+        let source =
+            |id: &str, container: &str| Source { id: id.into(), host, container: container.into() };
+        let interface =
+            |name: &str, rx_bytes, tx_bytes| InterfaceUse { name: name.into(), rx_bytes, tx_bytes };
         let sample = Sample {
             container: container.clone(),
             at: Time(1_795_219_866_123),

@@ -109,11 +109,7 @@ async fn services(client: &Client, asked: &[String]) -> Result<Vec<String>, Fail
 }
 
 /// A service's id by its name, or that of its stack and its own.
-pub(crate) fn find_service(
-    all: &[Value],
-    stacks: &[Value],
-    asked: &str,
-) -> Result<String, String> {
+pub(crate) fn find_service(all: &[Value], stacks: &[Value], asked: &str) -> Result<String, String> {
     let stack_of = |service: &Value| {
         let id = text(service, "stackId");
         stacks

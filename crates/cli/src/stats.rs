@@ -135,7 +135,8 @@ impl Names {
         let services = client.list("list the services", "services", &living).await?;
         let stacks = client.list("list the stacks", "stacks", &living).await?;
         let link = |asked: &String| {
-            let is_it = |held: &&Value| ["name", "hostname", "id"].iter().any(|k| text(held, k) == *asked);
+            let is_it =
+                |held: &&Value| ["name", "hostname", "id"].iter().any(|k| text(held, k) == *asked);
             if let Some(held) = self.containers.iter().find(is_it) {
                 return Ok(format!("containers/{}/containerstats", text(held, "id")));
             }
@@ -165,7 +166,9 @@ async fn read(place: usize, url: String, came: mpsc::Sender<Came>) {
                 Some(Ok(Message::Close(close))) => {
                     break close.map_or_else(String::new, |close| close.reason.to_string());
                 }
-                Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(
+                    Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
+                )) => {}
                 Some(Err(error)) => break error.to_string(),
                 None => break "the server closed the connection".to_owned(),
             }

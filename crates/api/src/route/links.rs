@@ -46,10 +46,7 @@ pub(super) fn follow(
 }
 
 /// What makes what a link leads to, where that is no row.
-pub(super) fn made(
-    schema: &Schema,
-    name: &str,
-) -> Option<fn(&Context<'_>, &str) -> Option<Then>> {
+pub(super) fn made(schema: &Schema, name: &str) -> Option<fn(&Context<'_>, &str) -> Option<Then>> {
     schema.links.iter().find_map(|link| match link {
         Link::Made { name: known, make } if known.eq_ignore_ascii_case(name) => Some(*make),
         Link::Made { .. } | Link::Parent { .. } | Link::Children { .. } | Link::Listed { .. } => {

@@ -66,13 +66,15 @@ impl Gauges {
             let cpu_ns = sample["cpu"]["usage"]["total"].as_u64().unwrap_or_default();
             if gauge.at_ns > 0 && at_ns > gauge.at_ns {
                 let used = cpu_ns.saturating_sub(gauge.cpu_ns);
-                gauge.percent = Some(ratio(used, u64::try_from(at_ns - gauge.at_ns).unwrap_or(u64::MAX)));
+                gauge.percent =
+                    Some(ratio(used, u64::try_from(at_ns - gauge.at_ns).unwrap_or(u64::MAX)));
             }
             (gauge.at_ns, gauge.cpu_ns, gauge.sample) = (at_ns, cpu_ns, sample.clone());
         }
         let of = samples.iter().map(|sample| text(sample, "id")).collect();
         self.streams[place].of = Some(of);
-        let shown: BTreeSet<&String> = self.streams.iter().flat_map(|s| s.of.iter().flatten()).collect();
+        let shown: BTreeSet<&String> =
+            self.streams.iter().flat_map(|s| s.of.iter().flatten()).collect();
         let gone: Vec<String> =
             self.last.keys().filter(|id| !shown.contains(id)).cloned().collect();
         for id in gone {
@@ -94,7 +96,8 @@ impl Gauges {
 
     /// Whether anything was told.
     pub(super) fn has_any(&self) -> bool {
-        self.streams.iter().any(|stream| stream.of.is_some() && !stream.is_over) || !self.last.is_empty()
+        self.streams.iter().any(|stream| stream.of.is_some() && !stream.is_over)
+            || !self.last.is_empty()
     }
 
     /// Whether all is told: of everything two samples, between which it used its share of the processors.
@@ -112,7 +115,8 @@ impl Gauges {
 
     /// A row for each, by name.
     pub(super) fn rows(&self, names: &BTreeMap<String, (String, String)>) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.last.iter().map(|(id, gauge)| row(id, gauge, names)).collect();
+        let mut rows: Vec<Row> =
+            self.last.iter().map(|(id, gauge)| row(id, gauge, names)).collect();
         rows.sort_by(|a, b| a.name.cmp(&b.name));
         rows
     }
@@ -142,7 +146,8 @@ fn row(id: &str, gauge: &Gauge, names: &BTreeMap<String, (String, String)>) -> R
 
 impl Row {
     pub(super) fn cells(&self) -> Vec<String> {
-        let percent = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.2}%"));
+        let percent =
+            |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.2}%"));
         let pair = |(a, b): (u64, u64)| format!("{} / {}", bytes(a, DECIMAL), bytes(b, DECIMAL));
         vec![
             self.name.clone(),
@@ -243,7 +248,8 @@ mod tests {
         gauges.take(0, &[sample("1i1", "2026-11-21T00:00:02.5Z", 2_250_000_000)]);
         assert!(gauges.is_whole());
         let cells = |gauges: &Gauges| gauges.rows(&names)[0].cells().join(" | ");
-        let want = "web | node1 | 50.00% | 1.00GiB / 4.00GiB | 25.00% | 1.00kB / 2.00kB | 11B / 22B";
+        let want =
+            "web | node1 | 50.00% | 1.00GiB / 4.00GiB | 25.00% | 1.00kB / 2.00kB | 11B / 22B";
         assert_eq!(cells(&gauges), want);
         // A container that is started again counts from the beginning.
         gauges.take(0, &[sample("1i1", "2026-11-21T00:00:03Z", 5)]);
