@@ -1,5 +1,9 @@
 //! Reading a request body, member by member, forgiving what Rancher's clients do: numbers as text, `null` for
-//! absent, members nobody knows.
+//! absent.
+//!
+//! Requests have been held to their schemas by the time they are read ([`crate::schema::accept`]), so that nothing here
+//! asks for limits, lengths or characters. What is of another kind than a reader takes is refused all the same: the same
+//! readers read what other servers answer.
 
 mod nested;
 
@@ -8,12 +12,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::error::{ApiError, Code};
+use crate::path::Path;
 
 /// A body, or one of its members that is an object. A member that is `null` counts as absent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body<'a> {
     members: &'a Map<String, Value>,
-    path: Option<&'a str>,
+    path: Path<'a>,
 }
 
 static NOTHING: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
@@ -21,9 +26,10 @@ static NOTHING: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::n
 impl<'a> Body<'a> {
     /// The body of a request; none at all is an empty one.
     pub(crate) fn of(value: &'a Value) -> Result<Self, ApiError> {
+        let path = Path::default();
         match value {
-            Value::Object(members) => Ok(Self { members, path: None }),
-            Value::Null => Ok(Self { members: &NOTHING, path: None }),
+            Value::Object(members) => Ok(Self { members, path }),
+            Value::Null => Ok(Self { members: &NOTHING, path }),
             _ => Err(ApiError::new(Code::InvalidBodyContent, "the body must be a JSON object")),
         }
     }
@@ -40,61 +46,20 @@ impl<'a> Body<'a> {
 
     /// A text; numbers and booleans are taken as written.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, ApiError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(Value::Bool(flag)) => Ok(Some(flag.to_string())),
-            Some(_) => Err(self.bad(name, "a text")),
-        }
+        let Some(value) = self.get(name) else { return Ok(None) };
+        plain_text(value).map(Some).ok_or_else(|| self.bad(name, "a text"))
     }
 
     /// A whole number; text and `2.0` are taken for one.
     pub(crate) fn int(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let read = match value {
-            Value::Number(number) => number.as_i64().or_else(|| whole(&number.to_string())),
-            Value::String(text) => whole(text.trim()),
-            _ => None,
-        };
-        read.map(Some).ok_or_else(|| self.bad(name, "a whole number"))
-    }
-
-    /// A whole number within limits.
-    pub(crate) fn int_in(&self, name: &str, min: i64, max: i64) -> Result<Option<i64>, ApiError> {
-        match self.int(name)? {
-            Some(n) if n < min => {
-                let why = format!("`{}` is {n}, but at least {min} is needed", self.shown(name));
-                Err(ApiError::on(Code::MinLimitExceeded, name, why))
-            }
-            Some(n) if n > max => {
-                let why = format!("`{}` is {n}, but at most {max} is possible", self.shown(name));
-                Err(ApiError::on(Code::MaxLimitExceeded, name, why))
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// The same as a `u32`.
-    pub(crate) fn count(&self, name: &str, min: u32) -> Result<Option<u32>, ApiError> {
-        let read = self.int_in(name, min.into(), i32::MAX.into())?;
-        Ok(read.and_then(|n| u32::try_from(n).ok()))
-    }
-
-    /// A duration in milliseconds.
-    pub(crate) fn millis(&self, name: &str, min: u32) -> Result<Option<u64>, ApiError> {
-        Ok(self.count(name, min)?.map(u64::from))
+        whole_number(value).map(Some).ok_or_else(|| self.bad(name, "a whole number"))
     }
 
     /// A truth value; `"true"` and `"false"` are taken for one.
     pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
-            Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-            Some(_) => Err(self.bad(name, "true or false")),
-        }
+        let Some(value) = self.get(name) else { return Ok(None) };
+        truth(value).map(Some).ok_or_else(|| self.bad(name, "true or false"))
     }
 
     /// A list of texts.
@@ -133,19 +98,18 @@ impl<'a> Body<'a> {
 
     /// An object to read further in.
     pub(crate) fn inner(&self, name: &'a str) -> Result<Option<Body<'a>>, ApiError> {
-        Ok(self.object(name)?.map(|members| Body { members, path: Some(name) }))
+        let path = self.path.member(name);
+        Ok(self.object(name)?.map(|members| Body { members, path }))
     }
 
     /// A text that must be there and not be empty.
     pub(crate) fn required(&self, name: &str) -> Result<String, ApiError> {
-        match self.text(name)? {
-            Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(self.lacks(name)),
-        }
+        self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| self.lacks(name))
     }
 
+    /// Where a member stands, in full.
     fn shown(&self, name: &str) -> String {
-        self.path.map_or_else(|| name.to_owned(), |path| format!("{path}.{name}"))
+        self.path.member(name).to_string()
     }
 
     fn bad(&self, name: &str, wanted: &str) -> ApiError {
@@ -154,12 +118,40 @@ impl<'a> Body<'a> {
     }
 }
 
-fn plain_text(value: &Value) -> Option<String> {
+/// A text, and what is as good as one.
+pub(crate) fn plain_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The word that stands for something, from a table as [`Body::choice`] reads it.
+pub(crate) fn word_of<T: PartialEq>(
+    words: &[(&'static str, T)],
+    meant: &T,
+) -> Option<&'static str> {
+    words.iter().find(|(_, held)| held == meant).map(|(word, _)| *word)
+}
+
+/// A whole number, and what is as good as one.
+pub(crate) fn whole_number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| whole(&number.to_string())),
+        Value::String(text) => whole(text.trim()),
+        _ => None,
+    }
+}
+
+/// A truth value, and what is as good as one.
+pub(crate) fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
     }
 }
 
@@ -186,7 +178,7 @@ mod tests {
             assert_eq!(body.int(name).unwrap_err().code, Code::InvalidFormat, "{name}");
         }
         assert_eq!(body.int("f"), Ok(None));
-        assert_eq!(body.count("g", 0).unwrap_err().code, Code::MinLimitExceeded);
+        assert_eq!(body.number::<u32>("g").unwrap_err().code, Code::InvalidFormat);
     }
 
     #[test]

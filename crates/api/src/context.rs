@@ -155,7 +155,7 @@ impl Context<'_> {
     /// The same, for something new: an administrator may also name it in the body.
     pub(crate) fn project_for(&self, body: Body<'_>) -> Result<ProjectId, ApiError> {
         let named = match self.scope {
-            None if self.rights.base() == Rank::Admin => body.word("accountId")?,
+            None if self.rights.base() == Rank::Admin => body.hint("accountId"),
             _ => None,
         };
         match named {

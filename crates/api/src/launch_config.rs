@@ -14,7 +14,6 @@ mod secrets;
 mod security;
 mod storage;
 mod template;
-mod unsupported;
 
 #[cfg(test)]
 mod any_spec;
@@ -28,6 +27,8 @@ pub use template::{balancer_from_wire, template_from_wire, template_to_wire};
 
 use crate::ApiError;
 use crate::body::Body;
+use crate::path::Path;
+use crate::schema::accept_part;
 
 /// Image of a balancer whose launch config names none. Drover's own balancer runs in its place; the name is
 /// what clients expect to see.
@@ -35,7 +36,7 @@ pub const BALANCER_IMAGE: &str = "rancher/lb-service-haproxy:v0.9.14";
 
 /// Read a launch config. Unknown fields are ignored; known ones that can't be honoured are refused.
 pub fn from_wire(value: &Value) -> Result<ContainerSpec, ApiError> {
-    read(&Body::of(value)?)
+    read(&Body::of(&accept_part("launchConfig", value, Path::default())?)?)
 }
 
 /// Write a launch config; fields at Docker's default are left out, but for those that clients read blindly.
@@ -55,7 +56,6 @@ pub fn to_wire(spec: &ContainerSpec) -> Value {
 
 /// Read a launch config that stands somewhere in a body.
 fn read(fields: &Body<'_>) -> Result<ContainerSpec, ApiError> {
-    unsupported::refuse(fields)?;
     let mut spec = ContainerSpec::default();
     process::read(fields, &mut spec)?;
     network::read(fields, &mut spec)?;
@@ -159,7 +159,7 @@ mod tests {
         let bad_host = "InvalidReference `requestedHostId`: `1s7` is not a host id, like 1h5";
         check(json!({ "requestedHostId": "1s7" }), bad_host);
         check(json!({ "tty": "yes" }), "InvalidFormat `tty` must be true or false");
-        check(json!({ "command": "nginx -g" }), "InvalidFormat `command` must be a list of texts");
+        check(json!({ "command": "nginx -g" }), "InvalidFormat `command` must be a list");
     }
 
     #[test]
@@ -167,12 +167,13 @@ mod tests {
         let image = |uuid: Value| from_wire(&json!({ "imageUuid": uuid })).map(|spec| spec.image);
         assert_eq!(image("docker:nginx:1".into()), Ok("nginx:1".to_owned()));
         assert_eq!(image("nginx:1".into()), Ok("nginx:1".to_owned()));
-        for missing in [Value::Null, "".into(), "docker:".into()] {
+        for (missing, code) in [
+            (Value::Null, crate::Code::NotNullable),
+            ("".into(), crate::Code::MinLengthExceeded),
+            ("docker:".into(), crate::Code::MissingRequired),
+        ] {
             let error = image(missing).unwrap_err();
-            assert_eq!(
-                (error.code, error.field.as_deref()),
-                (crate::Code::MissingRequired, Some("imageUuid"))
-            );
+            assert_eq!((error.code, error.field.as_deref()), (code, Some("imageUuid")));
         }
     }
 
@@ -207,22 +208,22 @@ mod tests {
         let written = r#"{"secrets":[{"type":"secretReference","secretName":"1se5","name":"pw","uid":"1000","gid":"7","mode":"0400"}]}"#;
         check(json!({ "secrets": [whole] }), written);
         for (given, refusal) in [
-            (json!([{ "name": "pw" }]), "MissingRequired `secrets.secretId` is required"),
+            (json!([{ "name": "pw" }]), "MissingRequired `secrets[0].secretId` is required"),
             (
                 json!([{ "secretId": "a", "name": "a/b" }]),
-                "InvalidFormat `secrets.name`: `a/b` is no file name: the file is made in /run/secrets",
+                "InvalidFormat `secrets[0].name`: `a/b` is no file name: the file is made in /run/secrets",
             ),
             (
                 json!([{ "secretId": "a" }, { "secretId": "b", "name": "a" }]),
-                "NotUnique `secrets.name`: two secrets go into the file `a`",
+                "NotUnique `secrets[1].name`: two secrets go into the file `a`",
             ),
             (
                 json!([{ "secretId": "a", "mode": "rw" }]),
-                r#"InvalidFormat `secrets.mode`: write it as chmod takes it, like "0400""#,
+                r#"InvalidFormat `secrets[0].mode`: write it as chmod takes it, like "0400""#,
             ),
             (
                 json!([{ "secretId": "a", "uid": "root" }]),
-                "InvalidFormat `secrets.uid` must be a whole number",
+                "InvalidFormat `secrets[0].uid` must be a whole number",
             ),
         ] {
             check(json!({ "secrets": given }), refusal);
@@ -233,13 +234,13 @@ mod tests {
     fn resource_fields() {
         check(json!({ "memory": "134217728" }), r#"{"memory":134217728}"#);
         check(json!({ "memory": 1.5 }), "InvalidFormat `memory` must be a whole number");
-        let wide = "InvalidFormat `blkioWeight`: 70000 is out of range";
+        let wide = "MaxLimitExceeded `blkioWeight` is 70000, but at most 65535 is possible";
         check(json!({ "blkioWeight": 70000 }), wide);
         check(
             json!({ "ulimits": [{ "name": "nofile", "hard": 9 }] }),
             r#"{"ulimits":[{"type":"ulimit","name":"nofile","soft":9,"hard":9}]}"#,
         );
-        let lacks = "MissingRequired `ulimits.soft` is required";
+        let lacks = "MissingRequired `ulimits[0].soft` is required";
         check(json!({ "ulimits": [{ "name": "nofile" }] }), lacks);
         check(
             json!({ "blkioDeviceOptions": { "/dev/sda": { "readIops": 5, "weight": null } } }),
@@ -271,7 +272,7 @@ mod tests {
             "dataVolumesFrom": [], "userdata": "", "kind": "container", "restartPolicy": { "name": "always" },
         });
         check(quiet, "{}");
-        let machine = "InvalidOption `kind`: `virtualMachine`: only containers are supported";
+        let machine = "InvalidOption `kind`: `virtualMachine` is none of container";
         check(json!({ "kind": "virtualMachine" }), machine);
     }
 }

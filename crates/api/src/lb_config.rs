@@ -6,15 +6,27 @@
 use drover_core::{BadTuning, BalancerSpec, PortRule, RuleProtocol, Selector, ServiceId, Tuning};
 use serde_json::{Map, Value, json};
 
-use crate::body::Body;
+use crate::body::{Body, word_of};
+use crate::path::Path;
+use crate::schema::accept_part;
 use crate::{ApiError, Code, Kind};
 
 /// Rancher's balancers answer their own health check here; files rely on it being refused.
 const RESERVED_PORT: u16 = 42;
 
+const PROTOCOLS: [(&str, RuleProtocol); 6] = [
+    ("http", RuleProtocol::Http),
+    ("https", RuleProtocol::Https),
+    ("tcp", RuleProtocol::Tcp),
+    ("tls", RuleProtocol::Tls),
+    ("sni", RuleProtocol::Sni),
+    ("udp", RuleProtocol::Udp),
+];
+
 /// Read a balancer's `lbConfig`.
 pub fn from_wire(value: &Value) -> Result<BalancerSpec, ApiError> {
-    let fields = Body::at(value, "lbConfig")?;
+    let given = accept_part("lbConfig", value, Path::default().member("lbConfig"))?;
+    let fields = Body::at(&given, "lbConfig")?;
     let rules = fields.bodies("portRules")?;
     let spec = BalancerSpec {
         rules: rules.iter().map(read_rule).collect::<Result<_, _>>()?,
@@ -30,7 +42,8 @@ pub fn from_wire(value: &Value) -> Result<BalancerSpec, ApiError> {
 
 /// Read the `lbConfig` of a service that balancers pick by selector: the target side of their rules.
 pub fn target_from_wire(value: &Value) -> Result<BalancerSpec, ApiError> {
-    let fields = Body::at(value, "lbConfig")?;
+    let given = accept_part("lbTargetConfig", value, Path::default().member("lbConfig"))?;
+    let fields = Body::at(&given, "lbConfig")?;
     let rules = fields.bodies("portRules")?;
     let rules = rules.iter().map(read_target_rule).collect::<Result<_, _>>()?;
     Ok(BalancerSpec { rules, ..BalancerSpec::default() })
@@ -65,18 +78,17 @@ pub fn target_to_wire(spec: &BalancerSpec) -> Value {
 }
 
 fn read_rule(from: &Body<'_>) -> Result<PortRule, ApiError> {
-    refuse_other_projects(from)?;
     let rule = PortRule {
         source_port: read_source_port(from)?,
-        protocol: read_protocol(from)?,
+        protocol: from.choice("protocol", &PROTOCOLS)?.unwrap_or(RuleProtocol::Http),
         hostname: from.word("hostname")?,
         path: from.word("path")?,
-        priority: from.count("priority", 1)?,
+        priority: from.number("priority")?,
         service: read_service(from)?,
         selector: read_selector(from)?,
-        target_port: from.port("targetPort")?,
+        target_port: from.number("targetPort")?,
         backend_name: from.word("backendName")?,
-        weight: from.int_in("weight", 0, 256)?.and_then(|weight| u16::try_from(weight).ok()),
+        weight: from.number("weight")?,
     };
     check_target(&rule, from)?;
     Ok(rule)
@@ -86,35 +98,20 @@ fn read_target_rule(from: &Body<'_>) -> Result<PortRule, ApiError> {
     Ok(PortRule {
         hostname: from.word("hostname")?,
         path: from.word("path")?,
-        target_port: from.port("targetPort")?,
+        target_port: from.number("targetPort")?,
         backend_name: from.word("backendName")?,
         ..PortRule::default()
     })
 }
 
 fn read_source_port(from: &Body<'_>) -> Result<u16, ApiError> {
-    match from.port("sourcePort")? {
+    match from.number("sourcePort")? {
         None => Err(from.lacks("sourcePort")),
         Some(RESERVED_PORT) => {
             let why = "port 42 is reserved for the balancer's own health check: listen on another";
             Err(from.refuse(Code::InvalidOption, "sourcePort", why))
         }
         Some(port) => Ok(port),
-    }
-}
-
-fn read_protocol(from: &Body<'_>) -> Result<RuleProtocol, ApiError> {
-    match from.word("protocol")?.as_deref() {
-        None | Some("http") => Ok(RuleProtocol::Http),
-        Some("https") => Ok(RuleProtocol::Https),
-        Some("tcp") => Ok(RuleProtocol::Tcp),
-        Some("tls") => Ok(RuleProtocol::Tls),
-        Some("sni") => Ok(RuleProtocol::Sni),
-        Some("udp") => Ok(RuleProtocol::Udp),
-        Some(other) => {
-            let detail = format!("`{other}` is none of http, https, tcp, tls, sni, udp");
-            Err(from.refuse(Code::InvalidOption, "protocol", &detail))
-        }
     }
 }
 
@@ -150,19 +147,6 @@ fn check_target(rule: &PortRule, from: &Body<'_>) -> Result<(), ApiError> {
         }
         (Some(_), None) | (None, Some(_)) => Ok(()),
     }
-}
-
-fn refuse_other_projects(from: &Body<'_>) -> Result<(), ApiError> {
-    let (region, environment) = (from.word("region")?, from.word("environment")?);
-    if region.is_some() && environment.is_none() {
-        let why = "a region means nothing without an environment in it";
-        return Err(from.refuse(Code::MissingRequired, "environment", why));
-    }
-    if environment.is_some() {
-        let why = "a balancer reaches services of its own project only";
-        return Err(from.refuse(Code::InvalidOption, "environment", why));
-    }
-    Ok(())
 }
 
 /// Rancher's server let this pass, and then every handshake failed.
@@ -203,12 +187,6 @@ fn check_custom(spec: &BalancerSpec, from: &Body<'_>) -> Result<(), ApiError> {
 
 fn read_stickiness(from: &Body<'_>) -> Result<Option<Value>, ApiError> {
     let Some(policy) = from.inner("stickinessPolicy")? else { return Ok(None) };
-    if let Some(mode) = policy.word("mode")?
-        && !["rewrite", "insert", "prefix"].contains(&mode.as_str())
-    {
-        let detail = format!("`{mode}` is none of rewrite, insert, prefix");
-        return Err(policy.refuse(Code::InvalidOption, "mode", &detail));
-    }
     let mut kept = Map::new();
     for field in ["name", "cookie", "domain", "mode"] {
         if let Some(text) = policy.word(field)? {
@@ -224,14 +202,7 @@ fn read_stickiness(from: &Body<'_>) -> Result<Option<Value>, ApiError> {
 }
 
 fn write_rule(rule: &PortRule) -> Value {
-    let protocol = match rule.protocol {
-        RuleProtocol::Http => "http",
-        RuleProtocol::Https => "https",
-        RuleProtocol::Tcp => "tcp",
-        RuleProtocol::Tls => "tls",
-        RuleProtocol::Sni => "sni",
-        RuleProtocol::Udp => "udp",
-    };
+    let protocol = word_of(&PROTOCOLS, &rule.protocol);
     json!({
         "type": "portRule",
         "sourcePort": rule.source_port,
@@ -313,68 +284,71 @@ mod tests {
     #[test]
     fn every_rule_has_its_sentence() {
         let table = [
-            (json!({ "sourcePort": null }), "MissingRequired `portRules.sourcePort` is required"),
+            (
+                json!({ "sourcePort": null }),
+                "NotNullable `lbConfig.portRules[0].sourcePort` must not be null",
+            ),
             (
                 json!({ "sourcePort": 0 }),
-                "MinLimitExceeded `portRules.sourcePort` is 0, but at least 1 is needed",
+                "MinLimitExceeded `lbConfig.portRules[0].sourcePort` is 0, but at least 1 is needed",
             ),
             (
                 json!({ "sourcePort": 65536 }),
-                "MaxLimitExceeded `portRules.sourcePort` is 65536, but at most 65535 is possible",
+                "MaxLimitExceeded `lbConfig.portRules[0].sourcePort` is 65536, but at most 65535 is possible",
             ),
             (
                 json!({ "sourcePort": 42 }),
-                "InvalidOption `portRules.sourcePort`: port 42 is reserved for the balancer's own \
+                "InvalidOption `lbConfig.portRules[0].sourcePort`: port 42 is reserved for the balancer's own \
                  health check: listen on another",
             ),
             (
                 json!({ "protocol": "ftp" }),
-                "InvalidOption `portRules.protocol`: `ftp` is none of http, https, tcp, tls, sni, udp",
+                "InvalidOption `lbConfig.portRules[0].protocol`: `ftp` is none of http, https, tcp, tls, sni, udp",
             ),
             (
                 json!({ "serviceId": null, "selector": "a within b" }),
-                "InvalidFormat `portRules.selector`: `a within b` is no label selector: write key=value, \
+                "InvalidFormat `lbConfig.portRules[0].selector`: `a within b` is no label selector: write key=value, \
                  key!=value, key, key in (a, b) or key notin (a, b), with commas between",
             ),
             (
                 json!({ "serviceId": null }),
-                "MissingRequired `portRules.serviceId`: a rule needs a target: give serviceId, or \
+                "MissingRequired `lbConfig.portRules[0].serviceId`: a rule needs a target: give serviceId, or \
                  selector",
             ),
             (
                 json!({ "selector": "a=b" }),
-                "InvalidOption `portRules.serviceId`: a rule has one target: give serviceId or \
+                "InvalidOption `lbConfig.portRules[0].serviceId`: a rule has one target: give serviceId or \
                  selector, not both",
             ),
             (
                 json!({ "serviceId": "web" }),
-                "InvalidReference `portRules.serviceId`: `web` is not a service id, like 1s5",
+                "InvalidReference `lbConfig.portRules[0].serviceId`: `web` is not a service id, like 1s5",
             ),
             (
                 json!({ "targetPort": null }),
-                "MissingRequired `portRules.targetPort`: a rule with a serviceId needs the port of \
+                "MissingRequired `lbConfig.portRules[0].targetPort`: a rule with a serviceId needs the port of \
                  that service's containers",
             ),
             (
                 json!({ "targetPort": 70000 }),
-                "MaxLimitExceeded `portRules.targetPort` is 70000, but at most 65535 is possible",
+                "MaxLimitExceeded `lbConfig.portRules[0].targetPort` is 70000, but at most 65535 is possible",
             ),
             (
                 json!({ "priority": 0 }),
-                "MinLimitExceeded `portRules.priority` is 0, but at least 1 is needed",
+                "MinLimitExceeded `lbConfig.portRules[0].priority` is 0, but at least 1 is needed",
             ),
             (
                 json!({ "weight": 257 }),
-                "MaxLimitExceeded `portRules.weight` is 257, but at most 256 is possible",
+                "MaxLimitExceeded `lbConfig.portRules[0].weight` is 257, but at most 256 is possible",
             ),
             (
                 json!({ "region": "eu" }),
-                "MissingRequired `portRules.environment`: a region means nothing without an \
-                 environment in it",
+                "InvalidOption `lbConfig.portRules[0].region`: a balancer reaches services of its own project \
+                 only",
             ),
             (
                 json!({ "environment": "prod" }),
-                "InvalidOption `portRules.environment`: a balancer reaches services of its own \
+                "InvalidOption `lbConfig.portRules[0].environment`: a balancer reaches services of its own \
                  project only",
             ),
             (
@@ -407,7 +381,7 @@ mod tests {
         let error = from_wire(&policy).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`stickinessPolicy.mode`: `sticky` is none of rewrite, insert, prefix"
+            "`lbConfig.stickinessPolicy.mode`: `sticky` is none of rewrite, insert, prefix"
         );
     }
 }

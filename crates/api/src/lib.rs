@@ -22,6 +22,7 @@ pub mod lb_config;
 mod network_diagnosis;
 mod openapi;
 mod outcome;
+mod path;
 pub mod pem;
 mod purge;
 mod query;

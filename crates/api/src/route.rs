@@ -25,7 +25,7 @@ use crate::resource::{
     registry, registry_credential, secret, service, service_consume_map, service_expose_map,
     service_log, service_revision, setting, stack, volume, volume_template,
 };
-use crate::schema::{self, Schema};
+use crate::schema::{self, Schema, Write, accept};
 use crate::transform::transform;
 use gate::{inside, make, must, never, raw_row, row, rows};
 
@@ -135,13 +135,13 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
 pub fn create(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome, ApiError> {
     ctx.admit()?;
     match path {
-        [kind] => make(ctx, find(kind)?, Body::of(body)?),
+        [kind] => make(ctx, find(kind)?, body),
         // The collection of a project's members is a link of the project, which can be added to.
         [kind, id, link] if is_named(kind, "project", "projects") && is_members(link) => {
             let project = row(ctx, find(kind)?, id)?;
             let scope = project["id"].as_str().and_then(|id| Kind::Project.parse(id));
             let inside = Context { scope: scope.map(ProjectId), ..ctx.clone() };
-            make(&inside, find(link)?, Body::of(body)?)
+            make(&inside, find(link)?, body)
         }
         ["scripts", "transform"] => {
             Ok(Outcome { changes: Vec::new(), then: Then::Body(transform(body)?) })
@@ -157,9 +157,8 @@ pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
     let [kind, id] = path else { return Err(no_method("PUT", path)) };
     let resource = find(kind)?;
     let row = row(ctx, resource, id)?;
-    let body = Body::of(body)?;
     if !resource.schema().resource.contains(&"PUT") {
-        return never(resource.update(ctx, id, body), "PUT", path);
+        return never(resource.update(ctx, id, Body::of(body)?), "PUT", path);
     }
     must(ctx, resource, &row, Deed::Update)?;
     if is_removed(&row) {
@@ -167,7 +166,8 @@ pub fn update(ctx: &Context<'_>, path: &[&str], body: &Value) -> Result<Outcome,
         return Err(ApiError::new(Code::MethodNotAllowed, why));
     }
     inactive::guard(ctx, resource, &row, "changed")?;
-    resource.update(&inside(ctx, &row), id, body)
+    let taken = accept(schema_of(resource, &row), body, Write::Update)?;
+    resource.update(&inside(ctx, &row), id, Body::of(&taken)?)
 }
 
 /// `DELETE` of a resource; doing it again changes nothing.
@@ -211,14 +211,25 @@ pub fn action(
     match name {
         // An action was accepted, where the method would have done it.
         "remove" => resource.delete(ctx, id).map(|begun| begun.answered(202)),
-        "update" => resource.update(ctx, id, Body::of(body)?),
-        _ => resource.act(ctx, id, name, Body::of(body)?),
+        "update" => {
+            let taken = accept(schema_of(resource, &row), body, Write::Update)?;
+            resource.update(ctx, id, Body::of(&taken)?)
+        }
+        _ => {
+            let taken = accept(input(resource.schema(), name), body, Write::Part)?;
+            resource.act(ctx, id, name, Body::of(&taken)?)
+        }
     }
 }
 
 /// The answer to a write, from the snapshot after its commit; `None` if the server has more to do for it first.
 pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>> {
-    let rendered = |plural: &str, id: &str| find(plural).and_then(|found| row(ctx, found, id));
+    // What was made is answered under whatever URL it was made: a project is in no other.
+    let outside = Context { scope: None, ..ctx.clone() };
+    let rendered = |plural: &str, id: &str| {
+        let found = find(plural)?;
+        row(ctx, found, id).or_else(|none| row(&outside, found, id).map_err(|_| none))
+    };
     match then {
         Then::Render { plural, id, status } => {
             let whole = rendered(plural, id);
@@ -285,6 +296,22 @@ fn schemas_at(ctx: &Context<'_>, rest: &[&str]) -> Result<Value, ApiError> {
         _ => Err(ApiError::not_found(format!("/schemas/{}", rest.join("/")))),
     }
 }
+
+/// What a row looks like: a list of one kind holds rows of others too.
+pub(crate) fn schema_of(resource: &dyn Resource, row: &Value) -> &'static Schema {
+    let kind = row["type"].as_str().unwrap_or_default();
+    schemas().find(|schema| schema.name == kind).unwrap_or_else(|| resource.schema())
+}
+
+/// What an action takes.
+fn input(schema: &Schema, action: &str) -> &'static Schema {
+    let named = schema.actions.iter().find(|(known, _, _)| *known == action);
+    let named = named.and_then(|(_, input, _)| schema::all().find(|held| held.name == *input));
+    named.unwrap_or(&NO_INPUT)
+}
+
+/// Of an action that takes none: whatever is sent says nothing.
+static NO_INPUT: Schema = schema::inputs::part("", &[]);
 
 fn is_action(schema: &Schema, name: &str) -> bool {
     schema.actions.iter().any(|(known, _, _)| *known == name)

@@ -1,11 +1,13 @@
 //! What a type looks like: its fields, methods, actions and links, as data, and the schema documents that clients
 //! discover the API by.
 
+mod accept;
 mod document;
 mod field;
 pub(crate) mod inputs;
 pub(crate) mod launch;
 
+pub(crate) use accept::{Write, accept, accept_part};
 pub(crate) use document::{all, document, documents, is_shown};
 pub(crate) use field::{COMMON, Field};
 
@@ -31,6 +33,19 @@ pub(crate) struct Schema {
     pub(crate) actions: &'static [(&'static str, &'static str, &'static str)],
     /// Where its links lead.
     pub(crate) links: &'static [Link],
+}
+
+impl Schema {
+    /// Its fields, in their order. A group says of a field what holds in place of what groups before it say.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &'static Field> + use<> {
+        let groups = self.fields;
+        groups.iter().enumerate().flat_map(move |(n, group)| {
+            let later = groups.get(n + 1..).unwrap_or_default();
+            let is_said_later =
+                |field: &Field| later.iter().any(|g| g.iter().any(|f| f.name == field.name));
+            group.iter().filter(move |field| !is_said_later(field))
+        })
+    }
 }
 
 /// A link of a resource.

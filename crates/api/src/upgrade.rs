@@ -136,8 +136,8 @@ fn course(
         .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?;
     let course = Course::InService { from: service.current, to, start_first };
     Ok(Upgrade {
-        batch_size: strategy.count("batchSize", 1)?.or(defaults.batch_size).unwrap_or(1),
-        interval_ms: strategy.millis("intervalMillis", 0)?.or(defaults.interval_ms).unwrap_or(2000),
+        batch_size: strategy.number("batchSize")?.or(defaults.batch_size).unwrap_or(1),
+        interval_ms: strategy.number("intervalMillis")?.or(defaults.interval_ms).unwrap_or(2000),
         policy: policy::read(strategy)?.unwrap_or_else(|| defaults.policy.clone()),
         ..Upgrade::begin(service.id, course, ctx.now, &ctx.caller.access)
     })

@@ -5,15 +5,21 @@ use serde_json::Value;
 
 use super::{Body, NOTHING};
 use crate::error::{ApiError, Code};
+use crate::path::Path;
 
 impl<'a> Body<'a> {
-    /// An object that stands in the member `path`; null is an empty one.
-    pub(crate) fn at(value: &'a Value, path: &'a str) -> Result<Self, ApiError> {
+    /// An object that stands in the member `name` of a body.
+    pub(crate) fn at(value: &'a Value, name: &'a str) -> Result<Self, ApiError> {
+        Self::in_place(value, Path::default().member(name))
+    }
+
+    fn in_place(value: &'a Value, path: Path<'a>) -> Result<Self, ApiError> {
         match value {
-            Value::Object(members) => Ok(Self { members, path: Some(path) }),
-            Value::Null => Ok(Self { members: &NOTHING, path: Some(path) }),
+            Value::Object(members) => Ok(Self { members, path }),
+            Value::Null => Ok(Self { members: &NOTHING, path }),
             _ => {
-                Err(ApiError::on(Code::InvalidFormat, path, format!("`{path}` must be an object")))
+                let why = format!("`{path}` must be an object");
+                Err(ApiError::on(Code::InvalidFormat, path.field(), why))
             }
         }
     }
@@ -21,6 +27,11 @@ impl<'a> Body<'a> {
     /// Text that says something; the empty text counts as absent.
     pub(crate) fn word(&self, name: &str) -> Result<Option<String>, ApiError> {
         Ok(self.text(name)?.filter(|text| !text.is_empty()))
+    }
+
+    /// The same of a body that nothing has been held to yet: what is no text says nothing, and is refused in its turn.
+    pub(crate) fn hint(&self, name: &str) -> Option<String> {
+        self.word(name).ok().flatten()
     }
 
     /// A whole number that `T` can hold; the empty text counts as absent.
@@ -35,10 +46,22 @@ impl<'a> Body<'a> {
         })
     }
 
-    /// A port.
-    pub(crate) fn port(&self, name: &str) -> Result<Option<u16>, ApiError> {
-        let read = self.int_in(name, 1, u16::MAX.into())?;
-        Ok(read.and_then(|port| u16::try_from(port).ok()))
+    /// One of these words, and what it means; the empty text counts as absent.
+    pub(crate) fn choice<T: Copy>(
+        &self,
+        name: &str,
+        words: &[(&str, T)],
+    ) -> Result<Option<T>, ApiError> {
+        let Some(given) = self.word(name)? else { return Ok(None) };
+        let found = words.iter().find(|(word, _)| *word == given);
+        found.map(|(_, meant)| Some(*meant)).ok_or_else(|| {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.refuse(
+                Code::InvalidOption,
+                name,
+                &format!("`{given}` is none of {}", words.join(", ")),
+            )
+        })
     }
 
     /// Texts; none if absent.
@@ -46,29 +69,19 @@ impl<'a> Body<'a> {
         Ok(self.texts(name)?.unwrap_or_default())
     }
 
-    /// Whether a member says anything: not null, false, zero, or empty.
-    pub(crate) fn says_something(&self, name: &str) -> bool {
-        match self.get(name) {
-            None | Some(Value::Null | Value::Bool(false)) => false,
-            Some(Value::Bool(true)) => true,
-            Some(Value::Number(number)) => number.as_f64() != Some(0.0),
-            Some(Value::String(text)) => !text.is_empty(),
-            Some(Value::Array(items)) => !items.is_empty(),
-            Some(Value::Object(members)) => !members.is_empty(),
-        }
-    }
-
     /// A list of objects; null items are left out.
     pub(crate) fn bodies(&self, name: &'a str) -> Result<Vec<Body<'a>>, ApiError> {
-        let items = self.list(name)?.iter().filter(|item| !item.is_null());
-        items.map(|item| Body::at(item, name)).collect()
+        let path = self.path.member(name);
+        let items = self.list(name)?.iter().enumerate().filter(|(_, item)| !item.is_null());
+        items.map(|(n, item)| Body::in_place(item, path.item(n))).collect()
     }
 
     /// Objects by name; those that are null are left out.
     pub(crate) fn entries(&self, name: &'a str) -> Result<Vec<(&'a str, Body<'a>)>, ApiError> {
         let Some(members) = self.object(name)? else { return Ok(Vec::new()) };
         let filled = members.iter().filter(|(_, item)| !item.is_null());
-        filled.map(|(key, item)| Ok((key.as_str(), Body::at(item, name)?))).collect()
+        let path = self.path.member(name);
+        filled.map(|(key, item)| Ok((key.as_str(), Body::in_place(item, path.key(key))?))).collect()
     }
 
     /// What is wrong with a member, said with its full name.

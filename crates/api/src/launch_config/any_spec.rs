@@ -216,16 +216,17 @@ fn limits() -> impl Strategy<Value = ContainerSpec> {
         soft,
         hard,
     });
-    let numbers = vec(of(any::<i64>()), 3);
+    let numbers = vec(of(any::<i64>()), 2);
     let lists = (btree_map(word(), device, 0..3), vec(ulimit, 0..3));
-    (of(any::<u16>()), numbers, lists, any::<bool>()).prop_map(
-        |(blkio_weight, numbers, lists, oom_kill_disable)| ContainerSpec {
+    let oom = (any::<bool>(), of(-1000_i64..=1000));
+    (of(any::<u16>()), numbers, lists, oom).prop_map(
+        |(blkio_weight, numbers, lists, (oom_kill_disable, oom_score_adj))| ContainerSpec {
             blkio_weight,
             blkio_device_options: lists.0,
             ulimits: lists.1,
             shm_size: numbers[0],
             pids_limit: numbers[1],
-            oom_score_adj: numbers[2],
+            oom_score_adj,
             oom_kill_disable,
             ..ContainerSpec::default()
         },

@@ -4,8 +4,14 @@ use drover_core::{ContainerSpec, DockerHealth, HealthCheck, HealthStrategy};
 use serde_json::{Map, Value, json};
 
 use super::{put, put_list};
-use crate::body::Body;
-use crate::{ApiError, Code};
+use crate::ApiError;
+use crate::body::{Body, word_of};
+
+const STRATEGIES: [(&str, HealthStrategy); 3] = [
+    ("none", HealthStrategy::None),
+    ("recreate", HealthStrategy::Recreate),
+    ("recreateOnQuorum", HealthStrategy::RecreateOnQuorum),
+];
 
 pub(super) fn read(from: &Body<'_>, spec: &mut ContainerSpec) -> Result<(), ApiError> {
     spec.health_check = from.inner("healthCheck")?.map(|check| read_check(&check)).transpose()?;
@@ -33,7 +39,7 @@ pub(super) fn write(spec: &ContainerSpec, out: &mut Map<String, Value>) {
 
 /// Rancher's check, wherever it stands.
 pub(crate) fn read_check(from: &Body<'_>) -> Result<HealthCheck, ApiError> {
-    let port = from.port("port")?;
+    let port = from.number("port")?;
     let quorum = from.inner("recreateOnQuorumStrategyConfig")?;
     Ok(HealthCheck {
         port: port.ok_or_else(|| from.lacks("port"))?,
@@ -44,30 +50,14 @@ pub(crate) fn read_check(from: &Body<'_>) -> Result<HealthCheck, ApiError> {
         unhealthy_threshold: from.number("unhealthyThreshold")?,
         initializing_timeout_ms: from.number("initializingTimeout")?,
         reinitializing_timeout_ms: from.number("reinitializingTimeout")?,
-        strategy: read_strategy(from)?,
+        strategy: from.choice("strategy", &STRATEGIES)?.unwrap_or(HealthStrategy::Recreate),
         quorum: quorum.map(|quorum| quorum.number("quorum")).transpose()?.flatten(),
     })
 }
 
-fn read_strategy(from: &Body<'_>) -> Result<HealthStrategy, ApiError> {
-    match from.word("strategy")?.as_deref() {
-        None | Some("recreate") => Ok(HealthStrategy::Recreate),
-        Some("none") => Ok(HealthStrategy::None),
-        Some("recreateOnQuorum") => Ok(HealthStrategy::RecreateOnQuorum),
-        Some(other) => {
-            let detail = format!("`{other}` is none of none, recreate, recreateOnQuorum");
-            Err(from.refuse(Code::InvalidOption, "strategy", &detail))
-        }
-    }
-}
-
 /// The same as it is written.
 pub fn write_check(check: &HealthCheck) -> Value {
-    let strategy = match check.strategy {
-        HealthStrategy::None => "none",
-        HealthStrategy::Recreate => "recreate",
-        HealthStrategy::RecreateOnQuorum => "recreateOnQuorum",
-    };
+    let strategy = word_of(&STRATEGIES, &check.strategy);
     let mut out = Map::new();
     put(&mut out, "type", Some("instanceHealthCheck"));
     put(&mut out, "port", Some(check.port));
@@ -78,7 +68,7 @@ pub fn write_check(check: &HealthCheck) -> Value {
     put(&mut out, "unhealthyThreshold", check.unhealthy_threshold);
     put(&mut out, "initializingTimeout", check.initializing_timeout_ms);
     put(&mut out, "reinitializingTimeout", check.reinitializing_timeout_ms);
-    put(&mut out, "strategy", Some(strategy));
+    put(&mut out, "strategy", strategy);
     let quorum = check.quorum.map(|quorum| json!({ "quorum": quorum }));
     put(&mut out, "recreateOnQuorumStrategyConfig", quorum);
     Value::Object(out)

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use super::{BALANCER_IMAGE, read, to_wire};
 use crate::body::Body;
+use crate::path::Path;
+use crate::schema::accept_part;
 use crate::{ApiError, Code};
 
 /// Read the launch configs of the service called `service`. `secondaries` is a list or null.
@@ -18,17 +20,15 @@ pub fn template_from_wire(
     launch: &Value,
     secondaries: &Value,
 ) -> Result<Template, ApiError> {
-    if launch.is_null() {
-        return Err(ApiError::missing("launchConfig"));
-    }
-    let primary = read(&Body::at(launch, "launchConfig")?)?;
-    let holder = Map::from_iter([("secondaryLaunchConfigs".to_owned(), secondaries.clone())]);
-    let holder = Value::Object(holder);
+    let given = accepted("launchConfig", launch, secondaries)?;
+    let given = Body::of(&given)?;
+    let primary = given.inner("launchConfig")?.ok_or_else(|| given.lacks("launchConfig"))?;
+    let primary = read(&primary)?;
     let mut sidekicks = BTreeMap::new();
-    for fields in Body::of(&holder)?.bodies("secondaryLaunchConfigs")? {
+    for fields in given.bodies("secondaryLaunchConfigs")? {
         let name = fields.required("name")?;
         if let Err(bad) = drover_core::name::check_name(&name) {
-            return Err(fields.refuse(Code::InvalidFormat, "name", &bad.to_string()));
+            return Err(fields.refuse(Code::InvalidCharacters, "name", &bad.to_string()));
         }
         let twice = name.eq_ignore_ascii_case(service)
             || sidekicks.keys().any(|known: &String| known.eq_ignore_ascii_case(&name));
@@ -45,18 +45,34 @@ pub fn template_from_wire(
 
 /// Read the launch config of a balancer: its image may be left out, and a port given once is public too.
 pub fn balancer_from_wire(launch: &Value) -> Result<Template, ApiError> {
-    let mut launch = if launch.is_null() { Value::Object(Map::new()) } else { launch.clone() };
-    if let Some(map) = launch.as_object_mut() {
-        let image = map.entry("imageUuid").or_insert(Value::Null);
-        if image.is_null() {
-            *image = format!("docker:{BALANCER_IMAGE}").into();
-        }
+    let mut given = accepted("loadBalancerLaunchConfig", launch, &Value::Null)?;
+    let launch = &mut given["launchConfig"];
+    if launch.is_null() {
+        *launch = Value::Object(Map::new());
     }
-    let mut template = template_from_wire("", &launch, &Value::Null)?;
+    if launch["imageUuid"].as_str().is_none_or(str::is_empty) {
+        launch["imageUuid"] = format!("docker:{BALANCER_IMAGE}").into();
+    }
+    let mut template = template_from_wire("", launch, &Value::Null)?;
     for port in &mut template.primary.ports {
         port.public.get_or_insert(port.private);
     }
     Ok(template)
+}
+
+/// Both members as their types take them.
+fn accepted(kind: &str, launch: &Value, secondaries: &Value) -> Result<Value, ApiError> {
+    let mut given = Map::new();
+    for (name, kind, value) in [
+        ("launchConfig", kind, launch),
+        ("secondaryLaunchConfigs", "array[secondaryLaunchConfig]", secondaries),
+    ] {
+        if !value.is_null() {
+            let taken = accept_part(kind, value, Path::default().member(name))?;
+            given.insert(name.to_owned(), taken);
+        }
+    }
+    Ok(given.into())
 }
 
 /// Write a template: the launch config, and the secondary launch configs in order of their names.
@@ -152,17 +168,17 @@ mod tests {
         check(
             json!([{ "imageUuid": "docker:a" }]),
             Code::MissingRequired,
-            "`secondaryLaunchConfigs.name` is required",
+            "`secondaryLaunchConfigs[0].name` is required",
         );
         check(
             json!([config("Web", &none)]),
             Code::NotUnique,
-            "`secondaryLaunchConfigs.name`: `Web` is taken by another container of the service",
+            "`secondaryLaunchConfigs[0].name`: `Web` is taken by another container of the service",
         );
         check(
             json!([config("a_b", &none)]),
-            Code::InvalidFormat,
-            "`secondaryLaunchConfigs.name`: a name may hold letters, digits and dashes only, not `_`",
+            Code::InvalidCharacters,
+            "`secondaryLaunchConfigs[0].name` may hold `a-zA-Z0-9-` only, not `_`",
         );
         check(
             json!([config("a", &json!({ "networkMode": "container:b" }))]),

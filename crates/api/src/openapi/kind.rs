@@ -1,6 +1,6 @@
 //! The kinds of fields, in JSON Schema's words.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// A field of a schema document.
 pub(super) fn property(field: &Value, known: &dyn Fn(&str) -> bool) -> Value {
@@ -28,7 +28,8 @@ pub(super) fn reference(name: &str) -> Value {
 fn of(kind: &str, field: &Value, known: &dyn Fn(&str) -> bool) -> Value {
     let inner = |prefix: &str| kind.strip_prefix(prefix)?.strip_suffix(']');
     if let Some(of_what) = inner("array[") {
-        return json!({ "type": "array", "items": of(of_what, &Value::Null, known) });
+        let list = json!({ "type": "array", "items": of(of_what, &Value::Null, known) });
+        return bounded(list, field, [("minItems", "minLength"), ("maxItems", "maxLength")]);
     }
     if let Some(of_what) = inner("map[") {
         let values = of(of_what, &Value::Null, known);
@@ -38,10 +39,14 @@ fn of(kind: &str, field: &Value, known: &dyn Fn(&str) -> bool) -> Value {
         return json!({ "type": "string" });
     }
     match kind {
-        "string" => json!({ "type": "string" }),
-        "password" => json!({ "type": "string", "writeOnly": true }),
-        "int" => number("integer", field),
-        "float" => number("number", field),
+        "string" => text(field),
+        "password" => {
+            let mut shown = text(field);
+            shown["writeOnly"] = json!(true);
+            shown
+        }
+        "int" => bounded(json!({ "type": "integer" }), field, LIMITS),
+        "float" => bounded(json!({ "type": "number" }), field, LIMITS),
         "boolean" => json!({ "type": "boolean" }),
         "date" => json!({ "type": "string", "format": "date-time" }),
         "enum" => json!({ "type": "string", "enum": field["options"] }),
@@ -51,14 +56,27 @@ fn of(kind: &str, field: &Value, known: &dyn Fn(&str) -> bool) -> Value {
     }
 }
 
-fn number(kind: &str, field: &Value) -> Value {
-    let mut shown = Map::from_iter([("type".to_owned(), json!(kind))]);
-    for (name, bound) in [("minimum", "min"), ("maximum", "max")] {
+const LIMITS: [(&str, &str); 2] = [("minimum", "min"), ("maximum", "max")];
+
+/// With what the field says of it, in JSON Schema's words.
+fn bounded(mut shown: Value, field: &Value, bounds: [(&str, &str); 2]) -> Value {
+    for (name, bound) in bounds {
         if let Some(bound) = field.get(bound) {
-            shown.insert(name.to_owned(), bound.clone());
+            shown[name] = bound.clone();
         }
     }
-    shown.into()
+    shown
+}
+
+fn text(field: &Value) -> Value {
+    let lengths = [("minLength", "minLength"), ("maxLength", "maxLength")];
+    let mut shown = bounded(json!({ "type": "string" }), field, lengths);
+    if let Some(set) = field["validChars"].as_str() {
+        shown["pattern"] = json!(format!("^[{set}]*$"));
+    } else if let Some(set) = field["invalidChars"].as_str() {
+        shown["pattern"] = json!(format!("^[^{set}]*$"));
+    }
+    shown
 }
 
 fn or_null(mut shown: Value) -> Value {
@@ -102,6 +120,13 @@ mod tests {
         let field = json!({ "type": "portRule", "nullable": true });
         let want =
             json!({ "anyOf": [reference("portRule"), { "type": "null" }], "readOnly": true });
+        assert_eq!(property(&field, &known), want);
+        let field = json!({ "type": "string", "minLength": 1, "maxLength": 63, "validChars": "a-z-", "update": true });
+        let want =
+            json!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z-]*$" });
+        assert_eq!(property(&field, &known), want);
+        let field = json!({ "type": "array[string]", "minLength": 1, "create": true });
+        let want = json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 });
         assert_eq!(property(&field, &known), want);
         let field = json!({ "type": "int", "min": 1, "max": 5, "create": true });
         assert_eq!(

@@ -5,13 +5,16 @@ use serde_json::{Value, json};
 
 use super::{Envelope, Resource, credential, finish, member};
 use crate::access::Place;
-use crate::body::Body;
+use crate::body::{Body, word_of};
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::Outcome;
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
 use crate::state::{CREDENTIAL, Standing};
+
+const KINDS: [(&str, AccountKind); 2] =
+    [("user", AccountKind::User), ("admin", AccountKind::Admin)];
 
 static SCHEMA: Schema = Schema {
     name: "account",
@@ -22,8 +25,8 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cru("name", "string"),
-            Field::cru("description", "string"),
+            Field::name(),
+            Field::described(),
             Field::cr("kind", "enum").options(&["user", "admin"]).default("\"user\""),
             Field::cr("externalId", "string"),
             Field::cr("externalIdType", "string")
@@ -58,7 +61,7 @@ impl Resource for Accounts {
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
         let made = Account {
             id: AccountId(ctx.next_id()),
-            kind: kind(body)?,
+            kind: body.choice("kind", &KINDS)?.unwrap_or(AccountKind::User),
             name: body.text("name")?.unwrap_or_default(),
             description: body.text("description")?.unwrap_or_default(),
             external: external(ctx, body)?,
@@ -134,10 +137,7 @@ fn render(ctx: &Context<'_>, held: &Account) -> Value {
     let (kind, id) = identity(held);
     let fields = json!({
         "accountId": own,
-        "kind": match held.kind {
-            AccountKind::Admin => "admin",
-            AccountKind::User => "user",
-        },
+        "kind": word_of(&KINDS, &held.kind),
         "externalId": id,
         "externalIdType": kind,
     });
@@ -154,17 +154,6 @@ fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a Account, ApiError> {
     let number = Kind::Account.parse(id);
     let found = seen(ctx).find(|held| Some(held.id.0) == number && held.removed_at.is_none());
     found.ok_or_else(|| ApiError::not_found(format!("account {id}")))
-}
-
-fn kind(body: Body<'_>) -> Result<AccountKind, ApiError> {
-    match body.word("kind")?.as_deref() {
-        None | Some("user") => Ok(AccountKind::User),
-        Some("admin") => Ok(AccountKind::Admin),
-        Some(other) => {
-            let why = format!("`kind` is `user` or `admin`, not `{other}`");
-            Err(ApiError::on(Code::InvalidOption, "kind", why))
-        }
-    }
 }
 
 fn external(ctx: &Context<'_>, body: Body<'_>) -> Result<Option<ExternalId>, ApiError> {

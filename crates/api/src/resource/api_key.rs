@@ -21,8 +21,8 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cru("name", "string"),
-            Field::cru("description", "string"),
+            Field::name(),
+            Field::described(),
             Field::cr("accountId", "reference[account]"),
             Field::r("publicValue", "string"),
             Field::r("secretValue", "password"),
@@ -52,7 +52,7 @@ impl Resource for ApiKeys {
 
     /// To whom `accountId` says; else to the project of the URL, or to whoever asks.
     fn place(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Place, ApiError> {
-        match (body.word("accountId")?, ctx.scope, ctx.rights.account()) {
+        match (body.hint("accountId"), ctx.scope, ctx.rights.account()) {
             (Some(id), _, _) => named(ctx, &id),
             (None, Some(project), _) => Ok(Place::Project(project)),
             (None, None, Some(account)) => Ok(Place::Account(account)),

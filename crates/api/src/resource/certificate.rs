@@ -28,11 +28,11 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cru("name", "string").required(),
-            Field::cru("description", "string"),
-            Field::cru("cert", "string").required(),
+            Field::name().required().min_length(1),
+            Field::described(),
+            Field::cru("cert", "string").required().min_length(1),
             Field::cru("certChain", "string"),
-            Field::cru("key", "password").required(),
+            Field::cru("key", "password").required().min_length(1),
             Field::r("CN", "string"),
             Field::r("algorithm", "string"),
             Field::r("certFingerprint", "string"),

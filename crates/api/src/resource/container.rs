@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
-use crate::schema::launch::LAUNCH_CONFIG;
+use crate::schema::launch::{IMAGE, LAUNCH_CONFIG};
 use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
 use crate::stats::StatsOf;
 
@@ -48,7 +48,7 @@ const ACTIONS: &[(&str, &str, &str)] = &[
     ("execute", "containerExec", "hostAccess"),
     ("logs", "containerLogs", "hostAccess"),
     ("remove", "", "instance"),
-    ("restart", "", "instance"),
+    ("restart", "instanceRestart", "instance"),
     ("start", "", "instance"),
     ("stop", "instanceStop", "instance"),
     ("update", "", "instance"),
@@ -78,7 +78,7 @@ static SCHEMA: Schema = Schema {
     base: "instance",
     collection: READ,
     resource: EDIT,
-    fields: &[COMMON, FIELDS, LAUNCH_CONFIG],
+    fields: &[COMMON, FIELDS, IMAGE, LAUNCH_CONFIG],
     actions: ACTIONS,
     links: LINKS,
 };

@@ -26,8 +26,8 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::ru("name", "string"),
-            Field::ru("description", "string"),
+            Field::name().not_created(),
+            Field::described().not_created(),
             Field::r("hostname", "string"),
             Field::ru("labels", "map[string]"),
             Field::ru("memory", "int").min(0),
@@ -106,10 +106,10 @@ impl Resource for Hosts {
             edited.labels = labels;
         }
         if body.names("memory") {
-            edited.memory_limit = body.int_in("memory", 0, i64::MAX)?;
+            edited.memory_limit = body.int("memory")?;
         }
         if body.names("milliCpu") {
-            edited.milli_cpu_limit = body.int_in("milliCpu", 0, i64::MAX)?;
+            edited.milli_cpu_limit = body.int("milliCpu")?;
         }
         Ok(put(held, edited, 200))
     }

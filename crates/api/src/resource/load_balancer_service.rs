@@ -14,7 +14,10 @@ pub(super) static SCHEMA: Schema = Schema {
         COMMON,
         SHARED,
         RUNNING,
-        &[Field::cr("launchConfig", "launchConfig").required(), Field::cru("lbConfig", "lbConfig")],
+        &[
+            Field::cr("launchConfig", "loadBalancerLaunchConfig"),
+            Field::cru("lbConfig", "lbConfig"),
+        ],
     ],
     actions: ACTIONS,
     links: LINKS,

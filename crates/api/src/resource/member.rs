@@ -8,7 +8,7 @@ use drover_core::{
 };
 use serde_json::Value;
 
-use crate::body::Body;
+use crate::body::{Body, word_of};
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
@@ -17,11 +17,13 @@ use crate::ids::Kind;
 pub(super) const LOCAL: &str = "rancher_id";
 /// Another word for it.
 const LOCAL_TOO: &str = "local";
-/// Members of one project at most.
-const MAX_MEMBERS: usize = 1_000;
-
 /// As they stand on the wire.
-pub(super) const ROLES: &[&str] = &["owner", "member", "restricted", "readonly"];
+const ROLES: [(&str, MemberRole); 4] = [
+    ("owner", MemberRole::Owner),
+    ("member", MemberRole::Member),
+    ("restricted", MemberRole::Restricted),
+    ("readonly", MemberRole::Readonly),
+];
 
 /// What someone is to be.
 pub(super) type Wanted = (Identity, MemberRole);
@@ -35,27 +37,13 @@ pub(super) fn identity(who: &Identity) -> (String, String) {
 }
 
 /// A role, on the wire.
-pub(super) fn role_word(role: MemberRole) -> &'static str {
-    match role {
-        MemberRole::Owner => "owner",
-        MemberRole::Member => "member",
-        MemberRole::Restricted => "restricted",
-        MemberRole::Readonly => "readonly",
-    }
+pub(super) fn role_word(role: MemberRole) -> Option<&'static str> {
+    word_of(&ROLES, &role)
 }
 
 /// The role in a body.
 pub(super) fn role(body: Body<'_>) -> Result<MemberRole, ApiError> {
-    match body.required("role")?.as_str() {
-        "owner" => Ok(MemberRole::Owner),
-        "member" => Ok(MemberRole::Member),
-        "restricted" => Ok(MemberRole::Restricted),
-        "readonly" => Ok(MemberRole::Readonly),
-        other => {
-            let why = format!("`role` is one of {}, not `{other}`", ROLES.join(", "));
-            Err(ApiError::on(Code::InvalidOption, "role", why))
-        }
-    }
+    body.choice("role", &ROLES)?.ok_or_else(|| body.lacks("role"))
 }
 
 /// Who and what a body says. An account must be there; who is someone elsewhere may come later.
@@ -82,14 +70,9 @@ pub(super) fn is_local(kind: &str) -> bool {
 
 /// The members in a body; of someone who is named twice, the last word counts.
 pub(super) fn list(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<Wanted>, ApiError> {
-    let given = body.list("members")?;
-    if given.len() > MAX_MEMBERS {
-        let why = format!("a project has at most {MAX_MEMBERS} members, not {}", given.len());
-        return Err(ApiError::on(Code::MaxLimitExceeded, "members", why));
-    }
     let mut all: Vec<Wanted> = Vec::new();
-    for one in given {
-        let (who, role) = wanted(ctx, Body::at(one, "members")?)?;
+    for one in body.bodies("members")? {
+        let (who, role) = wanted(ctx, one)?;
         all.retain(|(held, _)| *held != who);
         all.push((who, role));
     }

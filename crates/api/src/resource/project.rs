@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
-use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
+use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema, inputs};
 use crate::state::{PROJECT, Standing};
 use crate::stats::StatsOf;
 pub use forecast::Foretold;
@@ -32,16 +32,16 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cru("name", "string").required(),
-            Field::cru("description", "string"),
+            Field::name().required().min_length(1),
+            Field::described(),
             Field::cr("projectTemplateId", "reference[projectTemplate]"),
-            Field::cr("members", "array[projectMember]"),
+            Field::cr("members", "array[projectMember]").length(0, inputs::MEMBERS),
             Field::r("orchestration", "string"),
             Field::r("healthState", "string"),
             Field::r("version", "string"),
             Field::cru("servicesPortRange", "servicesPortRange"),
             Field::cru("virtualMachine", "boolean").default("false"),
-            Field::cru("hostRemoveDelaySeconds", "int").min(0),
+            Field::cru("hostRemoveDelaySeconds", "int").count(0),
             Field::r("defaultNetworkId", "reference[network]"),
         ],
     ],

@@ -25,11 +25,17 @@ static SCHEMA: Schema = Schema {
             Field::r("name", "string"),
             Field::r("description", "string"),
             Field::cr("projectId", "reference[project]"),
-            Field::cr("externalId", "string").required(),
+            Field::cr("externalId", "string").required().length(1, 255),
             Field::cr("externalIdType", "string")
                 .required()
+                .length(1, 255)
                 .about("`rancher_id` for an account of this cluster, by its id"),
-            Field::cru("role", "enum").required().options(member::ROLES),
+            Field::cru("role", "enum").required().options(&[
+                "owner",
+                "member",
+                "restricted",
+                "readonly",
+            ]),
         ],
     ],
     actions: &[("remove", "", "projectMember"), ("update", "", "projectMember")],
@@ -50,7 +56,7 @@ impl Resource for ProjectMembers {
     }
 
     fn place(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Place, ApiError> {
-        let project = match body.word("projectId")? {
+        let project = match body.hint("projectId") {
             Some(id) => ctx.living_project("projectId", &id)?,
             None => ctx.project()?,
         };

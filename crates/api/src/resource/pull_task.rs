@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Envelope, Resource, finish};
 use crate::body::Body;
 use crate::context::{Context, Pull, PullProgress};
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
 use crate::schema::{COMMON, Field, LIST_CREATE, READ, Schema};
@@ -22,7 +22,7 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cr("image", "string").required(),
+            Field::cr("image", "string").required().min_length(1),
             Field::cr("labels", "map[string]"),
             Field::cr("mode", "enum").default("\"all\"").options(&["all", "cached"]),
             Field::r("status", "map[string]"),
@@ -53,19 +53,12 @@ impl Resource for PullTasks {
 
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
         let image = body.required("image")?;
-        let only_if_present = match body.word("mode")?.as_deref() {
-            None | Some("all") => false,
-            Some("cached") => true,
-            Some(other) => {
-                let why = format!("`{other}` is neither all nor cached");
-                return Err(body.refuse(Code::InvalidOption, "mode", &why));
-            }
-        };
+        let only_if_present = body.choice("mode", &[("all", false), ("cached", true)])?;
         let then = Then::Pull {
             project: ctx.project()?,
             image: image.strip_prefix("docker:").unwrap_or(&image).to_owned(),
             labels: body.map("labels")?.unwrap_or_default(),
-            only_if_present,
+            only_if_present: only_if_present.unwrap_or(false),
         };
         Ok(Outcome { changes: Vec::new(), then })
     }

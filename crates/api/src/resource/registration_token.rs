@@ -32,8 +32,8 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cru("name", "string"),
-            Field::cru("description", "string"),
+            Field::name(),
+            Field::described(),
             Field::cr("reusable", "boolean").default("true"),
             Field::r("hostId", "reference[host]"),
             Field::r("publicValue", "string"),

@@ -21,9 +21,9 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cru("name", "string"),
-            Field::cru("description", "string"),
-            Field::cr("serverAddress", "string").required(),
+            Field::name(),
+            Field::described(),
+            Field::cr("serverAddress", "string").required().length(1, 255),
         ],
     ],
     actions: &[

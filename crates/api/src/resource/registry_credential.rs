@@ -24,8 +24,8 @@ static SCHEMA: Schema = Schema {
             Field::cru("name", "string"),
             Field::cru("description", "string"),
             Field::cr("registryId", "reference[registry]").required(),
-            Field::cru("publicValue", "string").required(),
-            Field::cru("secretValue", "password").required(),
+            Field::cru("publicValue", "string").required().min_length(1),
+            Field::cru("secretValue", "password").required().min_length(1),
         ],
     ],
     actions: &[

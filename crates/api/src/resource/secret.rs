@@ -33,9 +33,9 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cr("name", "string").required(),
-            Field::cru("description", "string"),
-            Field::cr("value", "password").required().about("base64"),
+            Field::name().not_updated().required().min_length(1).invalid_chars("/"),
+            Field::described(),
+            Field::cr("value", "password").required().min_length(1).about("base64"),
         ],
     ],
     actions: &[("remove", "", "secret"), ("update", "", "secret")],
@@ -66,7 +66,8 @@ impl Resource for Secrets {
             removed_at: None,
         };
         if !is_file_name(&made.name) {
-            let why = "a secret's name is the name of a file: at most 255 characters, no `/`";
+            let why = "a secret's name is the name of a file: not `.` or `..`, at most 255 bytes, none of them \
+                       for control";
             return Err(ApiError::on(Code::InvalidCharacters, "name", why));
         }
         if find(ctx.world, made.project, &made.name).is_some() {

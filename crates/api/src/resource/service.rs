@@ -9,7 +9,7 @@ pub(crate) mod links;
 mod loops;
 mod render;
 
-pub(crate) use create::{check_names, check_placement};
+pub(crate) use create::{check_hosts, check_names, check_placement};
 use drover_core::{
     Change, Driver, Restart, RevisionNo, Service, ServiceId, ServiceKind, UpgradePhase, Wanted,
 };
@@ -28,8 +28,8 @@ use crate::{state, upgrade};
 
 /// Fields that every kind has.
 pub(super) const SHARED: &[Field] = &[
-    Field::cru("name", "string").required(),
-    Field::cru("description", "string"),
+    Field::label().required(),
+    Field::described(),
     Field::cr("stackId", "reference[stack]").required(),
     Field::cru("metadata", "map[json]"),
     Field::cr("startOnCreate", "boolean").default("false"),
@@ -46,7 +46,7 @@ pub(super) const SHARED: &[Field] = &[
 
 /// Fields of the kinds that have containers.
 pub(super) const RUNNING: &[Field] = &[
-    Field::cru("scale", "int").default("1").min(0),
+    Field::cru("scale", "int").default("1").count(0),
     Field::cru("scalePolicy", "scalePolicy"),
     Field::cru("retainIp", "boolean").default("false"),
     Field::r("currentScale", "int"),
@@ -213,7 +213,7 @@ impl Resource for Services {
                 to(UpgradePhase::Finishing)
             }
             // Listed on a plain active service too, where there is nothing to roll back: see the table of states.
-            "rollback" => match (body.count("toRevision", 1)?, ctx.world.upgrade(held.id)) {
+            "rollback" => match (body.number("toRevision")?, ctx.world.upgrade(held.id)) {
                 (Some(number), _) => upgrade::back_to(ctx, held, RevisionNo(number), body)?,
                 (None, None) => Vec::new(),
                 (None, Some(_)) => to(UpgradePhase::RollingBack),
@@ -278,12 +278,13 @@ fn put(held: &Service, edited: Service, status: u16) -> Outcome {
 
 /// Ask for a rolling restart: one with a higher number than any unit has been through.
 fn restarted(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<Service, ApiError> {
-    let strategy = body.inner("rollingRestartStrategy")?.unwrap_or(body);
+    let strategy = body.inner("rollingRestartStrategy")?;
+    let pace = |name| strategy.map_or(Ok(None), |given| given.number::<u32>(name));
     let runs = ctx.world.units_of(held.id).map(|unit| unit.run);
     let restart = Restart {
         run: runs.chain(held.restart.map(|restart| restart.run)).max().unwrap_or(0) + 1,
-        batch_size: strategy.count("batchSize", 1)?.unwrap_or(1),
-        interval_ms: strategy.millis("intervalMillis", 0)?.unwrap_or(2000),
+        batch_size: pace("batchSize")?.unwrap_or(1),
+        interval_ms: pace("intervalMillis")?.unwrap_or(2000).into(),
     };
     // Nothing to restart: it would never be seen to end.
     let restart = held.kind.has_units().then_some(restart);

@@ -24,8 +24,8 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cru("name", "string").required(),
-            Field::cru("description", "string"),
+            Field::label().required(),
+            Field::described(),
             Field::cr("dockerCompose", "string"),
             Field::cr("rancherCompose", "string"),
             Field::cr("environment", "map[string]"),
@@ -39,7 +39,7 @@ static SCHEMA: Schema = Schema {
             Field::cru("outputs", "map[string]"),
             Field::r("serviceIds", "array[reference[service]]"),
             Field::r("healthState", "string"),
-            Field::cr("system", "boolean"),
+            Field::cr("system", "boolean").about("an administrator's say"),
         ],
     ],
     actions: &[

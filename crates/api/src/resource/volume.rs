@@ -29,16 +29,17 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cr("name", "string").required(),
-            Field::cru("description", "string"),
-            Field::cr("driver", "string").required(),
+            Field::name().not_updated().required().min_length(1).valid_chars("a-zA-Z0-9_.-"),
+            Field::described(),
+            Field::cr("driver", "string"),
             Field::cr("driverOpts", "map[string]"),
             Field::r("accessMode", "string"),
             Field::r("externalId", "string"),
-            Field::r("hostId", "reference[host]"),
+            Field::r("hostId", "reference[host]")
+                .instead("a volume is made where it is first mounted: place the service that does"),
             Field::r("isHostPath", "boolean"),
             Field::r("mounts", "array[mountEntry]"),
-            Field::r("sizeMb", "int"),
+            Field::r("sizeMb", "int").instead("drivers that know a size take it in driverOpts"),
             Field::r("stackId", "reference[stack]"),
             Field::r("storageDriverId", "string"),
             Field::r("uri", "string"),
@@ -73,14 +74,6 @@ impl Resource for Volumes {
     }
 
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
-        for (field, instead) in [
-            ("hostId", "a volume is made where it is first mounted: place the service that does"),
-            ("sizeMb", "drivers that know a size take it in driverOpts"),
-        ] {
-            if body.says_something(field) {
-                return Err(body.refuse(Code::InvalidOption, field, instead));
-            }
-        }
         let made = ProjectVolume {
             id: VolumeId(ctx.next_id()),
             project: ctx.project()?,
@@ -91,8 +84,8 @@ impl Resource for Volumes {
             created_at: ctx.now,
             removed_at: None,
         };
-        if !is_name(&made.name) {
-            let why = "a volume's name begins with a letter or digit, and holds no others than these, `_`, `.` and `-`";
+        if !made.name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            let why = format!("`name`: `{}` does not begin with a letter or digit", made.name);
             return Err(ApiError::on(Code::InvalidCharacters, "name", why));
         }
         if asked_volume(ctx.world, made.project, &made.name).is_some() {
@@ -282,12 +275,6 @@ pub(in crate::resource) fn entry(
 /// As Rancher spells it.
 pub(super) fn permission(read_only: bool) -> &'static str {
     if read_only { "ro" } else { "rw" }
-}
-
-/// Docker's rule.
-fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
 /// A volume that was asked for here. The row exists.

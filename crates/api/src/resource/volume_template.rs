@@ -21,7 +21,7 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cr("name", "string").required(),
+            Field::name().not_updated().required().min_length(1),
             Field::cr("stackId", "reference[stack]").required(),
             Field::cr("driver", "string"),
             Field::cr("driverOpts", "map[string]"),

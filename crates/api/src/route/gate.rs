@@ -12,14 +12,15 @@ use crate::error::ApiError;
 use crate::ids::Kind;
 use crate::outcome::Outcome;
 use crate::resource::Resource;
+use crate::schema::{Write, accept};
 
 /// Make one where it may be made, seeing nothing but what is there.
 pub(super) fn make(
     ctx: &Context<'_>,
     resource: &dyn Resource,
-    body: Body<'_>,
+    given: &Value,
 ) -> Result<Outcome, ApiError> {
-    let schema = resource.schema();
+    let (schema, body) = (resource.schema(), Body::of(given)?);
     if !schema.collection.contains(&"POST") {
         return never(resource.create(ctx, body), "POST", &[schema.plural]);
     }
@@ -30,7 +31,8 @@ pub(super) fn make(
         Place::Cluster => (Some(rights.base()), rights.clone()),
     };
     access::must(rank, Deed::Create, schema.name, || format!("the type `{}`", schema.plural))?;
-    let outcome = resource.create(&Context { rights, ..ctx.clone() }, body)?;
+    let taken = accept(schema, given, Write::Create)?;
+    let outcome = resource.create(&Context { rights, ..ctx.clone() }, Body::of(&taken)?)?;
     let mut places = outcome.changes.iter().filter_map(inactive::made_in);
     places.try_for_each(|project| inactive::refuse(ctx, project, "made"))?;
     Ok(outcome)

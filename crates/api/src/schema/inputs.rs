@@ -3,10 +3,13 @@
 
 use super::{Field, Schema};
 
+/// Members of one project at most.
+pub(crate) const MEMBERS: u32 = 1_000;
+
 /// All of them.
 pub(crate) static ALL: &[Schema] = &[
     part("addOutputsInput", &[&[Field::cr("outputs", "map[string]").required()]]),
-    part("addRemoveServiceLinkInput", &[&[Field::cru("serviceLink", "serviceLink")]]),
+    part("addRemoveServiceLinkInput", &[&[Field::cru("serviceLink", "serviceLink").required()]]),
     part(
         "composeConfig",
         &[&[Field::r("dockerComposeConfig", "string"), Field::r("rancherComposeConfig", "string")]],
@@ -26,8 +29,8 @@ pub(crate) static ALL: &[Schema] = &[
         &[&[
             Field::cr("stackId", "reference[stack]"),
             Field::cr("stackName", "string"),
-            Field::cr("create", "array[service]"),
-            Field::cr("update", "array[json]"),
+            Field::cr("create", "array[json]").about("each as for POST to services, with its type"),
+            Field::cr("update", "array[json]").about("each as for PUT, with its serviceId"),
             Field::cr("upgrade", "array[serviceUpgradeMember]"),
             Field::cr("remove", "array[reference[service]]"),
         ]],
@@ -35,8 +38,8 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "inServiceUpgradeStrategy",
         &[&[
-            Field::cr("batchSize", "int").default("1").min(1),
-            Field::cr("intervalMillis", "int").default("2000").min(100),
+            Field::cr("batchSize", "int").default("1").count(1),
+            Field::cr("intervalMillis", "int").default("2000").count(0),
             Field::cr("startFirst", "boolean").default("false"),
             Field::cr("launchConfig", "launchConfig"),
             Field::cr("secondaryLaunchConfigs", "array[secondaryLaunchConfig]"),
@@ -135,16 +138,16 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "rollingRestartStrategy",
         &[&[
-            Field::cr("batchSize", "int").default("1").min(1),
-            Field::cr("intervalMillis", "int").default("2000").min(0),
+            Field::cr("batchSize", "int").default("1").count(1),
+            Field::cr("intervalMillis", "int").default("2000").count(0),
         ]],
     ),
     part(
         "scalePolicy",
         &[&[
-            Field::cru("min", "int").default("1").min(1),
-            Field::cru("max", "int").default("1").min(1),
-            Field::cru("increment", "int").default("1").min(1),
+            Field::cru("min", "int").default("1").count(1),
+            Field::cru("max", "int").default("1").count(1),
+            Field::cru("increment", "int").default("1").count(1),
         ]],
     ),
     part(
@@ -167,10 +170,11 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "serviceRollback",
         &[&[
-            Field::cr("toRevision", "int").min(1),
-            Field::cr("batchSize", "int").min(1),
-            Field::cr("intervalMillis", "int"),
+            Field::cr("toRevision", "int").count(1),
+            Field::cr("batchSize", "int").count(1),
+            Field::cr("intervalMillis", "int").count(0),
             Field::cr("startFirst", "boolean"),
+            Field::cr("policy", "upgradePolicy"),
         ]],
     ),
     part(
@@ -211,16 +215,19 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cru("endPort", "int").range(1, 65535),
         ]],
     ),
-    part("setProjectMembersInput", &[&[Field::cr("members", "array[projectMember]")]]),
+    part(
+        "setProjectMembersInput",
+        &[&[Field::cr("members", "array[projectMember]").length(0, MEMBERS)]],
+    ),
     part("setServiceLinksInput", &[&[Field::cru("serviceLinks", "array[serviceLink]")]]),
     part(
         "toServiceUpgradeStrategy",
         &[&[
             Field::cr("toServiceId", "reference[service]").required(),
-            Field::cr("finalScale", "int").default("1").min(1),
+            Field::cr("finalScale", "int").default("1").count(1),
             Field::cr("updateLinks", "boolean").default("false"),
-            Field::cr("batchSize", "int").default("1").min(1),
-            Field::cr("intervalMillis", "int").default("2000").min(100),
+            Field::cr("batchSize", "int").default("1").count(1),
+            Field::cr("intervalMillis", "int").default("2000").count(0),
             Field::cr("policy", "upgradePolicy"),
         ]],
     ),
@@ -244,8 +251,8 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "upgradePace",
         &[&[
-            Field::cr("batchSize", "int").min(1),
-            Field::cr("intervalMillis", "int").min(0),
+            Field::cr("batchSize", "int").count(1),
+            Field::cr("intervalMillis", "int").count(0),
             Field::cr("startFirst", "boolean"),
         ]],
     ),
@@ -255,8 +262,8 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("onFailure", "enum")
                 .options(&["retry", "pause", "rollback"])
                 .default("\"retry\""),
-            Field::cr("maxFailures", "int").default("2").min(0),
-            Field::cr("deadlineMillis", "int").default("600000").min(1),
+            Field::cr("maxFailures", "int").default("2").count(0),
+            Field::cr("deadlineMillis", "int").default("600000").count(1),
             Field::cr("verify", "upgradeVerification"),
             Field::cr("finish", "enum").options(&["manual", "auto"]).default("\"manual\""),
             Field::cr("rollback", "upgradePace"),
@@ -265,10 +272,10 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "upgradeRequestBounds",
         &[&[
-            Field::cr("failed", "int").default("0").min(0),
-            Field::cr("serverErrorsPerMille", "int").default("10").min(0),
-            Field::cr("p99Percent", "int").min(100),
-            Field::cr("atLeast", "int").default("100").min(1),
+            Field::cr("failed", "int").default("0").count(0),
+            Field::cr("serverErrorsPerMille", "int").default("10").count(0),
+            Field::cr("p99Percent", "int").count(100),
+            Field::cr("atLeast", "int").default("100").count(1),
         ]],
     ),
     part(
@@ -306,11 +313,11 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "upgradeVerification",
         &[&[
-            Field::cr("forMillis", "int").min(0),
+            Field::cr("forMillis", "int").count(0),
             Field::cr("requests", "upgradeRequestBounds"),
             Field::cr("request", "instanceHealthCheck"),
             Field::cr("command", "array[string]"),
-            Field::cr("failures", "int").default("0").min(0),
+            Field::cr("failures", "int").default("0").count(0),
             Field::cr("stop", "boolean").default("false"),
         ]],
     ),
@@ -321,7 +328,7 @@ pub(crate) static ALL: &[Schema] = &[
     },
 ];
 
-pub(super) const fn part(name: &'static str, fields: &'static [&'static [Field]]) -> Schema {
+pub(crate) const fn part(name: &'static str, fields: &'static [&'static [Field]]) -> Schema {
     Schema {
         name,
         plural: "",

@@ -1,12 +1,11 @@
-//! The types that containers and balancers are described in. As documents only: what is read and written is in
+//! The types that containers and balancers are described in: what may stand in them. How they are read and written is in
 //! [`crate::launch_config`] and [`crate::lb_config`].
 
 use super::inputs::part;
 use super::{Field, Schema};
 
-/// What a container is made from.
+/// What a container is made from, beside its image.
 pub(crate) const LAUNCH_CONFIG: &[Field] = &[
-    Field::cr("imageUuid", "string").required(),
     Field::cr("kind", "enum").default("\"container\"").options(&["container"]),
     Field::cr("command", "array[string]"),
     Field::cr("entryPoint", "array[string]"),
@@ -18,23 +17,28 @@ pub(crate) const LAUNCH_CONFIG: &[Field] = &[
     Field::cr("stdinOpen", "boolean"),
     Field::cr("runInit", "boolean"),
     Field::cr("stopSignal", "string"),
-    Field::cr("stopTimeout", "int"),
-    Field::cr("drainTimeoutMs", "int"),
+    Field::cr("stopTimeout", "int").range(0, u32::MAX as i64),
+    Field::cr("drainTimeoutMs", "int").min(0),
+    Field::cr("onHostLoss", "string").about(
+        "when its host is given up: move, wait, fence, or how long to wait before it is moved",
+    ),
     Field::cr("requestedHostId", "reference[host]"),
     Field::cr("logConfig", "logConfig"),
     Field::cr("restartPolicy", "restartPolicy"),
     Field::cr("healthCheck", "instanceHealthCheck"),
     Field::cr("healthCmd", "array[string]"),
-    Field::cr("healthInterval", "int"),
-    Field::cr("healthTimeout", "int"),
-    Field::cr("healthRetries", "int"),
-    Field::cr("networkMode", "enum").default("\"managed\"").options(&[
-        "managed",
-        "host",
-        "bridge",
-        "none",
-        "container",
-    ]),
+    Field::cr("healthInterval", "int").min(0).about("seconds"),
+    Field::cr("healthIntervalMs", "int").min(0).about("counts where healthInterval stands too"),
+    Field::cr("healthTimeout", "int").min(0).about("seconds"),
+    Field::cr("healthTimeoutMs", "int").min(0).about("counts where healthTimeout stands too"),
+    Field::cr("healthStartPeriod", "int").min(0).about("seconds"),
+    Field::cr("healthStartPeriodMs", "int")
+        .min(0)
+        .about("counts where healthStartPeriod stands too"),
+    Field::cr("healthRetries", "int").range(0, u32::MAX as i64),
+    Field::cr("networkMode", "string")
+        .default("\"managed\"")
+        .about("managed, host, bridge, none, or container with networkLaunchConfig"),
     Field::cr("ports", "array[string]"),
     Field::cr("expose", "array[string]"),
     Field::cr("hostname", "string"),
@@ -60,7 +64,7 @@ pub(crate) const LAUNCH_CONFIG: &[Field] = &[
     Field::cr("cpuPeriod", "int"),
     Field::cr("cpuSet", "string"),
     Field::cr("cpuSetMems", "string"),
-    Field::cr("blkioWeight", "int"),
+    Field::cr("blkioWeight", "int").range(0, u16::MAX as i64),
     Field::cr("blkioDeviceOptions", "map[blkioDeviceOption]"),
     Field::cr("shmSize", "int"),
     Field::cr("pidsLimit", "int"),
@@ -82,18 +86,55 @@ pub(crate) const LAUNCH_CONFIG: &[Field] = &[
     Field::cr("isolation", "string"),
 ];
 
+/// The image, which nothing runs without.
+pub(crate) const IMAGE: &[Field] = &[Field::cr("imageUuid", "string").required().min_length(1)];
+
+/// The image of a balancer, which runs without.
+const BALANCER_IMAGE: &[Field] =
+    &[Field::cr("imageUuid", "string").about("Drover's own balancer runs, whatever it says")];
+
 const SHARED: &[Field] = &[
     Field::cr("networkLaunchConfig", "string"),
     Field::cr("dataVolumesFromLaunchConfigs", "array[string]"),
     Field::r("version", "string"),
+    Field::gone("build", "hosts do not build images: build it, push it, and name it in imageUuid"),
+    Field::gone(
+        "dataVolumesFrom",
+        "name members of the same service in dataVolumesFromLaunchConfigs",
+    ),
+    Field::gone("networkContainerId", "name a member of the same service in networkLaunchConfig"),
+    Field::gone("networkIds", "each project has one network: use networkMode"),
+    Field::gone(
+        "requestedIpAddress",
+        "addresses are given by the host's subnet; reach services by name",
+    ),
+    Field::gone("instanceLinks", "link services instead"),
+    Field::gone("netAlias", "containers are reached by service and stack name; link with an alias"),
+    Field::gone("publishAllPorts", "list the ports to publish in ports"),
+    Field::gone("kernelMemory", "Docker dropped this limit: use memory"),
+    Field::gone("cpuRealtimePeriod", "real-time scheduling is not supported"),
+    Field::gone("cpuRealtimeRuntime", "real-time scheduling is not supported"),
+    Field::gone("cpuCount", "it is for Windows hosts: use cpuQuota or cpuSet"),
+    Field::gone("cpuPercent", "it is for Windows hosts: use cpuQuota or cpuShares"),
+    Field::gone("ioMaximumIOps", "it is for Windows hosts: use blkioDeviceOptions"),
+    Field::gone("ioMaximumBandwidth", "it is for Windows hosts: use blkioDeviceOptions"),
+    Field::gone("diskQuota", "Docker has no such limit on most storage drivers"),
+    Field::gone("storageOpt", "storage options depend on the host's storage driver"),
+    Field::gone("lxcConf", "Docker dropped LXC"),
+    Field::gone("disks", "virtual machines are not supported"),
+    Field::gone("vcpu", "virtual machines are not supported"),
+    Field::gone("memoryMb", "virtual machines are not supported; containers use memory, in bytes"),
+    Field::gone("userdata", "virtual machines are not supported"),
+    Field::gone("hypervisor", "virtual machines are not supported"),
 ];
 
 /// All of them.
 pub(crate) static ALL: &[Schema] = &[
-    part("launchConfig", &[LAUNCH_CONFIG, SHARED]),
+    part("launchConfig", &[IMAGE, LAUNCH_CONFIG, SHARED]),
+    part("loadBalancerLaunchConfig", &[BALANCER_IMAGE, LAUNCH_CONFIG, SHARED]),
     part(
         "secondaryLaunchConfig",
-        &[LAUNCH_CONFIG, SHARED, &[Field::cr("name", "string").required()]],
+        &[IMAGE, LAUNCH_CONFIG, SHARED, &[Field::label().not_updated().required()]],
     ),
     part(
         "instanceHealthCheck",
@@ -102,8 +143,8 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("requestLine", "string"),
             Field::cr("interval", "int").min(0),
             Field::cr("responseTimeout", "int").min(0),
-            Field::cr("healthyThreshold", "int").min(0),
-            Field::cr("unhealthyThreshold", "int").min(0),
+            Field::cr("healthyThreshold", "int").range(0, u32::MAX as i64),
+            Field::cr("unhealthyThreshold", "int").range(0, u32::MAX as i64),
             Field::cr("initializingTimeout", "int").min(0),
             Field::cr("reinitializingTimeout", "int").min(0),
             Field::cr("strategy", "enum").default("\"recreate\"").options(&[
@@ -114,7 +155,10 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("recreateOnQuorumStrategyConfig", "recreateOnQuorumStrategyConfig"),
         ]],
     ),
-    part("recreateOnQuorumStrategyConfig", &[&[Field::cr("quorum", "int").default("1").min(0)]]),
+    part(
+        "recreateOnQuorumStrategyConfig",
+        &[&[Field::cr("quorum", "int").default("1").range(0, u32::MAX as i64)]],
+    ),
     part("logConfig", &[&[Field::cr("driver", "string"), Field::cr("config", "map[string]")]]),
     part(
         "secretReference",
@@ -132,7 +176,7 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "ulimit",
         &[&[
-            Field::cr("name", "string").required(),
+            Field::cr("name", "string").required().min_length(1),
             Field::cr("soft", "int"),
             Field::cr("hard", "int"),
         ]],
@@ -140,7 +184,7 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "blkioDeviceOption",
         &[&[
-            Field::cr("weight", "int"),
+            Field::cr("weight", "int").range(0, u16::MAX as i64),
             Field::cr("readBps", "int"),
             Field::cr("writeBps", "int"),
             Field::cr("readIops", "int"),
@@ -177,7 +221,7 @@ pub(crate) static ALL: &[Schema] = &[
     part(
         "containerExec",
         &[&[
-            Field::cr("command", "array[string]").required(),
+            Field::cr("command", "array[string]").required().min_length(1),
             Field::cr("attachStdin", "boolean").default("true"),
             Field::cr("attachStdout", "boolean").default("true"),
             Field::cr("tty", "boolean").default("true"),
@@ -189,25 +233,33 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("follow", "boolean").default("true"),
             Field::cr("lines", "int").default("100"),
             Field::cr("timestamps", "boolean").default("true"),
+            Field::cr("since", "string")
+                .about("seconds since 1970, a date, or how long before now: `1h30m`"),
         ]],
     ),
     part("hostAccess", &[&[Field::r("url", "string"), Field::r("token", "string")]]),
     part("statsAccess", &[&[Field::r("url", "string"), Field::r("token", "string")]]),
     part(
         "instanceStop",
-        &[&[Field::cr("remove", "boolean").default("false"), Field::cr("timeout", "int").min(0)]],
+        &[&[
+            Field::cr("remove", "boolean").default("false"),
+            Field::cr("timeout", "int").count(0).about("seconds"),
+        ]],
     ),
+    part("instanceRestart", &[&[Field::cr("timeout", "int").count(0).about("seconds")]]),
 ];
 
 const PORT_RULE: &[Field] = &[
     Field::cru("sourcePort", "int").required().range(1, 65535),
     Field::cru("protocol", "enum")
         .default("\"http\"")
-        .options(&["http", "https", "tcp", "tls", "sni"]),
-    Field::cru("priority", "int").min(1),
+        .options(&["http", "https", "tcp", "tls", "sni", "udp"]),
+    Field::cru("priority", "int").count(1),
     Field::cru("serviceId", "reference[service]"),
     Field::cru("selector", "string"),
     Field::cru("weight", "int").range(0, 256),
+    Field::gone("environment", "a balancer reaches services of its own project only"),
+    Field::gone("region", "a balancer reaches services of its own project only"),
 ];
 
 const TARGET_RULE: &[Field] = &[

@@ -22,13 +22,13 @@ pub(super) fn start(
     let target = target(ctx, source, strategy)?;
     let shift = Shift {
         to_service: target,
-        final_scale: strategy.count("finalScale", 1)?.unwrap_or(1),
+        final_scale: strategy.number("finalScale")?.unwrap_or(1),
         to_scale: 0, // filled in when it is applied
         update_links: strategy.flag("updateLinks")?.unwrap_or(false),
     };
     let upgrade = Upgrade {
-        batch_size: strategy.count("batchSize", 1)?.unwrap_or(1),
-        interval_ms: strategy.millis("intervalMillis", 0)?.unwrap_or(2000),
+        batch_size: strategy.number("batchSize")?.unwrap_or(1),
+        interval_ms: strategy.number("intervalMillis")?.unwrap_or(2000),
         policy: policy::read(strategy)?.unwrap_or_default(),
         ..Upgrade::begin(source.id, Course::ToService(shift), ctx.now, &ctx.caller.access)
     };

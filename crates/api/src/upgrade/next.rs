@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::launch_config::{balancer_from_wire, template_from_wire, template_to_wire};
-use crate::resource::service::{check_names, check_placement};
+use crate::resource::service::{check_hosts, check_names, check_placement};
 use crate::resource::volume;
 
 /// A sidekick whose image is this is to be removed.
@@ -68,6 +68,7 @@ pub(super) fn check(
         return Err(ApiError::on(Code::InvalidOption, "launchConfig", why));
     }
     check_names(ctx, service, next)?;
+    check_hosts(ctx, service.project, Some(held), next)?;
     match ctx.world.stacks.get(&service.stack) {
         Some(stack) => check_placement(stack, &service.name, next),
         None => Ok(()),

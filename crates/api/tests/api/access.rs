@@ -18,7 +18,7 @@ use crate::certificates;
 const OTHER: ProjectId = ProjectId(900);
 
 /// Types of which there is nothing, whatever is made.
-const EMPTY: &[&str] = &[
+pub(crate) const EMPTY: &[&str] = &[
     "agent",
     "backup",
     "hostTemplate",
@@ -31,7 +31,7 @@ const EMPTY: &[&str] = &[
 ];
 
 /// A project with one of everything, another one, and an account for every role.
-fn full() -> Bench {
+pub(crate) fn full() -> Bench {
     let mut bench = Bench::new(1);
     let stack = bench.ask("POST ~/stacks", json!({ "name": "s" }), 201)["id"].clone();
     let service = |name: &str| {
@@ -158,15 +158,15 @@ const PEOPLE: &[(u64, AccountKind, ProjectId, MemberRole)] = &[
     (906, AccountKind::User, PROJECT, MemberRole::Readonly),
 ];
 
-fn account(n: u64) -> Grant {
+pub(crate) fn account(n: u64) -> Grant {
     Grant::Account(AccountId(n))
 }
 
 /// A type as an administrator sees it, and its first living row in the project.
-struct Kind {
-    name: String,
-    plural: String,
-    schema: Value,
+pub(crate) struct Kind {
+    pub(crate) name: String,
+    pub(crate) plural: String,
+    pub(crate) schema: Value,
     row: Option<Value>,
 }
 
@@ -176,11 +176,11 @@ impl Kind {
         Some(format!("{}/{id}", self.plural.to_lowercase()))
     }
 
-    fn has(&self, list: &str, method: &str) -> bool {
+    pub(crate) fn has(&self, list: &str, method: &str) -> bool {
         holds(&self.schema, list, method)
     }
 
-    fn actions(&self) -> Vec<String> {
+    pub(crate) fn actions(&self) -> Vec<String> {
         self.schema["resourceActions"].as_object().unwrap().keys().cloned().collect()
     }
 }
@@ -189,7 +189,7 @@ fn holds(schema: &Value, list: &str, method: &str) -> bool {
     schema[list].as_array().is_some_and(|all| all.contains(&json!(method)))
 }
 
-fn kinds(bench: &mut Bench) -> Vec<Kind> {
+pub(crate) fn kinds(bench: &mut Bench) -> Vec<Kind> {
     bench.grant = account(901);
     let schemas = bench.get("~/schemas");
     let listed = schemas["data"].as_array().unwrap().clone();
@@ -209,7 +209,7 @@ fn text(value: &Value) -> String {
 }
 
 /// Status of a request that leaves nothing behind.
-fn tried(bench: &mut Bench, request: &str, body: &Value) -> (u16, Value) {
+pub(crate) fn tried(bench: &mut Bench, request: &str, body: &Value) -> (u16, Value) {
     let held = bench.world.clone();
     let answer = bench.request(request, body);
     bench.world = held;

@@ -72,7 +72,7 @@ impl Bench {
         bench
     }
 
-    fn add_host(&mut self, n: u64) {
+    pub(crate) fn add_host(&mut self, n: u64) {
         let id = HostId(self.world.next_id);
         let host = Host {
             id,

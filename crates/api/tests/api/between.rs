@@ -192,7 +192,7 @@ fn what_cannot_be_is_refused() {
         "imageUuid": "docker:a", "labels": { "io.rancher.scheduler.global": "true" } } });
     let global = pair.bench.ask("POST ~/services", global, 201)["id"].clone();
     for (more, code, field) in [
-        (json!({ "toServiceId": null }), "MissingRequired", "toServiceId"),
+        (json!({ "toServiceId": null }), "NotNullable", "toServiceId"),
         (json!({ "toServiceId": "1s999" }), "InvalidReference", "toServiceId"),
         (json!({ "toServiceId": v1 }), "InvalidOption", "toServiceId"),
         (json!({ "toServiceId": alias }), "InvalidOption", "toServiceId"),

@@ -13,10 +13,14 @@ fn pem(name: &str) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-pub(crate) fn add(bench: &mut Bench, name: &str) -> Value {
+/// A request for one.
+pub(crate) fn body(name: &str) -> Value {
     let (cert, key) = pem("shop.example.com");
-    let body = json!({ "name": name, "cert": cert, "key": key });
-    bench.ask("POST ~/certificates", body, 201)
+    json!({ "name": name, "cert": cert, "key": key })
+}
+
+pub(crate) fn add(bench: &mut Bench, name: &str) -> Value {
+    bench.ask("POST ~/certificates", body(name), 201)
 }
 
 fn url(row: &Value) -> String {

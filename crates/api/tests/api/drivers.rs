@@ -72,7 +72,7 @@ fn a_storage_driver_lives_as_a_service() {
 #[test]
 fn a_network_driver_is_kept_as_it_is_given() {
     let mut bench = Bench::new(1);
-    let said = json!({ "name": "net", "defaultNetwork": { "hostPorts": true }, "cniConfig": { "x": [1] }, "odd": null });
+    let said = json!({ "name": "net", "defaultNetwork": { "hostPorts": true }, "cniConfig": { "x": [1] } });
     let service = made(&mut bench, "networkdriverservices", json!({ "networkDriver": said }));
     assert_eq!(service["networkDriver"], said);
     let driver = bench.one("~/networkdrivers");

@@ -103,7 +103,12 @@ fn what_is_refused() {
     for (kind, body, field, code) in [
         ("services", json!({ "stackId": one.stack }), "name", "MissingRequired"),
         ("services", json!({ "name": "x" }), "stackId", "MissingRequired"),
-        ("services", json!({ "name": "x", "stackId": "1st99" }), "stackId", "InvalidReference"),
+        (
+            "services",
+            json!({ "name": "x", "stackId": "1st99", "launchConfig": { "imageUuid": "docker:x" } }),
+            "stackId",
+            "InvalidReference",
+        ),
         (
             "services",
             json!({ "name": "x", "stackId": one.stack }),
@@ -430,7 +435,7 @@ fn what_a_service_waits_for() {
         (&db, json!([{ "serviceId": web }]), "db would wait for itself by way of web"),
         (&db, json!([{ "serviceId": db }]), "db would wait for itself by way of db"),
         (&web, json!([{ "serviceId": "1s999" }]), "there is no service 1s999 in its stack"),
-        (&web, json!([need(&db, "service_happy")]), "it is one of service_started, service_"),
+        (&web, json!([need(&db, "service_happy")]), "is none of service_started, service_"),
     ] {
         let refused = put(id, needs, 422);
         let message = refused["message"].as_str().unwrap();

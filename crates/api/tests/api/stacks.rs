@@ -292,7 +292,7 @@ fn templates_are_filled_in_with_answers_and_the_defaults_of_questions() {
 }
 
 /// The stack's rollout has ended.
-fn end(bench: &mut Bench, id: &str, outcome: Result<(), String>) {
+pub(crate) fn end(bench: &mut Bench, id: &str, outcome: Result<(), String>) {
     let id = drover_core::StackId(drover_api::Kind::Stack.parse(id).unwrap());
     let held = &bench.world.stacks[&id];
     let ended = held.ended(held.rollout.as_ref().unwrap(), outcome, bench.now).unwrap();

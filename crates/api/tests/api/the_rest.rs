@@ -106,7 +106,7 @@ fn a_pull_is_the_servers_to_carry_out() {
     assert_eq!(bench.then, Some(want));
     bench.ask("POST ~/pulltasks", json!({}), 422);
     let error = bench.ask("POST ~/pulltasks", json!({ "image": "x", "mode": "some" }), 422);
-    assert_eq!(error["message"], "`mode`: `some` is neither all nor cached");
+    assert_eq!(error["message"], "`mode`: `some` is none of all, cached");
 }
 
 #[test]

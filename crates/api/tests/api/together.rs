@@ -100,7 +100,7 @@ fn what_is_foretold_must_make_sense() {
         (json!({ "stackName": "x", "create": ["y"] }), 400),
         (json!({ "stackName": "x", "create": [[1]] }), 400),
         (json!({ "stackId": stack, "update": [7] }), 400),
-        (json!({ "stackId": stack, "upgrade": ["y"] }), 400),
+        (json!({ "stackId": stack, "upgrade": ["y"] }), 422),
         (
             json!({ "stackId": stack, "upgrade": [{ "serviceId": db, "inServiceStrategy": 7 }] }),
             422,

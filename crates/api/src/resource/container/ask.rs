@@ -23,7 +23,7 @@ pub(super) fn stop(
     member: &Member<'_>,
     body: Body<'_>,
 ) -> Result<Outcome, ApiError> {
-    let (container, grace_s) = (docker_id(ctx, member)?, body.count("timeout", 0)?);
+    let (container, grace_s) = (docker_id(ctx, member)?, body.number("timeout")?);
     let remove = body.flag("remove")?.unwrap_or(false);
     let ask = if remove { Ask::Remove { container } } else { Ask::Stop { container, grace_s } };
     Ok(once(member, ask, if remove { Once::Remove } else { Once::Stop }))
@@ -35,7 +35,7 @@ pub(super) fn restart(
     member: &Member<'_>,
     body: Body<'_>,
 ) -> Result<Outcome, ApiError> {
-    let (container, grace_s) = (docker_id(ctx, member)?, body.count("timeout", 0)?);
+    let (container, grace_s) = (docker_id(ctx, member)?, body.number("timeout")?);
     Ok(once(member, Ask::Restart { container, grace_s }, Once::Restart))
 }
 
@@ -101,13 +101,9 @@ pub(super) fn execute(
     member: &Member<'_>,
     body: Body<'_>,
 ) -> Result<Outcome, ApiError> {
-    let command = body.words("command")?;
-    if command.is_empty() {
-        return Err(ApiError::missing("command"));
-    }
     let ask = Ask::Exec {
         container: docker_id(ctx, member)?,
-        command,
+        command: body.words("command")?,
         tty: body.flag("tty")?.unwrap_or(true),
         stdin: body.flag("attachStdin")?.unwrap_or(true),
     };

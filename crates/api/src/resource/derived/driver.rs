@@ -3,7 +3,7 @@
 use drover_core::{Driver, Service};
 use serde_json::{Map, Value, json};
 
-use super::{COMMON, NAMED, OF_PROJECT, read_only, row};
+use super::{COMMON, OF_PROJECT, read_only, row};
 use crate::context::Context;
 use crate::ids::Kind;
 use crate::resource::Resource;
@@ -11,18 +11,21 @@ use crate::schema::{Field, Link, Schema};
 
 const OF_SERVICE: Link = Link::Parent { name: "service", plural: "services", field: "serviceId" };
 
+/// A driver is a part of the service that installs it, and made and changed there.
+const SAID: &[Field] = &[Field::name(), Field::described()];
+
 static STORAGE: Schema = read_only(
     "storageDriver",
     "storageDrivers",
     &[
         COMMON,
-        NAMED,
+        SAID,
         &[
-            Field::r("blockDevicePath", "string"),
-            Field::r("scope", "string"),
+            Field::cru("blockDevicePath", "string"),
+            Field::cru("scope", "string"),
             Field::r("serviceId", "reference[service]"),
-            Field::r("volumeAccessMode", "string"),
-            Field::r("volumeCapabilities", "array[string]"),
+            Field::cru("volumeAccessMode", "string"),
+            Field::cru("volumeCapabilities", "array[string]"),
         ],
     ],
     &[OF_PROJECT, OF_SERVICE],
@@ -33,11 +36,11 @@ static NETWORK: Schema = read_only(
     "networkDrivers",
     &[
         COMMON,
-        NAMED,
+        SAID,
         &[
-            Field::r("cniConfig", "json"),
-            Field::r("defaultNetwork", "json"),
-            Field::r("networkMetadata", "json"),
+            Field::cru("cniConfig", "json"),
+            Field::cru("defaultNetwork", "json"),
+            Field::cru("networkMetadata", "json"),
             Field::r("serviceId", "reference[service]"),
         ],
     ],

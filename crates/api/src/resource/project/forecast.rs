@@ -17,6 +17,8 @@ use crate::ids::Kind;
 use crate::outcome::{Answer, Then};
 use crate::resource::credential::sha256_hex;
 use crate::resource::{Resource, service, stack};
+use crate::route::schema_of;
+use crate::schema::{Write, accept};
 use crate::upgrade;
 
 /// Read what is to be foretold.
@@ -29,7 +31,7 @@ pub(super) fn ask(ctx: &Context<'_>, project: ProjectId, body: Body<'_>) -> Resu
     }
     for edit in body.list("update")? {
         let id = Body::of(edit)?.required("serviceId")?;
-        draft.take(ctx, |seen| service::ALL.update(seen, &id, Body::of(edit)?))?;
+        draft.update(ctx, &id, edit)?;
     }
     if !body.list("upgrade")?.is_empty() {
         let members = json!({ "services": body.list("upgrade")? });
@@ -101,7 +103,15 @@ impl Draft {
         body["stackId"] = json!(stack);
         body["startOnCreate"] = json!(true);
         let resource = service::of_type(made["type"].as_str().unwrap_or_default());
-        self.take(ctx, |seen| resource.create(seen, Body::of(&body)?))
+        let taken = accept(resource.schema(), &body, Write::Create)?;
+        self.take(ctx, |seen| resource.create(seen, Body::of(&taken)?))
+    }
+
+    fn update(&mut self, ctx: &Context<'_>, id: &str, edit: &Value) -> Result<(), ApiError> {
+        let seen = Context { world: &self.world, ..ctx.clone() };
+        let row = service::ALL.row(&seen, id).unwrap_or_default();
+        let taken = accept(schema_of(&service::ALL, &row), edit, Write::Update)?;
+        self.take(ctx, |seen| service::ALL.update(seen, id, Body::of(&taken)?))
     }
 }
 

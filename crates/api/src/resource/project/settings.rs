@@ -13,8 +13,8 @@ pub(super) fn read(into: &mut ProjectSettings, body: Body<'_>) -> Result<(), Api
         into.picked_ports = match body.inner("servicesPortRange")? {
             None => None,
             Some(given) => {
-                let first = given.port("startPort")?.unwrap_or(PICKED_PORTS.0);
-                let last = given.port("endPort")?.unwrap_or(PICKED_PORTS.1);
+                let first = given.number("startPort")?.unwrap_or(PICKED_PORTS.0);
+                let last = given.number("endPort")?.unwrap_or(PICKED_PORTS.1);
                 if first > last {
                     let why =
                         format!("`startPort` is {first}, which is more than `endPort`, {last}");
@@ -28,7 +28,7 @@ pub(super) fn read(into: &mut ProjectSettings, body: Body<'_>) -> Result<(), Api
         into.virtual_machines = asked;
     }
     if body.names("hostRemoveDelaySeconds") {
-        into.host_remove_delay_s = body.count("hostRemoveDelaySeconds", 0)?.map(u64::from);
+        into.host_remove_delay_s = body.number("hostRemoveDelaySeconds")?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use drover_core::schedule::{constraints, pick_ports};
 use drover_core::{
-    Change, Driver, Revision, RevisionNo, Service, ServiceId, ServiceKind, Stack, Template,
-    UpgradeDefaults, Wanted, name,
+    Change, Driver, HostId, ProjectId, Revision, RevisionNo, Service, ServiceId, ServiceKind,
+    Stack, Template, UpgradeDefaults, Wanted, name,
 };
 use serde_json::{Map, Value};
 
@@ -31,7 +31,7 @@ pub(super) fn create(
     let mut template = template(ctx, (kind, &name), stack, body)?;
     secret::by_name(ctx, stack.project, None, &mut template)?;
     let mut made = blank(ctx, kind, stack, name);
-    made.scale = body.count("scale", 0)?.unwrap_or(1);
+    made.scale = body.number("scale")?.unwrap_or(1);
     if body.flag("startOnCreate")?.unwrap_or(false) {
         made.wanted = Wanted::Active;
     }
@@ -42,6 +42,7 @@ pub(super) fn create(
         edit::check_policy(&template)?;
     }
     check_names(ctx, &made, &template)?;
+    check_hosts(ctx, made.project, None, &template)?;
     check_placement(stack, &made.name, &template)?;
     made.picked_ports = pick_ports(ctx.world, made.project, &template, &[]);
     let revision = Revision {
@@ -171,6 +172,39 @@ fn taken_names(ctx: &Context<'_>, except: &Service) -> BTreeMap<String, String> 
         }
     }
     taken
+}
+
+/// Hosts that containers are to run on are there and take containers. One that was named before stays: an upgrade of something
+/// else must not fail for it.
+pub(crate) fn check_hosts(
+    ctx: &Context<'_>,
+    project: ProjectId,
+    held: Option<&Template>,
+    template: &Template,
+) -> Result<(), ApiError> {
+    let named = |of: &Template| -> Vec<HostId> {
+        of.members().filter_map(|(_, spec)| spec.requested_host).collect()
+    };
+    let before = held.map(named).unwrap_or_default();
+    let wrong = |code, why: String| {
+        Err(ApiError::on(code, "requestedHostId", format!("`requestedHostId`: {why}")))
+    };
+    for id in named(template).into_iter().filter(|id| !before.contains(id)) {
+        let found = ctx.world.host(id).filter(|h| h.project == project && h.removed_at.is_none());
+        match found {
+            None => {
+                let why = format!("there is no host {}", Kind::Host.id(id.0));
+                return wrong(Code::InvalidReference, why);
+            }
+            Some(host) if !host.active => {
+                let name = host.shown_name();
+                let why = format!("{name} takes no containers: activate it, or name another host");
+                return wrong(Code::InvalidState, why);
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Placement labels that can't be read are refused now, not found out when nothing starts.

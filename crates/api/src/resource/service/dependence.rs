@@ -33,15 +33,8 @@ pub(super) fn read(
     let mut needs: Vec<DependsOn> = Vec::new();
     for given in body.bodies("dependsOn")? {
         let id = given.required("serviceId")?;
-        let word = given.word("condition")?.unwrap_or_default();
-        let condition = if word.is_empty() {
-            Condition::default()
-        } else {
-            Condition::of(&word).ok_or_else(|| {
-                let all = Condition::ALL.map(Condition::word).join(", ");
-                given.refuse(Code::InvalidOption, "condition", &format!("it is one of {all}"))
-            })?
-        };
+        let words = Condition::ALL.map(|condition| (condition.word(), condition));
+        let condition = given.choice("condition", &words)?.unwrap_or_default();
         let held = |id: &ServiceId| into.depends_on.iter().any(|need| need.service == *id);
         let number = Kind::Service.parse(&id).map(ServiceId);
         let living = number

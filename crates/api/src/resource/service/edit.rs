@@ -24,7 +24,7 @@ pub(super) fn edit(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<
     let shown = derive::shown_scale(ctx.world, held);
     // By the planner, as long as there is a policy: what clients send back is no edit then.
     let is_found = held.scale_policy.is_some() && edited.scale_policy.is_some();
-    if let Some(scale) = body.count("scale", 0)?.filter(|scale| *scale != shown && !is_found) {
+    if let Some(scale) = body.number::<u32>("scale")?.filter(|scale| *scale != shown && !is_found) {
         upgrade::check_scale(ctx.world, held)?;
         edited.scale = scale;
     }
@@ -107,13 +107,13 @@ fn scale_policy(body: Body<'_>) -> Result<Option<ScalePolicy>, ApiError> {
     if !["min", "max", "increment"].iter().any(|name| given.get(name).is_some()) {
         return Ok(None);
     }
-    let min = given.count("min", 1)?.unwrap_or(1);
-    let max = given.count("max", 1)?.unwrap_or(min);
+    let min = given.number("min")?.unwrap_or(1);
+    let max = given.number("max")?.unwrap_or(min);
     if min > max {
         let why = format!("`min` is {min}, which is more than `max`, {max}");
         return Err(given.refuse(Code::MinLimitExceeded, "min", &why));
     }
-    Ok(Some(ScalePolicy { min, max, increment: given.count("increment", 1)?.unwrap_or(1) }))
+    Ok(Some(ScalePolicy { min, max, increment: given.number("increment")?.unwrap_or(1) }))
 }
 
 /// Whether the scale of such a service can be found out.

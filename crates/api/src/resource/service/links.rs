@@ -19,7 +19,7 @@ pub(super) fn set(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<S
 
 /// Add one link.
 pub(super) fn add(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<Service, ApiError> {
-    let wanted = body.inner("serviceLink")?.ok_or_else(|| ApiError::missing("serviceLink"))?;
+    let wanted = body.inner("serviceLink")?.ok_or_else(|| body.lacks("serviceLink"))?;
     let mut links = held.links.clone();
     join(&mut links, read(ctx, held, wanted)?);
     linked(ctx, held, links)
@@ -31,7 +31,7 @@ pub(super) fn remove(
     held: &Service,
     body: Body<'_>,
 ) -> Result<Service, ApiError> {
-    let unwanted = body.inner("serviceLink")?.ok_or_else(|| ApiError::missing("serviceLink"))?;
+    let unwanted = body.inner("serviceLink")?.ok_or_else(|| body.lacks("serviceLink"))?;
     let id = unwanted.required("serviceId")?;
     let name = unwanted.text("name")?.filter(|name| !name.is_empty());
     let target = find(ctx, &id).map(|service| service.id);
