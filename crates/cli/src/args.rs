@@ -82,7 +82,7 @@ pub enum Command {
     Wait(Watch),
     /// Say what a service, a container or a host waits for, what is behind that, and the ways out
     Why(Why),
-    /// Go back to a revision of a service: the same configuration, the very images it had
+    /// Go back to revisions of services: the same configuration, the very images they had
     #[command(after_help = ROLLBACK_EXAMPLES)]
     Rollback(Rollback),
     /// Show what containers and hosts use: processors, memory, network, disks
@@ -151,6 +151,7 @@ const ROLLBACK_EXAMPLES: &str = "Examples:
   drover history web                     which revisions there are
   drover rollback web --to 3             the containers it replaces are kept, stopped, until you decide
   drover rollback web --to 3 -c          confirmed when it is done: the containers it replaces are removed
+  drover rollback web@3 db@1             several as one: none of them goes back if one can't
   drover rollback web                    undo the upgrade that was not confirmed yet
 
 A tag that moved since changes nothing: revisions keep the digests of their images. A host that has the image needs no

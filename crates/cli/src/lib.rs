@@ -103,7 +103,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::History(options) => history::history(options, program, to).await,
         Command::Diff(options) => history::diff(options, program, to).await,
         Command::Why(options) => why::why(options, program, to).await,
-        Command::Rollback(options) => return up::rollback_one(options, program, to).await,
+        Command::Rollback(options) => return up::rollback_to(options, program, to).await,
         Command::Wait(options) => return watch::watch(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Secret(command) => secret::secret(command, to).await,

@@ -14,7 +14,7 @@ use crate::outcome::{Ending, waits};
 use crate::progress::Reporter;
 use crate::pull;
 use crate::session::Session;
-pub(crate) use rollback::rollback_one;
+pub(crate) use rollback::rollback_to;
 
 /// `up`.
 pub(crate) async fn up(

@@ -306,7 +306,8 @@ pub(crate) static ALL: &[Schema] = &[
         "serviceUpgradeMember",
         &[&[
             Field::cr("serviceId", "reference[service]").required(),
-            Field::cr("inServiceStrategy", "inServiceUpgradeStrategy").required(),
+            Field::cr("inServiceStrategy", "inServiceUpgradeStrategy"),
+            Field::cr("toRevision", "int").count(1).about("a revision that there was, instead"),
             Field::cr("after", "array[reference[service]]"),
         ]],
     ),

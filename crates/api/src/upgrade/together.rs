@@ -3,17 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use drover_core::{Change, Service, ServiceId, Stack, Together, UpgradePhase, World};
+use drover_core::{Change, RevisionNo, Service, ServiceId, Stack, Together, UpgradePhase, World};
+use serde_json::Value;
 
-use super::in_place;
+use super::{back_to, in_place};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::state;
 
-/// Begin them. Each item names its service (`serviceId`), what it is to run (`inServiceStrategy`), and the services of the
-/// list that have to be upgraded before it begins (`after`).
+/// Begin them. Each item names its service (`serviceId`), what it is to run (`inServiceStrategy`, or `toRevision`, one that
+/// there was), and the services of the list that have to be upgraded before it begins (`after`).
 pub(crate) fn start(
     ctx: &Context<'_>,
     stack: &Stack,
@@ -37,11 +38,9 @@ pub(crate) fn start(
         check_state(&world, &service)?;
         let after = after(item, &service, &begun)?;
         begun.insert(id);
-        let strategy = item.inner("inServiceStrategy")?;
-        let strategy = strategy.ok_or_else(|| ApiError::missing("inServiceStrategy"))?;
         // As it will be with those before it: no two get the same port.
         let seen = Context { world: &world, ..ctx.clone() };
-        let mut ours = in_place(&seen, &service, strategy, reason.clone())?;
+        let mut ours = one(&seen, &service, item, reason.clone())?;
         for change in &mut ours {
             if let Change::StartUpgrade(upgrade) = change {
                 upgrade.together = Some(Together { number: 0, after: after.clone() });
@@ -53,6 +52,22 @@ pub(crate) fn start(
         changes.extend(ours);
     }
     Ok(changes)
+}
+
+/// Begin one of them, as if it were upgraded by itself.
+fn one(
+    ctx: &Context<'_>,
+    service: &Service,
+    item: Body<'_>,
+    reason: Option<String>,
+) -> Result<Vec<Change>, ApiError> {
+    let strategy = item.inner("inServiceStrategy")?;
+    match (item.number("toRevision")?, strategy) {
+        (None, Some(strategy)) => in_place(ctx, service, strategy, reason),
+        (None, None) => Err(ApiError::missing("inServiceStrategy")),
+        (Some(to), Some(pace)) => back_to(ctx, service, RevisionNo(to), pace),
+        (Some(to), None) => back_to(ctx, service, RevisionNo(to), Body::of(&Value::Null)?),
+    }
 }
 
 fn service_id(ctx: &Context<'_>, stack: &Stack, item: Body<'_>) -> Result<ServiceId, ApiError> {

@@ -49,6 +49,42 @@ fn one_finish_for_all() {
 }
 
 #[test]
+fn several_go_back_as_one_to_what_they_were_long_ago() {
+    let mut bench = Bench::new(2);
+    let [stack, db, web] = two(&mut bench);
+    let finish = |bench: &mut Bench| {
+        bench.settle();
+        bench.ask(&format!("POST ~/services/{web}?action=finishupgrade"), Value::Null, 202);
+        bench.settle();
+    };
+    for image in ["app:2", "app:3"] {
+        upgrade(&mut bench, &stack, &[member(&db, image, &[]), member(&web, image, &[&db])], 202);
+        finish(&mut bench);
+    }
+    let back = |service: &str, to: u32| json!({ "serviceId": service, "toRevision": to });
+    let error = upgrade(&mut bench, &stack, &[back(&db, 1), back(&web, 9)], 422);
+    assert_eq!(
+        error["message"],
+        "revision 9 of web was never there: there are 1, 2, 3, and it runs 3"
+    );
+    assert_eq!(bench.get(&format!("~/services/{db}"))["state"], "active", "all or none");
+    let pace = json!({ "serviceId": web, "toRevision": 2, "after": [db], "inServiceStrategy": { "batchSize": 7 } });
+    upgrade(&mut bench, &stack, &[back(&db, 1), pace], 202);
+    assert_eq!(
+        bench.get(&format!("~/services/{web}"))["upgrade"]["inServiceStrategy"]["batchSize"],
+        7
+    );
+    finish(&mut bench);
+    for (service, image) in [(&db, "docker:app:1"), (&web, "docker:app:2")] {
+        let held = bench.get(&format!("~/services/{service}"));
+        assert_eq!(
+            (&held["state"], &held["launchConfig"]["imageUuid"]),
+            (&json!("active"), &json!(image))
+        );
+    }
+}
+
+#[test]
 fn all_or_none() {
     let mut bench = Bench::new(2);
     let [stack, db, web] = two(&mut bench);

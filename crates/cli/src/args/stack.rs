@@ -144,20 +144,21 @@ pub struct Watch {
 /// `rollback`.
 #[derive(Args, Clone, Debug)]
 pub struct Rollback {
-    /// Service
-    pub service: String,
-    /// Revision to go back to, however long ago, as `history` numbers them; without it, the upgrade that was not confirmed
-    /// yet is undone
+    /// Services, each with the revision to go back to, however long ago, as `history` numbers them; several with revisions go
+    /// as one. Without any revision the upgrades that were not confirmed yet are undone
+    #[arg(value_name = "SERVICE[@REVISION]", required = true, value_parser = parse_past)]
+    pub services: Vec<(String, Option<u32>)>,
+    /// Revision to go back to, of one service
     #[arg(long, value_name = "REVISION")]
     pub to: Option<u32>,
     /// Confirm it when it is done: remove the containers that it replaced
-    #[arg(short, long, requires = "to")]
+    #[arg(short, long)]
     pub confirm_upgrade: bool,
     /// Units replaced at a time [default: what the service has, or 1]
-    #[arg(long, value_name = "UNITS", requires = "to", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_size: Option<u32>,
     /// Milliseconds between batches [default: what the service has, or 2000]
-    #[arg(long, value_name = "MS", requires = "to")]
+    #[arg(long, value_name = "MS")]
     pub interval: Option<u64>,
     /// End with 0, not 10, when an upgrade waits for its confirmation
     #[arg(long)]
@@ -245,9 +246,33 @@ pub(crate) fn parse_scale(text: &str) -> Result<(String, u32), String> {
     Ok((name.to_owned(), scale))
 }
 
+/// `SERVICE`, or `SERVICE@REVISION`.
+fn parse_past(text: &str) -> Result<(String, Option<u32>), String> {
+    let example = "write SERVICE@REVISION, for example web@3";
+    let (name, revision) = match text.split_once('@') {
+        None => (text, None),
+        Some((name, number)) => {
+            let revision = number.parse().ok().filter(|revision| *revision > 0);
+            let revision =
+                revision.ok_or_else(|| format!("`{number}` is no revision; {example}"))?;
+            (name, Some(revision))
+        }
+    };
+    if name.is_empty() { Err(example.to_owned()) } else { Ok((name.to_owned(), revision)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pasts() {
+        assert_eq!(parse_past("web"), Ok(("web".into(), None)));
+        assert_eq!(parse_past("web@3"), Ok(("web".into(), Some(3))));
+        for bad in ["web@", "@3", "", "web@0", "web@x", "web@-1"] {
+            assert!(parse_past(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn scales() {

@@ -164,3 +164,38 @@ async fn a_whole_stack_is_upgraded_as_one_and_rolled_back() {
     cluster.drover("up --rollback").await.with(0).said(&["web: rolled back", "db: rolled back"]);
     assert_eq!(cluster.service("lb").current.0, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_goes_back_as_one_long_after_its_upgrades_were_confirmed() {
+    let cluster = Cluster::start().await;
+    for number in 1..4 {
+        let files = format!("web:\n  image: web:{number}\ndb:\n  image: db:{number}\n");
+        cluster.write("docker-compose.yml", &files);
+        cluster.drover("up --upgrade --confirm-upgrade --interval 100").await.with(0);
+    }
+    cluster
+        .drover("rollback web@1 db@9")
+        .await
+        .with(4)
+        .said(&["revision 9 of db was never there: there are 1, 2, 3, and it runs 3"]);
+    assert_eq!(cluster.units("web"), ["1/3/1 Running"], "all or none");
+    for (line, words) in [
+        ("rollback web@1 web@2", "web is named twice"),
+        ("rollback web@1 db", "either every service with its revision, or none"),
+        ("rollback web db --to 2", "--to is for one service"),
+        ("rollback web@1 --to 2", "say the revision once"),
+        ("rollback web -c", "are for going back to a revision"),
+        ("rollback web@", "write SERVICE@REVISION"),
+        ("rollback", "SERVICE[@REVISION]"),
+    ] {
+        cluster.drover(line).await.with(2).said(&[words]);
+    }
+    cluster
+        .drover("rollback web@1 db@2 --interval 100")
+        .await
+        .with(10)
+        .said(&["web: rolling back: to revision 1", "db: rolling back: to revision 2"]);
+    cluster.drover("rollback web@1 db@2 --confirm-upgrade").await.with(0);
+    assert_eq!(cluster.units("web"), ["1/1/1 Running"]);
+    assert_eq!(cluster.units("db"), ["1/2/1 Running"]);
+}
