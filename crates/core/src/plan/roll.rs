@@ -187,8 +187,9 @@ fn stop_first(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll, leav
 
 fn start_first(draft: &mut Draft, service: &Service, slot: Slot, way: &Roll) {
     let old: Vec<Unit> = old_units(draft, service, slot, way.to).cloned().collect();
+    // What ran once and ended well has arrived even on its way out: it counts once it is called back.
     let new_arrived = live(&draft.world, service.id, slot, way.to)
-        .is_some_and(|new| has_arrived(&draft.world, new));
+        .is_some_and(|new| new.desired == Desired::Running && has_arrived(&draft.world, new));
     if new_arrived {
         for unit in old.iter().filter(|u| u.desired < Desired::Stopped) {
             draft.set(unit.key, Desired::Stopped);

@@ -1,8 +1,10 @@
 //! Upgrades in service: forward, back, half-way, finished.
 
-use drover_core::{Change, Desired, REVISIONS_SETTING, RevisionNo, UpgradePhase};
+use drover_core::{
+    Change, Desired, ObservedContainer, Phase, REVISIONS_SETTING, RevisionNo, UpgradePhase,
+};
 
-use crate::lab::{Lab, image, with_port};
+use crate::lab::{Lab, image, labelled, with_port};
 
 /// Run until the upgrade rests in `phase`, keeping the fewest that served.
 fn fewest_until(
@@ -258,4 +260,28 @@ fn revisions_are_kept_as_many_as_are_asked_for() {
     lab.phase(web, UpgradePhase::Finishing);
     lab.settle();
     assert_eq!(kept(&lab), [7, 8]);
+}
+
+#[test]
+fn what_ended_well_while_it_drained_is_called_back_before_its_successor_goes() {
+    let mut lab = Lab::new(&[&[], &[]]);
+    let job = labelled(image("job"), "io.rancher.container.start_once", "true");
+    let web = lab.service("web", 1, job);
+    let lb = lab.service("lb", 1, image("lb"));
+    lab.balance(lb, web);
+    lab.settle();
+    lab.upgrade(web, image("v2"), 1, true);
+    lab.plan();
+    lab.obey();
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 draining", "1.2 h1 running"]);
+    let unit = |lab: &Lab, revision: u32| {
+        let mut units = lab.world.units_of(web);
+        units.find(|unit| unit.key.revision.0 == revision).unwrap().key
+    };
+    let old = unit(&lab, 1);
+    lab.see(old, Phase::Completed, false, ObservedContainer::default());
+    lab.phase(web, UpgradePhase::RollingBack);
+    lab.plan();
+    assert_eq!(lab.show(web), ["1.1 h1 running", "1.2 h1 running"]);
 }
