@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use drover_compose::{Diagnostic, Input, Severity, StackSpec, env_file};
 
+use crate::Program;
 use crate::args::StackOptions;
 use crate::settings;
 
@@ -76,14 +77,18 @@ pub enum ProjectError {
 }
 
 impl Values {
-    /// Read `--env-file` and, if asked for, `.env` of the working directory.
-    pub(crate) fn read(options: &StackOptions, with_dot_env: bool) -> Result<Self, ProjectError> {
-        let given = match &options.env_file {
-            Some(path) => variables(path, &text(path)?)?,
-            None => BTreeMap::new(),
+    /// Read `--env-file`, as the program of that name reads it, and `.env` of the working directory, which only Drover knows.
+    pub(crate) fn read(options: &StackOptions, program: Program) -> Result<Self, ProjectError> {
+        let given = match (&options.env_file, program) {
+            (Some(path), Program::Drover) => variables(path, &text(path)?)?,
+            (Some(path), Program::RancherCompose) => {
+                let lines = env_file::parse_plain(&text(path)?).into_iter();
+                lines.map(|line| (line.name, line.value.unwrap_or_default())).collect()
+            }
+            (None, _) => BTreeMap::new(),
         };
         let dot_env = Path::new(".env");
-        let beside = if with_dot_env && dot_env.is_file() {
+        let beside = if program == Program::Drover && dot_env.is_file() {
             variables(dot_env, &text(dot_env)?)?
         } else {
             BTreeMap::new()
@@ -238,7 +243,7 @@ mod tests {
         write("vars", "TAG=2\n");
         let mut options = options(home.path(), &["c.yml"]);
         options.env_file = Some(home.path().join("vars"));
-        let values = Values::read(&options, false).unwrap();
+        let values = Values::read(&options, Program::Drover).unwrap();
         let files = Files::find(&options, &values).unwrap().unwrap();
         let stored = BTreeMap::from([("TAG".to_owned(), "1".to_owned())]);
         let web = files.parse("s", &values, &stored).unwrap().spec.services.remove(0);
@@ -272,7 +277,7 @@ mod tests {
         std::fs::write(home.path().join("vars"), "A=1\n=2\n").unwrap();
         let options =
             StackOptions { env_file: Some(home.path().join("vars")), ..StackOptions::default() };
-        let error = Values::read(&options, false).unwrap_err().to_string();
+        let error = Values::read(&options, Program::Drover).unwrap_err().to_string();
         assert!(error.contains("vars:2: expected NAME=VALUE"), "{error}");
     }
 }

@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
         reporter: &'a Reporter,
     ) -> Result<Self, Failure> {
         let deadline = deadline(common.output);
-        let values = Values::read(&common.stack, program == Program::Drover)?;
+        let values = Values::read(&common.stack, program)?;
         let env = |name: &str| values.setting(name);
         let directory = directory_name(&common.stack, &values);
         let name = settings::project_name(&common.stack, &env, &directory);

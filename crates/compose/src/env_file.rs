@@ -37,6 +37,17 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, BadLine> {
     Ok(all)
 }
 
+/// Read it as rancher-compose reads its `--env-file`: what stands before the first `=` is a name, all that stands after it the
+/// value, quotes and all; a name alone is the empty text; nothing is a comment.
+pub fn parse_plain(text: &str) -> Vec<Variable> {
+    let filled = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let read = filled.map(|(index, line)| {
+        let (name, value) = line.split_once('=').unwrap_or((line, ""));
+        Variable { name: name.to_owned(), value: Some(value.to_owned()), line: index + 1 }
+    });
+    read.collect()
+}
+
 fn parse_line(number: usize, line: &str) -> Result<Option<Variable>, BadLine> {
     let bad = |why| BadLine { line: number, why };
     let line = line.trim_start();
@@ -90,6 +101,21 @@ mod tests {
             let read: Vec<_> = read.iter().map(|v| (v.name.as_str(), v.value.as_deref())).collect();
             assert_eq!(read, want, "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_as_rancher_compose_reads_them() {
+        let text = "A=\"x\"\n\nB\n# C=1\nD=a=b \n";
+        let read = parse_plain(text);
+        let read: Vec<_> =
+            read.iter().map(|v| (v.name.as_str(), v.value.as_deref(), v.line)).collect();
+        let want = [
+            ("A", Some("\"x\""), 1),
+            ("B", Some(""), 3),
+            ("# C", Some("1"), 4),
+            ("D", Some("a=b "), 5),
+        ];
+        assert_eq!(read, want);
     }
 
     #[test]

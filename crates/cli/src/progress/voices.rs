@@ -31,12 +31,16 @@ pub(super) fn rancher(after: Duration, event: &Event, coloured: bool) -> String 
         _ => ("INFO", 34),
     };
     let text = match event {
-        Event::Step { service: Some(service), action, .. } => rancher_step(service, action),
+        Event::Step { service: Some(service), action, message } => {
+            rancher_step(service, action, message)
+        }
         Event::Done { service, message } | Event::Requests { service, message, .. } => {
             format!("[{service}]: {}", capital(message))
         }
         // A service's name keeps its case.
         Event::Progress { service, .. } => format!("[{service}]{}", &words(event)[service.len()..]),
+        // What it begins with is a file or a service.
+        Event::Warning { message } => message.clone(),
         _ => capital(&words(event)),
     };
     let seconds = after.as_secs();
@@ -47,13 +51,13 @@ pub(super) fn rancher(after: Duration, event: &Event, coloured: bool) -> String 
     }
 }
 
-fn rancher_step(service: &str, action: &str) -> String {
+fn rancher_step(service: &str, action: &str, message: &str) -> String {
     match action {
         "create" => format!("Creating service {service}"),
         "activate" => format!("[{service}]: Starting"),
         "upgrade" => format!("Upgrading {service}"),
         "update" => format!("Updating {service}"),
-        other => format!("[{service}]: {}", capital(other)),
+        _ => format!("[{service}]: {}", capital(message)),
     }
 }
 
@@ -77,7 +81,12 @@ pub(super) fn words(event: &Event) -> String {
     }
 }
 
+/// A sentence as one; a name that it begins with, such as an image's, stays as it is.
 fn capital(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    if !first.trim_end_matches([',', ';']).chars().all(char::is_alphabetic) {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
@@ -132,7 +141,19 @@ mod tests {
                 Event::warning("out of sync"),
                 "warning: out of sync",
                 r#"{"event":"warning","message":"out of sync","at_s":1.234}"#,
-                "WARN[0001] Out of sync",
+                "WARN[0001] out of sync",
+            ),
+            (
+                Event::step("web", "restart", "restarting"),
+                "[1.2s] web: restarting",
+                r#"{"event":"step","service":"web","action":"restart","message":"restarting","at_s":1.234}"#,
+                "INFO[0001] [web]: Restarting",
+            ),
+            (
+                Event::note("web:1 on node1: Done"),
+                "web:1 on node1: Done",
+                r#"{"event":"note","message":"web:1 on node1: Done","at_s":1.234}"#,
+                "INFO[0001] web:1 on node1: Done",
             ),
             (
                 Event::note("nothing to do: web is as in the files"),

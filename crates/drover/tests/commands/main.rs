@@ -12,6 +12,7 @@ mod mistakes;
 mod network;
 mod outcomes;
 mod people;
+mod promises;
 mod rancher;
 mod recorded;
 mod secrets;

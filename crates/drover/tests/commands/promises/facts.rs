@@ -1,0 +1,56 @@
+//! What is so on the server, in lines that rows name parts of.
+
+use drover_core::{Service, Wanted, World};
+
+/// Stacks and services that are not removed; of a service its kind, what is wanted of it, and what it runs.
+pub(super) fn facts(world: &World) -> String {
+    let stacks = world.stacks.values().filter(|stack| stack.removed_at.is_none());
+    let stacks = stacks.map(|stack| format!("stack {}\n", stack.name));
+    let services = world.services.values().filter(|service| service.wanted != Wanted::Removed);
+    stacks.chain(services.map(|service| one(world, service))).collect()
+}
+
+fn one(world: &World, service: &Service) -> String {
+    let stack = world.stacks.get(&service.stack).map_or("?", |stack| stack.name.as_str());
+    let template = world.current_template(service).cloned().unwrap_or_default();
+    let name = |id| world.service(id).map_or("?", |held| held.name.as_str());
+    let at = format!("{stack}/{}", service.name);
+    let mut text = format!(
+        "{at}: {:?} {:?} scale {} image {} revision {}\n",
+        service.kind, service.wanted, service.scale, template.primary.image, service.current.0
+    );
+    for link in &service.links {
+        let alias = if link.alias.is_empty() { name(link.service) } else { &link.alias };
+        text.push_str(&format!("{at} links {alias}->{}\n", name(link.service)));
+    }
+    for (member, spec) in template.members() {
+        let of = if member.is_empty() { at.clone() } else { format!("{at}.{member}") };
+        for (key, value) in &spec.environment {
+            text.push_str(&format!("{of} env {key}={value}\n"));
+        }
+        if let Some(check) = &spec.health_check {
+            text.push_str(&format!("{of} checked at {}\n", check.port));
+        }
+        text.push_str(&format!("{of} runs {}\n", spec.image));
+    }
+    for rule in service.balancer.iter().flat_map(|held| &held.rules) {
+        let target = rule.service.map_or("?", name);
+        text.push_str(&format!("{at} balances {} to {target}\n", rule.source_port));
+    }
+    if let Some(external) = &service.external {
+        text.push_str(&format!("{at} is {:?} {:?}\n", external.addresses, external.hostname));
+    }
+    if let Some(policy) = service.scale_policy {
+        text.push_str(&format!("{at} scales {}-{}\n", policy.min, policy.max));
+    }
+    if service.retain_ip {
+        text.push_str(&format!("{at} retains ip\n"));
+    }
+    for (key, value) in &service.metadata {
+        text.push_str(&format!("{at} metadata {key}={value}\n"));
+    }
+    if let Some(upgrade) = world.upgrade(service.id) {
+        text.push_str(&format!("{at} upgrade {:?} batch {}\n", upgrade.phase, upgrade.batch_size));
+    }
+    text
+}
