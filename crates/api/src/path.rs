@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// Deepest place that is told apart; what lies deeper is said to lie there. Inputs nest half as deep.
-const DEEPEST: usize = 12;
+/// Deepest place that is told apart; what lies deeper is said to lie there. No type nests as deep; more would make a body's reader
+/// too large to be handed round by value.
+const DEEPEST: usize = 9;
 
 /// A place in a body.
 #[derive(Clone, Copy, Debug, Default)]

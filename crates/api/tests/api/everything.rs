@@ -85,7 +85,7 @@ const ROWS: &[Row] = &[
     row(SERVICES, "cancelupgrade", "upgrade", "", (202, "=")),
     row(SERVICES, "continueupgrade", "upgrade cancelupgrade settle", "", (202, "=")),
     row(SERVICES, "finishupgrade", "upgrade settle", "", (202, "=")),
-    row(SERVICES, "rollback", "upgrade settle", r#"{}"#, (202, "=")),
+    row(SERVICES, "rollback", "upgrade settle", "{}", (202, "=")),
 
     row("stack", "update", "", r#"{"description": "d"}"#, (200, "=")),
     row("stack", "remove", "", "", (202, "=")),

@@ -268,7 +268,7 @@ fn each_rule_has_a_row() {
         })
     };
     let untested: Vec<_> = found.iter().filter(|rule| !has_row(rule)).collect();
-    assert_eq!(untested, [&(String::new(), String::new(), String::new()); 0]);
+    assert!(untested.is_empty(), "no row breaks {untested:#?}");
 }
 
 /// What is asked of every type that is made, changed or acted on is held to its schema before anything else reads it: each field

@@ -15,42 +15,43 @@ fn one(world: &World, service: &Service) -> String {
     let template = world.current_template(service).cloned().unwrap_or_default();
     let name = |id| world.service(id).map_or("?", |held| held.name.as_str());
     let at = format!("{stack}/{}", service.name);
-    let mut text = format!(
-        "{at}: {:?} {:?} scale {} image {} revision {}\n",
+    let mut lines = vec![format!(
+        "{at}: {:?} {:?} scale {} image {} revision {}",
         service.kind, service.wanted, service.scale, template.primary.image, service.current.0
-    );
+    )];
     for link in &service.links {
         let alias = if link.alias.is_empty() { name(link.service) } else { &link.alias };
-        text.push_str(&format!("{at} links {alias}->{}\n", name(link.service)));
+        lines.push(format!("{at} links {alias}->{}", name(link.service)));
     }
     for (member, spec) in template.members() {
         let of = if member.is_empty() { at.clone() } else { format!("{at}.{member}") };
         for (key, value) in &spec.environment {
-            text.push_str(&format!("{of} env {key}={value}\n"));
+            lines.push(format!("{of} env {key}={value}"));
         }
         if let Some(check) = &spec.health_check {
-            text.push_str(&format!("{of} checked at {}\n", check.port));
+            lines.push(format!("{of} checked at {}", check.port));
         }
-        text.push_str(&format!("{of} runs {}\n", spec.image));
+        lines.push(format!("{of} runs {}", spec.image));
     }
     for rule in service.balancer.iter().flat_map(|held| &held.rules) {
         let target = rule.service.map_or("?", name);
-        text.push_str(&format!("{at} balances {} to {target}\n", rule.source_port));
+        lines.push(format!("{at} balances {} to {target}", rule.source_port));
     }
     if let Some(external) = &service.external {
-        text.push_str(&format!("{at} is {:?} {:?}\n", external.addresses, external.hostname));
+        lines.push(format!("{at} is {:?} {:?}", external.addresses, external.hostname));
     }
     if let Some(policy) = service.scale_policy {
-        text.push_str(&format!("{at} scales {}-{}\n", policy.min, policy.max));
+        lines.push(format!("{at} scales {}-{}", policy.min, policy.max));
     }
     if service.retain_ip {
-        text.push_str(&format!("{at} retains ip\n"));
+        lines.push(format!("{at} retains ip"));
     }
     for (key, value) in &service.metadata {
-        text.push_str(&format!("{at} metadata {key}={value}\n"));
+        lines.push(format!("{at} metadata {key}={value}"));
     }
     if let Some(upgrade) = world.upgrade(service.id) {
-        text.push_str(&format!("{at} upgrade {:?} batch {}\n", upgrade.phase, upgrade.batch_size));
+        lines.push(format!("{at} upgrade {:?} batch {}", upgrade.phase, upgrade.batch_size));
     }
-    text
+    lines.push(String::new());
+    lines.join("\n")
 }
