@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 #[allow(missing_docs)] // the codes are the wire's own words
 pub enum Code {
     InvalidBodyContent,
+    BadRequest,
     Unauthorized,
     Forbidden,
     InvalidCSRFToken,
@@ -37,7 +38,7 @@ impl Code {
     /// The HTTP status that goes with it.
     pub fn status(self) -> u16 {
         match self {
-            Self::InvalidBodyContent => 400,
+            Self::InvalidBodyContent | Self::BadRequest => 400,
             Self::Unauthorized => 401,
             Self::Forbidden | Self::InvalidCSRFToken => 403,
             Self::NotFound => 404,

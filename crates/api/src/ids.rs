@@ -33,6 +33,7 @@ pub enum Kind {
     StoragePool,
     Volume,
     VolumeTemplate,
+    Webhook,
 }
 
 impl Kind {
@@ -65,6 +66,7 @@ impl Kind {
             Self::Stack => "st",
             Self::Volume => "v",
             Self::VolumeTemplate => "vt",
+            Self::Webhook => "wh",
         }
     }
 

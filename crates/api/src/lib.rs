@@ -34,6 +34,7 @@ mod stats;
 mod texts;
 mod transform;
 mod upgrade;
+mod webhook;
 
 pub use address::{Address, Version};
 pub use catalog::{Library, catalog, catalog_schemas_url};
@@ -52,3 +53,4 @@ pub use stats::{Source, StatsOf, stats_frame};
 pub use texts::stack_spec;
 pub use transform::transform;
 pub use upgrade::write_policy;
+pub use webhook::{Fired, fire, webhook, webhook_caller};

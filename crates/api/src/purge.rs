@@ -50,6 +50,10 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
     let secrets: Vec<_> = secrets.map(|s| s.id).collect();
     changes.extend(secrets.iter().map(|id| Change::DropSecret(*id)));
 
+    let webhooks = world.webhooks.values().filter(|w| due(w.removed_at));
+    let webhooks: Vec<_> = webhooks.map(|w| w.id).collect();
+    changes.extend(webhooks.iter().map(|id| Change::DropWebhook(*id)));
+
     let asked = world.project_volumes.values().filter(|v| due(v.removed_at));
     let asked: Vec<_> = asked.map(|v| v.id).collect();
     changes.extend(asked.iter().map(|id| Change::DropProjectVolume(*id)));
@@ -60,6 +64,7 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
             && world.registries.values().all(|r| r.project != id || registries.contains(&r.id))
             && world.certificates.values().all(|c| c.project != id || certificates.contains(&c.id))
             && world.secrets.values().all(|s| s.project != id || secrets.contains(&s.id))
+            && world.webhooks.values().all(|w| w.project != id || webhooks.contains(&w.id))
             && world.project_volumes.values().all(|v| v.project != id || asked.contains(&v.id))
     };
     let projects = world.projects.values().filter(|p| due(p.removed_at) && bare(p.id));

@@ -39,6 +39,7 @@ pub(crate) mod setting;
 pub(crate) mod stack;
 pub(crate) mod volume;
 pub(crate) mod volume_template;
+pub(crate) mod webhook_receiver;
 
 use serde_json::Value;
 

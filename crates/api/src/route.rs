@@ -23,7 +23,7 @@ use crate::resource::{
     Resource, account, api_key, audit_log, certificate, container, derived, empty, host, identity,
     listed, mount, project, project_member, project_template, pull_task, registration_token,
     registry, registry_credential, secret, service, service_consume_map, service_expose_map,
-    service_log, service_revision, setting, stack, volume, volume_template,
+    service_log, service_revision, setting, stack, volume, volume_template, webhook_receiver,
 };
 use crate::schema::{self, Schema, Write, accept};
 use crate::transform::transform;
@@ -63,6 +63,7 @@ static TABLE: &[&dyn Resource] = &[
     &setting::ACTIVE_SETTINGS,
     &volume::Volumes,
     &mount::Mounts,
+    &webhook_receiver::WebhookReceivers,
     &derived::StoragePools,
     &derived::Ports,
     &derived::IpAddresses,

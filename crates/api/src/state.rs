@@ -14,7 +14,9 @@ pub(crate) use container::{agent_state, of_container, of_host, on_errand};
 use drover_core::Time;
 pub(crate) use service::of_service;
 pub(crate) use stack::of_stack;
-pub(crate) use tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK, VOLUME};
+pub(crate) use tables::{
+    CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK, VOLUME, WEBHOOK,
+};
 
 /// One row: a state.
 #[derive(Debug)]

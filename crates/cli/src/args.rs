@@ -13,6 +13,7 @@ mod stack;
 mod stats;
 mod token;
 mod upgrade;
+mod webhook;
 
 use clap::Subcommand;
 
@@ -30,6 +31,7 @@ pub use stack::{
 pub use stats::Stats;
 pub use token::{KeyCommand, Named, NewToken, TokenCommand};
 pub use upgrade::{Between, Continue, Upgrade, UpgradeCommand};
+pub use webhook::{NewWebhook, WebhookCommand, Webhooks};
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -109,6 +111,9 @@ pub enum Command {
     /// Add and remove the secrets that containers read as files
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Make URLs that scale or upgrade services when they are called
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Make tokens with which hosts join
     #[command(subcommand)]
     Token(TokenCommand),
@@ -212,6 +217,7 @@ impl Command {
             | Self::Network(_)
             | Self::Certificate(_)
             | Self::Secret(_)
+            | Self::Webhook(_)
             | Self::Token(_)
             | Self::Key(_)
             | Self::Account(_)
@@ -227,6 +233,7 @@ impl Command {
             Self::Network(command) => Some(command.operator_mut()),
             Self::Certificate(command) => Some(command.operator_mut()),
             Self::Secret(command) => Some(command.operator_mut()),
+            Self::Webhook(command) => Some(command.operator_mut()),
             Self::Token(TokenCommand::Create(new)) => Some(&mut new.named.operator),
             Self::Key(KeyCommand::Create(named)) => Some(&mut named.operator),
             Self::Account(command) => Some(command.operator_mut()),
@@ -305,6 +312,10 @@ mod tests {
             "drover upgrade v1",
             "drover certificate add shop --cert c.pem",
             "drover secret add db",
+            "drover webhook create hook",
+            "drover webhook create hook --upgrade a=b",
+            "drover webhook create hook --scale-up web --scale-down web",
+            "drover webhook create hook --scale-up web --payload azure",
             "drover rebalance --cancel --dry-run",
             "drover account create",
             "drover member add ann",

@@ -38,6 +38,7 @@ mod steer;
 mod table;
 mod up;
 mod watch;
+mod webhook;
 mod why;
 
 pub use args::{Before, Command};
@@ -107,6 +108,7 @@ async fn dispatch(command: &Command, program: Program, to: &Reporter) -> Result<
         Command::Wait(options) => return watch::watch(options, program, to).await,
         Command::Certificate(command) => certificate::certificate(command, to).await,
         Command::Secret(command) => secret::secret(command, to).await,
+        Command::Webhook(command) => webhook::webhook(command, to).await,
         Command::Stats(options) => stats::stats(options).await,
         Command::Host(command) => operator::host(command, to).await,
         Command::Rebalance(command) => rebalance::rebalance(command, to).await,

@@ -12,7 +12,7 @@ use crate::{
     HostId, HostSeen, Member, MemberId, Project, ProjectId, ProjectSecret, ProjectVolume,
     REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, SecretId, Service, ServiceId,
     Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeId, VolumeKey,
-    VolumeTemplate, VolumeTemplateId, Wanted,
+    VolumeTemplate, VolumeTemplateId, Wanted, Webhook, WebhookId,
 };
 
 /// One write.
@@ -64,6 +64,10 @@ pub enum Change {
     PutSecret(ProjectSecret),
     /// Forget a removed secret.
     DropSecret(SecretId),
+    /// Make or edit a webhook.
+    PutWebhook(Webhook),
+    /// Forget a removed webhook.
+    DropWebhook(WebhookId),
     /// Make or edit an account.
     PutAccount(Account),
     /// Forget a removed account.
@@ -295,6 +299,8 @@ impl Change {
             | Self::PutProjectVolume(_)
             | Self::DropProjectVolume(_)
             | Self::DropSecret(_)
+            | Self::PutWebhook(_)
+            | Self::DropWebhook(_)
             | Self::PutAccount(_)
             | Self::DropAccount(_)
             | Self::PutMember(_)

@@ -44,6 +44,8 @@ numbered! {
     SecretId,
     /// A volume that was asked for by itself.
     VolumeId,
+    /// A webhook.
+    WebhookId,
     /// Someone who has keys.
     AccountId,
     /// A membership in a project.

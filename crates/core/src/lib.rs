@@ -54,6 +54,7 @@ mod unit;
 mod upgrade;
 mod uuid;
 mod volume;
+mod webhook;
 mod witness;
 mod world;
 
@@ -83,7 +84,7 @@ pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
     AccountId, BadUnitKey, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId,
-    RevisionNo, SecretId, ServiceId, Slot, StackId, UnitKey, VolumeId, VolumeTemplateId,
+    RevisionNo, SecretId, ServiceId, Slot, StackId, UnitKey, VolumeId, VolumeTemplateId, WebhookId,
 };
 pub use image::pinned;
 pub use network::{
@@ -113,5 +114,6 @@ pub use upgrade::{
 };
 pub use uuid::uuid;
 pub use volume::{ProjectVolume, VolumeKey, VolumeTemplate};
+pub use webhook::{Payload, ScaleHook, UpgradeHook, Webhook, WebhookDriver};
 pub use witness::{Verdict, Watched, Witnessed};
 pub use world::{BadRow, CLUSTER_SETTING, Row, RowKey, World};

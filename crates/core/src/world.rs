@@ -25,7 +25,7 @@ use crate::{
     HostId, HostSeen, Member, MemberId, Observed, Outcome, Project, ProjectId, ProjectSecret,
     ProjectVolume, Registry, RegistryId, Revision, RevisionNo, Scope, SecretId, Service, ServiceId,
     Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade, VolumeId, VolumeKey,
-    VolumeTemplate, VolumeTemplateId, Witnessed,
+    VolumeTemplate, VolumeTemplateId, Webhook, WebhookId, Witnessed,
 };
 
 /// An immutable snapshot of a cluster.
@@ -71,6 +71,8 @@ pub struct World {
     pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
     /// Secrets that containers read as files.
     pub secrets: OrdMap<SecretId, Arc<ProjectSecret>>,
+    /// Receivers of calls from outside.
+    pub webhooks: OrdMap<WebhookId, Arc<Webhook>>,
     /// Who has keys of their own.
     pub accounts: OrdMap<AccountId, Arc<Account>>,
     /// Who belongs to which project.

@@ -19,24 +19,29 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The body as JSON; `null` if there is none.
 pub(crate) async fn value(body: Body) -> Result<Value, ApiError> {
-    let bytes = bytes(body).await?;
+    value_within(body, MAX_BYTES).await
+}
+
+/// The same, of another size at most, in bytes.
+pub(crate) async fn value_within(body: Body, most: usize) -> Result<Value, ApiError> {
+    let bytes = bytes(body, most).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) { Ok(Value::Null) } else { parse(&bytes) }
 }
 
 /// The body as one of our own messages.
 pub(crate) async fn message<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
-    parse(&bytes(body).await?)
+    parse(&bytes(body, MAX_BYTES).await?)
 }
 
-async fn bytes(body: Body) -> Result<Bytes, ApiError> {
+async fn bytes(body: Body, most: usize) -> Result<Bytes, ApiError> {
     let late = |_| {
         let why = format!("the body did not arrive within {} s", PATIENCE.as_secs());
         Err(ApiError::new(Code::InvalidBodyContent, why))
     };
-    timeout(PATIENCE, read(body)).await.unwrap_or_else(late)
+    timeout(PATIENCE, read(body, most)).await.unwrap_or_else(late)
 }
 
-async fn read(mut body: Body) -> Result<Bytes, ApiError> {
+async fn read(mut body: Body, most: usize) -> Result<Bytes, ApiError> {
     let (mut kept, mut size) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
@@ -44,17 +49,21 @@ async fn read(mut body: Body) -> Result<Bytes, ApiError> {
         })?;
         let Ok(data) = frame.into_data() else { continue };
         size += data.len();
-        if size <= MAX_BYTES {
+        if size <= most {
             kept.extend_from_slice(&data);
         } else if size > SKIPPED_BYTES {
             break;
         }
     }
-    if size > MAX_BYTES {
-        let why = format!("the body is larger than the {} MiB this server takes", MAX_BYTES >> 20);
+    if size > most {
+        let why = format!("the body is larger than the {} this server takes", size_words(most));
         return Err(ApiError::new(Code::RequestEntityTooLarge, why));
     }
     Ok(kept.freeze())
+}
+
+fn size_words(bytes: usize) -> String {
+    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
@@ -83,5 +92,7 @@ mod tests {
         check("[".repeat(100_000), Err(why)).await;
         let why = "413 the body is larger than the 4 MiB this server takes";
         check(" ".repeat(MAX_BYTES + 1), Err(why)).await;
+        let got = value_within(Body::from(" ".repeat(2049)), 2048).await.unwrap_err();
+        assert_eq!(got.to_string(), "the body is larger than the 2 KiB this server takes");
     }
 }

@@ -12,7 +12,7 @@ use drover_api::{
     Outcome, Pull, Query, Then,
 };
 use drover_core::protocol::Ask;
-use drover_core::{Rank, Rights, Time, World};
+use drover_core::{Rank, Rights, Time, Webhook, World};
 use drover_store::{AuditFilter, CommitError, EventFilter, StoredAudit, StoredEvent};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -212,6 +212,23 @@ impl Call {
             segment.eq_ignore_ascii_case(name) || segment.eq_ignore_ascii_case(singular)
         })
     }
+}
+
+/// Carry out a call of a webhook: whoever has its key has it done.
+pub(crate) async fn fire(
+    server: &Arc<Server>,
+    call: &Call,
+    find: impl Fn(&World) -> Result<Webhook, ApiError>,
+) -> Result<Answer, ApiError> {
+    let view = View::new(server, call).await?;
+    let decided = server.decide(&call.caller.access, |world, now| {
+        // It may have been removed since it was looked up.
+        let held = find(world)?;
+        let fired = drover_api::fire(&view.context(call, world, now), &held, &call.body)?;
+        Ok::<_, ApiError>((fired.changes, fired.answer))
+    });
+    let (_, answer) = decided.await.map_err(undone)?;
+    Ok(Answer { status: 200, body: Some(answer) })
 }
 
 /// What an answer shows besides the snapshot.

@@ -127,6 +127,7 @@ fn concerns(key: &RowKey) -> bool {
         | RowKey::Certificate(_)
         | RowKey::Secret(_)
         | RowKey::ProjectVolume(_)
+        | RowKey::Webhook(_)
         | RowKey::Account(_)
         | RowKey::Member(_)
         | RowKey::Setting(_) => false,

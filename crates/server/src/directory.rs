@@ -152,6 +152,7 @@ fn affected(before: &World, update: &Update) -> Affected {
             | RowKey::Certificate(_)
             | RowKey::Secret(_)
             | RowKey::ProjectVolume(_)
+            | RowKey::Webhook(_)
             | RowKey::Account(_)
             | RowKey::Member(_)
             | RowKey::Outcome(_)

@@ -19,7 +19,9 @@ use crate::call::{Call, Verb, call};
 use crate::route::Route;
 use crate::server::Server;
 use crate::who::{self, Known};
-use crate::{answer, audit, auth, body, consul, host_access, register, script, session, subscribe};
+use crate::{
+    answer, audit, auth, body, consul, host_access, register, script, session, subscribe, webhooks,
+};
 
 /// Frames and messages of an agent's WebSocket, at most: a report names every unit of a host.
 const AGENT_BYTES: usize = 64 << 20;
@@ -112,6 +114,19 @@ async fn dispatch(
         Route::Api(address) => {
             let caller = known.insert(who::user(server, &world, &parts)?);
             api(server, &parts, address, query, body, (base, caller)).await
+        }
+        Route::Receivers(address) => {
+            let caller = known.insert(who::user(server, &world, &parts)?);
+            let scope = query.get("projectId").map(webhooks::project).transpose()?;
+            let address = Address { scope, ..address };
+            api(server, &parts, address, query, body, (base, caller)).await
+        }
+        Route::Webhook => {
+            only(&parts, &[Method::POST])?;
+            let from = audit::from(&parts);
+            let Answer { status, body } =
+                webhooks::fire(server, &query, body, (base, from)).await?;
+            Ok(answer::json(status, body.as_ref()))
         }
         Route::Docs(address) => {
             only(&parts, &[Method::GET, Method::HEAD])?;
@@ -217,6 +232,7 @@ async fn upgrade(parts: &mut Parts, max_bytes: usize) -> Result<WebSocketUpgrade
 fn schemas_url(route: &Route, base: &str) -> String {
     match route {
         Route::Api(address)
+        | Route::Receivers(address)
         | Route::Docs(address)
         | Route::Subscribe(address)
         | Route::Token(address) => address.schemas_url(base),
@@ -226,6 +242,7 @@ fn schemas_url(route: &Route, base: &str) -> String {
         | Route::AgentConnect
         | Route::HostAccess
         | Route::Script(_)
+        | Route::Webhook
         | Route::Consul(_)
         | Route::Nothing => {
             Address::parse("/v2-beta").map_or_else(String::new, |root| root.schemas_url(base))

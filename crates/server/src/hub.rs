@@ -149,6 +149,7 @@ fn touched(before: &World, update: &Update) -> Touched {
             | RowKey::Volume(_) => touched.all = true,
             RowKey::Counters
             | RowKey::Credential(_)
+            | RowKey::Webhook(_)
             | RowKey::Account(_)
             | RowKey::Member(_)
             | RowKey::Project(_)

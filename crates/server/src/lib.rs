@@ -46,6 +46,7 @@ mod session;
 mod stats;
 mod subscribe;
 mod tokens;
+mod webhooks;
 mod who;
 
 pub use first_start::{AdminKey, begin};

@@ -1,6 +1,6 @@
 //! What a URL path leads to: the whole list in one place.
 
-use drover_api::Address;
+use drover_api::{Address, Version};
 
 use crate::consul::What;
 
@@ -18,6 +18,11 @@ pub(crate) enum Route {
     HostAccess,
     /// A script that makes a machine a host. Opened by the registration token in the path.
     Script(String),
+    /// A webhook is called. Opened by the key in the query.
+    Webhook,
+    /// The receivers of webhooks under Rancher's name: a path of the API, in the project that the query says. Opened by a
+    /// user's key.
+    Receivers(Address),
     /// Events, as a WebSocket. Opened by a user's key.
     Subscribe(Address),
     /// The catalog as Consul's clients read it; none of its paths is a type of Rancher's. Opened by a user's key.
@@ -46,6 +51,8 @@ impl Route {
             ["v1", "logs" | "exec" | "dockersocket" | "hoststats" | "containerstats"] => {
                 Self::HostAccess
             }
+            ["v1-webhooks", "endpoint"] => Self::Webhook,
+            ["v1-webhooks", rest @ ..] => Self::Receivers(receivers(rest)),
             ["v1", "scripts", token] if *token != "transform" => Self::Script((*token).to_owned()),
             ["v1-catalog", rest @ ..] => {
                 Self::Catalog(rest.iter().map(|segment| (*segment).to_owned()).collect())
@@ -62,6 +69,13 @@ impl Route {
             },
         }
     }
+}
+
+/// `receivers` is the name of a type here; `schemas` and all else are the API's.
+fn receivers(rest: &[&str]) -> Address {
+    let name = |segment: &&str| if *segment == "receivers" { "webhookReceivers" } else { segment };
+    let path = rest.iter().map(|segment| name(segment).to_owned()).collect();
+    Address { version: Version::V2Beta, scope: None, path }
 }
 
 /// `token`, and `tokens/current` as some clients have it.
@@ -102,6 +116,7 @@ mod tests {
                 Route::Api(address) => format!("api {}", address.path.join("/")),
                 Route::Subscribe(address) => format!("subscribe {:?}", address.scope.map(|p| p.0)),
                 Route::Token(_) => "token".to_owned(),
+                Route::Receivers(address) => format!("receivers {}", address.path.join("/")),
                 other => format!("{other:?}"),
             };
             assert_eq!(name, want, "{path}");
@@ -135,6 +150,10 @@ mod tests {
             "/v1-catalog/templates/library:web%3A1",
             "Catalog([\"templates\", \"library:web:1\"])",
         );
+        check("/v1-webhooks/endpoint", "Webhook");
+        check("/v1-webhooks/receivers/", "receivers webhookReceivers");
+        check("/v1-webhooks/receivers/1wh5", "receivers webhookReceivers/1wh5");
+        check("/v1-webhooks/schemas", "receivers schemas");
         check("/v3", "Nothing");
         check("/agent", "Nothing");
     }

@@ -126,7 +126,7 @@ pub(super) fn known(kind: &str) -> Option<Rule> {
         // Whoever speaks with its engine may do anything on it.
         "host" => Rule { actions: &[("dockersocket", Key)], ..GROUND },
         "certificate" | "hostTemplate" | "machine" | "network" | "networkDriver"
-        | "physicalHost" | "registry" | "storageDriver" | "storagePool" => GROUND,
+        | "physicalHost" | "registry" | "storageDriver" | "storagePool" | "webhookReceiver" => GROUND,
         "registrationToken" | "registryCredential" => KEYS,
         "project" => PROJECT,
         "projectMember" => Rule::new(Of::Project, Readonly, Key),
@@ -184,6 +184,9 @@ mod tests {
         check("host", Act("evacuate"), Member, Readonly);
         check("host", Act("remove"), Member, Readonly);
         check("registry", Create, Member, Readonly);
+        check("webhookReceiver", Read, Readonly, Readonly);
+        check("webhookReceiver", Create, Member, Readonly);
+        check("webhookReceiver", Act("renew"), Member, Readonly);
         check("registrationToken", Read, Member, Member);
         check("registrationToken", Delete, Member, Member);
         check("project", Create, Owner, Readonly);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::derived::network_id;
 use super::{
     Envelope, Resource, certificate, credential, finish, host, member, project_template, registry,
-    secret, stack, volume,
+    secret, stack, volume, webhook_receiver,
 };
 use crate::access::Place;
 use crate::body::Body;
@@ -240,6 +240,10 @@ fn contents(ctx: &Context<'_>, project: ProjectId) -> Result<Vec<Change>, ApiErr
     let secrets = ctx.world.secrets.values();
     for held in secrets.filter(|s| s.project == project && s.removed_at.is_none()) {
         changes.push(secret::removal(ctx, held));
+    }
+    let webhooks = ctx.world.webhooks.values();
+    for held in webhooks.filter(|w| w.project == project && w.removed_at.is_none()) {
+        changes.push(webhook_receiver::removal(ctx, held));
     }
     for held in ctx.world.credentials.values().filter(|c| c.removed_at.is_none()) {
         let is_its = match held.grants {

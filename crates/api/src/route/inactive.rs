@@ -33,6 +33,7 @@ pub(super) fn made_in(change: &Change) -> Option<ProjectId> {
         Change::PutRegistry(made) => Some(made.project),
         Change::PutCertificate(made) => Some(made.project),
         Change::PutSecret(made) => Some(made.project),
+        Change::PutWebhook(made) => Some(made.project),
         Change::PutCredential(made) => match made.grants {
             Grant::Project(project) | Grant::Registration { project, .. } => Some(project),
             Grant::Admin | Grant::Account(_) | Grant::Agent(_) => None,

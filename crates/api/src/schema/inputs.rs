@@ -14,6 +14,29 @@ pub(crate) static ALL: &[Schema] = &[
         "composeConfig",
         &[&[Field::r("dockerComposeConfig", "string"), Field::r("rancherComposeConfig", "string")]],
     ),
+    part(
+        "scaleServiceConfig",
+        &[&[
+            Field::cr("serviceId", "reference[service]").required(),
+            Field::cr("action", "enum").required().options(&["up", "down"]),
+            Field::cr("amount", "int").default("1").min(1),
+            Field::cr("min", "int").default("1").min(1),
+            Field::cr("max", "int").default("100").min(1),
+        ]],
+    ),
+    part(
+        "serviceUpgradeConfig",
+        &[&[
+            Field::cr("serviceSelector", "map[string]").required(),
+            Field::cr("tag", "string").required(),
+            Field::cr("payloadFormat", "enum")
+                .default("\"dockerhub\"")
+                .options(&["dockerhub", "alicloud", "azure", "registry", "generic"]),
+            Field::cr("batchSize", "int").min(1),
+            Field::cr("intervalMillis", "int").min(0),
+            Field::cr("startFirst", "boolean"),
+        ]],
+    ),
     part("composeConfigInput", &[&[Field::cr("serviceIds", "array[reference[service]]")]]),
     part(
         "forecast",

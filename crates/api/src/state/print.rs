@@ -5,7 +5,9 @@ use std::fmt::Write;
 use drover_core::{UpgradePhase, Wanted};
 
 use super::service::named;
-use super::tables::{CONTAINER, CREDENTIAL, DEFAULT, HOST, LINKS, PROJECT, SERVICE, STACK, VOLUME};
+use super::tables::{
+    CONTAINER, CREDENTIAL, DEFAULT, HOST, LINKS, PROJECT, SERVICE, STACK, VOLUME, WEBHOOK,
+};
 use super::{Standing, Table};
 
 const HEAD: &str = "# States and actions
@@ -64,6 +66,7 @@ fn page() -> String {
         ("Projects", PROJECT),
         ("Keys, tokens, registries, their logins, volume templates", CREDENTIAL),
         ("Volumes", VOLUME),
+        ("Receivers of webhooks", WEBHOOK),
         ("Everything else", DEFAULT),
     ] {
         let _ = write!(page, "\n## {title}\n\n{}", rows(table));

@@ -214,5 +214,9 @@ pub(crate) const VOLUME: Table = &[
     rest("removed", &[]),
 ];
 
+/// Receivers of webhooks.
+pub(crate) const WEBHOOK: Table =
+    &[rest("active", &["update", "remove", "renew"]), rest("removed", &[])];
+
 /// Whatever can only be made, edited and removed.
 pub(crate) const DEFAULT: Table = &[rest("active", &["update", "remove"]), rest("removed", &[])];

@@ -150,8 +150,11 @@ impl Bench {
         let ctx = self.context(&world, &address);
         let outcome = match (method, query.get("action")) {
             ("GET", _) => {
-                let body = drover_api::get(&ctx, &path, &query)?;
-                return Ok(Answer { status: 200, body: Some(body) });
+                let then = drover_api::read(&ctx, &path, &query)?;
+                self.then = Some(then.clone());
+                // What needs an agent ends here.
+                let none = || Ok(Answer { status: 200, body: None });
+                return drover_api::answer(&self.context(&world, &address), &then).unwrap_or_else(none);
             }
             ("POST", Some(action)) => drover_api::action(&ctx, &path, action, body)?,
             ("POST", None) => drover_api::create(&ctx, &path, body)?,
@@ -179,6 +182,16 @@ impl Bench {
 
     fn context<'a>(&'a self, world: &'a World, address: &Address) -> Context<'a> {
         let caller = Caller { access: "key".into(), grant: self.grant.clone(), within: None };
+        self.context_of(world, address, caller)
+    }
+
+    /// The same for somebody else.
+    pub(crate) fn context_of<'a>(
+        &'a self,
+        world: &'a World,
+        address: &Address,
+        caller: Caller,
+    ) -> Context<'a> {
         Context {
             world,
             notes: &self.notes,

@@ -76,6 +76,8 @@ impl World {
             Change::DropCertificate(id) => self.drop_certificate(*id, touched),
             Change::PutSecret(secret) => self.put_secret(secret, touched)?,
             Change::DropSecret(id) => self.drop_secret(*id, touched),
+            Change::PutWebhook(webhook) => self.put_webhook(webhook, touched)?,
+            Change::DropWebhook(id) => self.drop_webhook(*id, touched),
             Change::PutAccount(account) => self.put_account(account, touched),
             Change::DropAccount(id) => self.drop_account(*id, touched),
             Change::PutMember(member) => self.put_member(member, touched)?,

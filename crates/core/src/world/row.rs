@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::World;
 use crate::{
     AccountId, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo,
-    SecretId, ServiceId, StackId, UnitKey, VolumeId, VolumeKey, VolumeTemplateId,
+    SecretId, ServiceId, StackId, UnitKey, VolumeId, VolumeKey, VolumeTemplateId, WebhookId,
 };
 
 /// Which row.
@@ -36,6 +36,7 @@ pub enum RowKey {
     Registry(RegistryId),
     Certificate(CertificateId),
     Secret(SecretId),
+    Webhook(WebhookId),
     Account(AccountId),
     Member(MemberId),
     Outcome(ServiceId),
@@ -106,6 +107,7 @@ impl World {
             RowKey::Registry(id) => row("registry", id, self.registries.get(id)),
             RowKey::Certificate(id) => row("certificate", id, self.certificates.get(id)),
             RowKey::Secret(id) => row("secret", id, self.secrets.get(id)),
+            RowKey::Webhook(id) => row("webhook", id, self.webhooks.get(id)),
             RowKey::Account(id) => row("account", id, self.accounts.get(id)),
             RowKey::Member(id) => row("member", id, self.members.get(id)),
             RowKey::Outcome(id) => row("outcome", id, self.outcomes.get(id)),
@@ -139,6 +141,7 @@ impl World {
         keys.extend(self.registries.keys().map(|k| RowKey::Registry(*k)));
         keys.extend(self.certificates.keys().map(|k| RowKey::Certificate(*k)));
         keys.extend(self.secrets.keys().map(|k| RowKey::Secret(*k)));
+        keys.extend(self.webhooks.keys().map(|k| RowKey::Webhook(*k)));
         keys.extend(self.accounts.keys().map(|k| RowKey::Account(*k)));
         keys.extend(self.members.keys().map(|k| RowKey::Member(*k)));
         keys.extend(self.outcomes.keys().map(|k| RowKey::Outcome(*k)));
@@ -196,6 +199,7 @@ impl World {
             "registry" => put(&mut self.registries, id(row, RegistryId)?, row)?,
             "certificate" => put(&mut self.certificates, id(row, CertificateId)?, row)?,
             "secret" => put(&mut self.secrets, id(row, SecretId)?, row)?,
+            "webhook" => put(&mut self.webhooks, id(row, WebhookId)?, row)?,
             "account" => put(&mut self.accounts, id(row, AccountId)?, row)?,
             "member" => put(&mut self.members, id(row, MemberId)?, row)?,
             "outcome" => put(&mut self.outcomes, id(row, ServiceId)?, row)?,

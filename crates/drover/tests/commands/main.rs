@@ -19,3 +19,4 @@ mod secrets;
 mod simulated;
 mod up;
 mod upgrade;
+mod webhooks;

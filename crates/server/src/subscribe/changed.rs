@@ -60,6 +60,9 @@ pub(super) fn rows(before: &World, update: &Update) -> BTreeSet<Name> {
             RowKey::Setting(name) => drop(names.insert(("settings", name.clone()))),
             RowKey::ProjectVolume(id) => drop(names.insert(("volumes", Kind::Volume.id(id.0)))),
             RowKey::Secret(id) => drop(names.insert(("secrets", Kind::Secret.id(id.0)))),
+            RowKey::Webhook(id) => {
+                names.insert(("webhookReceivers", Kind::Webhook.id(id.0)));
+            }
             RowKey::Account(id) => drop(names.insert(("accounts", Kind::Account.id(id.0)))),
             RowKey::Member(id) => {
                 names.insert(("projectMembers", Kind::ProjectMember.id(id.0)));

@@ -21,6 +21,11 @@ const WITHOUT_KEY: &[(&str, &str, u16)] = &[
     ("GET", "/v1", 401),
     ("GET", "/v1-catalog", 401),
     ("GET", "/v1-catalog/templates", 401),
+    // Its key is the one in the query: here there is none, then one that is wrong.
+    ("POST", "/v1-webhooks/endpoint", 403),
+    ("POST", "/v1-webhooks/endpoint?key=guess&projectId=1a5", 403),
+    ("GET", "/v1-webhooks/endpoint?key=guess&projectId=1a5", 405),
+    ("GET", "/v1-webhooks/receivers?projectId=1a5", 401),
     // Its key is the one in the body: here there is none.
     ("POST", "/v2-beta/token", 422),
     ("DELETE", "/v2-beta/token", 401),

@@ -22,4 +22,5 @@ mod running;
 mod secrets;
 mod stats;
 mod streams;
+mod webhooks;
 mod writes;

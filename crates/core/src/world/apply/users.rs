@@ -1,5 +1,5 @@
 //! Rows that only users write: projects, stacks, volume templates (and where their volumes came to lie), keys,
-//! registries, certificates, secrets, settings.
+//! registries, certificates, secrets, webhooks, settings.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{Touched, need};
 use crate::{
     Certificate, CertificateId, Credential, CredentialId, HostId, Project, ProjectId,
     ProjectSecret, ProjectVolume, Refused, Registry, RegistryId, RowKey, SecretId, Stack, StackId,
-    VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, World,
+    VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, Webhook, WebhookId, World,
 };
 
 impl World {
@@ -157,6 +157,23 @@ impl World {
     pub(super) fn drop_secret(&mut self, id: SecretId, touched: &mut Touched) {
         self.secrets.remove(&id);
         touched.insert(RowKey::Secret(id));
+    }
+
+    pub(super) fn put_webhook(
+        &mut self,
+        webhook: &Webhook,
+        touched: &mut Touched,
+    ) -> Result<(), Refused> {
+        need(self.projects.contains_key(&webhook.project), "the webhook's project")?;
+        self.count(webhook.id.0);
+        touched.insert(RowKey::Webhook(webhook.id));
+        self.webhooks.insert(webhook.id, Arc::new(webhook.clone()));
+        Ok(())
+    }
+
+    pub(super) fn drop_webhook(&mut self, id: WebhookId, touched: &mut Touched) {
+        self.webhooks.remove(&id);
+        touched.insert(RowKey::Webhook(id));
     }
 
     pub(super) fn set_setting(&mut self, name: &str, value: Option<&str>, touched: &mut Touched) {
