@@ -129,7 +129,7 @@ mod tests {
                     eth0: 100 1 0 0 0 0 0 0 200 1 0 0 0 0 0 0\nveth1: 5 1 0 0 0 0 0 0 6 1 0 0 0 0 0 0\n";
         let eth0 = InterfaceUse { name: "eth0".into(), rx_bytes: 100, tx_bytes: 200 };
         let veth = InterfaceUse { name: "veth1".into(), rx_bytes: 5, tx_bytes: 6 };
-        assert_eq!(interfaces(text, |name| name == "eth0"), [eth0.clone()]);
+        assert_eq!(interfaces(text, |name| name == "eth0"), std::slice::from_ref(&eth0));
         assert_eq!(interfaces(text, |_| false), [eth0, veth]);
     }
 

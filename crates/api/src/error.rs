@@ -83,17 +83,24 @@ pub struct ApiError {
     pub message: String,
     /// The member of the body it is about.
     pub field: Option<String>,
+    /// Seconds after which the same request has a chance; a header says it.
+    pub retry_after_s: Option<u64>,
 }
 
 impl ApiError {
     /// An error in words.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None }
+        Self { code, message: message.into(), field: None, retry_after_s: None }
     }
 
     /// The same, about a member of the body.
     pub fn on(code: Code, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: Some(field.into()) }
+        Self { field: Some(field.into()), ..Self::new(code, message) }
+    }
+
+    /// Too much was asked lately: the same request has a chance after so many seconds.
+    pub fn later(message: impl Into<String>, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..Self::new(Code::TooManyRequests, message) }
     }
 
     /// A required member is missing.

@@ -183,7 +183,8 @@ async fn read(place: usize, url: String, came: mpsc::Sender<Came>) {
 /// Whether anyone still reads.
 fn show(options: &Stats, rows: &[gauge::Row]) -> Result<bool, Failure> {
     let text = if options.operator.output.json {
-        rows.iter().map(|row| format!("{}\n", row.as_json())).collect()
+        let lines: Vec<String> = rows.iter().map(|row| row.as_json().to_string()).collect();
+        if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
     } else {
         let cells: Vec<Vec<String>> = rows.iter().map(gauge::Row::cells).collect();
         let clear = !options.no_stream && std::io::stdout().is_terminal();

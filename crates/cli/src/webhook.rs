@@ -32,7 +32,13 @@ async fn ls(operator: &Operator) -> Result<(), Failure> {
     let services = client.list("list the services", "services", &[("removed_null", "1")]).await?;
     let cells = |held: &Value| {
         let does = does(held, &services);
-        vec![text(held, "id"), text(held, "name"), does, text(held, "created"), text(held, "description")]
+        vec![
+            text(held, "id"),
+            text(held, "name"),
+            does,
+            text(held, "created"),
+            text(held, "description"),
+        ]
     };
     print(&COLUMNS, &all.iter().map(cells).collect::<Vec<_>>())
 }
@@ -71,7 +77,9 @@ fn body(new: &NewWebhook, action: &str, service: Option<&str>) -> Result<Value, 
     }
     let pair = |text: &String| match text.split_once('=') {
         Some((label, value)) if !label.is_empty() => Ok((label.to_owned(), json!(value))),
-        _ => Err(Failure::Usage(format!("`{text}` is no label and its value: write --upgrade LABEL=VALUE"))),
+        _ => Err(Failure::Usage(format!(
+            "`{text}` is no label and its value: write --upgrade LABEL=VALUE"
+        ))),
     };
     let selector: Map<String, Value> = new.upgrade.iter().map(pair).collect::<Result<_, _>>()?;
     body["driver"] = json!("serviceUpgrade");
@@ -114,7 +122,8 @@ fn shown(made: &Value, json: bool, reporter: &Reporter) -> Result<(), Failure> {
         return say(&made.to_string());
     }
     say(&text(made, "url"))?;
-    let told = format!("The URL of {} is shown this once. It is called with POST.", text(made, "name"));
+    let told =
+        format!("The URL of {} is shown this once. It is called with POST.", text(made, "name"));
     reporter.tell(&Event::aside(told));
     Ok(())
 }

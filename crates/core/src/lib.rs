@@ -101,7 +101,7 @@ pub use scale_policy::ScalePolicy;
 pub use secret::{ProjectSecret, SECRET_MODE, SECRETS_FOLDER, SecretFile, is_file_name};
 pub use selector::{BadSelector, Selector};
 pub use service::{
-    Driver, External, Link, PickedPort, Restart, Revision, Service, ServiceKind, Template,
+    Driver, External, Link, PickedPort, Remarks, Restart, Revision, Service, ServiceKind, Template,
     UpgradeDefaults, Wanted,
 };
 pub use time::Time;

@@ -79,6 +79,9 @@ pub struct Service {
     /// Moves of its units that were asked for and are not over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<Rebalance>,
+    /// What clients say of it and read back.
+    #[serde(default, skip_serializing_if = "Remarks::is_empty")]
+    pub remarks: Remarks,
     /// It installs a driver on hosts: what users say of that, kept to be read back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<Driver>,
@@ -87,6 +90,28 @@ pub struct Service {
     /// When its removal was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Time>,
+}
+
+/// What clients say of a service when they make it, and read back. Nothing goes by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remarks {
+    /// The caller's own key of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// An address that stands for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vip: Option<String>,
+    /// It was to have such an address.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub assign_service_ip_address: bool,
+}
+
+impl Remarks {
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a service is made of.

@@ -242,7 +242,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "upgrade", "rollback",
         ],
     ),
-    ("Looking", &["ps", "logs", "why", "history", "diff"]),
+    ("Looking", &["ps", "logs", "stats", "why", "history", "diff"]),
     (
         "Cluster",
         &[
@@ -257,6 +257,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "key",
             "certificate",
             "secret",
+            "webhook",
         ],
     ),
 ];

@@ -30,6 +30,9 @@ pub(crate) fn error(refused: &ApiError, challenge: bool) -> Response {
         let basic = HeaderValue::from_static("Basic realm=\"Drover\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
     }
+    if let Some(seconds) = refused.retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 

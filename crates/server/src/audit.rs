@@ -1,6 +1,7 @@
-//! Who did what: every write through the API is kept in the audit log, whatever came of it, before it is answered.
+//! Who did what: every write through the API is kept in the audit log, whatever came of it, before it is answered. Keys that
+//! are wrong are kept there by [`crate::attempts`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::http::request::Parts;
 use drover_api::{Address, Answer, ApiError, Kind, Query, type_name};
@@ -100,6 +101,12 @@ impl Asked {
         let known = world.projects.contains_key(&about);
         (known && rights.in_project(about).is_some()).then_some(about)
     }
+}
+
+/// The connection's other end. Whom that says it asks for is anybody's to write, and nothing goes by it.
+pub(crate) fn address(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical())
 }
 
 /// Where a request comes from: the connection's other end, and whom that says it asks for.

@@ -55,12 +55,6 @@ impl From<Denied> for ApiError {
     }
 }
 
-/// The user behind a request.
-pub(crate) fn user(world: &World, headers: &HeaderMap) -> Result<Caller, Denied> {
-    let (access, secret) = basic(headers).ok_or(Denied::NoKey)?;
-    user_by(world, &access, &secret)
-}
-
 /// The user behind a key.
 pub(crate) fn user_by(world: &World, access: &str, secret: &str) -> Result<Caller, Denied> {
     caller(world, by_key(world, access, secret)?)
@@ -149,7 +143,8 @@ fn by_key<'a>(world: &'a World, access: &str, secret: &str) -> Result<&'a Creden
     if opens(known, secret) { Ok(known) } else { Err(Denied::WrongKey) }
 }
 
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+/// Access key and secret key of HTTP Basic.
+pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
     let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| is_basic(scheme))?;
@@ -200,7 +195,10 @@ mod tests {
     fn users() {
         let basic = |pair: &str| headers(&format!("basic {}", STANDARD.encode(pair)));
         let check = |grant: Grant, active, headers: HeaderMap, want: Result<(), Denied>| {
-            let got = user(&world(grant.clone(), active), &headers).map(|caller| {
+            let world = world(grant.clone(), active);
+            let user = super::basic(&headers).ok_or(Denied::NoKey);
+            let user = user.and_then(|(access, secret)| user_by(&world, &access, &secret));
+            let got = user.map(|caller| {
                 assert_eq!(caller, Caller { access: "KEY".into(), grant, within: None });
             });
             assert_eq!(got, want);

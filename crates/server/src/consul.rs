@@ -19,9 +19,11 @@ use drover_store::Feed;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answer;
+use crate::attempts::{self, Way};
 use crate::auth;
 use crate::lock::lock;
 use crate::server::Server;
+use crate::who;
 
 pub(crate) use request::What;
 
@@ -50,7 +52,7 @@ pub(crate) async fn answer(
     // Before the first look: what changes meanwhile is heard of.
     let mut feed = server.store.feed();
     let world = server.store.world();
-    let project = project(&world, parts, query)?;
+    let project = project(server, &world, parts, query).await?;
     let wait = request::wait(query)?.filter(|_| what.changes());
     let mut known = server.catalogs.get(&world, project);
     let body =
@@ -135,12 +137,23 @@ fn concerns(key: &RowKey) -> bool {
 }
 
 /// Whose catalog: the key's project, or the only one there is.
-fn project(world: &World, parts: &Parts, query: &Query) -> Result<ProjectId, ApiError> {
+async fn project(
+    server: &Server,
+    world: &World,
+    parts: &Parts,
+    query: &Query,
+) -> Result<ProjectId, ApiError> {
     let caller = match request::token(parts, query) {
         // To Consul's clients 401 says that there are no tokens at all.
-        Some((access, secret)) => auth::user_by(world, &access, &secret)
-            .map_err(|denied| ApiError::new(Code::Forbidden, denied.to_string()))?,
-        None => auth::user(world, &parts.headers)?,
+        Some((access, secret)) => {
+            let look = |world: &World| auth::user_by(world, &access, &secret);
+            let found = attempts::check(server, parts, (Way::Key, &access), look).await;
+            found.map_err(|refused| match refused.code {
+                Code::Unauthorized => ApiError { code: Code::Forbidden, ..refused },
+                _ => refused,
+            })?
+        }
+        None => who::by_key(server, parts).await?,
     };
     let rights = caller.rights(world);
     let living = world.projects.values().filter(|project| project.removed_at.is_none());

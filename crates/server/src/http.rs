@@ -92,7 +92,7 @@ async fn dispatch(
             }))
         }
         Route::Subscribe(address) => {
-            let caller = known.insert(who::user(server, &world, &parts)?).caller.clone();
+            let caller = known.insert(who::user(server, &parts).await?).caller.clone();
             let subscriber = subscribe::Subscriber { address, query, base, caller };
             subscriber.check(&world)?;
             let socket = upgrade(&mut parts, USER_BYTES).await?;
@@ -107,30 +107,29 @@ async fn dispatch(
         }
         Route::Catalog(path) => {
             only(&parts, &[Method::GET, Method::HEAD])?;
-            *known = Some(who::user(server, &world, &parts)?);
+            *known = Some(who::user(server, &parts).await?);
             let library = server.library.borrow().clone();
             Ok(answer::json(200, Some(&catalog(&base, &library, &path, &query)?)))
         }
         Route::Api(address) => {
-            let caller = known.insert(who::user(server, &world, &parts)?);
+            let caller = known.insert(who::user(server, &parts).await?);
             api(server, &parts, address, query, body, (base, caller)).await
         }
         Route::Receivers(address) => {
-            let caller = known.insert(who::user(server, &world, &parts)?);
+            let caller = known.insert(who::user(server, &parts).await?);
             let scope = query.get("projectId").map(webhooks::project).transpose()?;
             let address = Address { scope, ..address };
             api(server, &parts, address, query, body, (base, caller)).await
         }
         Route::Webhook => {
             only(&parts, &[Method::POST])?;
-            let from = audit::from(&parts);
             let Answer { status, body } =
-                webhooks::fire(server, &query, body, (base, from)).await?;
+                webhooks::fire(server, &parts, &query, body, base).await?;
             Ok(answer::json(status, body.as_ref()))
         }
         Route::Docs(address) => {
             only(&parts, &[Method::GET, Method::HEAD])?;
-            let caller = known.insert(who::user(server, &world, &parts)?).caller.clone();
+            let caller = known.insert(who::user(server, &parts).await?).caller.clone();
             let address = Address { path: vec!["openapi.json".to_owned()], ..address };
             let asked = Call { verb: Verb::Get, address, query, body: Value::Null, base, caller };
             let document = call(server, &asked).await?.body.unwrap_or_default();
@@ -138,7 +137,7 @@ async fn dispatch(
         }
         Route::Token(address) => token(server, &parts, &address, body, (&base, known)).await,
         Route::Nothing => {
-            *known = Some(who::user(server, &world, &parts)?);
+            *known = Some(who::user(server, &parts).await?);
             Err(ApiError::not_found(parts.uri.path()))
         }
     }
@@ -176,7 +175,6 @@ async fn token(
     (base, known): (&str, &mut Option<Known>),
 ) -> Result<Response, ApiError> {
     only(parts, &[Method::POST, Method::DELETE])?;
-    let world = server.store.world();
     let query = Query::default();
     let keep = async |known: &Known, verb, answer: Answer| {
         let asked = Asked::of(known, verb, address, &query, audit::from(parts));
@@ -186,13 +184,13 @@ async fn token(
         }
     };
     if parts.method == Method::DELETE {
-        let known = known.insert(who::user(server, &world, parts)?);
+        let known = known.insert(who::user(server, parts).await?);
         who::log_out(server, &parts.headers);
         keep(known, Verb::Delete, Answer { status: 204, body: None }).await;
         return Ok(answer::json(204, None));
     }
     let body = body::value(body).await?;
-    let (who, shown, cookies) = who::log_in(server, &world, &body, base)?;
+    let (who, shown, cookies) = who::log_in(server, parts, &body, base).await?;
     keep(known.insert(who), Verb::Post, Answer { status: 201, body: None }).await;
     let mut response = answer::json(201, Some(&shown));
     for cookie in cookies {

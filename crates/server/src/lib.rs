@@ -8,6 +8,7 @@
 
 mod answer;
 mod asks;
+mod attempts;
 mod audit;
 mod auth;
 mod base_url;
@@ -45,6 +46,7 @@ mod server;
 mod session;
 mod stats;
 mod subscribe;
+mod throttle;
 mod tokens;
 mod webhooks;
 mod who;

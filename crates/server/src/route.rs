@@ -73,8 +73,11 @@ impl Route {
 
 /// `receivers` is the name of a type here; `schemas` and all else are the API's.
 fn receivers(rest: &[&str]) -> Address {
-    let name = |segment: &&str| if *segment == "receivers" { "webhookReceivers" } else { segment };
-    let path = rest.iter().map(|segment| name(segment).to_owned()).collect();
+    let name = |segment: &&str| match *segment {
+        "receivers" => "webhookReceivers".to_owned(),
+        other => other.to_owned(),
+    };
+    let path = rest.iter().map(name).collect();
     Address { version: Version::V2Beta, scope: None, path }
 }
 

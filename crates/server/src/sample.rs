@@ -58,6 +58,7 @@ pub(crate) fn service(id: ServiceId, name: &str, balancer: Option<BalancerSpec>)
         rebalance: None,
         driver: None,
         scale_policy: None,
+        remarks: drover_core::Remarks::default(),
         created_at: Time(0),
         removed_at: None,
     }

@@ -21,6 +21,7 @@ use crate::host_access::Places;
 use crate::hub::Hub;
 use crate::logins::Logins;
 use crate::pulls::Pulls;
+use crate::throttle::Throttle;
 use crate::tokens::Tokens;
 
 /// What the planner last said of each service.
@@ -92,6 +93,8 @@ pub(crate) struct Server {
     pub(crate) streams: Places,
     /// Tokens that stand for keys.
     pub(crate) logins: Logins,
+    /// How often wrong keys may be tried.
+    pub(crate) throttle: Throttle,
     /// Pulls that users asked for.
     pub(crate) pulls: Pulls,
     /// What hosts were asked to do once with single containers.
@@ -153,6 +156,7 @@ impl Server {
             tokens: Tokens::default(),
             streams: Places::default(),
             logins: Logins::default(),
+            throttle: Throttle::default(),
             pulls: Pulls::default(),
             errands: Errands::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),

@@ -10,6 +10,7 @@ use drover_api::{ApiError, Caller, Code, Kind};
 use drover_core::{Grant, ProjectId, World};
 use serde_json::{Value, json};
 
+use crate::attempts::{self, Way};
 use crate::auth::{self, Denied};
 use crate::clock;
 use crate::logins::LIFE_MS;
@@ -40,11 +41,11 @@ impl Known {
 }
 
 /// The user behind a request.
-pub(crate) fn user(server: &Server, world: &World, parts: &Parts) -> Result<Known, ApiError> {
-    let headers = &parts.headers;
+pub(crate) async fn user(server: &Server, parts: &Parts) -> Result<Known, ApiError> {
+    let (headers, world) = (&parts.headers, &server.store.world());
     let mut known = match (bearer(headers), cookie(headers, TOKEN)) {
         _ if auth::is_basic_sent(headers) => {
-            Known { caller: auth::user(world, headers)?, by_token: false }
+            Known { caller: by_key(server, parts).await?, by_token: false }
         }
         (Some(token), _) => by_token(server, world, token)?.0,
         (None, Some(token)) => {
@@ -56,6 +57,13 @@ pub(crate) fn user(server: &Server, world: &World, parts: &Parts) -> Result<Know
     };
     known.caller.within = project(headers)?;
     Ok(known)
+}
+
+/// The user behind a key by HTTP Basic.
+pub(crate) async fn by_key(server: &Server, parts: &Parts) -> Result<Caller, ApiError> {
+    let (access, secret) = auth::basic(&parts.headers).ok_or(Denied::NoKey)?;
+    let look = |world: &World| auth::user_by(world, &access, &secret);
+    attempts::check(server, parts, (Way::Key, &access), look).await
 }
 
 fn by_token(server: &Server, world: &World, token: &str) -> Result<(Known, String), ApiError> {
@@ -93,9 +101,9 @@ fn from_own_page(parts: &Parts, csrf: &str) -> Result<(), ApiError> {
 }
 
 /// `POST /v2-beta/token`: a key pair is changed for a token. The answer's body, and its cookies.
-pub(crate) fn log_in(
+pub(crate) async fn log_in(
     server: &Server,
-    world: &World,
+    parts: &Parts,
     body: &Value,
     base: &str,
 ) -> Result<(Known, Value, [HeaderValue; 2]), ApiError> {
@@ -104,10 +112,11 @@ pub(crate) fn log_in(
         ApiError::on(Code::MissingRequired, "code", why)
     })?;
     let (access, secret) = code.split_once(':').ok_or(Denied::WrongKey)?;
-    let caller = auth::user_by(world, access, secret)?;
+    let look = |world: &World| auth::user_by(world, access, secret);
+    let caller = attempts::check(server, parts, (Way::LogIn, access), look).await?;
     let (token, login) = server.logins.give(access, clock::now());
     let known = Known { caller, by_token: false };
-    let is_admin = known.caller.rights(world).base() == drover_core::Rank::Admin;
+    let is_admin = known.caller.rights(&server.store.world()).base() == drover_core::Rank::Admin;
     let body = json!({
         "id": null,
         "type": "token",

@@ -111,6 +111,7 @@ pub fn create(world: &World, name: &str, scale: u32, template: Template, now: Ti
         rebalance: None,
         driver: None,
         scale_policy: None,
+        remarks: drover_core::Remarks::default(),
         created_at: now,
         removed_at: None,
     };

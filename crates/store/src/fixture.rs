@@ -135,6 +135,7 @@ pub(crate) fn cluster() -> Vec<Change> {
         rebalance: None,
         driver: None,
         scale_policy: None,
+        remarks: drover_core::Remarks::default(),
         created_at: NOW,
         removed_at: None,
     };

@@ -126,7 +126,9 @@ pub(super) fn known(kind: &str) -> Option<Rule> {
         // Whoever speaks with its engine may do anything on it.
         "host" => Rule { actions: &[("dockersocket", Key)], ..GROUND },
         "certificate" | "hostTemplate" | "machine" | "network" | "networkDriver"
-        | "physicalHost" | "registry" | "storageDriver" | "storagePool" | "webhookReceiver" => GROUND,
+        | "physicalHost" | "registry" | "storageDriver" | "storagePool" | "webhookReceiver" => {
+            GROUND
+        }
         "registrationToken" | "registryCredential" => KEYS,
         "project" => PROJECT,
         "projectMember" => Rule::new(Of::Project, Readonly, Key),

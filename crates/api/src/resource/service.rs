@@ -41,6 +41,9 @@ pub(super) const SHARED: &[Field] = &[
     Field::r("causes", "array[json]"),
     Field::r("linkedServices", "map[reference[service]]"),
     Field::r("fqdn", "string"),
+    Field::cr("externalId", "string"),
+    Field::cr("vip", "string"),
+    Field::cr("assignServiceIpAddress", "boolean").default("false"),
     Field::r("system", "boolean"),
 ];
 
@@ -54,7 +57,6 @@ pub(super) const RUNNING: &[Field] = &[
     Field::r("instanceIds", "array[reference[instance]]"),
     Field::r("publicEndpoints", "array[publicEndpoint]"),
     Field::r("rebalance", "array[rebalanceMove]"),
-    Field::r("vip", "string"),
 ];
 
 /// Actions of every kind.

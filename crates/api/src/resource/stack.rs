@@ -58,6 +58,7 @@ static SCHEMA: Schema = Schema {
     links: &[
         Link::Parent { name: "account", plural: "projects", field: "accountId" },
         Link::Children { name: "services", plural: "services", field: "stackId" },
+        Link::Made { name: "composeConfig", make: compose_config },
     ],
 };
 
@@ -260,10 +261,20 @@ fn turn(ctx: &Context<'_>, stack: &Stack, wanted: Wanted) -> Result<Vec<Change>,
 /// A stack that came from files is exported as these files; any other is written anew by the server.
 fn export(ctx: &Context<'_>, stack: &Stack, body: Body<'_>) -> Result<Outcome, ApiError> {
     let asked = body.texts("serviceIds")?.unwrap_or_default();
+    Ok(Outcome { changes: Vec::new(), then: exported(ctx, stack, &asked) })
+}
+
+/// The same of all services, for who follows the link.
+fn compose_config(ctx: &Context<'_>, id: &str) -> Option<Then> {
+    living(ctx, id).ok().map(|stack| exported(ctx, stack, &[]))
+}
+
+/// The texts of some services, or of all if none is named.
+fn exported(ctx: &Context<'_>, stack: &Stack, asked: &[String]) -> Then {
     let all = || services(ctx, stack.id).map(|service| service.id);
     let services: Vec<_> =
         all().filter(|id| asked.is_empty() || asked.contains(&Kind::Service.id(id.0))).collect();
-    let then = match texts::given(stack) {
+    match texts::given(stack) {
         Some((docker, rancher)) if asked.is_empty() => Then::Body(json!({
             "id": null,
             "type": "composeConfig",
@@ -273,6 +284,5 @@ fn export(ctx: &Context<'_>, stack: &Stack, body: Body<'_>) -> Result<Outcome, A
             "rancherComposeConfig": rancher,
         })),
         _ => Then::ExportConfig { stack: stack.id, services },
-    };
-    Ok(Outcome { changes: Vec::new(), then })
+    }
 }

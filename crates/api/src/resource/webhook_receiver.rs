@@ -92,13 +92,7 @@ impl Resource for WebhookReceivers {
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 200))
     }
 
-    fn act(
-        &self,
-        ctx: &Context<'_>,
-        id: &str,
-        _: &str,
-        _: Body<'_>,
-    ) -> Result<Outcome, ApiError> {
+    fn act(&self, ctx: &Context<'_>, id: &str, _: &str, _: Body<'_>) -> Result<Outcome, ApiError> {
         let held = living(ctx, id)?;
         let key_sha256 = sha256_hex(&ctx.fresh.secret);
         Ok(reveal(ctx, Webhook { key_sha256, ..held.clone() }, 200))

@@ -29,9 +29,13 @@ pub(crate) static ALL: &[Schema] = &[
         &[&[
             Field::cr("serviceSelector", "map[string]").required(),
             Field::cr("tag", "string").required(),
-            Field::cr("payloadFormat", "enum")
-                .default("\"dockerhub\"")
-                .options(&["dockerhub", "alicloud", "azure", "registry", "generic"]),
+            Field::cr("payloadFormat", "enum").default("\"dockerhub\"").options(&[
+                "dockerhub",
+                "alicloud",
+                "azure",
+                "registry",
+                "generic",
+            ]),
             Field::cr("batchSize", "int").min(1),
             Field::cr("intervalMillis", "int").min(0),
             Field::cr("startFirst", "boolean"),

@@ -62,7 +62,7 @@ fn ways_out(phase: RolloutPhase) -> &'static [&'static str] {
         RolloutPhase::Upgrading | RolloutPhase::Upgraded | RolloutPhase::RollingBack => {
             &["upgrade", "rollback"]
         }
-        RolloutPhase::Finishing => &["finishupgrade"],
+        RolloutPhase::Finishing => &["finishupgrade", "cancelupgrade"],
         RolloutPhase::Canceling | RolloutPhase::Canceled => &["cancelupgrade", "rollback"],
     }
 }
@@ -94,6 +94,8 @@ mod tests {
             let standing = of_stack(&World::new(), &stack, &BTreeMap::new());
             assert_eq!((standing.state, standing.transitioning), (state, transitioning));
             assert!(standing.actions.contains(&"exportconfig"), "{state}");
+            let cancels = standing.actions.contains(&"cancelupgrade");
+            assert_eq!(cancels, matches!(phase, Upgrading | Finishing), "{state}");
             stack.rollout.as_mut().unwrap().failed = Some("web: no".into());
             let standing = of_stack(&World::new(), &stack, &BTreeMap::new());
             assert_eq!((standing.state, standing.transitioning), ("error", "error"));

@@ -94,6 +94,7 @@ pub(crate) const STACK: Table = &[
     pass(
         "finishing-upgrade",
         &[
+            "cancelupgrade",
             "update",
             "remove",
             "activateservices",

@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn names_of_one_repository_are_equal() {
-        let check = |image: &str, want: &str| assert_eq!(Repository::of(image).to_string(), want, "{image}");
+        let check = |image: &str, want: &str| {
+            assert_eq!(Repository::of(image).to_string(), want, "{image}");
+        };
         check("nginx", "docker.io/library/nginx");
         check("docker:nginx:1.25", "docker.io/library/nginx");
         check("library/nginx@sha256:0f", "docker.io/library/nginx");
@@ -169,7 +171,9 @@ mod tests {
     fn who_tells_in_which_words() {
         let check = |payload, said: Value, want: Result<&[(&str, &str)], &str>| {
             let got = read(payload, &said).map(|all| {
-                all.iter().map(|one| (one.repository.to_string(), one.tag.clone())).collect::<Vec<_>>()
+                all.iter()
+                    .map(|one| (one.repository.to_string(), one.tag.clone()))
+                    .collect::<Vec<_>>()
             });
             let want = want.map(|all| {
                 all.iter().map(|(name, tag)| ((*name).to_owned(), (*tag).to_owned())).collect()
@@ -181,7 +185,11 @@ mod tests {
         check(Payload::DockerHub, json!({}), Err("`push_data.tag` is missing, or is no text"));
         check(Payload::DockerHub, Value::Null, Err("`push_data.tag` is missing, or is no text"));
         let tag_only = json!({ "push_data": { "tag": "2" } });
-        check(Payload::DockerHub, tag_only, Err("`repository.repo_name` is missing, or is no text"));
+        check(
+            Payload::DockerHub,
+            tag_only,
+            Err("`repository.repo_name` is missing, or is no text"),
+        );
         let ali = json!({
             "push_data": { "tag": "2" },
             "repository": { "repo_full_name": "acme/web", "region": "cn-hangzhou" },
@@ -205,8 +213,16 @@ mod tests {
         check(Payload::Registry, events, Ok(&both));
         check(Payload::Registry, json!({ "events": [] }), Ok(&[]));
         check(Payload::Registry, hub, Err("`events` is missing, or is no list"));
-        check(Payload::Generic, json!({ "image": "acme/web", "tag": "2" }), Ok(&[("docker.io/acme/web", "2")]));
-        check(Payload::Generic, json!({ "image": "acme/web:3" }), Ok(&[("docker.io/acme/web", "3")]));
+        check(
+            Payload::Generic,
+            json!({ "image": "acme/web", "tag": "2" }),
+            Ok(&[("docker.io/acme/web", "2")]),
+        );
+        check(
+            Payload::Generic,
+            json!({ "image": "acme/web:3" }),
+            Ok(&[("docker.io/acme/web", "3")]),
+        );
         check(
             Payload::Generic,
             json!({ "image": "acme/web" }),

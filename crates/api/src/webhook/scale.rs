@@ -45,9 +45,9 @@ pub(crate) fn can_scale(ctx: &Context<'_>, service: &Service) -> Result<(), Stri
         Some(template) if template.primary.is_global() => {
             Err(format!("{name} is global: it has one unit on every host, and no scale"))
         }
-        Some(_) if service.scale_policy.is_some() => Err(format!(
-            "{name} has a scale policy, which finds its scale: take that away first"
-        )),
+        Some(_) if service.scale_policy.is_some() => {
+            Err(format!("{name} has a scale policy, which finds its scale: take that away first"))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -58,7 +58,9 @@ fn next(hook: &ScaleHook, from: u32, name: &str) -> Result<u32, String> {
     let to = if up { from.checked_add(amount) } else { from.checked_sub(amount) };
     let shown = to.map_or_else(|| "beyond all bounds".to_owned(), |to| to.to_string());
     let crosses = |bound: &str, at: u32| {
-        format!("nothing was changed: {name} would go from {from} to {shown}, and its webhook's {bound} is {at}")
+        format!(
+            "nothing was changed: {name} would go from {from} to {shown}, and its webhook's {bound} is {at}"
+        )
     };
     match to {
         Some(to) if up && to > max => Err(crosses("max", max)),

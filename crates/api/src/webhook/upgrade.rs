@@ -1,9 +1,7 @@
 //! `serviceUpgrade`: what was pushed becomes the image of those services that run it already, of the selected ones. The
 //! upgrade is one as any other, by the service's own policy, and confirms itself.
 
-use drover_core::{
-    Change, FinishPolicy, Service, Template, UpgradeHook, Webhook, World, label,
-};
+use drover_core::{Change, FinishPolicy, Service, Template, UpgradeHook, Webhook, World, label};
 use serde_json::{Value, json};
 
 use super::push::{Pushed, Repository, read, tagged};
@@ -21,16 +19,24 @@ pub(super) fn fire(
     said: &Value,
 ) -> Result<Fired, ApiError> {
     let pushed = read(hook.payload, said).map_err(|why| {
-        refused(format!("nothing was changed: the body can't be read as a push to webhook {}: {why}", held.name))
+        refused(format!(
+            "nothing was changed: the body can't be read as a push to webhook {}: {why}",
+            held.name
+        ))
     })?;
-    let nothing = |message: String| Ok(Fired { changes: Vec::new(), answer: answer(held, &message, &[]) });
+    let nothing =
+        |message: String| Ok(Fired { changes: Vec::new(), answer: answer(held, &message, &[]) });
     let meant: Vec<&Pushed> = pushed.iter().filter(|one| one.tag == hook.tag).collect();
     if meant.is_empty() {
         let tags: Vec<&str> = pushed.iter().map(|one| one.tag.as_str()).collect();
         let tags = if tags.is_empty() { "nothing with a tag".to_owned() } else { tags.join(", ") };
-        return nothing(format!("nothing was changed: {tags} was pushed, and webhook {} is for {}", held.name, hook.tag));
+        return nothing(format!(
+            "nothing was changed: {tags} was pushed, and webhook {} is for {}",
+            held.name, hook.tag
+        ));
     }
-    let mut done = Done { world: ctx.world.clone(), changes: Vec::new(), rows: Vec::new(), begun: 0 };
+    let mut done =
+        Done { world: ctx.world.clone(), changes: Vec::new(), rows: Vec::new(), begun: 0 };
     for service in ctx.world.services.values() {
         if is_selected(ctx.world, service, held, hook) {
             done.upgrade(ctx, service, hook, &meant);
@@ -62,7 +68,13 @@ struct Done {
 
 impl Done {
     /// Upgrade one service, if any of its containers has one of these images.
-    fn upgrade(&mut self, ctx: &Context<'_>, service: &Service, hook: &UpgradeHook, pushed: &[&Pushed]) {
+    fn upgrade(
+        &mut self,
+        ctx: &Context<'_>,
+        service: &Service,
+        hook: &UpgradeHook,
+        pushed: &[&Pushed],
+    ) {
         let Some(template) = self.world.current_template(service).cloned() else { return };
         let Some((strategy, images)) = strategy(service, &template, hook, pushed) else { return };
         let id = Kind::Service.id(service.id.0);
@@ -78,7 +90,8 @@ impl Done {
             let (after, _) = self.world.commit(&changes)?;
             Ok((changes, after))
         });
-        let images: Vec<String> = images.iter().map(|(from, to)| format!("{from} → {to}")).collect();
+        let images: Vec<String> =
+            images.iter().map(|(from, to)| format!("{from} → {to}")).collect();
         let images = images.join(", ");
         let (result, message) = match begun {
             Ok((changes, after)) => {

@@ -154,7 +154,8 @@ impl Bench {
                 self.then = Some(then.clone());
                 // What needs an agent ends here.
                 let none = || Ok(Answer { status: 200, body: None });
-                return drover_api::answer(&self.context(&world, &address), &then).unwrap_or_else(none);
+                return drover_api::answer(&self.context(&world, &address), &then)
+                    .unwrap_or_else(none);
             }
             ("POST", Some(action)) => drover_api::action(&ctx, &path, action, body)?,
             ("POST", None) => drover_api::create(&ctx, &path, body)?,

@@ -453,3 +453,18 @@ fn what_a_service_waits_for() {
     let body = json!({ "dependsOn": [need(&db, "service_healthy")] });
     one.bench.ask(&format!("PUT ~/services/{web}"), body, 200);
 }
+
+#[test]
+fn what_clients_say_of_a_service_comes_back() {
+    let mut one = One::new(1);
+    let said =
+        json!({ "externalId": "tool/7", "vip": "10.43.0.7", "assignServiceIpAddress": true });
+    let id = one.make("web", &said);
+    assert_eq!(some(&one.see(&id), &["externalId", "vip", "assignServiceIpAddress"]), said);
+    // They are said when it is made.
+    one.bench.ask(&format!("PUT ~/services/{id}"), json!({ "externalId": "x", "vip": null }), 200);
+    assert_eq!(some(&one.see(&id), &["externalId", "vip", "assignServiceIpAddress"]), said);
+    let plain = one.make("plain", &Value::Null);
+    let none = json!({ "externalId": null, "vip": null, "assignServiceIpAddress": false });
+    assert_eq!(some(&one.see(&plain), &["externalId", "vip", "assignServiceIpAddress"]), none);
+}

@@ -341,7 +341,9 @@ fn an_upgrade_replaces_the_texts_and_a_rollback_brings_them_back() {
 
     bench.ask(&act("upgrade"), two.clone(), 202);
     end(&mut bench, &id, Ok(()));
-    assert_eq!(bench.ask(&act("finishupgrade"), json!({}), 202)["state"], "finishing-upgrade");
+    let going = bench.ask(&act("finishupgrade"), json!({}), 202);
+    assert_eq!(going["state"], "finishing-upgrade");
+    assert!(going["actions"].get("cancelupgrade").is_some(), "{going}");
     end(&mut bench, &id, Ok(()));
     let kept = bench.get(&url);
     assert_eq!((&kept["state"], &kept["dockerCompose"]), (&json!("active"), &two["dockerCompose"]));

@@ -41,11 +41,31 @@ fn where_links_lead() {
         want.sort_unstable();
         assert_eq!((of.is_of_hosts(), got), (is_of_hosts, want), "{link}");
     };
-    check(bench, &format!("~/containers/{container}/containerstats"), false, std::slice::from_ref(&container));
-    check(bench, &format!("~/instances/{container}/containerStats"), false, std::slice::from_ref(&container));
-    check(bench, &format!("~/services/{web}/containerstats"), false, &ids(&|c| c["serviceId"] == web.as_str()));
+    check(
+        bench,
+        &format!("~/containers/{container}/containerstats"),
+        false,
+        std::slice::from_ref(&container),
+    );
+    check(
+        bench,
+        &format!("~/instances/{container}/containerStats"),
+        false,
+        std::slice::from_ref(&container),
+    );
+    check(
+        bench,
+        &format!("~/services/{web}/containerstats"),
+        false,
+        &ids(&|c| c["serviceId"] == web.as_str()),
+    );
     for host in &hosts {
-        check(bench, &format!("~/hosts/{host}/containerstats"), false, &ids(&|c| c["hostId"] == host.as_str()));
+        check(
+            bench,
+            &format!("~/hosts/{host}/containerstats"),
+            false,
+            &ids(&|c| c["hostId"] == host.as_str()),
+        );
         check(bench, &format!("~/hosts/{host}/hoststats"), true, std::slice::from_ref(host));
     }
     check(bench, "~/projects/1a1/containerstats", false, &ids(&|_| true));
@@ -56,7 +76,8 @@ fn where_links_lead() {
         shown["links"]["containerStats"],
         format!("http://h/v2-beta/projects/1a1/services/{web}/containerstats")
     );
-    for link in [format!("~/services/{web}/hoststats"), "~/services/1s99/containerstats".to_owned()] {
+    for link in [format!("~/services/{web}/hoststats"), "~/services/1s99/containerstats".to_owned()]
+    {
         bench.ask(&format!("GET {link}"), Value::Null, 404);
     }
     // Statistics are no rows that could be shown in others.

@@ -9,7 +9,8 @@ use crate::bench::{SECRET, actions, some};
 use crate::one::One;
 
 fn hash(key: &str) -> String {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(key);
+    digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Call the only webhook there is; what is decided is committed.
@@ -57,8 +58,12 @@ fn the_url_is_shown_once() {
     let path = format!("~/webhookreceivers/{}", made["id"].as_str().unwrap());
     let renewed = one.bench.ask(&format!("POST {path}/?action=renew"), Value::Null, 200);
     assert_eq!(renewed["url"], json!(url), "of this request's random text");
-    let edited = one.bench.ask(&format!("PUT {path}"), json!({ "description": "d", "name": "x" }), 200);
-    assert_eq!(some(&edited, &["name", "description"]), json!({ "name": "hook", "description": "d" }));
+    let edited =
+        one.bench.ask(&format!("PUT {path}"), json!({ "description": "d", "name": "x" }), 200);
+    assert_eq!(
+        some(&edited, &["name", "description"]),
+        json!({ "name": "hook", "description": "d" })
+    );
 
     one.bench.ask(&format!("DELETE {path}"), Value::Null, 200);
     let gone = call(&mut one, Value::Null).unwrap_err();
@@ -150,9 +155,7 @@ fn a_scale_goes_down_and_never_beyond() {
 /// Services that all have the label, of which some run what is pushed.
 fn labelled() -> (One, Vec<String>) {
     let mut one = One::new(1);
-    let config = |image: &str| {
-        json!({ "launchConfig": { "imageUuid": format!("docker:{image}"), "labels": { "deploy": "auto" } } })
-    };
+    let config = |image: &str| json!({ "launchConfig": { "imageUuid": format!("docker:{image}"), "labels": { "deploy": "auto" } } });
     let ids = [
         one.run("web", &config("acme/web:1")),
         one.run("worker", &config("docker.io/acme/web:old")),
@@ -170,8 +173,12 @@ fn labelled() -> (One, Vec<String>) {
 fn a_push_upgrades_what_runs_that_image_and_nothing_else() {
     let (mut one, ids) = labelled();
     let done = call(&mut one, hub("acme/web", "latest")).unwrap();
-    let rows: Vec<Value> =
-        done["services"].as_array().unwrap().iter().map(|r| some(r, &["name", "result", "images"])).collect();
+    let rows: Vec<Value> = done["services"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| some(r, &["name", "result", "images"]))
+        .collect();
     assert_eq!(
         rows,
         [
@@ -183,7 +190,10 @@ fn a_push_upgrades_what_runs_that_image_and_nothing_else() {
     let states: Vec<String> = ids.iter().map(|id| one.state(id)).collect();
     assert_eq!(states, ["upgrading", "upgrading", "active", "active", "active"]);
     let upgrade = one.see(&ids[0])["upgrade"]["inServiceStrategy"].clone();
-    assert_eq!(some(&upgrade, &["batchSize", "startFirst"]), json!({ "batchSize": 2, "startFirst": true }));
+    assert_eq!(
+        some(&upgrade, &["batchSize", "startFirst"]),
+        json!({ "batchSize": 2, "startFirst": true })
+    );
     assert_eq!(upgrade["launchConfig"]["labels"]["io.rancher.container.pull_image"], "always");
 
     // It confirms itself; what the service does by itself otherwise stays as it was.
@@ -212,7 +222,10 @@ fn a_push_of_something_else_changes_nothing() {
     ] {
         let before = one.bench.world.revision;
         let done = call(&mut one, said).unwrap();
-        assert_eq!(some(&done, &["message", "services"]), json!({ "message": why, "services": [] }));
+        assert_eq!(
+            some(&done, &["message", "services"]),
+            json!({ "message": why, "services": [] })
+        );
         assert_eq!(one.bench.world.upgrades.len(), 0);
         assert!(one.bench.world.revision <= before + 1);
     }
@@ -225,12 +238,18 @@ fn a_push_of_something_else_changes_nothing() {
 fn what_cannot_be_upgraded_is_said() {
     let (mut one, ids) = labelled();
     // One waits for a decision: the other goes on.
-    one.upgrade(&ids[0], "acme/web:2", &json!({ "launchConfig": {
-        "imageUuid": "docker:acme/web:2", "labels": { "deploy": "auto" } } }), 202);
+    one.upgrade(
+        &ids[0],
+        "acme/web:2",
+        &json!({ "launchConfig": {
+        "imageUuid": "docker:acme/web:2", "labels": { "deploy": "auto" } } }),
+        202,
+    );
     one.bench.settle();
     assert_eq!(one.state(&ids[0]), "upgraded");
     let done = call(&mut one, hub("acme/web", "latest")).unwrap();
-    let results: Vec<&Value> = done["services"].as_array().unwrap().iter().map(|r| &r["result"]).collect();
+    let results: Vec<&Value> =
+        done["services"].as_array().unwrap().iter().map(|r| &r["result"]).collect();
     assert_eq!(results, ["refused", "upgrading"]);
     let message = done["message"].as_str().unwrap();
     assert!(message.contains("waits for a decision"), "{message}");

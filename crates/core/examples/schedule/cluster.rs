@@ -148,6 +148,7 @@ pub fn service(n: u64, scale: u32) -> Service {
         rebalance: None,
         driver: None,
         scale_policy: None,
+        remarks: drover_core::Remarks::default(),
         created_at: Time(0),
         removed_at: None,
     }

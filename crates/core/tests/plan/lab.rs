@@ -145,6 +145,7 @@ impl Lab {
             rebalance: None,
             driver: None,
             scale_policy: None,
+            remarks: drover_core::Remarks::default(),
             created_at: self.now,
             removed_at: None,
         };

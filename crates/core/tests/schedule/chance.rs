@@ -250,6 +250,7 @@ impl Cluster {
             rebalance: None,
             driver: None,
             scale_policy: None,
+            remarks: drover_core::Remarks::default(),
             created_at: Time(0),
             removed_at: None,
         }));

@@ -113,6 +113,37 @@ async fn a_stack_lives_where_there_is_no_docker() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_used_where_there_is_no_docker() {
+    let simulated = Simulated::start().await;
+    simulated.deploy("batch_size: 2").await;
+    let cluster = &simulated.cluster;
+    let all = cluster.drover("stats --no-stream").await.with(0);
+    all.said(&[
+        "CPU %",
+        "shop-web-1",
+        "shop-web-2",
+        "shop-db-1",
+        "shop-lb-1",
+        " / 8.00GiB",
+        "sim-000",
+    ]);
+    let web = cluster.drover("stats --no-stream --json shop/web").await.with(0);
+    let rows: Vec<serde_json::Value> =
+        web.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2, "{}", web.out);
+    for row in &rows {
+        assert!(row["cpu_percent"].as_f64() > Some(0.0), "{row}");
+        assert!(row["received_bytes"].as_u64() > Some(0), "{row}");
+    }
+    let hosts = cluster.drover("stats --no-stream --hosts").await.with(0);
+    hosts.said(&["sim-0001", "sim-0002", "sim-0003"]);
+    let both = cluster.drover("stats --no-stream sim-0001 shop-db-1").await.with(0);
+    assert_eq!(both.out.lines().count(), 3, "{}", both.out);
+    let none = cluster.drover("stats --no-stream nobody").await.with(1);
+    none.said(&["there is no service `nobody`, and no container or host of this name"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_never_healthy_or_never_starts_is_rolled_back() {
     let simulated = Simulated::start().await;
     simulated.deploy("on_failure: rollback, max_failures: 0, deadline: 2s").await;

@@ -29,7 +29,12 @@ async fn a_webhook_s_life() {
     assert_eq!((status, &done["message"]), (200, &json!("shop/web: acme/web:1 → acme/web:stable")));
     cluster.drover("wait").await.with(0);
     let listed = cluster.drover("webhook ls").await.with(0);
-    listed.said(&["more", "scales web up by 1, 1 to 2", "ci", "upgrades deploy=auto to stable (generic)"]);
+    listed.said(&[
+        "more",
+        "scales web up by 1, 1 to 2",
+        "ci",
+        "upgrades deploy=auto to stable (generic)",
+    ]);
 
     let renewed = cluster.drover("webhook renew more").await.with(0);
     assert_eq!(call(url, json!({})).await.0, 403);
@@ -37,5 +42,9 @@ async fn a_webhook_s_life() {
     cluster.drover("webhook rm more ci").await.with(0);
     assert_eq!(call(renewed.out.trim(), json!({})).await.0, 403);
     cluster.drover("webhook rm more").await.with(1).said(&["there is no webhook `more`"]);
-    cluster.drover("webhook create x --upgrade nonsense --tag 1").await.with(2).said(&["LABEL=VALUE"]);
+    cluster
+        .drover("webhook create x --upgrade nonsense --tag 1")
+        .await
+        .with(2)
+        .said(&["LABEL=VALUE"]);
 }

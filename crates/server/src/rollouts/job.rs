@@ -80,20 +80,20 @@ async fn go_back(session: &mut Session<'_>, server: &Server, stack: &Stack) -> R
     plan(session, server, stack, Asked::default()).await?.carry_out(session).await
 }
 
-/// Stop half-way what is on its way.
+/// Stop half-way what is on its way, there or to the end of it. What has come to its end by itself stays as it is.
 async fn cancel(session: &Session<'_>) -> Result<(), Failure> {
     let stands = |view: &ServiceView| {
         matches!(view.state.as_str(), "canceling-upgrade" | "canceled-upgrade" | "upgraded")
     };
-    let views = session.services().await?;
-    let mut wanted = Vec::new();
-    for view in views.iter().filter(|view| view.state == "upgrading" || stands(view)) {
-        if view.state == "upgrading" {
-            CANCEL.take_unless(session, view, stands).await?;
-        }
-        wanted.push(Wanted::new(view, Goal::Canceled));
+    let is_over = |view: &ServiceView| view.state == "active" || stands(view);
+    let moves =
+        |view: &&ServiceView| matches!(view.state.as_str(), "upgrading" | "finishing-upgrade");
+    for view in session.services().await?.iter().filter(moves) {
+        CANCEL.take_unless(session, view, is_over).await?;
     }
-    session.wait(wanted).await
+    let views = session.services().await?;
+    let wanted = views.iter().filter(|view| stands(view));
+    session.wait(wanted.map(|view| Wanted::new(view, Goal::Canceled)).collect()).await
 }
 
 /// What is to be done to come to the stack's texts.

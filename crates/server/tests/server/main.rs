@@ -6,6 +6,7 @@
 mod access;
 mod agents;
 mod asks;
+mod attempts;
 mod catalog;
 mod cluster;
 mod consul;

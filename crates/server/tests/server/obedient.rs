@@ -10,6 +10,8 @@ use drover_store::Store;
 
 /// An image with this in its name can't be pulled.
 pub(crate) const MISSING: &str = "missing";
+/// A container of an image with this in its name can't be removed.
+pub(crate) const STAYS: &str = "stays";
 
 /// A host, and whoever plays it.
 pub(crate) async fn host(store: &Store) {
@@ -68,6 +70,7 @@ fn look(world: &World, unit: &Unit, tick: u64) -> Observed {
         }
         Desired::Running | Desired::Draining => (Phase::Running, String::new()),
         Desired::Stopped | Desired::Staged => (Phase::Stopped, String::new()),
+        Desired::Removed if image.contains(STAYS) => (Phase::Stopped, "it stays".to_owned()),
         Desired::Removed => (Phase::Gone, String::new()),
     };
     let container = ObservedContainer {

@@ -179,6 +179,51 @@ async fn an_upgrade_is_stopped_half_way_and_taken_back() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_confirmed_to_the_end_is_stopped_and_taken_back() {
+    let cluster = start().await;
+    let id = make(&cluster, &shop(obedient::STAYS, 1)).await;
+    comes_to(&cluster, &id, "active").await;
+    act(&cluster, &id, "upgrade", &shop("2", 1)).await;
+    comes_to(&cluster, &id, "upgraded").await;
+    act(&cluster, &id, "finishupgrade", &json!({})).await;
+    // The old container can't be removed, and so it never ends.
+    cluster
+        .until(|world| {
+            let mut upgrades = world.upgrades.values();
+            upgrades.any(|u| u.phase == drover_core::UpgradePhase::Finishing).then_some(())
+        })
+        .await;
+    assert_eq!(comes_to(&cluster, &id, "finishing-upgrade").await["transitioning"], "yes");
+    act(&cluster, &id, "cancelupgrade", &json!({})).await;
+    comes_to(&cluster, &id, "canceled-upgrade").await;
+    assert_eq!(service(&cluster, &id, "web").await["state"], "canceled-upgrade");
+    assert_eq!(service(&cluster, &id, "db").await["state"], "active");
+    act(&cluster, &id, "rollback", &json!({})).await;
+    let back = comes_to(&cluster, &id, "active").await;
+    assert_eq!(back["dockerCompose"], shop(obedient::STAYS, 1)["dockerCompose"]);
+}
+
+#[tokio::test]
+async fn a_stack_s_texts_are_a_link_of_it() {
+    let cluster = start().await;
+    let id = make(&cluster, &shop("1", 1)).await;
+    comes_to(&cluster, &id, "active").await;
+    let link = cluster.get(&format!("{STACKS}/{id}")).await.json["links"]["composeConfig"].clone();
+    assert_eq!(link, json!(format!("http://{}{STACKS}/{id}/composeconfig", cluster.address)));
+    let texts = cluster.get(&format!("{STACKS}/{id}/composeconfig")).await;
+    assert_eq!((texts.status, &texts.json["type"]), (200, &json!("composeConfig")));
+    assert_eq!(texts.json["dockerComposeConfig"], shop("1", 1)["dockerCompose"]);
+    // One that was made service by service is written anew.
+    let made = cluster.post(STACKS, &json!({ "name": "other" })).await.json;
+    let other = made["id"].as_str().unwrap();
+    let body = json!({ "name": "app", "stackId": other, "launchConfig": { "imageUuid": "docker:nginx:1" } });
+    cluster.post("/v2-beta/projects/1a5/services", &body).await;
+    let texts = cluster.get(&format!("{STACKS}/{other}/composeConfig")).await.json;
+    assert!(texts["dockerComposeConfig"].as_str().unwrap().contains("image: nginx:1"), "{texts}");
+    assert_eq!(cluster.get(&format!("{STACKS}/1st999/composeconfig")).await.status, 404);
+}
+
+#[tokio::test]
 async fn the_next_server_goes_on() {
     let cluster = Cluster::start().await;
     let (store, admin) = cluster.stop().await;

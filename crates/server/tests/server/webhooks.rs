@@ -51,7 +51,8 @@ async fn a_wrong_key_and_a_body_too_large_are_refused() {
     let cluster = Cluster::start().await;
     let (path, service) = hook(&cluster).await;
     let other = path.replace("1a5", "1a6");
-    for wrong in ["/v1-webhooks/endpoint?key=x&projectId=1a5", "/v1-webhooks/endpoint?key=", &other] {
+    for wrong in ["/v1-webhooks/endpoint?key=x&projectId=1a5", "/v1-webhooks/endpoint?key=", &other]
+    {
         assert_eq!(call(&cluster, wrong, "").await.status, 403, "{wrong}");
     }
     assert_eq!(call(&cluster, &path, &" ".repeat((512 << 10) + 1)).await.status, 413);

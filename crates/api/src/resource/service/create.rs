@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use drover_core::schedule::{constraints, pick_ports};
 use drover_core::{
-    Change, Driver, HostId, ProjectId, Revision, RevisionNo, Service, ServiceId, ServiceKind,
+    Change, Driver, HostId, ProjectId, Remarks, Revision, RevisionNo, Service, ServiceId, ServiceKind,
     Stack, Template, UpgradeDefaults, Wanted, name,
 };
 use serde_json::{Map, Value};
@@ -36,6 +36,11 @@ pub(super) fn create(
         made.wanted = Wanted::Active;
     }
     made.driver = driver(schema);
+    made.remarks = Remarks {
+        external_id: body.word("externalId")?,
+        vip: body.word("vip")?,
+        assign_service_ip_address: body.flag("assignServiceIpAddress")?.unwrap_or(false),
+    };
     edit::read(ctx, &mut made, body)?;
     if let Some(policy) = made.scale_policy {
         made.scale = policy.min;
@@ -133,6 +138,7 @@ fn blank(ctx: &Context<'_>, kind: ServiceKind, stack: &Stack, name: String) -> S
         rebalance: None,
         driver: None,
         scale_policy: None,
+        remarks: Remarks::default(),
         created_at: ctx.now,
         removed_at: None,
     }

@@ -53,8 +53,9 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "createIndex": 0,
         "system": false,
         "fqdn": null,
-        "vip": null,
-        "externalId": null,
+        "vip": service.remarks.vip,
+        "externalId": service.remarks.external_id,
+        "assignServiceIpAddress": service.remarks.assign_service_ip_address,
         "scalePolicy": service.scale_policy,
     });
     if service.kind == ServiceKind::External {

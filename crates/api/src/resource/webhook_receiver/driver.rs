@@ -28,7 +28,9 @@ pub(super) fn read(
     let named: String = body.required("driver")?;
     let config = |name| body.inner(name)?.ok_or_else(|| ApiError::missing(name));
     match named.as_str() {
-        "scaleService" => scale(ctx, project, config("scaleServiceConfig")?).map(WebhookDriver::Scale),
+        "scaleService" => {
+            scale(ctx, project, config("scaleServiceConfig")?).map(WebhookDriver::Scale)
+        }
         "serviceUpgrade" => upgrade(config("serviceUpgradeConfig")?).map(WebhookDriver::Upgrade),
         "scaleHost" => Err(refused(
             "driver",
@@ -40,10 +42,9 @@ pub(super) fn read(
             "no webhook can forward a body here: the server is not in the network of the containers. Let a balancer \
              publish the service, and send to that",
         )),
-        other => Err(refused(
-            "driver",
-            &format!("`{other}` is none of scaleService, serviceUpgrade"),
-        )),
+        other => {
+            Err(refused("driver", &format!("`{other}` is none of scaleService, serviceUpgrade")))
+        }
     }
 }
 
