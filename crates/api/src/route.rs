@@ -86,7 +86,13 @@ static TABLE: &[&dyn Resource] = &[
 
 /// `GET`, with what the server has to make for it where a link leads to that.
 pub fn read(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Then, ApiError> {
-    if let [kind, id, link] = path
+    let own = ctx.scope.map(|id| Kind::Project.id(id.0));
+    let at = match (path, &own) {
+        // Under a project's URL its own links stand beside the collections in it.
+        ([link], Some(own)) => &["projects", own, link],
+        _ => path,
+    };
+    if let [kind, id, link] = at
         && let Ok(resource) = find(kind)
         && let Some(make) = links::made(resource.schema(), link)
     {

@@ -126,6 +126,10 @@ fn rows() {
             depends_on: Vec::new(),
             upgrade_defaults: UpgradeDefaults { start_first: Some(true), ..Default::default() },
             restart: Some(Restart { run: 7, batch_size: 1, interval_ms: 2_000 }),
+            remarks: drover_core::Remarks {
+                external_id: Some("tool/7".into()),
+                ..drover_core::Remarks::default()
+            },
             scale_policy: Some(ScalePolicy { min: 1, max: 5, increment: 2 }),
             rebalance: Some(Rebalance { moves: vec![Move { unit: key(), to: HostId(7) }] }),
             driver: None,
@@ -190,6 +194,27 @@ fn rows() {
         "upgrade_between",
         &Upgrade { batch_size: 2, ledger: 31, ..Upgrade::begin(ServiceId(12), between, at, "KEY") },
     );
+    let webhook = |driver| drover_core::Webhook {
+        id: drover_core::WebhookId(14),
+        project: ProjectId(5),
+        name: "hub".into(),
+        description: "d".into(),
+        key_sha256: "0f".into(),
+        driver,
+        created_at: at,
+        removed_at: None,
+    };
+    let scale = ScaleHook { service: ServiceId(12), up: true, amount: 2, min: 1, max: 9 };
+    let upgrade = UpgradeHook {
+        selector: BTreeMap::from([("deploy".into(), "auto".into())]),
+        tag: "latest".into(),
+        payload: Payload::DockerHub,
+        batch_size: Some(2),
+        interval_ms: None,
+        start_first: Some(true),
+    };
+    let drivers = [WebhookDriver::Scale(scale), WebhookDriver::Upgrade(upgrade)];
+    pinned("webhook", &drivers.map(webhook).to_vec());
     pinned(
         "change",
         &vec![

@@ -26,8 +26,18 @@ static SCHEMA: Schema = Schema {
     fields: &[
         COMMON,
         &[
-            Field::cr("name", "string").required(),
-            Field::cru("description", "string"),
+            Field::name().not_updated().required().min_length(1),
+            Field::described(),
+            Field::gone(
+                "scaleHostConfig",
+                "there are no machine drivers that could make or remove machines: hosts join with a registration \
+                 token, and are emptied with `evacuate`",
+            ),
+            Field::gone(
+                "forwardPostConfig",
+                "the server is not in the network of the containers: let a balancer publish the service, and send \
+                 to that",
+            ),
             Field::cr("driver", "enum").required().options(&["scaleService", "serviceUpgrade"]),
             Field::cr("scaleServiceConfig", "scaleServiceConfig"),
             Field::cr("serviceUpgradeConfig", "serviceUpgradeConfig"),

@@ -19,16 +19,16 @@ pub(crate) static ALL: &[Schema] = &[
         &[&[
             Field::cr("serviceId", "reference[service]").required(),
             Field::cr("action", "enum").required().options(&["up", "down"]),
-            Field::cr("amount", "int").default("1").min(1),
-            Field::cr("min", "int").default("1").min(1),
-            Field::cr("max", "int").default("100").min(1),
+            Field::cr("amount", "int").default("1").count(1),
+            Field::cr("min", "int").default("1").count(1),
+            Field::cr("max", "int").default("100").count(1),
         ]],
     ),
     part(
         "serviceUpgradeConfig",
         &[&[
             Field::cr("serviceSelector", "map[string]").required(),
-            Field::cr("tag", "string").required(),
+            Field::cr("tag", "string").required().length(1, 128),
             Field::cr("payloadFormat", "enum").default("\"dockerhub\"").options(&[
                 "dockerhub",
                 "alicloud",
@@ -36,8 +36,8 @@ pub(crate) static ALL: &[Schema] = &[
                 "registry",
                 "generic",
             ]),
-            Field::cr("batchSize", "int").min(1),
-            Field::cr("intervalMillis", "int").min(0),
+            Field::cr("batchSize", "int").count(1),
+            Field::cr("intervalMillis", "int").count(0),
             Field::cr("startFirst", "boolean"),
         ]],
     ),

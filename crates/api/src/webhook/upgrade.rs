@@ -92,13 +92,13 @@ impl Done {
         });
         let images: Vec<String> =
             images.iter().map(|(from, to)| format!("{from} → {to}")).collect();
-        let images = images.join(", ");
+        let shown_images = images.join(", ");
         let (result, message) = match begun {
             Ok((changes, after)) => {
                 self.changes.extend(changes);
                 self.world = after;
                 self.begun += 1;
-                ("upgrading", format!("{shown}: {images}"))
+                ("upgrading", format!("{shown}: {shown_images}"))
             }
             Err(error) => ("refused", format!("{shown}: {error}")),
         };

@@ -16,6 +16,7 @@ type Row = (&'static str, &'static str, u64, &'static [(&'static str, &'static s
 
 const LB: &str = "POST ~/loadbalancerservices";
 const SVC: &str = "POST ~/services";
+const HOOK: &str = "POST ~/webhookreceivers";
 const WEB: &str = "PUT ~/services/$web";
 const UP: &str = "POST ~/services/$web/?action=upgrade";
 const TOGETHER: &str = "POST ~/stacks/$s/?action=upgradeservices";
@@ -152,6 +153,17 @@ const ROWS: &[Row] = &[
     ("resource/volume.rs", "InvalidReference dataVolumeMounts", 0, &[(SVC, service!(r#""dataVolumeMounts": {"/a": "1v77"}"#))], "no volume 1v77"),
     ("resource/volume_template.rs", "InvalidReference stackId", 0, &[("POST ~/volumetemplates", r#"{"name": "x", "stackId": "1st77"}"#)], "no stack 1st77"),
     ("resource/volume_template.rs", "NotUnique name", 0, &[("POST ~/volumetemplates", r#"{"name": "v", "stackId": "$s"}"#)], "already"),
+    ("resource/webhook_receiver.rs", "NotUnique name", 0, &[(HOOK, r#"{"name": "Hook", "driver": "scaleService",
+        "scaleServiceConfig": {"serviceId": "$web", "action": "up"}}"#)], "already"),
+    ("resource/webhook_receiver/driver.rs", "MissingRequired ?", 0, &[(HOOK, r#"{"name": "new", "driver": "scaleService"}"#)], "scaleServiceConfig"),
+    ("resource/webhook_receiver/driver.rs", "InvalidReference serviceId", 0, &[(HOOK, r#"{"name": "new", "driver": "scaleService",
+        "scaleServiceConfig": {"serviceId": "1s77", "action": "up"}}"#)], "no service 1s77"),
+    ("resource/webhook_receiver/driver.rs", "InvalidOption serviceId", 0, &[(HOOK, r#"{"name": "new", "driver": "scaleService",
+        "scaleServiceConfig": {"serviceId": "$dns", "action": "up"}}"#)], "no containers that could be scaled"),
+    ("resource/webhook_receiver/driver.rs", "MinLimitExceeded min", 0, &[(HOOK, r#"{"name": "new", "driver": "scaleService",
+        "scaleServiceConfig": {"serviceId": "$web", "action": "up", "min": 3, "max": 2}}"#)], "more than `max`"),
+    ("resource/webhook_receiver/driver.rs", "MissingRequired serviceSelector", 0, &[(HOOK, r#"{"name": "new", "driver": "serviceUpgrade",
+        "serviceUpgradeConfig": {"serviceSelector": {}, "tag": "1"}}"#)], "is required"),
     ("texts.rs", "InvalidFormat ?", 0, &[("POST ~/stacks", r#"{"name": "x", "dockerCompose": "web: ["}"#)], "docker-compose.yml"),
     ("texts.rs", "InvalidFormat ?", 0, &[("POST ~/stacks", r#"{"name": "x", "dockerCompose": "{{ nonsense"}"#)], "docker-compose.yml:1:"),
     ("texts.rs", "MissingRequired dockerCompose", 0, &[("POST ~/stacks", r#"{"name": "x", "rancherCompose": "web: {}"}"#)], "is required"),

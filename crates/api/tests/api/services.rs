@@ -69,6 +69,7 @@ fn a_new_service() {
       "fqdn": null,
       "vip": null,
       "externalId": null,
+      "assignServiceIpAddress": false,
       "scalePolicy": null,
       "links": {
         "self": "http://h/v2-beta/projects/1a1/services/1s3",
@@ -79,7 +80,8 @@ fn a_new_service() {
         "revisions": "http://h/v2-beta/projects/1a1/services/1s3/revisions",
         "serviceExposeMaps": "http://h/v2-beta/projects/1a1/services/1s3/serviceexposemaps",
         "serviceLogs": "http://h/v2-beta/projects/1a1/services/1s3/servicelogs",
-        "stack": "http://h/v2-beta/projects/1a1/services/1s3/stack"
+        "stack": "http://h/v2-beta/projects/1a1/services/1s3/stack",
+        "containerStats": "http://h/v2-beta/projects/1a1/services/1s3/containerstats"
       },
       "actions": {
         "remove": "http://h/v2-beta/projects/1a1/services/1s3/?action=remove",

@@ -55,7 +55,8 @@ fn a_new_stack() {
       "links": {
         "self": "http://h/v2-beta/projects/1a1/stacks/1st2",
         "account": "http://h/v2-beta/projects/1a1/stacks/1st2/account",
-        "services": "http://h/v2-beta/projects/1a1/stacks/1st2/services"
+        "services": "http://h/v2-beta/projects/1a1/stacks/1st2/services",
+        "composeConfig": "http://h/v2-beta/projects/1a1/stacks/1st2/composeconfig"
       },
       "actions": {
         "upgrade": "http://h/v2-beta/projects/1a1/stacks/1st2/?action=upgrade",

@@ -359,5 +359,5 @@ async fn requests_are_bounded() {
         .collect();
     let set = "/v2-beta/projects/1a5/?action=setmembers";
     let got = cluster.post(set, &json!({ "members": members })).await;
-    assert_eq!((got.status, &got.json["code"]), (422, &json!("MaxLimitExceeded")));
+    assert_eq!((got.status, &got.json["code"]), (422, &json!("MaxLengthExceeded")));
 }

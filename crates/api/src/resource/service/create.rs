@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use drover_core::schedule::{constraints, pick_ports};
 use drover_core::{
-    Change, Driver, HostId, ProjectId, Remarks, Revision, RevisionNo, Service, ServiceId, ServiceKind,
-    Stack, Template, UpgradeDefaults, Wanted, name,
+    Change, Driver, HostId, ProjectId, Remarks, Revision, RevisionNo, Service, ServiceId,
+    ServiceKind, Stack, Template, UpgradeDefaults, Wanted, name,
 };
 use serde_json::{Map, Value};
 
