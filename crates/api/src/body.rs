@@ -1,7 +1,7 @@
 //! Reading a request body, member by member, forgiving what Rancher's clients do: numbers as text, `null` for
 //! absent.
 //!
-//! Requests have been held to their schemas by the time they are read ([`crate::schema::accept`]), so that nothing here
+//! Requests have been held to their schemas by the time they are read ([`crate::schema::accept()`]), so that nothing here
 //! asks for limits, lengths or characters. What is of another kind than a reader takes is refused all the same: the same
 //! readers read what other servers answer.
 

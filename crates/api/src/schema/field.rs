@@ -1,6 +1,6 @@
 //! One field of a type, written as a chain of constant functions: `Field::cru("name", "string").required()`.
 //!
-//! What is said of a field here is what schemas show of it and what [`super::accept`] holds bodies to; nothing else says it
+//! What is said of a field here is what schemas show of it and what [`super::accept()`] holds bodies to; nothing else says it
 //! again.
 
 use serde_json::{Value, json};
