@@ -43,6 +43,7 @@ mod script;
 mod serve;
 mod server;
 mod session;
+mod sightings;
 mod subscribe;
 mod tokens;
 mod who;

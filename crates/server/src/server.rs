@@ -1,7 +1,9 @@
 //! What all parts of one server share, and the way every decision is committed.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use drover_api::Library;
@@ -20,6 +22,8 @@ use crate::errands::Errands;
 use crate::hub::Hub;
 use crate::logins::Logins;
 use crate::pulls::Pulls;
+use crate::sightings::Sightings;
+use crate::subscribe::Press;
 use crate::tokens::Tokens;
 
 /// What the planner last said of each service.
@@ -74,12 +78,16 @@ pub(crate) struct Server {
     pub(crate) store: Store,
     /// The agents that are connected.
     pub(crate) hub: Hub,
+    /// What they say of hosts, until it is committed.
+    pub(crate) sightings: Sightings,
     /// What they are told of names.
     pub(crate) directory: Directory,
     /// What Consul's clients see.
     pub(crate) catalogs: Catalogs,
     /// What can be launched.
     pub(crate) library: watch::Sender<Arc<Library>>,
+    /// Events that are rendered for several subscribers.
+    pub(crate) press: Press,
     /// The planner's notes.
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
@@ -92,6 +100,8 @@ pub(crate) struct Server {
     pub(crate) errands: Errands,
     /// Forecasts that may be worked at.
     pub(crate) forecasts: Arc<Semaphore>,
+    /// Reads of the API that may be worked at.
+    pub(crate) reads: Semaphore,
     /// How long it waits.
     pub(crate) timing: Timing,
     /// Who commits next. Commits are checked against the snapshot they were made from, so of several made
@@ -140,15 +150,18 @@ impl Server {
         Self {
             store,
             hub: Hub::default(),
+            sightings: Sightings::default(),
             directory: Directory::default(),
             catalogs: Catalogs::default(),
             library: watch::Sender::new(Arc::default()),
+            press: Press::default(),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
             logins: Logins::default(),
             pulls: Pulls::default(),
             errands: Errands::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),
+            reads: Semaphore::new(available_parallelism().map_or(2, NonZero::get)),
             timing,
             turn: Mutex::default(),
             stop,
