@@ -42,6 +42,14 @@ pub enum ApiError {
     },
 }
 
+impl Key {
+    /// As a header line.
+    pub fn header(&self) -> String {
+        let pair = format!("{}:{}", self.access, self.secret);
+        format!("Authorization: Basic {}", base64(pair.as_bytes()))
+    }
+}
+
 impl Api {
     /// The API of the server that listens there.
     pub fn new(server: SocketAddr, key: Key) -> Self {
@@ -83,11 +91,7 @@ impl Api {
 
     /// Any request, whatever the answer.
     pub fn exchange(&self, method: &str, path: &str, body: &[u8]) -> Result<Answer, HttpError> {
-        let pair = format!("{}:{}", self.key.access, self.key.secret);
-        let headers = vec![
-            format!("Authorization: Basic {}", base64(pair.as_bytes())),
-            "Content-Type: application/json".to_owned(),
-        ];
+        let headers = vec![self.key.header(), "Content-Type: application/json".to_owned()];
         let patience = Duration::from_secs(20);
         let request = Request { headers, body, patience, ..Request::new(method, path) };
         request.send(&Place::Tcp(self.server))

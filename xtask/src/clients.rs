@@ -3,29 +3,24 @@
 //! every operation of the server's own OpenAPI document what nobody would, and no answer may be a 5xx. With `--docker` the
 //! service lives once more, on three Docker hosts.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use clap::Args;
 
-use crate::api::Key;
+use crate::api::{ApiError, Key};
 use crate::checkout::{BuildError, build, outputs, root};
-use crate::cluster::{Cluster, ClusterError, Program, printed_key};
+use crate::cluster::{Cluster, ClusterError};
 use crate::command::{CommandError, output, run as run_line, show};
 use crate::docker::{Engine, EngineError};
 use crate::images;
 use crate::packages::{self, PackagesError};
+use crate::simulated::{Hosts, Solo, SoloError};
 use crate::testbed::{Testbed, TestbedError};
-use crate::wait::wait;
 
 /// As they were when this was last looked at.
 const PACKAGES: [&str; 4] =
     ["cattle==0.5.4", "gdapi-python==0.5.3", "schemathesis==4.32.5", "websocket-client==1.9.0"];
-/// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// The command line.
 #[derive(Args)]
 pub struct Arguments {
@@ -52,7 +47,10 @@ pub enum ClientsError {
     /// A client, or its installation, failed; it has said why.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// The server or the hosts did not start.
+    /// The server did not start.
+    #[error(transparent)]
+    Server(#[from] SoloError),
+    /// The hosts did not, or a cluster on Docker.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// The Docker hosts were not made.
@@ -61,12 +59,12 @@ pub enum ClientsError {
     /// Their images were not.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// No folder to work in, or no free port.
+    /// No token for the hosts.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// No folder to work in.
     #[error("no room for a server: {0}")]
     Room(#[from] std::io::Error),
-    /// The server said nothing of a key.
-    #[error("the server did not listen within 30 s; its words are in {}", .0.display())]
-    Silent(PathBuf),
 }
 
 /// Run them all.
@@ -74,14 +72,18 @@ pub fn run(arguments: &Arguments) -> Result<(), ClientsError> {
     let drover = build("--workspace --bin drover")?;
     let python = python()?;
     let home = tempfile::tempdir()?;
-    let (url, key, _server) = start_server(&drover, home.path())?;
-    let _hosts = start_hosts(&drover, home.path(), &url, &key)?;
+    let server = Solo::start(&drover, home.path())?;
+    // Where things take next to no time.
+    let state = home.path().join("hosts");
+    let more = ["--simulate-start-ms", "20"];
+    let hosts = Hosts { count: 3, name: "hosts", state: &state, more: &more };
+    let _hosts = server.start_hosts(&server.make_token("1a5")?, hosts)?;
     println!("== cattle and gdapi-python");
-    live(&python, &url, &key, &SIMULATED)?;
+    live(&python, &server.url(), &server.key, &SIMULATED)?;
     println!("== schemathesis");
-    let document = format!("{url}/v2-beta/projects/1a5/openapi.json");
-    let (auth, examples) =
-        (format!("{}:{}", key.access, key.secret), arguments.examples.to_string());
+    let document = format!("{}/v2-beta/projects/1a5/openapi.json", server.url());
+    let auth = format!("{}:{}", server.key.access, server.key.secret);
+    let examples = arguments.examples.to_string();
     let mut fuzz = Command::new(python.with_file_name("schemathesis"));
     fuzz.args(["run", &document, "--auth", &auth, "--checks", "not_a_server_error"]);
     fuzz.args(["--phases", "fuzzing", "--max-examples", &examples, "--request-timeout", "20"]);
@@ -138,31 +140,6 @@ fn python() -> Result<PathBuf, ClientsError> {
     }
     output(Command::new(&python).args(["-m", "pip", "install", "-q"]).args(PACKAGES))?;
     Ok(python)
-}
-
-/// A server on a port of its own; its URL and its administrator's key.
-fn start_server(drover: &Path, home: &Path) -> Result<(String, Key, Program), ClientsError> {
-    // Free again as soon as it is known.
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let log = home.join("server.log");
-    let mut command = Command::new(drover);
-    command.arg("server").args(["--listen", &address.to_string(), "--data-dir"]);
-    let server = Program::start("server", command.arg(home.join("data")), &log)?;
-    let said = || std::fs::read_to_string(&log).unwrap_or_default();
-    let listens = wait(PATIENCE, || said().contains("Listening on"));
-    let key = printed_key(&said()).filter(|_| listens);
-    Ok((format!("http://{address}"), key.ok_or(ClientsError::Silent(log))?, server))
-}
-
-/// Three simulated hosts, where things take next to no time.
-fn start_hosts(drover: &Path, home: &Path, url: &str, key: &Key) -> Result<Program, ClientsError> {
-    let mut command = Command::new(drover);
-    let token = output(with_key(command.args(["token", "create", "--reusable"]), url, key))?;
-    let token = String::from_utf8_lossy(&token.stdout).trim().to_owned();
-    let mut command = Command::new(drover);
-    command.args(["agent", "--simulate", "3", "--simulate-start-ms", "20", "--server", url]);
-    command.args(["--token", &token, "--state-dir"]).arg(home.join("hosts"));
-    Ok(Program::start("hosts", &command, &home.join("hosts.log"))?)
 }
 
 fn with_key<'a>(command: &'a mut Command, url: &str, key: &Key) -> &'a mut Command {

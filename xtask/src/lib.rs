@@ -22,6 +22,7 @@ pub mod packages;
 pub mod registry;
 pub mod releases;
 pub mod sim;
+pub mod simulated;
 pub mod steps;
 pub mod test;
 pub mod testbed;

@@ -136,6 +136,8 @@ impl Agent {
         let folder = ledger.folder().to_owned();
         let seal = Seal::new(ledger.keys()?, &folder);
         let facts = introduce.borrow().facts.clone();
+        let look = surroundings.looks_every();
+        let facts_of_names = discovery::Facts::open(&folder, surroundings.keeps_of_names());
         let hearing = Hearing::begin(surroundings.clone(), results.clone());
         let mut agent = Self {
             ledger,
@@ -160,7 +162,7 @@ impl Agent {
             working: BTreeMap::new(),
             overlay: Overlay::begin(results.clone()),
             seal,
-            naming: Naming::begin(discovery::Facts::open(&folder), results.clone()),
+            naming: Naming::begin(facts_of_names, look, results.clone()),
             hearing,
             witnessed: Witnessed::default(),
             asks: Asks::default(),

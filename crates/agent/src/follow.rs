@@ -14,9 +14,6 @@ use tokio::sync::{mpsc, watch};
 
 use crate::agent::AgentResult;
 
-/// Files are looked at this often: an acknowledgement lets a drain go on, so it is not to wait.
-const LOOK: Duration = Duration::from_millis(25);
-
 /// A process that has a status file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Process {
@@ -39,8 +36,10 @@ pub(crate) enum Said {
     Cipher(String, CipherStatus),
 }
 
-/// Tell what the files say, each time one says something else, until nobody listens any more.
+/// Tell what the files say, each time one says something else, until nobody listens any more. They are looked at with these
+/// pauses.
 pub(crate) async fn follow(
+    look: Duration,
     mut files: watch::Receiver<BTreeMap<Process, PathBuf>>,
     results: mpsc::UnboundedSender<AgentResult>,
 ) {
@@ -66,7 +65,7 @@ pub(crate) async fn follow(
             }
         }
         // With nothing to look at there is nothing to wake for.
-        let pause = if files_now.is_empty() { Duration::from_hours(1) } else { LOOK };
+        let pause = if files_now.is_empty() { Duration::from_hours(1) } else { look };
         if let Ok(Err(_)) = tokio::time::timeout(pause, files.changed()).await {
             return;
         }

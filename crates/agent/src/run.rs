@@ -143,12 +143,24 @@ async fn live(
                 tracing::info!("agent ends; containers go on");
                 return Ok(Ended::Asked);
             }
-            same = life.hear() => if !same? {
-                return Ok(Ended::Reborn);
+            heard = life.hear() => match heard? {
+                Heard::News => life.turn()?,
+                Heard::Nothing => {}
+                Heard::Reborn => return Ok(Ended::Reborn),
             },
         }
-        life.turn()?;
     }
+}
+
+/// What there is to do after something was heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// To look at the whole.
+    News,
+    /// Nothing: the server answers, as it did before.
+    Nothing,
+    /// This is another host now.
+    Reborn,
 }
 
 /// An agent with everything it listens to.
@@ -211,27 +223,32 @@ impl<'a> Life<'a> {
         })
     }
 
-    /// Wait until there is something to hear or to do, and take it in. False if this is another host now.
-    async fn hear(&mut self) -> Result<bool, AgentError> {
+    /// Wait until there is something to hear or to do, and take it in.
+    async fn hear(&mut self) -> Result<Heard, AgentError> {
+        let mut news = true;
         let wake_at = self.agent.wakes_at().map_or(self.sweep_at, |at| at.min(self.sweep_at));
         tokio::select! {
             Some(event) = self.docker.recv() => self.agent.hear_docker(event),
-            Some(event) = self.link.recv() => self.hear_link(event)?,
+            Some(event) = self.link.recv() => news = self.hear_link(event)?,
             Some(result) = self.results.recv() => self.agent.hear_result(result),
-            Some(registered) = arrival(&mut self.newborn) => return self.renew(registered),
+            Some(registered) = arrival(&mut self.newborn) => {
+                return Ok(if self.renew(registered)? { Heard::News } else { Heard::Reborn });
+            }
             () = sleep_until(wake_at) => {}
         }
         // What is there already is taken in too, so that a storm of events costs one look.
         while let Ok(event) = self.docker.try_recv() {
             self.agent.hear_docker(event);
+            news = true;
         }
         while let Ok(event) = self.link.try_recv() {
-            self.hear_link(event)?;
+            news |= self.hear_link(event)?;
         }
         while let Ok(result) = self.results.try_recv() {
             self.agent.hear_result(result);
+            news = true;
         }
-        Ok(true)
+        Ok(if news { Heard::News } else { Heard::Nothing })
     }
 
     fn turn(&mut self) -> Result<(), AgentError> {
@@ -242,7 +259,8 @@ impl<'a> Life<'a> {
         Ok(self.agent.turn()?)
     }
 
-    fn hear_link(&mut self, event: LinkEvent) -> Result<(), AgentError> {
+    /// Whether there is anything to look at because of it.
+    fn hear_link(&mut self, event: LinkEvent) -> Result<bool, AgentError> {
         let unknown = matches!(event, LinkEvent::Down { unknown: true, .. });
         if unknown && self.newborn.is_none() {
             let identity = self.agent.identity()?;

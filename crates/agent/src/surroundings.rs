@@ -16,6 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::agent::AgentResult;
+use crate::discovery::Kept;
 use crate::docker::Engine;
 use crate::doctor::{self, Known};
 use crate::hearing::{self, Circle, Heard};
@@ -90,6 +91,23 @@ impl Surroundings {
         match self {
             Self::Machine(_) => true,
             Self::Simulated(_) => false,
+        }
+    }
+
+    /// How often it is looked at what the data plane's processes say: an acknowledgement lets a drain go on, so it is not to wait.
+    /// Of simulated hosts there are thousands on a machine.
+    pub(crate) fn looks_every(&self) -> Duration {
+        match self {
+            Self::Machine(_) => Duration::from_millis(25),
+            Self::Simulated(_) => Duration::from_millis(100),
+        }
+    }
+
+    /// What of the facts that names are answered from is kept.
+    pub(crate) fn keeps_of_names(&self) -> Kept {
+        match self {
+            Self::Machine(_) => Kept::Whole,
+            Self::Simulated(_) => Kept::Acknowledged,
         }
     }
 

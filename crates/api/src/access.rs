@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
+use crate::row::{Row, Rows};
 pub(crate) use reach::Reach;
 use table::rule;
 
@@ -112,17 +113,48 @@ pub(crate) fn rank_over(ctx: &Context<'_>, row: &Value) -> Option<Rank> {
 }
 
 /// A resource as the caller may see it: not at all, or with those actions that are the caller's to take.
-pub(crate) fn shown(ctx: &Context<'_>, kind: &str, mut row: Value) -> Option<Value> {
+pub(crate) fn shown(ctx: &Context<'_>, kind: &str, row: Value) -> Option<Value> {
     let rank = rank_over(ctx, &row);
-    // A list of several types has rows of theirs: neither list nor row shows what the other would not.
+    let may_see = is_shown(rank, kind, row["type"].as_str());
+    may_see.then(|| offered(rank, kind, row))
+}
+
+/// The rows of a collection that the caller may see.
+pub(crate) fn visible<'a>(kind: &str, rows: Rows<'a>) -> Rows<'a> {
+    // Rows of one kind lie together, and the answer for one is that for its neighbour.
+    let mut last: Option<(Option<Rank>, Option<String>, bool)> = None;
+    let mut sees = |row: &dyn Row| {
+        let (rank, own) = (row.rank(), row.kind());
+        if let Some((held, of, sees)) = &last
+            && (*held, of.as_deref()) == (rank, own)
+        {
+            return *sees;
+        }
+        let sees = is_shown(rank, kind, own);
+        last = Some((rank, own.map(str::to_owned), sees));
+        sees
+    };
+    rows.into_iter().filter(|row| sees(row.as_ref())).collect()
+}
+
+/// A row that the caller may see, rendered.
+pub(crate) fn rendered(kind: &str, row: Box<dyn Row + '_>) -> Value {
+    let rank = row.rank();
+    offered(rank, kind, row.render())
+}
+
+/// A list of several types has rows of theirs: neither list nor row shows what the other would not.
+fn is_shown(rank: Option<Rank>, kind: &str, own: Option<&str>) -> bool {
+    [kind, own.unwrap_or(kind)].iter().all(|kind| may(rank, Deed::Read, kind) == Verdict::Yes)
+}
+
+/// With those actions that are the caller's to take.
+fn offered(rank: Option<Rank>, kind: &str, mut row: Value) -> Value {
     let own = row["type"].as_str().unwrap_or(kind).to_owned();
-    if [kind, &own].iter().any(|kind| may(rank, Deed::Read, kind) != Verdict::Yes) {
-        return None;
-    }
     if let Some(actions) = row["actions"].as_object_mut() {
         actions.retain(|name, _| may(rank, Deed::Act(name), &own) == Verdict::Yes);
     }
-    Some(row)
+    row
 }
 
 fn words(rank: Rank) -> &'static str {

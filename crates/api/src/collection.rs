@@ -1,31 +1,33 @@
-//! Collections: filters, order and pages, one implementation over rendered rows.
+//! Collections: filters, order and pages, one implementation for all types. Rows are rendered when they are on the page.
 //!
 //! A filter works on whatever member a row has, so a new field can be filtered by without more code; what no row
 //! has is ignored, as Rancher does (its clients send `system=false` to everything).
 
 mod filter;
-
-use std::cmp::Ordering;
+mod order;
 
 use serde_json::{Map, Value, json};
 
-use crate::access::{Deed, Reach};
+use crate::access::{self, Deed, Reach};
 use crate::context::Context;
 use crate::query::Query;
+use crate::row::{Only, Row, Rows};
 use crate::schema::Schema;
 use filter::Filter;
+use order::{Id, Key};
 
-/// A collection of `rows` as the query wants it.
-pub(crate) fn collection(
-    ctx: &Context<'_>,
+/// A collection as the query wants it, of rows that `list` gives; it is told what may be left out.
+pub(crate) fn collection<'a>(
+    ctx: &'a Context<'a>,
     schema: &Schema,
     own_url: &str,
-    rows: Vec<Value>,
     query: &Query,
+    list: impl FnOnce(&Only<'_>) -> Rows<'a>,
 ) -> Value {
     let filters = filter::read(query);
-    let mut rows = select(rows, &filters);
-    let order = sort(&mut rows, query);
+    let only = Only::all(filters.iter().filter_map(Filter::is_exactly));
+    let rows = select(list(&only), &filters);
+    let (rows, order) = sort(rows, query);
     let (offset, limit) = (query.offset(), query.limit());
     let partial = offset > 0 || rows.len() > limit;
     let page = |at: usize| json!(format!("{own_url}?{}", query.at(at)));
@@ -33,7 +35,8 @@ pub(crate) fn collection(
     let previous = (offset > 0).then(|| page(offset.saturating_sub(limit)));
     let first = (offset > 0).then(|| page(0));
     let total = rows.len();
-    let data: Vec<Value> = rows.into_iter().skip(offset).take(limit).collect();
+    let shown = rows.into_iter().skip(offset).take(limit);
+    let data: Vec<Value> = shown.map(|row| access::rendered(schema.name, row)).collect();
     let can_create =
         schema.collection.contains(&"POST") && Reach::of(ctx).offers(schema.name, Deed::Create);
     let create_url = ctx.url(&schema.plural.to_ascii_lowercase());
@@ -63,53 +66,29 @@ pub(crate) fn collection(
 }
 
 /// The rows that pass. Removed ones are hidden at once unless the query asks for them by `removed_notnull`.
-fn select(rows: Vec<Value>, filters: &[Filter<'_>]) -> Vec<Value> {
+fn select<'a>(rows: Rows<'a>, filters: &[Filter<'_>]) -> Rows<'a> {
     let wants_removed = filters.iter().any(Filter::wants_removed);
-    let living = |row: &Value| wants_removed || row.get("removed").is_none_or(Value::is_null);
-    let passes = |row: &Value| living(row) && filters.iter().all(|filter| filter.passes(row));
-    rows.into_iter().filter(passes).collect()
+    let living = |row: &dyn Row| wants_removed || row.get("removed").is_none_or(|at| at.is_null());
+    let passes = |row: &dyn Row| filters.iter().all(|filter| filter.passes(row)) && living(row);
+    rows.into_iter().filter(|row| passes(row.as_ref())).collect()
 }
 
 /// Puts rows in the order asked for; equal ones, and all of them without an order, by id.
-fn sort(rows: &mut [Value], query: &Query) -> Value {
+fn sort<'a>(rows: Rows<'a>, query: &Query) -> (Rows<'a>, Value) {
     let by = query.get("sort").filter(|name| rows.iter().any(|row| row.get(name).is_some()));
     let down = query.get("order").is_some_and(|order| order.eq_ignore_ascii_case("desc"));
-    rows.sort_by(|a, b| {
-        let order = by.map_or(Ordering::Equal, |name| compare(&a[name], &b[name]));
-        let order = order.then_with(|| compare(&a["id"], &b["id"]));
-        if down { order.reverse() } else { order }
-    });
+    // `id` is the order of equal ones already.
+    let first = by.filter(|name| *name != "id");
+    let key = |row: &dyn Row| {
+        let first = first.map(|name| Key::of(row.get(name).as_deref().unwrap_or(&Value::Null)));
+        (first, Id::of(row))
+    };
+    let mut keyed: Vec<_> = rows.into_iter().map(|row| (key(row.as_ref()), row)).collect();
+    keyed.sort_by(|(a, _), (b, _)| if down { b.cmp(a) } else { a.cmp(b) });
     let direction = if down { "desc" } else { "asc" };
-    by.map_or(Value::Null, |name| json!({ "name": name, "order": direction, "reverse": null }))
-}
-
-/// Nulls first, numbers by value, texts with the numbers in them by value: `1s9` before `1s10`.
-fn compare(a: &Value, b: &Value) -> Ordering {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => {
-            a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
-        }
-        (Value::String(a), Value::String(b)) => natural(a).cmp(&natural(b)),
-        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        _ => rank(a).cmp(&rank(b)),
-    }
-}
-
-fn rank(value: &Value) -> u8 {
-    match value {
-        Value::Null => 0,
-        Value::Bool(_) => 1,
-        Value::Number(_) => 2,
-        Value::String(_) => 3,
-        Value::Array(_) | Value::Object(_) => 4,
-    }
-}
-
-/// The text without its trailing digits, and these as a number.
-fn natural(text: &str) -> (String, usize, &str) {
-    let head = text.trim_end_matches(|c: char| c.is_ascii_digit());
-    let digits = text[head.len()..].trim_start_matches('0');
-    (head.to_lowercase(), digits.len(), digits)
+    let order =
+        by.map_or(Value::Null, |name| json!({ "name": name, "order": direction, "reverse": null }));
+    (keyed.into_iter().map(|(_, row)| row).collect(), order)
 }
 
 /// A collection that is never filtered, sorted or cut into pages.
@@ -144,11 +123,15 @@ mod tests {
         vec![row("1s10", "web", 1), row("1s9", "Api", 2), gone]
     }
 
+    fn plain(rows: Vec<Value>) -> Rows<'static> {
+        crate::row::unowned(rows)
+    }
+
     fn ids(raw: &str) -> Vec<String> {
         let query = Query::parse(raw);
-        let mut rows = select(rows(), &filter::read(&query));
-        sort(&mut rows, &query);
-        rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+        let rows = select(plain(rows()), &filter::read(&query));
+        let (rows, _) = sort(rows, &query);
+        rows.into_iter().map(|row| row.render()["id"].as_str().unwrap().to_owned()).collect()
     }
 
     #[test]

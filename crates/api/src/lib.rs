@@ -28,6 +28,7 @@ mod purge;
 mod query;
 mod resource;
 mod route;
+mod row;
 mod schema;
 mod state;
 mod stats;

@@ -48,6 +48,7 @@ use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::outcome::Outcome;
+use crate::row::{self, Only, Rows};
 use crate::schema::Schema;
 pub(crate) use envelope::{Envelope, date, finish};
 pub use project::Foretold;
@@ -59,6 +60,17 @@ pub(crate) trait Resource: Sync {
 
     /// Every row the caller may see, removed ones too, oldest first.
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value>;
+
+    /// The same before they are rendered, and all that may be left out with which `only` does away. Worth its own code where
+    /// there may be thousands.
+    fn list<'a>(&self, ctx: &'a Context<'a>, _only: &Only<'_>) -> Rows<'a> {
+        row::whole(ctx, self.rows(ctx))
+    }
+
+    /// Whether what `list` gives for one value of a field costs no more than that.
+    fn is_narrowed_by(&self, _field: &str) -> bool {
+        false
+    }
 
     /// One row, removed or not. Worth its own code where rendering all rows for one would be slow.
     fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {

@@ -27,7 +27,7 @@ use crate::resource::{
 };
 use crate::schema::{self, Schema, Write, accept};
 use crate::transform::transform;
-use gate::{inside, make, must, never, raw_row, row, rows};
+use gate::{inside, list, make, must, never, raw_row, row};
 
 /// Every type with a collection. The order is that of the schema list.
 static TABLE: &[&dyn Resource] = &[
@@ -118,7 +118,8 @@ pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, Api
                 return Err(no_type(kind));
             }
             let own_url = ctx.url(&schema.plural.to_ascii_lowercase());
-            let mut page = collection(ctx, schema, &own_url, rows(ctx, resource), query);
+            let mut page =
+                collection(ctx, schema, &own_url, query, |only| list(ctx, resource, only));
             if let Some(rows) = page["data"].as_array_mut() {
                 links::embed(ctx, schema, rows, query);
             }

@@ -87,6 +87,18 @@ pub(crate) enum Link {
     },
 }
 
+impl Schema {
+    /// Whether a resource of this type may have a member of that name.
+    pub(crate) fn may_have(&self, name: &str) -> bool {
+        let is_it = |field: &&Field| field.name == name;
+        self.fields.iter().any(|group| group.iter().any(|field| is_it(&field)))
+            || BESIDES.contains(&name)
+    }
+}
+
+/// Members of resources that no schema names: Rancher's neither.
+const BESIDES: &[&str] = &["actions", "baseType", "links", "type"];
+
 impl Link {
     /// As it is spelled in `links`.
     pub(crate) fn name(&self) -> &'static str {

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Desired, Host,
-    HostId, HostSeen, Member, MemberId, Project, ProjectId, ProjectSecret, ProjectVolume,
-    REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, SecretId, Service, ServiceId,
-    Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeId, VolumeKey,
-    VolumeTemplate, VolumeTemplateId, Wanted, Webhook, WebhookId,
+    HostFacts, HostId, HostSeen, Member, MemberId, Project, ProjectId, ProjectSecret,
+    ProjectVolume, REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, SecretId,
+    Service, ServiceId, Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeId,
+    VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted, Webhook, WebhookId, World,
 };
 
 /// One write.
@@ -258,9 +258,11 @@ impl Change {
         Self::SetUpgradePhase { service, phase, at, verdict: None }
     }
 
-    /// Which services could plan differently after it.
-    pub fn dirties(&self) -> Scope {
+    /// Which services could plan differently after it than they did in the world before it.
+    pub fn dirties(&self, before: &World) -> Scope {
         match self {
+            // Every host that comes is heard by all others: that is no news for their services.
+            Self::SeeHost { host, seen } if is_no_news(before, *host, seen) => Scope::default(),
             Self::PutHost(_)
             | Self::DropHost(_)
             | Self::SeeHost { .. }
@@ -314,6 +316,26 @@ impl Change {
     pub fn logged(self, at: Time, by: &str) -> LoggedChange {
         LoggedChange { at, by: by.to_owned(), change: self }
     }
+}
+
+/// Whether what is seen of a host now differs from what was in nothing that moves units: neither in whether it can have
+/// any, nor in what is heard of hosts that are away.
+fn is_no_news(before: &World, host: HostId, seen: &HostSeen) -> bool {
+    let Some(held) = before.seen.get(&host) else { return false };
+    let relevant = |seen: &HostSeen| {
+        let HostFacts { cpus, memory, ref problem, .. } = seen.facts;
+        (seen.connected, seen.caught_up, seen.since, cpus, memory, problem.clone())
+    };
+    let heard = |seen: &HostSeen, of: &HostId| {
+        (seen.hearing.heard.contains(of), seen.hearing.silent.get(of).copied())
+    };
+    let [old, new] = [held.as_ref(), seen].map(|seen| &seen.hearing);
+    let told = [old, new].into_iter().flat_map(|all| all.heard.iter().chain(all.silent.keys()));
+    relevant(held) == relevant(seen)
+        && (old == new
+            || told
+                .into_iter()
+                .all(|of| before.is_connected(*of) || heard(held, of) == heard(seen, of)))
 }
 
 /// An entry of the change log, which is the audit log and the history.

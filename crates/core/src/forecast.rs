@@ -69,7 +69,7 @@ pub fn forecast(world: &World, changes: &[Change], now: Time) -> Result<Forecast
     let (after, _) = world.commit(changes)?;
     let mut scope = Scope::default();
     for change in changes {
-        scope.merge(change.dirties());
+        scope.merge(change.dirties(world));
     }
     let mut course =
         Course { world: after, now, notes: BTreeMap::new(), told: Forecast::default() };
@@ -102,9 +102,11 @@ impl Course {
                 self.tell(before, change);
             }
             let Ok((next, _)) = self.world.commit(&planned.changes) else { break };
-            self.world = next;
+            let before = std::mem::replace(&mut self.world, next);
             let mut next: BTreeSet<ServiceId> = planned.waiting;
-            next.extend(planned.changes.iter().flat_map(|change| change.dirties().services));
+            let dirtied =
+                planned.changes.iter().flat_map(|change| change.dirties(&before).services);
+            next.extend(dirtied);
             let obeyed = self.obey();
             next.extend(obeyed.iter().copied());
             self.count(&planned.changes);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Host, HostId, Time, World};
+use crate::{Host, HostId, ProjectId, Time, World};
 
 /// What one host hears of the others of its project. Of one that it never heard it says nothing: there may be a firewall
 /// in the way.
@@ -44,6 +44,40 @@ pub enum Word {
         /// When the last of them heard it.
         since: Time,
     },
+}
+
+/// The same without who says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Nobody that can be asked ever heard it.
+    Nothing,
+    /// Somebody hears it.
+    Heard,
+    /// Some did, and none of them does any longer.
+    Silent {
+        /// When the last of them heard it.
+        since: Time,
+    },
+}
+
+/// Those that can be asked. Where many hosts are away at once, finding them out again for each would cost as much as all
+/// hosts squared.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners<'a>(BTreeMap<ProjectId, Vec<(HostId, &'a Hearing)>>);
+
+impl Listeners<'_> {
+    /// What they say of a host: [`World::word_of`] without their names, found with as few questions as can be.
+    pub(crate) fn say_of(&self, host: &Host) -> Said {
+        let mut since = None;
+        let others = self.0.get(&host.project).into_iter().flatten();
+        for (_, hearing) in others.filter(|(id, _)| *id != host.id) {
+            if hearing.heard.contains(&host.id) {
+                return Said::Heard;
+            }
+            since = since.max(hearing.silent.get(&host.id).copied());
+        }
+        since.map_or(Said::Nothing, |since| Said::Silent { since })
+    }
 }
 
 impl Hearing {
@@ -85,6 +119,19 @@ impl World {
         }
     }
 
+    /// Who can be asked what it hears: the hosts that are connected, by project.
+    pub(crate) fn listeners(&self) -> Listeners<'_> {
+        let mut all = Listeners::default();
+        for host in self.hosts.values() {
+            let seen = self.seen.get(&host.id).filter(|seen| seen.connected);
+            all.0
+                .entry(host.project)
+                .or_default()
+                .extend(seen.map(|seen| (host.id, &seen.hearing)));
+        }
+        all
+    }
+
     /// The same to be read after "it is not connected"; empty if they say nothing.
     pub fn words_of(&self, host: HostId) -> String {
         let names = |hosts: &[HostId]| {
@@ -107,5 +154,61 @@ impl World {
         let hosts = self.hosts.values().filter(|h| h.project == project && h.removed_at.is_none());
         let (left, away): (Vec<_>, Vec<_>) = hosts.partition(|host| self.is_connected(host.id));
         left.len() >= away.iter().filter(|host| !self.is_lost(host.id)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Change, Project};
+
+    /// Whether a host is connected, whom it hears, and whom it heard until when.
+    type Listening<'a> = (bool, &'a [u64], &'a [(u64, u64)]);
+
+    /// Hosts 1, 2, …
+    fn world(hosts: &[Listening<'_>]) -> World {
+        let project: Project =
+            serde_json::from_value(json!({ "id": 1, "name": "p", "created_at": 0 })).unwrap();
+        let mut changes = vec![Change::PutProject(project)];
+        for (id, (connected, heard, silent)) in (1..).zip(hosts) {
+            let host = json!({
+                "id": id, "project": 1, "identity": "i", "hostname": "h", "active": true,
+                "address": "192.0.2.1", "created_at": 0,
+            });
+            let silent: BTreeMap<u64, u64> = silent.iter().copied().collect();
+            let seen = json!({
+                "connected": connected, "hearing": { "heard": heard, "silent": silent },
+            });
+            changes.push(Change::PutHost(serde_json::from_value(host).unwrap()));
+            let seen = serde_json::from_value(seen).unwrap();
+            changes.push(Change::SeeHost { host: HostId(id), seen });
+        }
+        World::new().commit(&changes).unwrap().0
+    }
+
+    #[test]
+    fn what_is_said_is_the_same_with_and_without_names() {
+        let world = world(&[
+            (false, &[], &[]),
+            (true, &[4], &[(1, 7), (5, 3)]),
+            (true, &[2], &[(1, 9), (4, 1)]),
+            (true, &[2, 3], &[]),
+            (false, &[1], &[(2, 8)]),
+        ]);
+        let listeners = world.listeners();
+        let said = |id| listeners.say_of(world.host(HostId(id)).unwrap());
+        assert_eq!(said(1), Said::Silent { since: Time(9) });
+        assert_eq!((said(2), said(4)), (Said::Heard, Said::Heard));
+        assert_eq!(said(5), Said::Silent { since: Time(3) });
+        for id in 1..=5 {
+            let without = match world.word_of(HostId(id)) {
+                Word::Nothing => Said::Nothing,
+                Word::Heard(_) => Said::Heard,
+                Word::Silent { since, .. } => Said::Silent { since },
+            };
+            assert_eq!(said(id), without, "{id}");
+        }
     }
 }

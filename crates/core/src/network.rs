@@ -68,9 +68,9 @@ impl World {
     /// The network as the agent of `host` shall set it up; `None` until the planner gave it a subnet.
     pub fn host_network(&self, host: HostId) -> Option<HostNetwork> {
         let host = self.host(host)?;
-        let peers = self.hosts.values().filter(|peer| {
-            peer.project == host.project && peer.id != host.id && peer.removed_at.is_none()
-        });
+        let mut peers: Vec<&Host> = self.hosts_in(host.project).collect();
+        peers.sort_unstable_by_key(|peer| peer.id);
+        let peers = peers.into_iter().filter(|peer| peer.id != host.id);
         let setting = |name| self.settings.get(name).map(String::as_str).unwrap_or_default();
         Some(HostNetwork {
             range: self.network_range().to_owned(),

@@ -170,7 +170,7 @@ impl World {
 
     /// The services of a stack, removed ones included.
     pub fn services_in(&self, stack: StackId) -> impl Iterator<Item = &Service> {
-        self.services.values().map(Arc::as_ref).filter(move |s| s.stack == stack)
+        self.in_stack(stack).filter_map(|id| self.service(id))
     }
 
     /// Whether a host's agent can be expected to act: connected, not removed.

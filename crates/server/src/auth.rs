@@ -62,8 +62,7 @@ pub(crate) fn user_by(world: &World, access: &str, secret: &str) -> Result<Calle
 
 /// The user of an access key that was checked before.
 pub(crate) fn user_of(world: &World, access: &str) -> Result<Caller, Denied> {
-    let mut live = world.credentials.values().filter(|held| is_on(held));
-    caller(world, live.find(|held| held.public == access).ok_or(Denied::WrongKey)?)
+    caller(world, live(world, access).next().ok_or(Denied::WrongKey)?)
 }
 
 /// Whether a request comes with a key, right or wrong.
@@ -74,8 +73,12 @@ pub(crate) fn is_basic_sent(headers: &HeaderMap) -> bool {
 
 /// Whether a key that was let in still would be: what goes on for long asks again.
 pub(crate) fn is_live(world: &World, caller: &Caller) -> bool {
-    let mut live = world.credentials.values().filter(|held| is_on(held));
-    live.any(|held| held.public == caller.access && is_its(world, held))
+    live(world, &caller.access).any(|held| is_its(world, held))
+}
+
+/// The keys of that name that are switched on.
+fn live<'a>(world: &'a World, access: &str) -> impl Iterator<Item = &'a Credential> {
+    world.credentials_named(access).filter(|held| is_on(held))
 }
 
 /// Whether a key may have been switched off.
@@ -138,8 +141,7 @@ fn credential<'a>(world: &'a World, headers: &HeaderMap) -> Result<&'a Credentia
 }
 
 fn by_key<'a>(world: &'a World, access: &str, secret: &str) -> Result<&'a Credential, Denied> {
-    let mut live = world.credentials.values().filter(|held| is_on(held));
-    let known = live.find(|c| c.public == access).ok_or(Denied::WrongKey)?;
+    let known = live(world, access).next().ok_or(Denied::WrongKey)?;
     if opens(known, secret) { Ok(known) } else { Err(Denied::WrongKey) }
 }
 

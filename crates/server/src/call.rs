@@ -15,6 +15,8 @@ use drover_core::protocol::Ask;
 use drover_core::{Rank, Rights, Time, Webhook, World};
 use drover_store::{AuditFilter, CommitError, EventFilter, StoredAudit, StoredEvent};
 use serde_json::{Value, json};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 use crate::auth::{self, Denied};
@@ -87,9 +89,20 @@ fn not_committed(error: CommitError) -> ApiError {
 async fn read(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
     let view = View::new(server, call).await?;
     let world = server.store.world();
+    // No more at a time than there are processors: the rest would only slow these down.
+    let _lane = server.reads.acquire().await;
     let ctx = view.context(call, &world, clock::now());
-    let then = drover_api::read(&ctx, &call.path(), &call.query)?;
+    let then = apart(|| drover_api::read(&ctx, &call.path(), &call.query))?;
     carry_out(server, call, view, world.clone(), then).await
+}
+
+/// Work at something long while this thread's other tasks, agents' sessions among them, go on on another. Where there is no other
+/// it is simply done.
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => block_in_place(work),
+        _ => work(),
+    }
 }
 
 async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {

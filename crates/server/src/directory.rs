@@ -211,19 +211,19 @@ fn changes(
         ..DiscoveryUpdate::default()
     };
     let is_own = |own: Option<ProjectId>| own == Some(project);
-    let hosts = world.hosts.keys().filter(|_| affected.all);
+    let hosts = affected.all.then(|| world.hosts.keys()).into_iter().flatten();
     for id in hosts.chain(&affected.hosts) {
         let own = is_own(world.host(*id).map(|host| host.project));
         let next = own.then(|| derive::discovered_host(world, *id)).flatten();
         put(&mut update.hosts, &held.hosts, *id, next);
     }
-    let stacks = world.stacks.keys().filter(|_| affected.all);
+    let stacks = affected.all.then(|| world.stacks.keys()).into_iter().flatten();
     for id in stacks.chain(&affected.stacks) {
         let own = is_own(world.stacks.get(id).map(|stack| stack.project));
         let next = own.then(|| derive::discovered_stack(world, *id)).flatten();
         put(&mut update.stacks, &held.stacks, *id, next);
     }
-    let services = world.services.keys().filter(|_| affected.all);
+    let services = affected.all.then(|| world.services.keys()).into_iter().flatten();
     for id in services.chain(&affected.services) {
         let own = is_own(world.service(*id).map(|service| service.project));
         let next = own.then(|| derive::discovered_service(world, *id)).flatten();

@@ -44,6 +44,7 @@ mod script;
 mod serve;
 mod server;
 mod session;
+mod sightings;
 mod stats;
 mod subscribe;
 mod throttle;

@@ -1,7 +1,9 @@
 //! Keeps asking the planner what to do next, and commits its answer.
 //!
 //! It wakes when something changed, when the last plan asked for it, and for a sweep of everything now and then, which
-//! makes good whatever was missed. Nothing it meets ends it: an error is logged, and the sweep tries again.
+//! makes good whatever was missed. What is to be planned is planned in slices, each committed by itself: while a large cluster is
+//! looked through, everybody else has a turn between two of them. Nothing it meets ends it: an error is logged, and the sweep
+//! tries again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +20,10 @@ use crate::server::{Notes, Server};
 
 /// Name of the planner in the change log.
 pub(crate) const PLANNER: &str = "planner";
+
+/// Services planned at a time. Whoever wants to commit something waits for one slice at most, and what a plan costs
+/// besides its services is a small part of it.
+const SLICE: usize = 128;
 
 /// After an error that has nothing to do with the plan, milliseconds.
 const PAUSE_MS: u64 = 1_000;
@@ -69,14 +75,55 @@ enum Unplanned {
 }
 
 impl Planner {
-    /// Plan what is in scope, again while snapshots grow old under it.
+    /// Plan what is in scope, and what waits with it, slice by slice; again while something new comes.
     async fn settle(&mut self) -> Result<(), Unplanned> {
+        loop {
+            self.take_news();
+            if self.scope.is_empty() && self.wake_at.is_none_or(|at| at > clock::now()) {
+                return Ok(());
+            }
+            self.scope.services.extend(&self.waiting);
+            let work = std::mem::take(&mut self.scope);
+            self.wake_at = None;
+            for (left, slice) in slices(work, &self.server.store.world()) {
+                let mut planned = self.plan(&slice).await;
+                if planned.is_ok() {
+                    planned = self.plan_news().await;
+                }
+                if let Err(failed) = planned {
+                    // It is all still to be done, and the moment that was asked for is not known.
+                    self.scope.merge(slice);
+                    self.scope.merge(left);
+                    return Err(failed);
+                }
+            }
+        }
+    }
+
+    /// What came while a slice was planned goes before the rest: users don't wait for a sweep. What waits is looked at again
+    /// because of it in the next round.
+    async fn plan_news(&mut self) -> Result<(), Unplanned> {
+        self.take_news();
+        if self.scope.all || self.scope.is_empty() {
+            return Ok(());
+        }
+        let news = std::mem::take(&mut self.scope);
+        self.scope.services.extend(&self.waiting);
+        for (left, slice) in slices(news, &self.server.store.world()) {
+            if let Err(failed) = self.plan(&slice).await {
+                self.scope.merge(slice);
+                self.scope.merge(left);
+                return Err(failed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plan a slice, again while snapshots grow old under it.
+    async fn plan(&mut self, slice: &Scope) -> Result<(), Unplanned> {
         let mut queue = false;
         loop {
-            while let Some(update) = self.feed.next().now_or_never() {
-                self.scope.merge(update.scope);
-            }
-            match self.step(queue).await {
+            match self.step(slice, queue).await {
                 // From the second time on it queues like everyone else: busy users can't starve it.
                 Err(Unplanned::Outdated) => queue = true,
                 other => return other,
@@ -84,30 +131,28 @@ impl Planner {
         }
     }
 
-    async fn step(&mut self, queue: bool) -> Result<(), Unplanned> {
+    async fn step(&mut self, slice: &Scope, queue: bool) -> Result<(), Unplanned> {
         let server = self.server.clone();
         let _turn = if queue { Some(server.turn.lock().await) } else { None };
-        let now = clock::now();
-        self.scope.services.extend(&self.waiting);
-        if self.scope.is_empty() && self.wake_at.is_none_or(|at| at > now) {
-            return Ok(());
+        let (world, now) = (server.store.world(), clock::now());
+        if let Some(plan) = planned(world.clone(), slice.clone(), now).await {
+            return self.commit(&world, plan, now).await;
         }
-        let world = server.store.world();
-        match planned(world.clone(), self.scope.clone(), now).await {
-            Some(plan) => self.commit(&world, plan, now).await?,
-            None => self.one_by_one(&world).await,
-        }
-        self.scope = Scope::default();
+        self.one_by_one(slice).await;
         Ok(())
+    }
+
+    fn take_news(&mut self) {
+        while let Some(update) = self.feed.next().now_or_never() {
+            self.scope.merge(update.scope);
+        }
     }
 
     /// After a failure in the planner itself: plan each service alone, so that the one it fails on stops
     /// no other.
-    async fn one_by_one(&mut self, world: &World) {
-        let all = world.services.keys().copied().filter(|_| self.scope.all);
-        let services: BTreeSet<ServiceId> = all.chain(self.scope.services.clone()).collect();
-        self.waiting.clear();
-        for service in services {
+    async fn one_by_one(&mut self, slice: &Scope) {
+        for service in slice.services.iter().copied() {
+            self.waiting.remove(&service);
             let (world, now) = (self.server.store.world(), clock::now());
             let Some(plan) = planned(world.clone(), Scope::one(service), now).await else {
                 tracing::error!(%service, "this service can't be planned; the others go on");
@@ -137,23 +182,28 @@ impl Planner {
 
     /// Keep what a plan says about itself.
     fn learn(&mut self, world: &World, plan: Plan) {
-        self.wake_at = plan.wake_at;
+        self.wake_at = [self.wake_at, plan.wake_at].into_iter().flatten().min();
         self.waiting.retain(|service| !plan.looked_at.contains(service));
         self.waiting.extend(plan.waiting);
         let held: Arc<Notes> = self.server.notes.borrow().clone();
-        let mut notes = (*held).clone();
-        notes.retain(|service, _| {
-            world.services.contains_key(service) && !plan.looked_at.contains(service)
-        });
+        let mut said = Notes::new();
         for note in plan.notes {
             let known = held.get(&note.service).is_some_and(|notes| notes.contains(&note));
             if note.stuck && !known {
                 let service = world.service(note.service).map_or("", |s| s.name.as_str());
                 tracing::warn!(service, id = %note.service, "{}", note.text);
             }
-            notes.entry(note.service).or_default().push(note);
+            said.entry(note.service).or_default().push(note);
         }
-        if notes != *held {
+        let is_void = |service: &ServiceId| {
+            plan.looked_at.contains(service) || !world.services.contains_key(service)
+        };
+        let differs = |service: &ServiceId| held.get(service) != said.get(service);
+        // Notes of thousands of services are not copied for nothing.
+        if said.keys().any(differs) || held.keys().filter(|s| is_void(s)).any(differs) {
+            let mut notes = (*held).clone();
+            notes.retain(|service, _| !is_void(service));
+            notes.extend(said);
             self.server.notes.send_replace(Arc::new(notes));
         }
     }
@@ -169,8 +219,54 @@ impl Planner {
     }
 }
 
-/// Plan beside the other tasks, since a sweep of a large cluster takes a while; `None` if the planner panicked.
+/// The work in slices, each with what comes after it. One that is planned before its world has seen all of the work loses
+/// nothing: what has changed since is news, and planned again.
+fn slices(work: Scope, world: &World) -> impl Iterator<Item = (Scope, Scope)> {
+    let services: Vec<ServiceId> = if work.all {
+        world.services.keys().copied().collect()
+    } else {
+        work.services.into_iter().collect()
+    };
+    // Hosts are looked at in every plan: with nothing else to do there is one.
+    let count = services.len().div_ceil(SLICE).max(1);
+    (0..count).map(move |n| {
+        let (from, to) = (n * SLICE, services.len().min((n + 1) * SLICE));
+        let of = |services: &[ServiceId]| Scope {
+            all: false,
+            services: services.iter().copied().collect(),
+        };
+        (of(&services[to..]), of(&services[from..to]))
+    })
+}
+
+/// Plan beside the other tasks, since a slice of a large cluster takes a while; `None` if the planner panicked.
 async fn planned(world: Arc<World>, scope: Scope, now: Time) -> Option<Plan> {
     let planning = tokio::task::spawn_blocking(move || plan(&world, &scope, now));
     planning.await.inspect_err(|error| tracing::error!(%error, "the planner failed")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{LB, WEB, world};
+
+    fn of(services: impl IntoIterator<Item = u64>) -> Scope {
+        Scope { all: false, services: services.into_iter().map(ServiceId).collect() }
+    }
+
+    #[test]
+    fn all_work_is_in_one_slice_or_another() {
+        let world = world();
+        let most = u64::try_from(SLICE).unwrap();
+        let slices = |work: Scope| slices(work, &world).collect::<Vec<_>>();
+        assert_eq!(slices(of([])), [(of([]), of([]))]);
+        assert_eq!(slices(Scope::everything()), [(of([]), of([WEB.0, LB.0]))]);
+        let got = slices(of(0..=most * 2));
+        let want = [
+            (of(most..=most * 2), of(0..most)),
+            (of([most * 2]), of(most..most * 2)),
+            (of([]), of([most * 2])),
+        ];
+        assert_eq!(got, want);
+    }
 }

@@ -116,10 +116,10 @@ fn decide(
 /// The credential behind a token, which is `public:secret`.
 pub(crate) fn token<'a>(world: &'a World, token: &Secret) -> Option<&'a Credential> {
     let (public, secret) = token.reveal().split_once(':')?;
-    let tokens = world.credentials.values().filter(|c| {
+    let mut tokens = world.credentials_named(public).filter(|c| {
         matches!(c.grants, Grant::Registration { .. }) && c.active && c.removed_at.is_none()
     });
-    tokens.map(|c| &**c).find(|c| c.public == public).filter(|c| opens(c, secret))
+    tokens.next().filter(|c| opens(c, secret))
 }
 
 fn used(world: &World, user: HostId) -> Unregistered {

@@ -1,7 +1,9 @@
 //! What all parts of one server share, and the way every decision is committed.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use drover_api::Library;
@@ -21,6 +23,8 @@ use crate::host_access::Places;
 use crate::hub::Hub;
 use crate::logins::Logins;
 use crate::pulls::Pulls;
+use crate::sightings::Sightings;
+use crate::subscribe::Press;
 use crate::throttle::Throttle;
 use crate::tokens::Tokens;
 
@@ -79,12 +83,16 @@ pub(crate) struct Server {
     pub(crate) store: Store,
     /// The agents that are connected.
     pub(crate) hub: Hub,
+    /// What they say of hosts, until it is committed.
+    pub(crate) sightings: Sightings,
     /// What they are told of names.
     pub(crate) directory: Directory,
     /// What Consul's clients see.
     pub(crate) catalogs: Catalogs,
     /// What can be launched.
     pub(crate) library: watch::Sender<Arc<Library>>,
+    /// Events that are rendered for several subscribers.
+    pub(crate) press: Press,
     /// The planner's notes.
     pub(crate) notes: watch::Sender<Arc<Notes>>,
     /// Streams that were granted and not opened yet.
@@ -101,6 +109,8 @@ pub(crate) struct Server {
     pub(crate) errands: Errands,
     /// Forecasts that may be worked at.
     pub(crate) forecasts: Arc<Semaphore>,
+    /// Reads of the API that may be worked at.
+    pub(crate) reads: Semaphore,
     /// How long it waits.
     pub(crate) timing: Timing,
     /// Who commits next. Commits are checked against the snapshot they were made from, so of several made
@@ -149,9 +159,11 @@ impl Server {
         Self {
             store,
             hub: Hub::default(),
+            sightings: Sightings::default(),
             directory: Directory::default(),
             catalogs: Catalogs::default(),
             library: watch::Sender::new(Arc::default()),
+            press: Press::default(),
             notes: watch::Sender::new(Arc::default()),
             tokens: Tokens::default(),
             streams: Places::default(),
@@ -160,6 +172,7 @@ impl Server {
             pulls: Pulls::default(),
             errands: Errands::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),
+            reads: Semaphore::new(available_parallelism().map_or(2, NonZero::get)),
             timing,
             turn: Mutex::default(),
             stop,

@@ -11,9 +11,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
 use drover_core::protocol::{FromAgent, FromServer, Report};
-use drover_core::{
-    Change, HearingNow, Host, HostAssignment, HostFacts, HostId, HostSeen, Time, World, derive,
-};
+use drover_core::{Change, HearingNow, HostAssignment, HostFacts, HostId, HostSeen, derive};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
@@ -24,6 +22,7 @@ use crate::hello::{Hello, hello, refuse};
 use crate::hub::HUB;
 use crate::link::{Gone, Link};
 use crate::server::Server;
+use crate::sightings::{self, Sighting};
 
 /// Serve one agent's connection until it ends.
 pub(crate) async fn run(server: Arc<Server>, mut socket: WebSocket, host: HostId) {
@@ -98,16 +97,16 @@ pub(crate) async fn mark_absent(server: &Server) {
 
 /// What an agent says of its host.
 #[derive(Default)]
-struct Told<'a> {
-    facts: Option<&'a HostFacts>,
-    hearing: Option<&'a HearingNow>,
+struct Told {
+    facts: Option<HostFacts>,
+    hearing: Option<HearingNow>,
 }
 
 struct Session {
     server: Arc<Server>,
     link: Arc<Link>,
     /// The assignment sent last over this connection.
-    sent: Option<HostAssignment>,
+    sent: Option<Box<HostAssignment>>,
     /// When anything came from the agent last.
     heard_at: Instant,
     /// It has said what all its units are.
@@ -119,8 +118,8 @@ impl Session {
     async fn begin(&mut self, hello: Hello) -> Result<(), String> {
         let host = self.link.host;
         self.link.assigned.store(hello.assigned, Ordering::Relaxed);
-        let told = Told { facts: Some(&hello.facts), hearing: None };
-        let seen = self.see(true, &told, Some(&hello.address)).await?;
+        let told = Told { facts: Some(hello.facts), hearing: None };
+        let seen = self.see(true, told, Some(hello.address.clone())).await?;
         tracing::info!(%host, address = hello.address, "an agent connected");
         self.send(&FromServer::Welcome { tick: seen.tick }).await?;
         self.assign().await
@@ -129,6 +128,8 @@ impl Session {
     /// Read until the connection ends; why it did.
     async fn read(&mut self, mut stream: SplitStream<WebSocket>, silence: Duration) -> String {
         let mut ping_at = self.heard_at + silence / 3;
+        let sweep = Duration::from_millis(self.server.timing.sweep_ms);
+        let mut sweep_at = self.heard_at + sweep;
         loop {
             let done = tokio::select! {
                 () = self.link.end.cancelled() => Err("a newer one took its place, or the server stops".into()),
@@ -139,9 +140,12 @@ impl Session {
                 () = sleep_until(ping_at) => {
                     ping_at = Instant::now() + silence / 3;
                     let ping = self.link.send_frame(Message::Ping(Bytes::new()));
-                    let ping = ping.await.map_err(|Gone| "it can't be written to".to_owned());
+                    ping.await.map_err(|Gone| "it can't be written to".to_owned())
+                }
+                () = sleep_until(sweep_at) => {
+                    sweep_at = Instant::now() + sweep;
                     // A nudge that was missed is made good.
-                    match ping { Ok(()) => self.assign().await, Err(why) => Err(why) }
+                    self.assign().await
                 }
                 frame = stream.next() => {
                     let taken = match frame {
@@ -210,8 +214,7 @@ impl Session {
         let catches_up = whole && !self.caught_up;
         self.caught_up |= whole;
         if facts.is_some() || hearing.is_some() || catches_up {
-            let told = Told { facts: facts.as_ref(), hearing: hearing.as_ref() };
-            self.see(true, &told, None).await?;
+            self.see(true, Told { facts, hearing }, None).await?;
         }
         Ok(())
     }
@@ -235,12 +238,16 @@ impl Session {
             self.send(&FromServer::Refused { reason: reason.to_owned() }).await?;
             return Err("the host was removed".to_owned());
         }
-        let next = derive::assignment(&world, self.link.host);
+        let next = Box::new(derive::assignment(&world, self.link.host));
         if self.sent.as_ref().is_some_and(|sent| sent.same_content(&next)) {
             return Ok(());
         }
-        self.sent = Some(next.clone());
-        self.send(&FromServer::Assign(Box::new(next))).await
+        let message = FromServer::Assign(next);
+        self.send(&message).await?;
+        if let FromServer::Assign(sent) = message {
+            self.sent = Some(sent);
+        }
+        Ok(())
     }
 
     async fn send(&self, message: &FromServer) -> Result<(), String> {
@@ -248,7 +255,7 @@ impl Session {
     }
 
     async fn part(&self) {
-        if let Err(error) = self.see(false, &Told::default(), None).await {
+        if let Err(error) = self.see(false, Told::default(), None).await {
             tracing::error!(host = %self.link.host, "a host could not be marked as disconnected: {error}");
         }
     }
@@ -257,58 +264,22 @@ impl Session {
     async fn see(
         &self,
         connected: bool,
-        told: &Told<'_>,
-        address: Option<&str>,
+        told: Told,
+        address: Option<String>,
     ) -> Result<HostSeen, String> {
-        let (hub, host) = (&self.server.hub, self.link.host);
-        // It is away since it was heard last, however long it took to find out.
         let ago_ms = if connected { 0 } else { self.heard_at.elapsed().as_millis() };
-        let ago_ms = u64::try_from(ago_ms).unwrap_or(u64::MAX);
-        let since = |now: Time| Time(now.0.saturating_sub(ago_ms));
-        let decision = self.server.decide(HUB, |world, now| {
-            let held = world.seen.get(&host).map(|seen| (**seen).clone()).unwrap_or_default();
-            // Only its first words in a connection say where it is.
-            let begins = address.is_some();
-            let has_say = match hub.link(host) {
-                Some(current) => connected && Arc::ptr_eq(&current, &self.link),
-                None => !connected,
-            };
-            if !has_say {
-                return Ok((Vec::new(), held));
-            }
-            let seen = HostSeen {
-                connected,
-                caught_up: connected && self.caught_up,
-                since: if held.connected == connected && !begins { held.since } else { since(now) },
-                tick: last_tick(world, host).max(held.tick),
-                assigned: self.link.assigned.load(Ordering::Relaxed),
-                facts: told.facts.unwrap_or(&held.facts).clone(),
-                hearing: told.hearing.map_or_else(|| held.hearing.clone(), |heard| heard.at(now)),
-            };
-            let mut changes = moved(world, host, address);
-            if seen != held && world.host(host).is_some() {
-                changes.push(Change::SeeHost { host, seen: Box::new(seen.clone()) });
-            }
-            Ok::<_, Infallible>((changes, seen))
-        });
-        decision.await.map(|(_, seen)| seen).map_err(|error| error.to_string())
+        let Told { facts, hearing } = told;
+        let sighting = Sighting {
+            link: self.link.clone(),
+            connected,
+            caught_up: self.caught_up,
+            ago_ms: u64::try_from(ago_ms).unwrap_or(u64::MAX),
+            facts,
+            hearing,
+            address,
+        };
+        sightings::see(&self.server, sighting).await
     }
-}
-
-/// The greatest observation counter known of a host.
-fn last_tick(world: &World, host: HostId) -> u64 {
-    let ticks = world.units_on(host).filter_map(|unit| world.observed(unit.key)).map(|o| o.tick);
-    let witnessed = world.witnessed.get(&host).map(|found| found.tick);
-    ticks.chain(witnessed).max().unwrap_or(0)
-}
-
-/// The host is reached by another address than it was.
-fn moved(world: &World, host: HostId, address: Option<&str>) -> Vec<Change> {
-    let Some((host, address)) = world.host(host).zip(address) else { return Vec::new() };
-    if host.address == address || address.is_empty() {
-        return Vec::new();
-    }
-    vec![Change::PutHost(Host { address: address.to_owned(), ..host.clone() })]
 }
 
 /// Write what is queued, until the link ends. Frames queued before that are still sent: the last of them

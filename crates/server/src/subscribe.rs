@@ -3,12 +3,13 @@
 //! Not a log: what changes twice before it is sent is sent once, as it is then.
 
 mod changed;
+mod press;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use drover_api::{Address, ApiError, Caller, Context, Fresh, Pull, Query};
 use drover_core::World;
 use futures_util::stream::SplitSink;
@@ -23,6 +24,7 @@ use crate::link::Gone;
 use crate::random::uuid;
 use crate::server::{Notes, Server};
 use changed::Name;
+pub(crate) use press::Press;
 
 /// How long a subscriber may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const CHANGE: &str = "resource.change";
 
 /// Who subscribed, by which URL.
+#[derive(Clone)]
 pub(crate) struct Subscriber {
     /// The URL: events are scoped as it is.
     pub(crate) address: Address,
@@ -42,6 +45,7 @@ pub(crate) struct Subscriber {
 }
 
 /// What resources are rendered from.
+#[derive(Clone)]
 struct Sight {
     world: Arc<World>,
     notes: Arc<Notes>,
@@ -49,7 +53,24 @@ struct Sight {
     pulls: Arc<Vec<Pull>>,
 }
 
+impl Sight {
+    /// Whether it is the very same.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.world, &other.world)
+            && Arc::ptr_eq(&self.notes, &other.notes)
+            && Arc::ptr_eq(&self.errands, &other.errands)
+            && Arc::ptr_eq(&self.pulls, &other.pulls)
+    }
+}
+
 impl Subscriber {
+    /// Whether all that a resource is rendered by is the same for the two: their keys may differ in their names.
+    fn is_like(&self, other: &Self) -> bool {
+        let by = |who: &Self| (who.caller.grant.clone(), who.caller.within);
+        (&self.address, &self.query, &self.base) == (&other.address, &other.query, &other.base)
+            && by(self) == by(other)
+    }
+
     /// Whether there is anything for this caller under this URL.
     pub(crate) fn check(&self, world: &Arc<World>) -> Result<(), ApiError> {
         let sight = Sight {
@@ -140,7 +161,7 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
         };
         let sent = match names {
             Ok(names) if wants_changes => {
-                publish(&mut sink, &subscriber, before, &sight, names).await
+                publish(&mut sink, (&server.press, &subscriber), before, &sight, names).await
             }
             other => other.map(drop),
         };
@@ -154,32 +175,41 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
 
 async fn publish(
     sink: &mut SplitSink<WebSocket, Message>,
-    subscriber: &Subscriber,
+    (press, subscriber): (&Press, &Subscriber),
     before: Arc<World>,
     now: &Sight,
     names: BTreeSet<Name>,
 ) -> Result<(), Gone> {
     let (notes, errands, pulls) = (now.notes.clone(), now.errands.clone(), now.pulls.clone());
     let before = Sight { world: before, notes, errands, pulls };
-    let (old, new) = (subscriber.context(&before), subscriber.context(now));
-    for (plural, id) in names {
-        let path = [plural, id.as_str()];
-        let resource = drover_api::get(&new, &path, &subscriber.query).or_else(|_| {
-            // Gone for good: said once, in the state that clients know.
-            drover_api::get(&old, &path, &subscriber.query).map(|mut resource| {
-                resource["state"] = json!("removed");
-                resource
-            })
+    for name in names {
+        let shared = press.frame(now, subscriber, &name, || {
+            let shown = shown(&subscriber.context(now), &name, subscriber)?;
+            Some(change(&name, &shown))
+        });
+        // Gone for good: said once, in the state that clients know. What each knew before is its own affair.
+        let frame = shared.or_else(|| {
+            let mut gone = shown(&subscriber.context(&before), &name, subscriber)?;
+            gone["state"] = json!("removed");
+            Some(change(&name, &gone))
         });
         // Neither then nor now: nothing of this caller's.
-        let Ok(resource) = resource else { continue };
-        let mut event = event(CHANGE);
-        event["resourceType"] = resource["type"].clone();
-        event["resourceId"] = json!(id);
-        event["data"] = json!({ "resource": resource });
-        send(sink, event).await?;
+        let Some(frame) = frame else { continue };
+        send_frame(sink, frame).await?;
     }
     Ok(())
+}
+
+fn shown(ctx: &Context<'_>, (plural, id): &Name, subscriber: &Subscriber) -> Option<Value> {
+    drover_api::get(ctx, &[plural, id.as_str()], &subscriber.query).ok()
+}
+
+fn change((_, id): &Name, resource: &Value) -> Utf8Bytes {
+    let mut event = event(CHANGE);
+    event["resourceType"] = resource["type"].clone();
+    event["resourceId"] = json!(id);
+    event["data"] = json!({ "resource": resource });
+    event.to_string().into()
 }
 
 fn event(name: &str) -> Value {
@@ -190,6 +220,13 @@ fn event(name: &str) -> Value {
 }
 
 async fn send(sink: &mut SplitSink<WebSocket, Message>, event: Value) -> Result<(), Gone> {
-    let frame = Message::Text(event.to_string().into());
-    timeout(PATIENCE, sink.send(frame)).await.map_err(|_| Gone)?.map_err(|_| Gone)
+    send_frame(sink, event.to_string().into()).await
+}
+
+async fn send_frame(
+    sink: &mut SplitSink<WebSocket, Message>,
+    frame: Utf8Bytes,
+) -> Result<(), Gone> {
+    let sent = timeout(PATIENCE, sink.send(Message::Text(frame))).await;
+    sent.map_err(|_| Gone)?.map_err(|_| Gone)
 }

@@ -58,7 +58,8 @@ impl Database {
             format!("revision {}: {}", next.revision, changes.join(" · "))
         });
         for change in changes {
-            self.mark(&change.dirties());
+            let dirties = change.dirties(&self.world);
+            self.mark(&dirties);
         }
         for change in changes {
             self.excuse(change, &next, now);

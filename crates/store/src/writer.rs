@@ -219,10 +219,10 @@ impl Group {
         }
         let (world, touched) = self.world.commit(&changes)?;
         let revision = world.revision;
-        self.world = Arc::new(world);
+        let before = std::mem::replace(&mut self.world, Arc::new(world));
         self.touched.extend(touched);
         for change in changes {
-            self.scope.merge(change.dirties());
+            self.scope.merge(change.dirties(&before));
             self.changes.push(StoredChange { revision, logged: change.logged(now, by) });
         }
         Ok(self.world.clone())

@@ -1,6 +1,7 @@
 //! `cargo xtask bench …`: the product beside a floor and beside others, interleaved in one run on one machine. What is
 //! reported is ratios: seconds of a shared machine mean little by themselves.
 
+mod api;
 mod blips;
 mod changes;
 mod clone;
@@ -64,6 +65,8 @@ pub enum Bench {
     Verdicts(verdicts::Arguments),
     /// Placements a second, and what planning one service costs, beside a plain scan.
     Schedule(schedule::Arguments),
+    /// What the API takes with many hosts and containers, all simulated, and what the server weighs then.
+    Api(api::Arguments),
 }
 
 /// Why a benchmark did not reach its end.
@@ -96,6 +99,9 @@ pub enum BenchError {
     /// Another program.
     #[error(transparent)]
     Command(#[from] crate::command::CommandError),
+    /// A server of its own.
+    #[error(transparent)]
+    Solo(#[from] crate::simulated::SoloError),
     /// The registry.
     #[error(transparent)]
     Registry(#[from] crate::registry::RegistryError),
@@ -134,6 +140,7 @@ pub fn run(bench: &Bench) -> Result<(), BenchError> {
         Bench::Rollback(arguments) => rollback::run(arguments),
         Bench::Verdicts(arguments) => verdicts::run(arguments),
         Bench::Schedule(arguments) => schedule::run(arguments),
+        Bench::Api(arguments) => api::run(arguments),
     }
 }
 

@@ -39,7 +39,8 @@ impl Agent {
         }
     }
 
-    pub(crate) fn hear_link(&mut self, event: LinkEvent) -> Result<(), LedgerError> {
+    /// Whether there is anything to look at because of it.
+    pub(crate) fn hear_link(&mut self, event: LinkEvent) -> Result<bool, LedgerError> {
         match event {
             LinkEvent::Up { sender, tick } => {
                 tracing::info!("connected to the server");
@@ -60,22 +61,30 @@ impl Agent {
                 self.linked_until.get_or_insert_with(tokio::time::Instant::now);
                 self.asks.cancel_all();
             }
-            LinkEvent::Acknowledged(sent_at) => self.lease.acknowledged(sent_at),
+            LinkEvent::Acknowledged(sent_at) => {
+                return Ok(self.lease.acknowledged(sent_at, tokio::time::Instant::now()));
+            }
             LinkEvent::Stream { ask, data } => self.asks.input(ask, data),
-            LinkEvent::Heard(message) => self.hear_server(*message),
+            LinkEvent::Heard(message) => match *message {
+                // There is nothing to do about it but to write it down, when that is due.
+                FromServer::Discover(update) => {
+                    self.naming.facts.take(*update);
+                    return Ok(false);
+                }
+                message => self.hear_server(message),
+            },
         }
-        Ok(())
+        Ok(true)
     }
 
     fn hear_server(&mut self, message: FromServer) {
         match message {
-            FromServer::Welcome { .. } => {}
+            FromServer::Welcome { .. } | FromServer::Discover(_) => {}
             FromServer::Refused { reason } => tracing::error!("the server refuses: {reason}"),
             FromServer::Assign(assignment) => {
                 self.heard = Some(assignment);
                 self.lease.ordered();
             }
-            FromServer::Discover(update) => self.naming.facts.take(*update),
             FromServer::EventsStored { number } => {
                 self.journal_changed |= self.journal.stored(number);
             }

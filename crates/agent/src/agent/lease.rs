@@ -38,12 +38,14 @@ impl Term {
         self.has_orders = true;
     }
 
-    /// The server acknowledged what was sent then.
-    pub(super) fn acknowledged(&mut self, sent_at: Instant) {
+    /// The server acknowledged what was sent then. Whether anything else is allowed now than was before.
+    pub(super) fn acknowledged(&mut self, sent_at: Instant, now: Instant) -> bool {
+        let before = self.now(now);
         if self.has_orders {
             self.until = self.until.max(sent_at + Duration::from_millis(LEASE_MS));
             self.is_proven = true;
         }
+        self.now(now) != before
     }
 
     /// What it allows now.
@@ -75,13 +77,14 @@ mod tests {
         let mut lease = Term::begin(start);
         assert_eq!([lease.now(at(1_999)), lease.now(at(2_000))], [Lease::Unproven, Lease::Over]);
         lease.connected();
-        lease.acknowledged(at(1_000));
+        assert!(!lease.acknowledged(at(1_000), at(1_500)));
         assert_eq!(lease.now(at(1_999)), Lease::Unproven, "what it is to run may be old");
         lease.ordered();
-        lease.acknowledged(at(3_000));
+        assert!(lease.acknowledged(at(3_000), at(3_001)), "it was over");
+        assert!(!lease.acknowledged(at(3_000), at(3_002)), "it only lasts longer");
         let end = 3_000 + LEASE_MS;
         assert_eq!([lease.now(at(end - 1)), lease.now(at(end))], [Lease::Held, Lease::Over]);
-        lease.acknowledged(at(2_000));
+        assert!(!lease.acknowledged(at(2_000), at(end - 1)));
         assert_eq!(lease.now(at(end - 1)), Lease::Held, "one that comes late takes nothing back");
     }
 }

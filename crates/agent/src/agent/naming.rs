@@ -44,10 +44,11 @@ pub(super) struct Naming {
 impl Naming {
     pub(super) fn begin(
         facts: discovery::Facts,
+        look: Duration,
         results: mpsc::UnboundedSender<AgentResult>,
     ) -> Self {
         let (files, told) = watch::channel(BTreeMap::new());
-        tokio::spawn(follow(told, results));
+        tokio::spawn(follow(look, told, results));
         Self {
             facts,
             image: String::new(),

@@ -29,6 +29,8 @@ pub(super) struct Seal {
     pub(super) said: BTreeMap<String, CipherStatus>,
     /// What is in the file they follow, as far as that can be told.
     written: Option<CipherConfig>,
+    /// The public half of the newest key in it: too dear to be worked out at every turn.
+    told: String,
 }
 
 impl Seal {
@@ -36,14 +38,14 @@ impl Seal {
     pub(super) fn new(keys: Keys, state: &Path) -> Self {
         let written = std::fs::read(file(state)).ok();
         let written = written.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self { keys, said: BTreeMap::new(), written }
+        let told = told_of(written.as_ref());
+        Self { keys, said: BTreeMap::new(), written, told }
     }
 
     /// The public key that others are told: of the newest key that the process can answer by. Empty before there is
     /// one.
     pub(super) fn told_key(&self) -> String {
-        let newest = self.written.as_ref().and_then(|written| written.keys.first());
-        newest.map_or_else(String::new, public)
+        self.told.clone()
     }
 
     /// When the time to change over is past, if it isn't yet.
@@ -74,28 +76,40 @@ impl Seal {
         sessions
     }
 
-    /// Whether there is a session with each of these hosts by the newest key of this one's.
-    fn is_current(&self, peers: &[Peer]) -> bool {
-        let newest = self.keys.public();
-        let is_newest = |link: &CipherLink| link.up && link.own_key == newest;
-        let by_newest = |peer: &Peer| {
-            let mut links = self.said.values().filter_map(|status| status.peers.get(&peer.host));
-            links.any(is_newest)
-        };
-        peers.iter().all(by_newest)
-    }
-
     /// Write down what the process follows, if it is something else than before.
     fn write(&mut self, state: &Path, config: CipherConfig) {
         if self.written.as_ref() == Some(&config) {
             return;
         }
         match write(state, &config) {
-            Ok(()) => self.written = Some(config),
+            Ok(()) => {
+                let newest = |config: &CipherConfig| config.keys.first().cloned();
+                let same = self.written.as_ref().and_then(newest) == newest(&config);
+                self.written = Some(config);
+                if !same {
+                    self.told = told_of(self.written.as_ref());
+                }
+            }
             // It goes on with what it has; the next turn tries again.
             Err(error) => tracing::error!("can't write what hosts encrypt by: {error}"),
         }
     }
+}
+
+/// Whether there is a session with each of these hosts by the newest key of this one's.
+fn is_current(keys: &Keys, said: &BTreeMap<String, CipherStatus>, peers: &[Peer]) -> bool {
+    let newest = keys.public();
+    let is_newest = |link: &CipherLink| link.up && link.own_key == newest;
+    let by_newest = |peer: &Peer| {
+        let mut links = said.values().filter_map(|status| status.peers.get(&peer.host));
+        links.any(is_newest)
+    };
+    peers.iter().all(by_newest)
+}
+
+fn told_of(written: Option<&CipherConfig>) -> String {
+    let newest = written.and_then(|written| written.keys.first());
+    newest.map_or_else(String::new, public)
 }
 
 impl Agent {
@@ -103,12 +117,14 @@ impl Agent {
     pub(super) fn keep_keys(&mut self) -> Result<(), LedgerError> {
         let network = self.assignment.network.as_ref();
         let (now, encrypted) = (clock::now(), network.is_some_and(|network| network.encrypted));
-        let current = self.seal.is_current(network.map_or(&[], |network| &network.peers));
         let used = self.wants_cipher() != Some(false);
-        let keys = &mut self.seal.keys;
+        let Seal { keys, said, .. } = &mut self.seal;
         let mut changed = keys.follow(network.map(|network| network.key_number), now, random);
         changed |= keys.sealed(encrypted, now);
-        changed |= keys.forget(now, used, current);
+        // Asked of the keys as they are by now.
+        let asked = keys.clone();
+        let peers = network.map_or(&[][..], |network| &network.peers[..]);
+        changed |= keys.forget(now, used, || is_current(&asked, said, peers));
         if changed {
             self.ledger.keep_keys(&self.seal.keys)?;
         }
@@ -305,8 +321,8 @@ mod tests {
             let mut seal = seal(state.path());
             let status = status(&seal, true, "f", said);
             seal.said.insert("c".into(), status);
-            assert_eq!(seal.is_current(&[peer(2)]), want, "{said}");
-            assert!(seal.is_current(&[]));
+            assert_eq!(is_current(&seal.keys, &seal.said, &[peer(2)]), want, "{said}");
+            assert!(is_current(&seal.keys, &seal.said, &[]));
         }
     }
 

@@ -54,16 +54,18 @@ impl Keys {
         true
     }
 
-    /// Forget older keys, if all others use the newest (`current`), or had their time, or nobody encrypts. True if
-    /// anything changed.
-    pub(crate) fn forget(&mut self, now: Time, used: bool, current: bool) -> bool {
+    /// Forget older keys, if there are any, and all others use the newest (`current`), or had their time, or nobody encrypts.
+    /// True if anything changed.
+    pub(crate) fn forget(&mut self, now: Time, used: bool, current: impl FnOnce() -> bool) -> bool {
+        if self.secrets.len() <= 1 {
+            return false;
+        }
         let age_ms = now - self.made_at;
-        let over = !used || current && age_ms >= AT_LEAST_MS || age_ms >= AT_MOST_MS;
-        let forgets = over && self.secrets.len() > 1;
-        if forgets {
+        let over = !used || age_ms >= AT_MOST_MS || age_ms >= AT_LEAST_MS && current();
+        if over {
             self.secrets.truncate(1);
         }
-        forgets
+        over
     }
 
     /// Remember since when encryption is on. True if that changed.
@@ -140,9 +142,9 @@ mod tests {
         let check = |minute: u64, used: bool, current: bool, want: bool| {
             let mut keys = Keys::default();
             keys.follow(Some(1), minutes(0), || Some([1; 32]));
-            assert!(!keys.forget(minutes(999), used, current), "the only one");
+            assert!(!keys.forget(minutes(999), used, || current), "the only one");
             keys.follow(Some(2), minutes(1_000), || Some([2; 32]));
-            assert_eq!(keys.forget(minutes(1_000 + minute), used, current), want, "{minute}");
+            assert_eq!(keys.forget(minutes(1_000 + minute), used, || current), want, "{minute}");
             assert_eq!(keys.secrets().len(), if want { 1 } else { 2 });
         };
         check(0, false, false, true);

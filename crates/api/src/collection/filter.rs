@@ -1,10 +1,11 @@
-//! One `field_modifier=value` of a query, applied to rendered rows.
+//! One `field_modifier=value` of a query, applied to rows.
 
 use std::cmp::Ordering;
 
 use serde_json::{Map, Value, json};
 
 use crate::query::Query;
+use crate::row::Row;
 
 /// A condition.
 pub(super) struct Filter<'a> {
@@ -57,13 +58,18 @@ impl Filter<'_> {
         self.field == "removed" && self.modifier == "notnull"
     }
 
+    /// Field and text, if the one has to be the other.
+    pub(super) fn is_exactly(&self) -> Option<(&str, &str)> {
+        (self.modifier == "eq").then_some((self.field, self.value))
+    }
+
     /// Whether a row passes. A member the row doesn't have, and a modifier its type doesn't have, is no
     /// condition.
-    pub(super) fn passes(&self, row: &Value) -> bool {
+    pub(super) fn passes(&self, row: &dyn Row) -> bool {
         let Some(held) = row.get(self.field) else { return true };
-        match (self.modifier, held) {
-            ("null", _) => held.is_null(),
-            ("notnull", _) => !held.is_null(),
+        match (self.modifier, &*held) {
+            ("null", held) => held.is_null(),
+            ("notnull", held) => !held.is_null(),
             ("ne", Value::Null) => true,
             (_, Value::Null) => false,
             (_, Value::String(text)) => self.passes_text(text),

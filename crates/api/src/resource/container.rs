@@ -7,7 +7,7 @@ mod ask;
 pub(crate) mod member;
 mod render;
 
-use drover_core::HostId;
+use drover_core::{HostId, ProjectId};
 use serde_json::Value;
 
 use super::Resource;
@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
+use crate::row::{Item, Only, Rows, lazy, rendered};
 use crate::schema::launch::{IMAGE, LAUNCH_CONFIG};
 use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
 use crate::stats::StatsOf;
@@ -108,7 +109,15 @@ impl Resource for Containers {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        members(ctx).map(|member| render::render(ctx, &member)).collect()
+        rendered(self.list(ctx, &Only::default()))
+    }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        lazy(ctx, members(ctx, only))
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        member::NARROWED.contains(&field)
     }
 
     fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
@@ -145,6 +154,24 @@ impl Resource for Containers {
             "execute" => ask::execute(ctx, &member, body),
             _ => Ok(Outcome::render(Vec::new(), SCHEMA.plural, id.to_owned(), 200)),
         }
+    }
+}
+
+impl Item for Member<'_> {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn whose(&self) -> (ProjectId, u64) {
+        (self.service.project, self.serial())
+    }
+
+    fn brief(&self, ctx: &Context<'_>, name: &str) -> Option<Value> {
+        render::brief(ctx, self, name)
+    }
+
+    fn render(&self, ctx: &Context<'_>) -> Value {
+        render::render(ctx, self)
     }
 }
 

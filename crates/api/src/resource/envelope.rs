@@ -7,6 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::context::Context;
 use crate::ids::Kind;
+use crate::row::said;
 use crate::schema::Schema;
 use crate::state::Standing;
 
@@ -39,8 +40,8 @@ pub(crate) fn finish(ctx: &Context<'_>, envelope: Envelope<'_>, fields: Value) -
     put("type", json!(schema.name));
     put("baseType", json!(schema.base));
     put("kind", json!(schema.name));
-    put("name", text(name));
-    put("description", text(description));
+    put("name", said(name));
+    put("description", said(description));
     put("state", json!(standing.state));
     put("transitioning", json!(standing.transitioning));
     put("transitioningMessage", json!(standing.message));
@@ -76,8 +77,4 @@ pub(crate) fn date(at: Time) -> Value {
     let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
     let moment = OffsetDateTime::from_unix_timestamp(seconds).ok();
     json!(moment.and_then(|moment| moment.format(&Rfc3339).ok()))
-}
-
-fn text(text: &str) -> Value {
-    if text.is_empty() { Value::Null } else { json!(text) }
 }

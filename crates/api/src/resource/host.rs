@@ -1,18 +1,21 @@
 //! Hosts: machines with a Docker engine and an agent. They are made by agents that register, never through here.
 
+use std::sync::Arc;
+
 use drover_core::derive::endpoints;
 use drover_core::plan::admit_evacuation;
 use drover_core::protocol::Ask;
-use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId, Time, World};
+use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId, ProjectId, Time, World};
 use serde_json::{Value, json};
 
 use super::derived::physical_host_id;
-use super::{Envelope, Resource, container, finish};
+use super::{Envelope, Resource, container, date, finish};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
+use crate::row::{Item, Only, Rows, lazy, rendered, said};
 use crate::schema::{COMMON, EDIT, Field, Link, READ, Schema};
 use crate::state;
 use crate::stats::StatsOf;
@@ -79,8 +82,24 @@ impl Resource for Hosts {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        let hosts = ctx.world.hosts.values().filter(|host| ctx.sees(host.project));
-        hosts.map(|host| render(ctx, host)).collect()
+        rendered(self.list(ctx, &Only::default()))
+    }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        if let Some(id) = only.get("id") {
+            return lazy(ctx, find(ctx, id).into_iter());
+        }
+        if let Some(instance) = only.held("instanceIds") {
+            let unit = Kind::Container.parse(instance).and_then(|id| ctx.world.unit_numbered(id));
+            let host = unit.and_then(|unit| ctx.world.host(unit.host));
+            return lazy(ctx, host.filter(|host| ctx.sees(host.project)).into_iter());
+        }
+        let hosts = ctx.world.hosts.values().map(Arc::as_ref);
+        lazy(ctx, hosts.filter(|host| ctx.sees(host.project)))
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        matches!(field, "id" | "instanceIds")
     }
 
     fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
@@ -142,6 +161,24 @@ impl Resource for Hosts {
     }
 }
 
+impl Item for &Host {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn whose(&self) -> (ProjectId, u64) {
+        (self.project, self.id.0)
+    }
+
+    fn brief(&self, ctx: &Context<'_>, name: &str) -> Option<Value> {
+        brief(ctx, self, name)
+    }
+
+    fn render(&self, ctx: &Context<'_>) -> Value {
+        render(ctx, self)
+    }
+}
+
 /// A connection to the host's engine.
 fn docker_socket(ctx: &Context<'_>, host: &Host) -> Result<Outcome, ApiError> {
     if !ctx.world.is_connected(host.id) {
@@ -195,6 +232,23 @@ fn render(ctx: &Context<'_>, host: &Host) -> Value {
         "publicEndpoints": public_endpoints(ctx, host.id),
     });
     finish(ctx, envelope, fields)
+}
+
+/// A member that is known without the rest.
+fn brief(ctx: &Context<'_>, host: &Host, name: &str) -> Option<Value> {
+    Some(match name {
+        "id" => json!(Kind::Host.id(host.id.0)),
+        "type" | "kind" => json!(SCHEMA.name),
+        "name" => said(&host.name),
+        "description" => said(&host.description),
+        "hostname" => json!(host.hostname),
+        "state" => json!(state::of_host(ctx.world, host).state),
+        "agentState" => json!(state::agent_state(ctx.world, host)),
+        "removed" => json!(host.removed_at.map(date)),
+        "created" => date(host.created_at),
+        "accountId" => json!(Kind::Project.id(host.project.0)),
+        _ => return None,
+    })
 }
 
 /// Where Rancher's clients look for what the machine is. Memory is in MiB there.

@@ -9,9 +9,12 @@ pub(crate) mod links;
 mod loops;
 mod render;
 
+use std::sync::Arc;
+
 pub(crate) use create::{check_hosts, check_names, check_placement};
 use drover_core::{
-    Change, Driver, Restart, RevisionNo, Service, ServiceId, ServiceKind, UpgradePhase, Wanted,
+    Change, Driver, ProjectId, Restart, RevisionNo, Service, ServiceId, ServiceKind, StackId,
+    UpgradePhase, Wanted,
 };
 pub(super) use render::health;
 use serde_json::Value;
@@ -22,6 +25,7 @@ use crate::context::Context;
 use crate::error::ApiError;
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
+use crate::row::{Item, Only, Rows, lazy, rendered};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
 use crate::stats::StatsOf;
 use crate::{state, upgrade};
@@ -163,9 +167,16 @@ impl Resource for Services {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        let services = ctx.world.services.values();
-        let services = services.filter(|service| ctx.sees(service.project) && self.holds(service));
-        services.map(|service| render::render(ctx, service)).collect()
+        rendered(self.list(ctx, &Only::default()))
+    }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        let seen = seen(ctx, only).filter(|service| self.holds(service));
+        lazy(ctx, seen)
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        matches!(field, "id" | "stackId")
     }
 
     fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
@@ -226,6 +237,29 @@ impl Resource for Services {
     }
 }
 
+impl Item for &Service {
+    fn schema(&self) -> &'static Schema {
+        schema_of(self)
+    }
+
+    /// Every kind is rendered with the members of a plain one.
+    fn may_have(&self, name: &str) -> bool {
+        SCHEMA.may_have(name) || schema_of(self).may_have(name)
+    }
+
+    fn whose(&self) -> (ProjectId, u64) {
+        (self.project, self.id.0)
+    }
+
+    fn brief(&self, ctx: &Context<'_>, name: &str) -> Option<Value> {
+        render::brief(ctx, self, name)
+    }
+
+    fn render(&self, ctx: &Context<'_>) -> Value {
+        render::render(ctx, self)
+    }
+}
+
 impl Services {
     fn find<'a>(&self, ctx: &'a Context<'_>, id: &str) -> Option<&'a Service> {
         let service = find(ctx, id)?;
@@ -240,6 +274,23 @@ impl Services {
         let found = self.find(ctx, id).filter(|service| service.removed_at.is_none());
         found.ok_or_else(|| ApiError::not_found(format!("service {id}")))
     }
+}
+
+/// The services the caller may see; where `only` names one or a stack, no others.
+pub(super) fn seen<'a>(
+    ctx: &'a Context<'_>,
+    only: &Only<'_>,
+) -> Box<dyn Iterator<Item = &'a Service> + 'a> {
+    if let Some(id) = only.get("id") {
+        return Box::new(find(ctx, id).into_iter());
+    }
+    let sees = |service: &&Service| ctx.sees(service.project);
+    if let Some(id) = only.get("stackId") {
+        // Nothing has the number of what is no id.
+        let stack = StackId(Kind::Stack.parse(id).unwrap_or(0));
+        return Box::new(ctx.world.services_in(stack).filter(sees));
+    }
+    Box::new(ctx.world.services.values().map(Arc::as_ref).filter(sees))
 }
 
 /// A service the caller may see, removed or not.

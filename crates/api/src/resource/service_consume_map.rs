@@ -4,10 +4,11 @@
 use drover_core::{Link as ServiceLink, Service};
 use serde_json::{Value, json};
 
-use super::service::links;
+use super::service::{self, links};
 use super::{Envelope, Resource, finish};
 use crate::context::Context;
 use crate::ids::Kind;
+use crate::row::{Only, Rows, whole};
 use crate::schema::{COMMON, Field, Link, READ, Schema};
 use crate::state::{DEFAULT, Standing};
 
@@ -42,14 +43,26 @@ impl Resource for ServiceConsumeMaps {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        let services = ctx.world.services.values();
-        let seen = services.filter(|s| ctx.sees(s.project) && s.removed_at.is_none());
-        let rows = seen.flat_map(|service| {
-            let links = links::living(ctx.world, service);
-            links.map(|(link, target)| render(ctx, service, link, target))
-        });
-        rows.collect()
+        all(ctx, &Only::default())
     }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        whole(ctx, all(ctx, only))
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        field == "serviceId"
+    }
+}
+
+fn all(ctx: &Context<'_>, only: &Only<'_>) -> Vec<Value> {
+    let of = only.get("serviceId").map_or_else(Only::default, |id| Only::one("id", id));
+    let seen = service::seen(ctx, &of).filter(|service| service.removed_at.is_none());
+    let rows = seen.flat_map(|service| {
+        let links = links::living(ctx.world, service);
+        links.map(|(link, target)| render(ctx, service, link, target))
+    });
+    rows.collect()
 }
 
 fn render(ctx: &Context<'_>, service: &Service, link: &ServiceLink, target: &Service) -> Value {

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::container::{Member, members};
+use super::container::Member;
+use super::container::member::members_behind;
 use super::{Envelope, Resource, finish};
 use crate::context::Context;
 use crate::ids::Kind;
+use crate::row::{Only, Rows, whole};
 use crate::schema::{COMMON, Field, Link, READ, Schema};
 use crate::state::{DEFAULT, Standing};
 
@@ -40,8 +42,23 @@ impl Resource for ServiceExposeMaps {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        members(ctx).filter_map(|member| render(ctx, &member)).collect()
+        all(ctx, &Only::default())
     }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        whole(ctx, all(ctx, only))
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        matches!(field, "instanceId" | "serviceId")
+    }
+}
+
+/// Where a row names its container and its service.
+const FIELDS: [(&str, &str); 2] = [("instanceId", "id"), ("serviceId", "serviceId")];
+
+fn all(ctx: &Context<'_>, only: &Only<'_>) -> Vec<Value> {
+    members_behind(ctx, only, &FIELDS).filter_map(|member| render(ctx, &member)).collect()
 }
 
 fn render(ctx: &Context<'_>, member: &Member<'_>) -> Option<Value> {

@@ -2,16 +2,21 @@
 
 mod rollout;
 
-use drover_core::{Change, Grant, RolloutPhase, Service, Stack, StackId, Wanted, derive, name};
+use std::sync::Arc;
+
+use drover_core::{
+    Change, Grant, ProjectId, RolloutPhase, Service, Stack, StackId, Wanted, derive, name,
+};
 use serde_json::{Value, json};
 
 use super::service::{health, removed, turned};
-use super::{Envelope, Resource, finish};
+use super::{Envelope, Resource, date, finish};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::{Outcome, Then};
+use crate::row::{Item, Only, Rows, lazy, rendered, said};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
 use crate::{state, texts, upgrade};
 
@@ -71,8 +76,23 @@ impl Resource for Stacks {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        let stacks = ctx.world.stacks.values().filter(|stack| ctx.sees(stack.project));
-        stacks.map(|stack| render(ctx, stack)).collect()
+        rendered(self.list(ctx, &Only::default()))
+    }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        if let Some(id) = only.get("id") {
+            return lazy(ctx, stack(ctx, id).into_iter());
+        }
+        let sees = |stack: &&'a Stack| ctx.sees(stack.project);
+        if let Some(name) = only.get("name") {
+            let stacks = ctx.world.stacks_named(name).filter_map(|id| ctx.world.stacks.get(&id));
+            return lazy(ctx, stacks.map(Arc::as_ref).filter(sees));
+        }
+        lazy(ctx, ctx.world.stacks.values().map(Arc::as_ref).filter(sees))
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        matches!(field, "id" | "name")
     }
 
     fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
@@ -129,9 +149,9 @@ impl Resource for Stacks {
         let mut changes: Vec<Change> = services(ctx, held.id)
             .map(|service| Change::PutService(Box::new(removed(ctx, service))))
             .collect();
-        let volumes = ctx.world.volume_templates.values();
-        for volume in volumes.filter(|v| v.stack == held.id && v.removed_at.is_none()) {
-            let mut volume = (**volume).clone();
+        let volumes = ctx.world.volumes_in(held.id);
+        for volume in volumes.filter(|volume| volume.removed_at.is_none()) {
+            let mut volume = volume.clone();
             volume.removed_at = Some(ctx.now);
             changes.push(Change::PutVolumeTemplate(volume));
         }
@@ -165,6 +185,24 @@ impl Resource for Stacks {
             _ => Vec::new(),
         };
         Ok(Outcome::render(changes, SCHEMA.plural, id.to_owned(), 202))
+    }
+}
+
+impl Item for &Stack {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn whose(&self) -> (ProjectId, u64) {
+        (self.project, self.id.0)
+    }
+
+    fn brief(&self, ctx: &Context<'_>, name: &str) -> Option<Value> {
+        brief(ctx, self, name)
+    }
+
+    fn render(&self, ctx: &Context<'_>) -> Value {
+        render(ctx, self)
     }
 }
 
@@ -207,6 +245,25 @@ fn render(ctx: &Context<'_>, stack: &Stack) -> Value {
     finish(ctx, envelope, fields)
 }
 
+/// A member that is known without the rest.
+fn brief(ctx: &Context<'_>, stack: &Stack, name: &str) -> Option<Value> {
+    let standing = || state::of_stack(ctx.world, stack, ctx.notes);
+    Some(match name {
+        "id" => json!(Kind::Stack.id(stack.id.0)),
+        "type" | "kind" => json!(SCHEMA.name),
+        "name" => said(&stack.name),
+        "description" => said(&stack.description),
+        "state" => json!(standing().state),
+        "transitioning" => json!(standing().transitioning),
+        "removed" => json!(stack.removed_at.map(date)),
+        "created" => date(stack.created_at),
+        "accountId" => json!(Kind::Project.id(stack.project.0)),
+        "externalId" => json!(stack.external_id),
+        "system" => json!(stack.system),
+        _ => return None,
+    })
+}
+
 /// A stack the caller may see, removed or not.
 fn stack<'a>(ctx: &'a Context<'_>, id: &str) -> Option<&'a Stack> {
     let id = StackId(Kind::Stack.parse(id)?);
@@ -228,12 +285,10 @@ fn services<'a>(ctx: &'a Context<'_>, stack: StackId) -> impl Iterator<Item = &'
 fn check_name(ctx: &Context<'_>, made: &Stack) -> Result<(), ApiError> {
     name::check_name(&made.name)
         .map_err(|why| ApiError::on(Code::InvalidCharacters, "name", why.to_string()))?;
-    let taken = ctx.world.stacks.values().any(|other| {
-        other.id != made.id
-            && other.project == made.project
-            && other.removed_at.is_none()
-            && other.name.eq_ignore_ascii_case(&made.name)
-    });
+    let same = ctx.world.stacks_named(&made.name).filter_map(|id| ctx.world.stacks.get(&id));
+    let taken = same
+        .filter(|other| other.id != made.id)
+        .any(|other| other.project == made.project && other.removed_at.is_none());
     if taken {
         let why = format!("this project has a stack named {} already", made.name);
         return Err(ApiError::on(Code::NotUnique, "name", why));

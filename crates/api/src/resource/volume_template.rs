@@ -1,6 +1,6 @@
 //! Volume templates: the volumes that a stack declares.
 
-use drover_core::{Change, VolumeTemplate, VolumeTemplateId};
+use drover_core::{Change, StackId, VolumeTemplate, VolumeTemplateId};
 use serde_json::{Value, json};
 
 use super::{Envelope, Resource, finish, stack};
@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::Outcome;
+use crate::row::{Only, Rows, whole};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Link, Schema};
 use crate::state::{CREDENTIAL, Standing};
 
@@ -54,6 +55,18 @@ impl Resource for VolumeTemplates {
         held.map(|held| render(ctx, held)).collect()
     }
 
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        let Some(stack) = only.get("stackId") else { return whole(ctx, self.rows(ctx)) };
+        // Nothing has the number of what is no id.
+        let stack = StackId(Kind::Stack.parse(stack).unwrap_or(0));
+        let held = ctx.world.volumes_in(stack).filter(|held| ctx.sees(held.project));
+        whole(ctx, held.map(|held| render(ctx, held)).collect())
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        field == "stackId"
+    }
+
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
         let id = body.required("stackId")?;
         let stack = stack::living(ctx, &id).map_err(|_| {
@@ -72,10 +85,8 @@ impl Resource for VolumeTemplates {
             created_at: ctx.now,
             removed_at: None,
         };
-        let mut others = ctx.world.volume_templates.values();
-        let taken = others.any(|other| {
-            other.stack == made.stack && other.removed_at.is_none() && other.name == made.name
-        });
+        let mut others = ctx.world.volumes_in(made.stack);
+        let taken = others.any(|other| other.removed_at.is_none() && other.name == made.name);
         if taken {
             let why = format!("stack {} declares a volume {} already", stack.name, made.name);
             return Err(ApiError::on(Code::NotUnique, "name", why));

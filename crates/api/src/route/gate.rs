@@ -12,6 +12,7 @@ use crate::error::ApiError;
 use crate::ids::Kind;
 use crate::outcome::Outcome;
 use crate::resource::Resource;
+use crate::row::{Only, Rows};
 use crate::schema::{Write, accept};
 
 /// Make one where it may be made, seeing nothing but what is there.
@@ -59,11 +60,9 @@ pub(super) fn never(
     answer.and_then(|_| Err(no_method(method, path)))
 }
 
-/// All of a type that the caller may see.
-pub(super) fn rows(ctx: &Context<'_>, resource: &dyn Resource) -> Vec<Value> {
-    let kind = resource.schema().name;
-    let rows = resource.rows(ctx).into_iter();
-    rows.filter_map(|row| access::shown(ctx, kind, row)).collect()
+/// Those of a type that the caller may see; all of them, but for what `only` leaves out.
+pub(super) fn list<'a>(ctx: &'a Context<'a>, resource: &dyn Resource, only: &Only<'_>) -> Rows<'a> {
+    access::visible(resource.schema().name, resource.list(ctx, only))
 }
 
 /// One of them.

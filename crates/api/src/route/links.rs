@@ -1,18 +1,21 @@
-//! Following a link of a resource: over rendered rows, by the ids in them.
+//! Following a link of a resource, by the ids in rows: only what it leads to is rendered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::AccountId;
 use serde_json::Value;
 
 use super::find;
-use super::gate::{row as row_of, rows};
+use super::gate::{list, row as row_of};
+use crate::access;
 use crate::collection::collection;
 use crate::context::Context;
 use crate::error::ApiError;
 use crate::ids::Kind;
 use crate::outcome::Then;
 use crate::query::Query;
+use crate::resource::Resource;
+use crate::row::{Only, Row, Rows};
 use crate::schema::{Link, Schema};
 
 /// What a link leads to.
@@ -40,9 +43,28 @@ pub(super) fn follow(
         Link::Made { .. } => return Err(none()),
     };
     let resource = find(plural)?;
-    let rows = rows(ctx, resource).into_iter().filter(|other| leads_to(link, row, other)).collect();
     let own_url = format!("{}/{}", row["links"]["self"].as_str().unwrap_or_default(), name);
-    Ok(collection(ctx, resource.schema(), &own_url, rows, query))
+    // All that it leads to are looked at: what else a query asks of them narrows nothing more.
+    let led_to = |_: &Only<'_>| led_to(ctx, resource, link, row);
+    Ok(collection(ctx, resource.schema(), &own_url, query, led_to))
+}
+
+/// The rows that a link of a row leads to.
+fn led_to<'a>(ctx: &'a Context<'a>, resource: &dyn Resource, link: &Link, row: &Value) -> Rows<'a> {
+    let lists = match *link {
+        Link::Parent { .. } | Link::Made { .. } => Vec::new(),
+        Link::Children { field, .. } => {
+            let own = row["id"].as_str().unwrap_or_default();
+            vec![list(ctx, resource, &Only::holding(field, own))]
+        }
+        Link::Listed { field, .. } if resource.is_narrowed_by("id") => {
+            let ids: BTreeSet<&str> = ids(&row[field]).collect();
+            ids.into_iter().map(|id| list(ctx, resource, &Only::one("id", id))).collect()
+        }
+        Link::Listed { .. } => vec![list(ctx, resource, &Only::default())],
+    };
+    let rows = lists.into_iter().flatten();
+    rows.filter(|other| leads_to(link, row, other.as_ref())).collect()
 }
 
 /// What makes what a link leads to, where that is no row.
@@ -75,7 +97,23 @@ pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, into: &mut [Value], quer
             }
             continue;
         }
-        let others = rows(ctx, resource);
+        let narrowed = match *link {
+            Link::Parent { .. } | Link::Made { .. } => false,
+            Link::Children { field, .. } => resource.is_narrowed_by(field),
+            Link::Listed { .. } => resource.is_narrowed_by("id"),
+        };
+        let kind = resource.schema().name;
+        if narrowed {
+            for row in into.iter_mut() {
+                let living = led_to(ctx, resource, link, row).into_iter();
+                let living =
+                    living.filter(|other| other.get("removed").is_none_or(|at| at.is_null()));
+                row[name] = living.map(|other| access::rendered(kind, other)).collect();
+            }
+            continue;
+        }
+        let others = list(ctx, resource, &Only::default()).into_iter();
+        let others: Vec<Value> = others.map(|other| access::rendered(kind, other)).collect();
         let by_id = by_id_they_are_led_to_by(link, &others);
         for row in into.iter_mut() {
             let from = match *link {
@@ -106,11 +144,15 @@ fn by_id_they_are_led_to_by<'a>(
     by_id
 }
 
-fn leads_to(link: &Link, row: &Value, other: &Value) -> bool {
+fn leads_to(link: &Link, row: &Value, other: &dyn Row) -> bool {
     match *link {
-        Link::Parent { field, .. } => row[field] == other["id"],
-        Link::Children { field, .. } => ids(&other[field]).any(|id| row["id"] == id),
-        Link::Listed { field, .. } => ids(&row[field]).any(|id| other["id"] == id),
+        Link::Parent { field, .. } => other.get("id").is_some_and(|id| row[field] == *id),
+        Link::Children { field, .. } => {
+            other.get(field).is_some_and(|held| ids(&held).any(|id| row["id"] == id))
+        }
+        Link::Listed { field, .. } => {
+            other.get("id").is_some_and(|own| ids(&row[field]).any(|id| *own == id))
+        }
         Link::Made { .. } => false,
     }
 }

@@ -17,6 +17,7 @@ mod fields;
 mod fuzz;
 mod hosts;
 mod keys;
+mod lists;
 mod one;
 mod people;
 mod project_secrets;

@@ -42,12 +42,8 @@ pub fn balancer_config(world: &World, unit: UnitKey) -> BalancerConfig {
 
 /// Ports that any balancer of the project sends to on units of `service`, directly or by an alias.
 pub(super) fn target_ports(world: &World, service: &Service) -> Vec<u16> {
-    let balancers = world.services.values().filter(|b| {
-        b.kind == ServiceKind::Balancer
-            && b.project == service.project
-            && b.wanted != Wanted::Removed
-            && b.id != service.id
-    });
+    let balancers = world.balancers(service.project).filter_map(|id| world.service(id));
+    let balancers = balancers.filter(|b| b.wanted != Wanted::Removed && b.id != service.id);
     let with_rules = balancers.filter_map(|b| b.balancer.as_ref().map(|spec| (b, spec)));
     let rules = with_rules.flat_map(|(b, spec)| rules(world, b, spec));
     let to_here = rules.filter(|rule| {

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::{LOST_AFTER_MS, SILENT_LOST_AFTER_MS, UNATTENDED_LOST_AFTER_MS};
+use crate::hearing::{Listeners, Said};
 use crate::network::free_subnet;
-use crate::{Change, HostId, HostSeen, Time, Word, World};
+use crate::{Change, HostId, HostSeen, Time, World};
 
 /// Give up hosts that have been away too long, take back those that returned. True if any changed.
 pub(super) fn plan_hosts(draft: &mut Draft) -> bool {
     let mut verdicts: Vec<(HostId, bool)> = Vec::new();
     let mut wake: Option<Time> = None;
+    let listeners = std::cell::LazyCell::new(|| draft.world.listeners());
     for (&id, seen) in &draft.world.seen {
         match (seen.connected, draft.world.is_lost(id)) {
             (true, true) if seen.caught_up => verdicts.push((id, false)),
             (false, false) => {
-                let lost_at = lost_at(&draft.world, id, seen);
+                let lost_at = lost_at(&draft.world, &listeners, id, seen);
                 if draft.now >= lost_at {
                     verdicts.push((id, true));
                 } else {
@@ -36,13 +38,18 @@ pub(super) fn plan_hosts(draft: &mut Draft) -> bool {
 }
 
 /// When a host that is away is given up, as things stand.
-pub(super) fn lost_at(world: &World, host: HostId, seen: &HostSeen) -> Time {
-    match world.word_of(host) {
-        Word::Silent { since, .. } if world.most_are_left(host) => {
+pub(super) fn lost_at(
+    world: &World,
+    listeners: &Listeners<'_>,
+    host: HostId,
+    seen: &HostSeen,
+) -> Time {
+    match world.host(host).map_or(Said::Nothing, |host| listeners.say_of(host)) {
+        Said::Silent { since } if world.most_are_left(host) => {
             since.max(seen.since) + SILENT_LOST_AFTER_MS
         }
-        Word::Silent { .. } | Word::Nothing => seen.since + LOST_AFTER_MS,
-        Word::Heard(_) => seen.since + UNATTENDED_LOST_AFTER_MS,
+        Said::Silent { .. } | Said::Nothing => seen.since + LOST_AFTER_MS,
+        Said::Heard => seen.since + UNATTENDED_LOST_AFTER_MS,
     }
 }
 

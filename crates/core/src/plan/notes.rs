@@ -31,7 +31,7 @@ fn moved_at(world: &World, unit: UnitKey) -> Option<Time> {
     let seen = world.seen.get(&unit.host).filter(|seen| !seen.connected)?;
     let waits = world.is_lost(unit.host) || bound(world, unit).is_some();
     let moves = !waits && derive::on_host_loss(world, unit) == OnHostLoss::Move;
-    moves.then(|| lost_at(world, unit.host, seen))
+    moves.then(|| lost_at(world, &world.listeners(), unit.host, seen))
 }
 
 fn say(world: &World, unit: &Unit) -> Option<(bool, String)> {

@@ -13,8 +13,8 @@ use super::World;
 use super::witnesses::{Place, place};
 use crate::schedule::{Asks, HostUse, Tail, published};
 use crate::{
-    Host, HostId, ProjectId, Protocol, Revision, Service, ServiceId, ServiceKind, Stack, StackId,
-    Unit, UnitKey, Upgrade, VolumeTemplate, VolumeTemplateId,
+    Credential, CredentialId, Host, HostId, ProjectId, Protocol, Revision, Service, ServiceId,
+    ServiceKind, Stack, StackId, Unit, UnitKey, Upgrade, VolumeTemplate, VolumeTemplateId,
 };
 
 /// All of them.
@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Index {
     /// Units by host.
     pub(super) by_host: OrdMap<(HostId, UnitKey), Arc<Unit>>,
+    /// Units by the number of their first container.
+    pub(super) by_serial: OrdMap<u64, UnitKey>,
     /// What the units on a host take of it.
     pub(super) taken: OrdMap<HostId, HostUse>,
     /// Hosts that may take units, the freest first, for each kind of need.
@@ -38,6 +40,8 @@ pub(super) struct Index {
     pub(super) in_stack: OrdSet<(StackId, ServiceId)>,
     /// Balancers' services by project.
     pub(super) balancers: OrdSet<(ProjectId, ServiceId)>,
+    /// Credentials by their public half.
+    pub(super) credentials_named: OrdSet<(Arc<str>, CredentialId)>,
     /// Declared volumes by stack.
     pub(super) volumes_in: OrdSet<(StackId, VolumeTemplateId)>,
     /// Hosts in the order in which they look at each other's units.
@@ -81,6 +85,11 @@ impl Index {
         keep(&mut self.volumes_in, (template.stack, template.id), there);
     }
 
+    pub(super) fn credential(&mut self, credential: &Credential, there: bool) {
+        let entry = (Arc::from(credential.public.as_str()), credential.id);
+        keep(&mut self.credentials_named, entry, there);
+    }
+
     pub(super) fn upgrade(&mut self, upgrade: &Upgrade, there: bool) {
         if let Some(shift) = upgrade.shift() {
             keep(&mut self.shifts, (shift.to_service, upgrade.service), there);
@@ -118,6 +127,7 @@ impl World {
         self.services.values().for_each(|service| index.service(service, true));
         self.revisions.values().for_each(|revision| index.revision(revision, true));
         self.volume_templates.values().for_each(|template| index.volume(template, true));
+        self.credentials.values().for_each(|held| index.credential(held, true));
         self.upgrades.values().for_each(|upgrade| index.upgrade(upgrade, true));
         self.hosts.values().for_each(|host| index.host(host, true));
         for unit in self.units.values() {
@@ -138,8 +148,10 @@ impl World {
     fn count_unit(&mut self, unit: &Arc<Unit>, there: bool) {
         if there {
             self.index.by_host.insert((unit.host, unit.key), unit.clone());
+            self.index.by_serial.insert(unit.serial, unit.key);
         } else {
             self.index.by_host.remove(&(unit.host, unit.key));
+            self.index.by_serial.remove(&unit.serial);
         }
         let Some(template) = self.template(unit.key.service, unit.key.revision) else { return };
         let part = HostUse::of(template);

@@ -1,18 +1,26 @@
 //! Questions to a world that its index answers, for the scheduler and the planner.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::index::{label, lower};
 use super::{World, whole_service};
 use crate::schedule::{Asks, HostUse, Tail};
 use crate::{
-    Host, HostId, ProjectId, Protocol, ServiceId, StackId, Unit, VolumeTemplate, VolumeTemplateId,
+    Credential, CredentialId, Host, HostId, ProjectId, Protocol, ServiceId, StackId, Unit,
+    VolumeTemplate, VolumeTemplateId,
 };
 
 impl World {
     /// The units on a host.
     pub fn units_on(&self, host: HostId) -> impl Iterator<Item = &Unit> {
         self.held_on(host).map(|(_, unit)| unit)
+    }
+
+    /// The unit that the container of this number is of, if there is one: numbers of a unit's containers follow its own.
+    pub fn unit_numbered(&self, container: u64) -> Option<&Unit> {
+        let (_, key) = self.index.by_serial.range(..=container).next_back()?;
+        self.unit(*key)
     }
 
     /// The same with their services, which can be told without a look at the unit.
@@ -97,27 +105,41 @@ impl World {
         self.index.services_labelled.range(range).map(|held| held.1)
     }
 
-    /// Stacks of this name, in any project.
-    pub(crate) fn stacks_named(&self, name: &str) -> impl Iterator<Item = StackId> {
+    /// Stacks of this name, in any project, removed ones included.
+    pub fn stacks_named(&self, name: &str) -> impl Iterator<Item = StackId> {
         let name = lower(name);
         let range = (name.clone(), StackId(0))..=(name, StackId(u64::MAX));
         self.index.stacks_named.range(range).map(|held| held.1)
     }
 
-    /// The services of a stack, removed ones included.
+    /// Numbers of the services of a stack, removed ones included.
     pub(crate) fn in_stack(&self, stack: StackId) -> impl Iterator<Item = ServiceId> {
         let range = (stack, ServiceId(0))..=(stack, ServiceId(u64::MAX));
         self.index.in_stack.range(range).map(|held| held.1)
     }
 
     /// A project's services that are balancers.
-    pub(crate) fn balancers(&self, project: ProjectId) -> impl Iterator<Item = ServiceId> {
+    pub fn balancers(&self, project: ProjectId) -> impl Iterator<Item = ServiceId> {
         let range = (project, ServiceId(0))..=(project, ServiceId(u64::MAX));
         self.index.balancers.range(range).map(|held| held.1)
     }
 
+    /// The hosts of a project, removed ones left out.
+    pub fn hosts_in(&self, project: ProjectId) -> impl Iterator<Item = &Host> {
+        let (low, high) = super::witnesses::ends(project);
+        self.index.ring.range(low..=high).filter_map(|place| self.host(place.2))
+    }
+
+    /// The credentials with this public half, switched on or not.
+    pub fn credentials_named(&self, public: &str) -> impl Iterator<Item = &Credential> {
+        let public: Arc<str> = public.into();
+        let range = (public.clone(), CredentialId(0))..=(public, CredentialId(u64::MAX));
+        let held = self.index.credentials_named.range(range);
+        held.filter_map(|(_, id)| self.credentials.get(id).map(AsRef::as_ref))
+    }
+
     /// The volumes a stack declares, removed ones included.
-    pub(crate) fn volumes_in(&self, stack: StackId) -> impl Iterator<Item = &VolumeTemplate> {
+    pub fn volumes_in(&self, stack: StackId) -> impl Iterator<Item = &VolumeTemplate> {
         let range = (stack, VolumeTemplateId(0))..=(stack, VolumeTemplateId(u64::MAX));
         let held = self.index.volumes_in.range(range);
         held.filter_map(|(_, id)| self.volume_templates.get(id).map(AsRef::as_ref))

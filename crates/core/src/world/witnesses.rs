@@ -60,7 +60,7 @@ impl World {
     }
 }
 
-fn ends(project: ProjectId) -> (Place, Place) {
+pub(super) fn ends(project: ProjectId) -> (Place, Place) {
     ((project, 0, HostId(0)), (project, u64::MAX, HostId(u64::MAX)))
 }
 

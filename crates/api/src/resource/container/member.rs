@@ -1,11 +1,13 @@
 //! One member of one unit, with everything the snapshot knows of it.
 
 use drover_core::{
-    ContainerSpec, Observed, ObservedContainer, Service, Slot, Template, Unit, World,
+    ContainerSpec, HostId, Observed, ObservedContainer, Service, ServiceId, Slot, StackId,
+    Template, Unit, World,
 };
 
 use crate::context::Context;
 use crate::ids::Kind;
+use crate::row::Only;
 
 /// A container as planned and seen.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +24,7 @@ pub(crate) struct Member<'a> {
     pub(crate) name: &'a str,
     /// What it is to be.
     pub(crate) spec: &'a ContainerSpec,
-    /// What was seen of the unit.
-    pub(crate) seen: Option<&'a Observed>,
+    world: &'a World,
 }
 
 impl<'a> Member<'a> {
@@ -47,9 +48,14 @@ impl<'a> Member<'a> {
         self.template.members().position(|(known, _)| known == name).map(|i| self.sibling(i))
     }
 
+    /// What was seen of the unit.
+    pub(crate) fn seen(&self) -> Option<&'a Observed> {
+        self.world.observed(self.unit.key)
+    }
+
     /// What was seen of it.
     pub(crate) fn held(&self) -> Option<&'a ObservedContainer> {
-        self.seen.and_then(|seen| seen.containers.get(self.name))
+        self.seen().and_then(|seen| seen.containers.get(self.name))
     }
 
     /// `stack-service-N`, for a sidekick `stack-service-sidekick-N`.
@@ -72,11 +78,46 @@ impl<'a> Member<'a> {
     }
 }
 
-/// All containers the caller may see.
-pub(crate) fn members<'a>(ctx: &'a Context<'_>) -> impl Iterator<Item = Member<'a>> {
+/// Fields that [`members`] narrows by.
+pub(crate) const NARROWED: &[&str] = &["hostId", "id", "serviceId", "serviceIds", "stackId"];
+
+/// The containers the caller may see; where `only` names a service, a host, a stack or a container, no more than its own.
+pub(crate) fn members<'a>(
+    ctx: &'a Context<'_>,
+    only: &Only<'_>,
+) -> Box<dyn Iterator<Item = Member<'a>> + 'a> {
     let world = ctx.world;
-    let all = world.units.values().flat_map(|unit| of_unit(world, unit));
-    all.filter(|member| ctx.sees(member.service.project))
+    let sees = |member: &Member<'_>| ctx.sees(member.service.project);
+    // Nothing has the number of what is no id.
+    let number = |kind: Kind, id: &str| kind.parse(id).unwrap_or(0);
+    let of_service = |id: u64| world.units_of(ServiceId(id)).flat_map(|unit| of_unit(world, unit));
+    if let Some(id) = only.get("id") {
+        return Box::new(find(ctx, id).into_iter());
+    }
+    if let Some(id) = only.get("serviceId").or(only.held("serviceIds")) {
+        return Box::new(of_service(number(Kind::Service, id)).filter(sees));
+    }
+    if let Some(id) = only.get("hostId") {
+        let units = world.units_on(HostId(number(Kind::Host, id)));
+        return Box::new(units.flat_map(|unit| of_unit(world, unit)).filter(sees));
+    }
+    if let Some(id) = only.get("stackId") {
+        let services = world.services_in(StackId(number(Kind::Stack, id)));
+        return Box::new(services.flat_map(move |service| of_service(service.id.0)).filter(sees));
+    }
+    let services = world.services.values().filter(|service| ctx.sees(service.project));
+    Box::new(services.flat_map(move |service| of_service(service.id.0)))
+}
+
+/// Those that rows of another type are about. Where `only` says what is in a field of these rows, the containers for which that
+/// is so of a field of theirs: the pairs are of one's field and the other's.
+pub(crate) fn members_behind<'a>(
+    ctx: &'a Context<'_>,
+    only: &Only<'_>,
+    fields: &[(&str, &str)],
+) -> Box<dyn Iterator<Item = Member<'a>> + 'a> {
+    let asked = fields.iter().find_map(|(rows, own)| Some((*own, only.get(rows)?)));
+    members(ctx, &asked.map_or_else(Only::default, |(field, id)| Only::one(field, id)))
 }
 
 /// The containers of a unit.
@@ -86,7 +127,6 @@ pub(crate) fn of_unit<'a>(
 ) -> impl Iterator<Item = Member<'a>> + use<'a> {
     let service = world.service(unit.key.service);
     let template = world.template(unit.key.service, unit.key.revision);
-    let seen = world.observed(unit.key);
     service.zip(template).into_iter().flat_map(move |(service, template)| {
         template.members().enumerate().map(move |(index, (name, spec))| Member {
             unit,
@@ -95,7 +135,7 @@ pub(crate) fn of_unit<'a>(
             index,
             name,
             spec,
-            seen,
+            world,
         })
     })
 }
@@ -108,9 +148,7 @@ pub(super) fn find<'a>(ctx: &'a Context<'_>, id: &str) -> Option<Member<'a>> {
 
 /// The container with a number, whosever it is.
 pub(crate) fn by_number(world: &World, number: u64) -> Option<Member<'_>> {
-    // The unit with the greatest number up to this one; numbers are never given twice.
-    let units = world.units.values().filter(|unit| unit.serial <= number);
-    let unit = units.max_by_key(|unit| unit.serial)?;
+    let unit = world.unit_numbered(number)?;
     let index = usize::try_from(number - unit.serial).ok()?;
     of_unit(world, unit).nth(index)
 }

@@ -1,7 +1,7 @@
 //! A container as Rancher shows it: its launch config, where it is, and how it does.
 
 use drover_core::derive::{mounts, published_ports};
-use drover_core::{Desired, Health, NetworkMode};
+use drover_core::{Desired, Health, NetworkMode, Time};
 use serde_json::{Map, Value, json};
 
 use super::SCHEMA;
@@ -9,20 +9,16 @@ use super::member::Member;
 use crate::context::Context;
 use crate::ids::Kind;
 use crate::resource::derived::network_id;
-use crate::resource::{Envelope, finish, secret, volume};
+use crate::resource::{Envelope, date, finish, secret, volume};
+use crate::state::Standing;
 use crate::{launch_config, state};
 
 /// The whole resource.
 pub(super) fn render(ctx: &Context<'_>, member: &Member<'_>) -> Value {
     let world = ctx.world;
     let unit = member.unit;
-    let standing = state::of_container(world, unit, member.name);
-    let standing = match ctx.errands.get(&member.serial()) {
-        Some(errand) => state::on_errand(standing, errand),
-        None => standing,
-    };
-    // There is no row once a removed unit is forgotten; until then it is removed since it was seen so.
-    let removed = (standing.state == "removed").then(|| member.seen.map(|seen| seen.since));
+    let standing = standing(ctx, member);
+    let removed = removed(member, &standing);
     let envelope = Envelope {
         schema: &SCHEMA,
         id: member.id(),
@@ -31,11 +27,56 @@ pub(super) fn render(ctx: &Context<'_>, member: &Member<'_>) -> Value {
         standing,
         project: Some(member.service.project),
         created: unit.created_at,
-        removed: removed.flatten(),
+        removed,
     };
     let mut fields = configured(ctx, member);
     fields.extend(found(ctx, member));
     finish(ctx, envelope, fields.into())
+}
+
+fn standing(ctx: &Context<'_>, member: &Member<'_>) -> Standing {
+    let standing = state::of_container(ctx.world, member.unit, member.name);
+    match ctx.errands.get(&member.serial()) {
+        Some(errand) => state::on_errand(standing, errand),
+        None => standing,
+    }
+}
+
+/// There is no row once a removed unit is forgotten; until then it is removed since it was seen so.
+fn removed(member: &Member<'_>, standing: &Standing) -> Option<Time> {
+    if standing.state == "removed" { member.seen().map(|seen| seen.since) } else { None }
+}
+
+/// A member that is known without the rest.
+pub(super) fn brief(ctx: &Context<'_>, member: &Member<'_>, name: &str) -> Option<Value> {
+    let service = member.service;
+    Some(match name {
+        "id" => json!(member.id()),
+        "type" | "kind" => json!(SCHEMA.name),
+        "name" => json!(member.shown_name(ctx.world)),
+        "state" => json!(standing(ctx, member).state),
+        "removed" if member.unit.desired != Desired::Removed => Value::Null,
+        "removed" => json!(removed(member, &standing(ctx, member)).map(date)),
+        "accountId" => json!(Kind::Project.id(service.project.0)),
+        "hostId" => json!(Kind::Host.id(member.unit.host.0)),
+        "serviceId" => json!(Kind::Service.id(service.id.0)),
+        "serviceIds" => json!([Kind::Service.id(service.id.0)]),
+        "stackId" => json!(Kind::Stack.id(service.stack.0)),
+        "healthState" => json!(health(member)),
+        "system" => json!(false),
+        _ => return None,
+    })
+}
+
+fn health(member: &Member<'_>) -> Option<&'static str> {
+    let held = member.held()?;
+    match held.health {
+        _ if !held.running || member.unit.desired == Desired::Removed => None,
+        Health::None => None,
+        Health::Starting => Some("initializing"),
+        Health::Healthy => Some("healthy"),
+        Health::Unhealthy => Some("unhealthy"),
+    }
 }
 
 /// What it was made from, with ids of its siblings where a launch config has names.
@@ -66,13 +107,6 @@ fn found(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
     let (unit, service) = (member.unit, member.service);
     let held = member.held().cloned().unwrap_or_default();
     let service_id = Kind::Service.id(service.id.0);
-    let health = match held.health {
-        _ if !held.running || unit.desired == Desired::Removed => None,
-        Health::None => None,
-        Health::Starting => Some("initializing"),
-        Health::Healthy => Some("healthy"),
-        Health::Unhealthy => Some("unhealthy"),
-    };
     let is_managed = member.spec.network == NetworkMode::Managed;
     let (mounts, by_path) = mounted(ctx, member);
     let found = json!({
@@ -87,7 +121,7 @@ fn found(ctx: &Context<'_>, member: &Member<'_>) -> Map<String, Value> {
         "startCount": held.starts,
         "exitCode": held.exit_code,
         "version": unit.key.revision.to_string(),
-        "healthState": health,
+        "healthState": health(member),
         "mounts": mounts,
         "dataVolumeMounts": by_path,
         "primaryNetworkId": is_managed.then(|| network_id(service.project)),

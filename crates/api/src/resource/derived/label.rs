@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::{COMMON, NAMED, OF_PROJECT, read_only, row};
 use crate::context::Context;
 use crate::ids::Kind;
-use crate::resource::container::member::members;
+use crate::resource::container::member::members_behind;
 use crate::resource::{Resource, number_of};
+use crate::row::{Only, Rows, whole};
 use crate::schema::{Field, Link, Schema};
 
 static SCHEMA: Schema = read_only(
@@ -41,24 +42,36 @@ impl Resource for Labels {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        let mut rows = Vec::new();
-        let hosts = ctx.world.hosts.values();
-        for host in hosts.filter(|h| ctx.sees(h.project) && h.removed_at.is_none()) {
-            let id = Kind::Host.id(host.id.0);
-            let of = (Some(id.as_str()), None);
-            rows.extend(all(ctx, &host.labels, of, (host.project, host.created_at)));
-        }
-        for member in members(ctx) {
-            let id = member.id();
-            let of = (None, Some(id.as_str()));
-            let whose = (member.service.project, member.unit.created_at);
-            rows.extend(all(ctx, &member.spec.labels, of, whose));
-        }
-        rows
+        all(ctx, &Only::default())
+    }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        whole(ctx, all(ctx, only))
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        field == "instanceId"
     }
 }
 
-fn all(
+fn all(ctx: &Context<'_>, only: &Only<'_>) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let hosts = ctx.world.hosts.values().filter(|_| only.get("instanceId").is_none());
+    for host in hosts.filter(|h| ctx.sees(h.project) && h.removed_at.is_none()) {
+        let id = Kind::Host.id(host.id.0);
+        let of = (Some(id.as_str()), None);
+        rows.extend(each(ctx, &host.labels, of, (host.project, host.created_at)));
+    }
+    for member in members_behind(ctx, only, &[("instanceId", "id")]) {
+        let id = member.id();
+        let of = (None, Some(id.as_str()));
+        let whose = (member.service.project, member.unit.created_at);
+        rows.extend(each(ctx, &member.spec.labels, of, whose));
+    }
+    rows
+}
+
+fn each(
     ctx: &Context<'_>,
     labels: &BTreeMap<String, String>,
     (host, instance): (Option<&str>, Option<&str>),

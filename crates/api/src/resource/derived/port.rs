@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::{COMMON, NAMED, OF_PROJECT, read_only, row};
 use crate::context::Context;
 use crate::ids::Kind;
-use crate::resource::container::member::members;
+use crate::resource::container::member::members_behind;
 use crate::resource::{Resource, number_of};
+use crate::row::{Only, Rows, whole};
 use crate::schema::{Field, Link, Schema};
 
 static SCHEMA: Schema = read_only(
@@ -41,23 +42,38 @@ impl Resource for Ports {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        let mut rows = Vec::new();
-        for member in members(ctx) {
-            let instance = member.id();
-            for port in published_ports(member.service, member.spec) {
-                let id = Kind::Port.id(number_of(ctx, &format!("port/{instance}/{port}")));
-                let fields = json!({
-                    "bindAddress": port.ip,
-                    "instanceId": instance,
-                    "privatePort": port.private,
-                    "protocol": port.protocol.to_string(),
-                    "publicPort": port.public,
-                    "serviceId": Kind::Service.id(member.service.id.0),
-                });
-                let whose = (member.service.project, member.unit.created_at);
-                rows.push(row(ctx, &SCHEMA, (id, ""), whose, fields));
-            }
-        }
-        rows
+        all(ctx, &Only::default())
     }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
+        whole(ctx, all(ctx, only))
+    }
+
+    fn is_narrowed_by(&self, field: &str) -> bool {
+        matches!(field, "instanceId" | "serviceId")
+    }
+}
+
+/// Where a row names its container and its service.
+const FIELDS: [(&str, &str); 2] = [("instanceId", "id"), ("serviceId", "serviceId")];
+
+fn all(ctx: &Context<'_>, only: &Only<'_>) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for member in members_behind(ctx, only, &FIELDS) {
+        let instance = member.id();
+        for port in published_ports(member.service, member.spec) {
+            let id = Kind::Port.id(number_of(ctx, &format!("port/{instance}/{port}")));
+            let fields = json!({
+                "bindAddress": port.ip,
+                "instanceId": instance,
+                "privatePort": port.private,
+                "protocol": port.protocol.to_string(),
+                "publicPort": port.public,
+                "serviceId": Kind::Service.id(member.service.id.0),
+            });
+            let whose = (member.service.project, member.unit.created_at);
+            rows.push(row(ctx, &SCHEMA, (id, ""), whose, fields));
+        }
+    }
+    rows
 }

@@ -10,6 +10,7 @@ use crate::ids::Kind;
 use crate::launch_config::write_check;
 use crate::resource::project::rebalance;
 use crate::resource::{Envelope, certificate, date, finish, secret};
+use crate::row::said;
 use crate::{lb_config, upgrade};
 
 /// The whole resource.
@@ -70,6 +71,31 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         None => {}
     }
     finish(ctx, envelope, fields)
+}
+
+/// A member that is known without the rest.
+pub(super) fn brief(ctx: &Context<'_>, service: &Service, name: &str) -> Option<Value> {
+    Some(match name {
+        "id" => json!(Kind::Service.id(service.id.0)),
+        "type" | "kind" => json!(schema_of(service).name),
+        "name" => said(&service.name),
+        "description" => said(&service.description),
+        "state" => json!(standing(ctx, service).state),
+        "transitioning" => json!(standing(ctx, service).transitioning),
+        "removed" => json!(service.removed_at.map(date)),
+        "created" => date(service.created_at),
+        "accountId" => json!(Kind::Project.id(service.project.0)),
+        "stackId" => json!(Kind::Stack.id(service.stack.0)),
+        "healthState" => json!(shown_health(ctx.world, service)),
+        "linkedServices" => linked(ctx.world, service),
+        "system" => json!(false),
+        _ => return None,
+    })
+}
+
+fn shown_health(world: &World, service: &Service) -> Option<&'static str> {
+    let gone = service.wanted == Wanted::Removed;
+    (!gone).then(|| health(derive::status(world, service).health))
 }
 
 /// What it waits for or what is in its way, each by itself; what someone has to act on first.

@@ -96,12 +96,18 @@ impl World {
 
     pub(super) fn put_credential(&mut self, credential: &Credential, touched: &mut Touched) {
         self.count(credential.id.0);
+        if let Some(held) = self.credentials.get(&credential.id) {
+            self.index.credential(held, false);
+        }
+        self.index.credential(credential, true);
         self.credentials.insert(credential.id, Arc::new(credential.clone()));
         touched.insert(RowKey::Credential(credential.id));
     }
 
     pub(super) fn drop_credential(&mut self, id: CredentialId, touched: &mut Touched) {
-        self.credentials.remove(&id);
+        if let Some(held) = self.credentials.remove(&id) {
+            self.index.credential(&held, false);
+        }
         touched.insert(RowKey::Credential(id));
     }
 
