@@ -25,14 +25,13 @@ enum Way {
 /// Roll back those of these services that have something to go back to.
 pub async fn roll_back(session: &Session<'_>, views: &[ServiceView]) -> Result<(), Failure> {
     let mut wanted = Vec::new();
-    for view in views {
-        // Those that were upgraded as one go back as one: the first that is asked takes the others along.
+    for view in views.iter().filter(|view| goes_back(view)) {
+        // Those that were upgraded as one go back as one: the first that is asked takes the others along. They may be back by
+        // now, which is what is waited for.
         let now = session.services().await?;
         let view = now.iter().find(|held| held.id == view.id).unwrap_or(view);
-        match way(view) {
-            Way::Nothing => continue,
-            Way::Watch => {}
-            Way::Ask => ROLLBACK.take_unless(session, view, is_back).await?,
+        if way(view) == Way::Ask {
+            ROLLBACK.take_unless(session, view, is_back).await?;
         }
         wanted.push(Wanted::new(view, Goal::RolledBack));
     }
