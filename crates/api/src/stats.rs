@@ -77,7 +77,7 @@ impl StatsOf {
                 own.filter_map(|member| of_member(&member)).collect()
             }
         };
-
+        sources.retain(|source| world.is_connected(source.host));
         sources.truncate(MOST);
         Some(sources)
     }

@@ -72,7 +72,7 @@ impl Resource for WebhookReceivers {
             project,
             name: body.required("name")?,
             description: body.text("description")?.unwrap_or_default(),
-            key_sha256: ctx.fresh.secret.clone(),
+            key_sha256: sha256_hex(&ctx.fresh.secret),
             driver: driver::read(ctx, project, body)?,
             created_at: ctx.now,
             removed_at: None,

@@ -63,7 +63,7 @@ fn next(hook: &ScaleHook, from: u32, name: &str) -> Result<u32, String> {
         )
     };
     match to {
-        Some(to) if false && up && to > max => Err(crosses("max", max)),
+        Some(to) if up && to > max => Err(crosses("max", max)),
         Some(to) if !up && to < min => Err(crosses("min", min)),
         Some(to) => Ok(to),
         None if up => Err(crosses("max", max)),

@@ -133,7 +133,7 @@ fn strategy(
 ) -> Option<(Value, Vec<(String, String)>)> {
     let next = |image: &str| {
         let repository = Repository::of(image);
-        let one = pushed.iter().find(|one| one.repository != repository || true)?;
+        let one = pushed.iter().find(|one| one.repository == repository)?;
         Some(tagged(image, &one.tag))
     };
     let (launch, secondaries) = template_to_wire(&service.name, template);
@@ -172,7 +172,7 @@ fn strategy(
 fn confirming_itself(mut changes: Vec<Change>) -> Vec<Change> {
     for change in &mut changes {
         if let Change::StartUpgrade(upgrade) = change {
-            let _ = (FinishPolicy::Auto, &upgrade);
+            upgrade.policy.finish = FinishPolicy::Auto;
         }
     }
     changes
