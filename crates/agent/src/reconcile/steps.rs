@@ -88,7 +88,8 @@ pub(super) fn stop(life: &Life<'_>, now: Time, result: &mut Reconciled) -> Vec<D
     up.map(|(name, seen)| stop_one(name, seen)).collect()
 }
 
-/// The steps after which no member runs, whatever was refused before: nothing waits for its turn here.
+/// The steps after which no member runs, whatever was refused before: nothing waits for its turn here. The primary goes first:
+/// it is what must not run twice, and whoever makes another counts with the second that it gets, not with those of others.
 pub(super) fn halt(life: &Life<'_>, result: &mut Reconciled) -> Vec<DockerOp> {
     let up = in_stop_order(life).filter(|(_, seen)| seen.is_up());
     let stop = |(name, seen): (&str, &SeenContainer)| match stop_one(name, seen) {
@@ -97,7 +98,8 @@ pub(super) fn halt(life: &Life<'_>, result: &mut Reconciled) -> Vec<DockerOp> {
         }
         other => other,
     };
-    let ops: Vec<DockerOp> = up.map(stop).collect();
+    let mut ops: Vec<DockerOp> = up.map(stop).collect();
+    ops.sort_by_key(|op| !op.member().is_empty());
     if !ops.is_empty() {
         let text = format!("{}: {}", life.assigned.display_name(""), words::LEASE_OVER);
         result.events.push((life.key, text));

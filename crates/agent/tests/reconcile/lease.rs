@@ -1,7 +1,7 @@
 //! What must never run twice runs only while a server acknowledges its host.
 
 use drover_agent::{DockerOp, Lease};
-use drover_core::{ContainerSpec, OnHostLoss, Phase};
+use drover_core::{ContainerSpec, OnHostLoss, Phase, Template};
 
 use crate::fake::{Host, key, says};
 
@@ -25,6 +25,19 @@ fn it_ends_with_its_lease_and_starts_with_the_next() {
     assert_eq!(says(&host.after(60_000)), (Phase::Starting, false, 0, why), "nor is it tried");
     host.view.lease = Lease::Held;
     assert_eq!(says(&host.seen()), (Phase::Running, true, 0, ""));
+}
+
+#[test]
+fn what_must_not_run_twice_ends_before_what_only_serves_it() {
+    let on_host_loss = Some(OnHostLoss::Fence);
+    let sidekicks = [("log".to_owned(), ContainerSpec::default())].into();
+    let primary = ContainerSpec { on_host_loss, ..ContainerSpec::default() };
+    let mut host = Host::with(Template { primary, sidekicks });
+    host.seen();
+    host.view.lease = Lease::Over;
+    let halted = host.look();
+    let order: Vec<&str> = halted.ops[0].ops.iter().map(DockerOp::member).collect();
+    assert_eq!(order, ["", "log"]);
 }
 
 #[test]
