@@ -1,4 +1,4 @@
-//! Receivers of webhooks, as Rancher's webhook service has them. What a call of one comes to is in [`crate::webhook`].
+//! Receivers of webhooks, as Rancher's webhook service has them. What a call of one comes to is in [`mod@crate::webhook`].
 //!
 //! The key in a receiver's URL is kept as a hash: the URL is in the answer that it is made or renewed with, and in no other.
 
