@@ -9,7 +9,7 @@ use serde_json::json;
 use super::stand::{Stand, text};
 use crate::api::{Api, ApiError};
 use crate::bench::BenchError;
-use crate::wait::wait;
+use crate::wait::wait_looking;
 
 /// Services of a stack, and the containers of each.
 const SERVICES: [(&str, &str, u32); 5] = [
@@ -25,6 +25,8 @@ const EACH: u32 = 50;
 const AT_A_TIME: usize = 64;
 /// How long one stack may take to be there.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// Between two looks at a stack.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Make stacks of at least so many containers, and wait until all run; how many they are, and the seconds it took.
 pub(super) fn fill(
@@ -88,16 +90,9 @@ fn make(api: &Api, project: &str, number: u64) -> Result<(), BenchError> {
     let made = api.post(&format!("/v2-beta/projects/{project}/stacks"), &body)?;
     let path = format!("/v2-beta/projects/{project}/stacks/{}", text(&made["id"]));
     let mut last = Ok(made);
-    let there = wait(PATIENCE, || {
+    let there = wait_looking(PATIENCE, LOOK, || {
         last = api.get(&path);
-        let rests = |stack: &Result<serde_json::Value, ApiError>| {
-            stack.as_ref().map_or(true, |stack| stack["transitioning"] != "yes")
-        };
-        let rests = rests(&last);
-        if !rests {
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        rests
+        last.as_ref().map_or(true, |stack| stack["transitioning"] != "yes")
     });
     let last = last?;
     if there && last["state"] == "active" {

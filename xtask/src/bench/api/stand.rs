@@ -11,7 +11,7 @@ use super::client::Client;
 use crate::bench::{BenchError, io};
 use crate::cluster::Program;
 use crate::simulated::{Hosts, Solo};
-use crate::wait::wait;
+use crate::wait::wait_looking;
 
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_millis(500);
@@ -91,12 +91,9 @@ impl Stand {
         so_far: impl Fn() -> u64,
     ) -> Result<(), BenchError> {
         let (began, mut now) = (Instant::now(), 0);
-        let there = wait(Duration::from_secs(patience_s), || {
+        let there = wait_looking(Duration::from_secs(patience_s), LOOK, || {
             now = so_far();
             eprint!("\r{what}: {now} of {count}, {:.0} s  ", began.elapsed().as_secs_f64());
-            if now < count {
-                std::thread::sleep(LOOK);
-            }
             now >= count
         });
         eprintln!();
