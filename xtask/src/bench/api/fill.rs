@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::stand::{Stand, text};
-use crate::api::{Api, ApiError};
+use crate::api::Api;
 use crate::bench::BenchError;
 use crate::wait::wait_looking;
 
