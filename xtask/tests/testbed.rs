@@ -5,9 +5,11 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use xtask::command::output;
 use xtask::testbed::{HostState, Testbed};
+use xtask::wait::wait;
 
 /// A bed that nothing else uses.
 const BED: u8 = 9;
@@ -50,8 +52,16 @@ fn hosts_live_and_die_one_by_one_and_leave_nothing() {
 
     // An agent on it (anything started through `command`) dies with its host.
     let mut agent = on(&bed, 2, &["sleep", "1000"]).spawn().unwrap();
+    // One that is the host's and not in its network, as everything started there is at first.
+    let machine = format!("--net=/proc/{}/ns/net", std::process::id());
+    let outside = ["nsenter", &machine, "sleep", "1000"];
+    let mut early = on(&bed, 2, &outside).spawn().unwrap();
+    let program = format!("/proc/{}/comm", early.id());
+    let sleeps = || std::fs::read_to_string(&program).unwrap() == "sleep\n";
+    assert!(wait(Duration::from_secs(20), sleeps));
     bed.kill(2).unwrap();
     assert!(!agent.wait().unwrap().success());
+    assert!(!early.wait().unwrap().success());
     assert_eq!(bed.state(2), HostState::Off);
     assert!(!hears(&bed, 1, "10.86.0.12"));
     assert!(bed.cut(2).unwrap_err().to_string().contains("is off"));

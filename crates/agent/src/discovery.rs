@@ -17,8 +17,8 @@ use crate::system::SystemKind;
 /// The file is written at most this often: a deploy sends many updates, and every one costs a write of the whole.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// The pause between two writes is at least so many times as long as the last one took: the file of a large project is tens of
-/// megabytes, and a host has other things to do.
+/// The pause between two writes is at least so many times as long as it took to make the text of the last one: that of a large
+/// project is tens of megabytes, and a host has other things to do. How slow its disk is makes nobody wait: drains do.
 const REST: u32 = 10;
 
 /// What is kept of what the server says.
@@ -91,9 +91,9 @@ impl Facts {
             std::fs::create_dir_all(folder)?;
         }
         let began = Instant::now();
-        let written = replace(&self.file, &serde_json::to_vec(&self.held)?);
+        let text = serde_json::to_vec(&self.held)?;
         self.pause = GATHER.max(began.elapsed() * REST);
-        written
+        replace(&self.file, &text)
     }
 }
 

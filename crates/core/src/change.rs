@@ -225,6 +225,8 @@ pub enum Refused {
 pub struct Scope {
     /// All of them: a host came, went or changed, or it is time for a sweep.
     pub all: bool,
+    /// Those that wait for something: it may have come, such as an acknowledgement.
+    pub waiting: bool,
     /// These.
     pub services: BTreeSet<ServiceId>,
 }
@@ -232,22 +234,28 @@ pub struct Scope {
 impl Scope {
     /// Everything.
     pub fn everything() -> Self {
-        Self { all: true, services: BTreeSet::new() }
+        Self { all: true, ..Self::default() }
     }
 
     /// One service.
     pub fn one(service: ServiceId) -> Self {
-        Self { all: false, services: BTreeSet::from([service]) }
+        Self { services: BTreeSet::from([service]), ..Self::default() }
+    }
+
+    /// Those that wait.
+    pub fn waiting() -> Self {
+        Self { waiting: true, ..Self::default() }
     }
 
     /// Nothing to look at.
     pub fn is_empty(&self) -> bool {
-        !self.all && self.services.is_empty()
+        !self.all && !self.waiting && self.services.is_empty()
     }
 
     /// Both.
     pub fn merge(&mut self, other: Self) {
         self.all |= other.all;
+        self.waiting |= other.waiting;
         self.services.extend(other.services);
     }
 }
@@ -283,32 +291,33 @@ impl Change {
                 Scope::one(unit.service)
             }
             Self::SetSetting { name, .. } if name == REVISIONS_SETTING => Scope::everything(),
-            // Removing a stack or a project removes its services by changes of their own; the rest is
-            // read where it is used and moves no unit.
+            // Removing a stack or a project removes its services by changes of their own; the rest moves no unit, and is
+            // at most what one lacked.
             Self::PutProject(_)
             | Self::DropProject(_)
             | Self::PutStack(_)
             | Self::DropStack(_)
             | Self::PutVolumeTemplate(_)
             | Self::DropVolumeTemplate(_)
-            | Self::PutCredential(_)
+            | Self::PutProjectVolume(_)
+            | Self::DropProjectVolume(_)
+            | Self::PlaceVolume { .. }
+            | Self::SetSetting { .. } => Scope::waiting(),
+            // Read where it is used.
+            Self::PutCredential(_)
             | Self::DropCredential(_)
             | Self::PutRegistry(_)
             | Self::DropRegistry(_)
             | Self::PutCertificate(_)
             | Self::DropCertificate(_)
             | Self::PutSecret(_)
-            | Self::PutProjectVolume(_)
-            | Self::DropProjectVolume(_)
             | Self::DropSecret(_)
             | Self::PutWebhook(_)
             | Self::DropWebhook(_)
             | Self::PutAccount(_)
             | Self::DropAccount(_)
             | Self::PutMember(_)
-            | Self::DropMember(_)
-            | Self::SetSetting { .. }
-            | Self::PlaceVolume { .. } => Scope::default(),
+            | Self::DropMember(_) => Scope::default(),
         }
     }
 

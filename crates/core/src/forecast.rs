@@ -116,7 +116,7 @@ impl Course {
                     _ => break,
                 }
             }
-            scope = Scope { all: false, services: next };
+            scope = Scope { services: next, ..Scope::default() };
         }
         for (service, told) in &mut self.told.services {
             told.serving_then = serving(&self.world, *service);

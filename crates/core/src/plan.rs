@@ -10,9 +10,10 @@
 //! time · `verdict` ends an upgrade that is judged, `rehearse` tries how a new container stops, `together` has several
 //! upgrades go as one · `replace` puts one unit in another's place · `evacuate` has them leave hosts and `heal` replaces what is not
 //! healthy by it, `rebalance` makes the moves users asked for · `votes` says what hosts don't agree on · `reap` forgets what is gone · [`mod@admit`] refuses what cannot work before
-//! anything moves.
+//! anything moves. `agenda` is what a planner keeps between plans.
 
 mod admit;
+mod agenda;
 mod dependence;
 mod draft;
 mod evacuate;
@@ -40,6 +41,7 @@ use std::collections::BTreeSet;
 pub use admit::{
     Admitted, Refusal, admit_evacuation, admit_rebalance, admit_shift, admit_upgrade, in_the_way,
 };
+pub use agenda::Agenda;
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 

@@ -254,13 +254,13 @@ impl World {
     }
 
     /// Take in what a host's data-plane processes acknowledged and counted. An acknowledgement never goes back.
-    /// Returns the rows that changed.
+    /// Returns what changed: rows, and that it is for whoever waits.
     pub fn follow(
         &mut self,
         host: HostId,
         balancers: &BTreeMap<UnitKey, Followed>,
         names: Option<&Followed>,
-    ) -> std::collections::BTreeSet<RowKey> {
+    ) -> (std::collections::BTreeSet<RowKey>, Scope) {
         let mut touched = std::collections::BTreeSet::new();
         for (&key, new) in balancers {
             let lives_here = self.unit(key).is_some_and(|unit| unit.host == host);
@@ -276,11 +276,12 @@ impl World {
             self.names_followed.insert(host, Arc::new(new.clone()));
             touched.insert(RowKey::NamesFollowed(host));
         }
-        if !touched.is_empty() {
-            self.version += 1;
-            touched.insert(RowKey::Counters);
+        if touched.is_empty() {
+            return (touched, Scope::default());
         }
-        touched
+        self.version += 1;
+        touched.insert(RowKey::Counters);
+        (touched, Scope::waiting())
     }
 
     /// Take in what a host found of units on others, all of it. What comes late, after something newer, is passed over. Returns
@@ -298,7 +299,8 @@ impl World {
         self.version += 1;
         let units = held.verdicts.keys().chain(new.verdicts.keys());
         let differs = units.filter(|unit| held.verdicts.get(unit) != new.verdicts.get(unit));
-        let scope = Scope { all: false, services: differs.map(|unit| unit.service).collect() };
+        let services = differs.map(|unit| unit.service).collect();
+        let scope = Scope { services, ..Scope::default() };
         (std::collections::BTreeSet::from([RowKey::Counters, RowKey::Witnessed(host)]), scope)
     }
 }

@@ -5,11 +5,10 @@
 //! looked through, everybody else has a turn between two of them. Nothing it meets ends it: an error is logged, and the sweep
 //! tries again.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_core::plan::{Plan, plan};
+use drover_core::plan::{Agenda, Plan, plan};
 use drover_core::{Scope, ServiceId, Time, World};
 use drover_store::{CommitError, Feed};
 use futures_util::FutureExt;
@@ -30,13 +29,8 @@ const PAUSE_MS: u64 = 1_000;
 
 /// Plan until the server stops.
 pub(crate) async fn run(server: Arc<Server>) {
-    let mut planner = Planner {
-        feed: server.store.feed(),
-        scope: Scope::everything(),
-        waiting: BTreeSet::new(),
-        wake_at: None,
-        server: server.clone(),
-    };
+    let mut planner =
+        Planner { feed: server.store.feed(), agenda: Agenda::everything(), server: server.clone() };
     let sweep = Duration::from_millis(server.timing.sweep_ms);
     let mut sweep_at = Instant::now() + sweep;
     loop {
@@ -49,7 +43,7 @@ pub(crate) async fn run(server: Arc<Server>) {
             () = tokio::time::sleep_until(wake_at) => {}
         }
         if Instant::now() >= sweep_at {
-            planner.scope = Scope::everything();
+            planner.agenda.sweep();
             sweep_at = Instant::now() + sweep;
         }
     }
@@ -58,12 +52,7 @@ pub(crate) async fn run(server: Arc<Server>) {
 struct Planner {
     server: Arc<Server>,
     feed: Feed,
-    /// To look at in the next plan.
-    scope: Scope,
-    /// Services that any plan looks at again.
-    waiting: BTreeSet<ServiceId>,
-    /// When they want to be looked at in any case.
-    wake_at: Option<Time>,
+    agenda: Agenda,
 }
 
 /// Why a plan was not committed; what it was to look at is still in scope.
@@ -79,12 +68,7 @@ impl Planner {
     async fn settle(&mut self) -> Result<(), Unplanned> {
         loop {
             self.take_news();
-            if self.scope.is_empty() && self.wake_at.is_none_or(|at| at > clock::now()) {
-                return Ok(());
-            }
-            self.scope.services.extend(&self.waiting);
-            let work = std::mem::take(&mut self.scope);
-            self.wake_at = None;
+            let Some(work) = self.agenda.take(clock::now()) else { return Ok(()) };
             for (left, slice) in slices(work, &self.server.store.world()) {
                 let mut planned = self.plan(&slice).await;
                 if planned.is_ok() {
@@ -92,8 +76,8 @@ impl Planner {
                 }
                 if let Err(failed) = planned {
                     // It is all still to be done, and the moment that was asked for is not known.
-                    self.scope.merge(slice);
-                    self.scope.merge(left);
+                    self.agenda.put_back(slice);
+                    self.agenda.put_back(left);
                     return Err(failed);
                 }
             }
@@ -104,15 +88,11 @@ impl Planner {
     /// because of it in the next round.
     async fn plan_news(&mut self) -> Result<(), Unplanned> {
         self.take_news();
-        if self.scope.all || self.scope.is_empty() {
-            return Ok(());
-        }
-        let news = std::mem::take(&mut self.scope);
-        self.scope.services.extend(&self.waiting);
+        let Some(news) = self.agenda.take_news() else { return Ok(()) };
         for (left, slice) in slices(news, &self.server.store.world()) {
             if let Err(failed) = self.plan(&slice).await {
-                self.scope.merge(slice);
-                self.scope.merge(left);
+                self.agenda.put_back(slice);
+                self.agenda.put_back(left);
                 return Err(failed);
             }
         }
@@ -144,7 +124,7 @@ impl Planner {
 
     fn take_news(&mut self) {
         while let Some(update) = self.feed.next().now_or_never() {
-            self.scope.merge(update.scope);
+            self.agenda.hear(update.scope);
         }
     }
 
@@ -152,14 +132,14 @@ impl Planner {
     /// no other.
     async fn one_by_one(&mut self, slice: &Scope) {
         for service in slice.services.iter().copied() {
-            self.waiting.remove(&service);
+            self.agenda.forget(service);
             let (world, now) = (self.server.store.world(), clock::now());
             let Some(plan) = planned(world.clone(), Scope::one(service), now).await else {
                 tracing::error!(%service, "this service can't be planned; the others go on");
                 continue;
             };
             if self.commit(&world, plan, now).await.is_err() {
-                self.waiting.insert(service);
+                self.agenda.wait(service);
             }
         }
     }
@@ -182,9 +162,7 @@ impl Planner {
 
     /// Keep what a plan says about itself.
     fn learn(&mut self, world: &World, plan: Plan) {
-        self.wake_at = [self.wake_at, plan.wake_at].into_iter().flatten().min();
-        self.waiting.retain(|service| !plan.looked_at.contains(service));
-        self.waiting.extend(plan.waiting);
+        self.agenda.learn(&plan);
         let held: Arc<Notes> = self.server.notes.borrow().clone();
         let mut said = Notes::new();
         for note in plan.notes {
@@ -210,11 +188,11 @@ impl Planner {
 
     async fn news(&mut self) {
         let update = self.feed.next().await;
-        self.scope.merge(update.scope);
+        self.agenda.hear(update.scope);
     }
 
     fn wake_at(&self, sweep_at: Instant) -> Instant {
-        let Some(at) = self.wake_at else { return sweep_at };
+        let Some(at) = self.agenda.wakes_at() else { return sweep_at };
         sweep_at.min(Instant::now() + Duration::from_millis(at - clock::now()))
     }
 }
@@ -232,8 +210,8 @@ fn slices(work: Scope, world: &World) -> impl Iterator<Item = (Scope, Scope)> {
     (0..count).map(move |n| {
         let (from, to) = (n * SLICE, services.len().min((n + 1) * SLICE));
         let of = |services: &[ServiceId]| Scope {
-            all: false,
             services: services.iter().copied().collect(),
+            ..Scope::default()
         };
         (of(&services[to..]), of(&services[from..to]))
     })
@@ -251,7 +229,7 @@ mod tests {
     use crate::sample::{LB, WEB, world};
 
     fn of(services: impl IntoIterator<Item = u64>) -> Scope {
-        Scope { all: false, services: services.into_iter().map(ServiceId).collect() }
+        Scope { services: services.into_iter().map(ServiceId).collect(), ..Scope::default() }
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Database {
             format!("balancers on {host} follow {}", said.collect::<Vec<_>>().join(" · "))
         });
         let mut next = self.world.clone();
-        next.follow(host, balancers, None);
+        let (_, scope) = next.follow(host, balancers, None);
+        self.mark(&scope);
         self.replace(&self.world.clone(), next, now);
     }
 

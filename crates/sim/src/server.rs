@@ -1,10 +1,10 @@
 //! A server replica: it takes a snapshot, plans, and a little later commits what it planned, if nobody was
 //! faster; and it tells the agents connected to it what their hosts shall run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use drover_core::plan::{Plan, plan};
-use drover_core::{HostAssignment, HostId, Scope, ServiceId, Time, World, derive};
+use drover_core::plan::{Agenda, Plan, plan};
+use drover_core::{HostAssignment, HostId, Scope, Time, World, derive};
 
 use crate::mutation::Mutation;
 
@@ -17,9 +17,7 @@ pub struct Server {
     pub sessions: BTreeMap<HostId, Option<HostAssignment>>,
     /// The plan it is about to commit, with the snapshot it was made from.
     pub planned: Option<(World, Plan)>,
-    scope: Scope,
-    waiting: BTreeSet<ServiceId>,
-    wake_at: Option<Time>,
+    agenda: Agenda,
     swept_at: Time,
     assigned_version: u64,
 }
@@ -30,7 +28,7 @@ const SWEEP_MS: u64 = 15_000;
 impl Server {
     /// A process that just began: it has everything to look at.
     pub fn started() -> Self {
-        Self { up: true, scope: Scope::everything(), ..Self::default() }
+        Self { up: true, agenda: Agenda::everything(), ..Self::default() }
     }
 
     /// Take a snapshot and plan; true if there is something to commit.
@@ -41,23 +39,17 @@ impl Server {
         now: Time,
         broken: Option<Mutation>,
     ) -> bool {
-        self.scope.merge(dirty);
+        self.agenda.hear(dirty);
         if now >= self.swept_at + SWEEP_MS {
             self.swept_at = now;
-            self.scope = Scope::everything();
+            self.agenda.sweep();
         }
-        if self.scope.is_empty() && self.wake_at.is_none_or(|at| now < at) {
-            return false;
-        }
-        let mut scope = std::mem::take(&mut self.scope);
-        scope.services.extend(&self.waiting);
+        let Some(scope) = self.agenda.take(now) else { return false };
         let plan = match broken {
             None => plan(world, &scope, now),
             Some(broken) => broken.planned(world, plan(&broken.shown(world), &scope, now)),
         };
-        self.waiting.retain(|service| !plan.looked_at.contains(service));
-        self.waiting.extend(&plan.waiting);
-        self.wake_at = plan.wake_at;
+        self.agenda.learn(&plan);
         if plan.changes.is_empty() {
             return false;
         }
@@ -67,7 +59,8 @@ impl Server {
 
     /// The commit was refused: look at the same services again.
     pub fn again(&mut self, plan: &Plan) {
-        self.scope.services.extend(&plan.looked_at);
+        let services = plan.looked_at.clone();
+        self.agenda.put_back(Scope { services, ..Scope::default() });
     }
 
     /// The assignments that differ from what was sent, now sent.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use drover_core::{
-    AccountId, Audit, Change, HostId, Phase, ProjectId, RowKey, Scope, Time, Watched, Witnessed,
-    check::check,
+    AccountId, Audit, Change, Followed, HostId, Phase, ProjectId, RowKey, Scope, Time, Watched,
+    Witnessed, check::check,
 };
 
 use crate::fixture::{Disk, HOST, NOW, WEB, cluster, event, key, seen, setting, unit, with_units};
@@ -142,12 +142,22 @@ async fn a_feed_gathers_everything_since_it_was_asked() {
             RowKey::Setting("a".into()),
         ];
         assert!(named.iter().all(|key| update.touched.contains(key)), "{:?}", update.touched);
-        assert_eq!(update.scope, Scope { all: true, services: BTreeSet::from([WEB]) });
+        assert_eq!(
+            update.scope,
+            Scope { all: true, waiting: true, services: BTreeSet::from([WEB]) }
+        );
 
         store.commit(None, "k", NOW, vec![setting("b", "1")]).await.unwrap();
         let update = feed.next().await;
         let named = BTreeSet::from([RowKey::Counters, RowKey::Setting("b".into())]);
-        assert_eq!((update.touched, update.scope), (named, Scope::default()));
+        assert_eq!((update.touched, update.scope), (named, Scope::waiting()));
+
+        // What drains wait for.
+        let names = Some(Followed { routing: 5, ..Followed::default() });
+        store.follow(HOST, BTreeMap::new(), names).await.unwrap();
+        let update = feed.next().await;
+        let named = BTreeSet::from([RowKey::Counters, RowKey::NamesFollowed(HOST)]);
+        assert_eq!((update.touched, update.scope), (named, Scope::waiting()));
     })
     .await;
 }

@@ -186,7 +186,9 @@ impl Group {
             }
             Request::Follow { host, balancers, names, answer } => {
                 let world = Arc::make_mut(&mut self.world);
-                self.touched.extend(world.follow(host, &balancers, names.as_ref()));
+                let (touched, scope) = world.follow(host, &balancers, names.as_ref());
+                self.touched.extend(touched);
+                self.scope.merge(scope);
                 self.answers.push(Answer::Done(answer));
             }
             Request::Witness { host, found, answer } => {

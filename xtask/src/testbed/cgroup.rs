@@ -75,6 +75,17 @@ pub(super) fn join(layout: Layout, host: u8, part: Part) -> String {
     format!("echo 0 2>/dev/null >{} || :;", group.join("cgroup.procs").display())
 }
 
+/// Processes in a host's groups: also one that began to become the host's and has not come into its network yet.
+pub(super) fn members(layout: Layout, host: u8) -> Vec<i32> {
+    let Some(hierarchy) = Hierarchy::of_machine() else { return Vec::new() };
+    let of_host = hierarchy.root.join(layout.host_cgroup(host));
+    let parts = Part::ALL.into_iter().map(|part| of_host.join(part.name()).join("cgroup.procs"));
+    let listed = parts.filter_map(|part| fs::read_to_string(part).ok());
+    listed
+        .flat_map(|list| list.lines().filter_map(|l| l.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
 /// Remove a group with all below it from every hierarchy; whether it is gone.
 pub(super) fn remove(cgroup: &str) -> bool {
     let root = Path::new("/sys/fs/cgroup");

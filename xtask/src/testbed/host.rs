@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::layout::Layout;
 use super::process::{self, Namespace};
 use super::{TestbedError, cgroup, engine, network};
@@ -52,7 +54,14 @@ pub(super) fn kill(layout: Layout, host: u8) -> Result<(), TestbedError> {
     }
     network::remove_cable(layout, host)?;
     let of_host = layout.host_cgroup(host);
-    if !wait(Duration::from_secs(20), || cgroup::remove(&of_host)) {
+    // Who was about to come into its network was not found there.
+    let gone = wait(Duration::from_secs(20), || {
+        for late in cgroup::members(layout, host) {
+            process::signal(late, Signal::KILL);
+        }
+        cgroup::remove(&of_host)
+    });
+    if !gone {
         return Err(TestbedError::Stuck { host, what: format!("its cgroup {of_host} is busy") });
     }
     Ok(())

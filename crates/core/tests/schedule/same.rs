@@ -56,7 +56,7 @@ fn of_every_unit_of_a_plan() {
         });
         let (world, _) = cluster.world.commit(&edited.collect::<Vec<_>>()).unwrap();
         // What is replaced, and for whom, is the planner's to say: only new slots are looked at.
-        let plan = plan(&world, &Scope { all: false, services: ids }, Time(1_000_000));
+        let plan = plan(&world, &Scope { services: ids, ..Scope::default() }, Time(1_000_000));
         plans += 1;
         for (at, change) in plan.changes.iter().enumerate() {
             let Change::CreateUnit(unit) = change else { continue };
