@@ -135,6 +135,7 @@ impl Agent {
         let (attempts, journal) = (ledger.attempts()?, ledger.journal()?);
         let folder = ledger.folder().to_owned();
         let seal = Seal::new(ledger.keys()?, &folder);
+        let was_leased = ledger.lease()?;
         let facts = introduce.borrow().facts.clone();
         let look = surroundings.looks_every();
         let facts_of_names = discovery::Facts::open(&folder, surroundings.keeps_of_names());
@@ -170,7 +171,7 @@ impl Agent {
             introduce,
             link: None,
             linked_until: Some(Instant::now()),
-            lease: Term::begin(Instant::now()),
+            lease: Term::begin(Instant::now(), was_leased),
             image_leases: ImageLeases::begin(Instant::now()),
             results,
             wake_at: None,
@@ -179,6 +180,7 @@ impl Agent {
         agent.listen_to_others();
         // Whatever is said of this host from now on, its key is said with it.
         agent.keep_keys()?;
+        agent.keep_lease()?;
         Ok(agent)
     }
 
@@ -202,6 +204,7 @@ impl Agent {
     pub(crate) fn turn(&mut self) -> Result<(), LedgerError> {
         self.take_assignment()?;
         self.keep_keys()?;
+        self.keep_lease()?;
         if let Some(engine) = self.engine.clone() {
             self.follow_network(&engine);
             self.reconcile(&engine)?;

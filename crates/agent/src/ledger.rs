@@ -224,6 +224,16 @@ impl Ledger {
         self.write("keys.json", keys)
     }
 
+    /// Whether the process before this one left its lease as held. One that left no word had nothing to hold, or knew no better.
+    pub(crate) fn lease(&self) -> Result<bool, LedgerError> {
+        Ok(self.read("lease.json")?.unwrap_or(true))
+    }
+
+    /// Keep whether the lease is held.
+    pub(crate) fn keep_lease(&self, held: bool) -> Result<(), LedgerError> {
+        self.write("lease.json", &held)
+    }
+
     /// What happened and is not known to be stored by the server.
     pub fn journal(&self) -> Result<Journal, LedgerError> {
         Ok(self.read("events.json")?.unwrap_or_default())
@@ -283,6 +293,16 @@ mod tests {
         let refused = Rejected::OtherHost { got: 4, held: 3 };
         assert_eq!(ledger.assign(foreign).unwrap(), Err(refused));
         assert_eq!(ledger.assign(assignment(6)).unwrap(), Ok(true));
+    }
+
+    #[test]
+    fn whether_the_lease_was_held_outlives_a_process() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(open(&folder).lease().unwrap(), "nobody said anything else");
+        open(&folder).keep_lease(false).unwrap();
+        assert!(!open(&folder).lease().unwrap());
+        open(&folder).keep_lease(true).unwrap();
+        assert!(open(&folder).lease().unwrap());
     }
 
     #[test]

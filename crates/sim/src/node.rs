@@ -8,7 +8,7 @@ mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drover_agent::{Attempts, reconcile_host};
+use drover_agent::{Attempts, Lease, reconcile_host};
 use drover_core::protocol::Report;
 use drover_core::{
     BalancerConfig, HostAssignment, HostId, LEASE_MS, Observed, Phase, Time, UnitKey, Watched,
@@ -72,6 +72,8 @@ struct Ledger {
     assignment: HostAssignment,
     attempts: Attempts,
     tick: u64,
+    /// The process before this one left its lease as held.
+    is_leased: bool,
 }
 
 /// What an agent does when it wakes.
@@ -108,6 +110,7 @@ impl Node {
                 assignment: HostAssignment::none(host),
                 attempts: Attempts::default(),
                 tick: 0,
+                is_leased: true,
             },
             busy: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -149,7 +152,8 @@ impl Node {
     /// The agent's process is replaced: what only it knew is gone, the ledger stays.
     pub fn restart_agent(&mut self, now: Time) {
         self.epoch += 1;
-        self.lease_until = now + FIRST_LEASE_MS;
+        self.lease_until = now + if self.disk.is_leased { FIRST_LEASE_MS } else { 0 };
+        self.disk.is_leased = false;
         (self.has_orders, self.is_proven) = (false, false);
         self.busy.clear();
         self.told.clear();
@@ -204,6 +208,7 @@ impl Node {
         if self.server.is_some() {
             self.acknowledged(now);
         }
+        self.disk.is_leased = self.lease(now) == Lease::Held;
         let view = self.view(now);
         let lease_ends_at = Some(self.lease_until).filter(|at| *at > now);
         let done = reconcile_host(&self.disk.assignment, &view, &self.disk.attempts, now);

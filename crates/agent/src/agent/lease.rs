@@ -7,10 +7,12 @@ use drover_core::LEASE_MS;
 use tokio::time::Instant;
 
 use super::Agent;
+use crate::ledger::LedgerError;
 use crate::reconcile::is_leased;
 use crate::view::Lease;
 
-/// What an agent that just started waits for its server: whoever ran before it may have been acknowledged until then.
+/// What an agent that just started waits for its server, if whoever ran before it may have been acknowledged until then. It is
+/// given once: who starts again before a server answers has none left.
 const AT_FIRST: Duration = Duration::from_secs(2);
 
 /// How long the lease lasts.
@@ -21,11 +23,15 @@ pub(super) struct Term {
     has_orders: bool,
     /// A server acknowledged this very process.
     is_proven: bool,
+    /// On disk stands that it is held: what who comes after this process may build on.
+    is_kept: bool,
 }
 
 impl Term {
-    pub(super) fn begin(now: Instant) -> Self {
-        Self { until: now + AT_FIRST, has_orders: false, is_proven: false }
+    /// That of a process that begins; `was_held` says whether the one before it left it as held.
+    pub(super) fn begin(now: Instant, was_held: bool) -> Self {
+        let until = if was_held { now + AT_FIRST } else { now };
+        Self { until, has_orders: false, is_proven: false, is_kept: was_held }
     }
 
     /// A new connection.
@@ -59,6 +65,16 @@ impl Term {
 }
 
 impl Agent {
+    /// Have it on disk whether the lease is held, before anything is done about it: a process that dies now leaves that.
+    pub(super) fn keep_lease(&mut self) -> Result<(), LedgerError> {
+        let held = self.lease.now(Instant::now()) == Lease::Held;
+        if held != self.lease.is_kept {
+            self.ledger.keep_lease(held)?;
+            self.lease.is_kept = held;
+        }
+        Ok(())
+    }
+
     /// When it ends, if anything here depends on it.
     pub(super) fn lease_ends_at(&self) -> Option<Instant> {
         let depends = self.assignment.templates.values().any(|held| is_leased(&held.template));
@@ -74,7 +90,7 @@ mod tests {
     fn a_lease_lasts_from_what_was_sent_and_not_before_orders_came() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut lease = Term::begin(start);
+        let mut lease = Term::begin(start, true);
         assert_eq!([lease.now(at(1_999)), lease.now(at(2_000))], [Lease::Unproven, Lease::Over]);
         lease.connected();
         assert!(!lease.acknowledged(at(1_000), at(1_500)));
@@ -86,5 +102,15 @@ mod tests {
         assert_eq!([lease.now(at(end - 1)), lease.now(at(end))], [Lease::Held, Lease::Over]);
         assert!(!lease.acknowledged(at(2_000), at(end - 1)));
         assert_eq!(lease.now(at(end - 1)), Lease::Held, "one that comes late takes nothing back");
+    }
+
+    #[test]
+    fn who_starts_again_before_a_server_answered_has_no_lease() {
+        let start = Instant::now();
+        let mut lease = Term::begin(start, false);
+        assert_eq!(lease.now(start), Lease::Over);
+        (lease.connected(), lease.ordered());
+        assert!(lease.acknowledged(start, start));
+        assert_eq!(lease.now(start), Lease::Held);
     }
 }

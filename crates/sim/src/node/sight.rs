@@ -10,13 +10,18 @@ use super::{FULL_REPORT_MS, Node};
 use crate::engine::Container;
 
 impl Node {
-    pub(super) fn view(&self, now: Time) -> DockerView {
-        let lease = match (now >= self.lease_until, self.is_proven) {
+    /// What it may run of what must never run twice.
+    pub(super) fn lease(&self, now: Time) -> Lease {
+        match (now >= self.lease_until, self.is_proven) {
             (true, _) => Lease::Over,
             (false, true) => Lease::Held,
             (false, false) => Lease::Unproven,
-        };
-        let mut view = DockerView { busy: self.busy.clone(), lease, ..DockerView::default() };
+        }
+    }
+
+    pub(super) fn view(&self, now: Time) -> DockerView {
+        let (busy, lease) = (self.busy.clone(), self.lease(now));
+        let mut view = DockerView { busy, lease, ..DockerView::default() };
         for container in self.engine.containers.values() {
             if let Some((key, member)) = owner(container) {
                 let seen = seen(container, member.clone(), self.address_of(container), now);

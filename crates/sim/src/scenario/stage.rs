@@ -81,6 +81,7 @@ impl Stage {
                 let changes = user::call_off(&self.cluster.database.world);
                 self.ask(&changes)
             }
+            ["agent", "restart", host] => self.with_host(host, Cluster::restart_agent),
             ["server", "crash", n] => {
                 self.cluster.crash_server(n.parse().map_err(|_| "which server?")?);
                 Ok(String::new())

@@ -24,6 +24,9 @@ pub(super) fn template(words: &[&str]) -> Result<(Template, BTreeMap<String, Str
                 let check = HealthCheck { port: 80, ..HealthCheck::default() };
                 primary.health_check = Some(check);
             }
+            "loss" => {
+                primary.on_host_loss = Some(value.parse().map_err(|e| format!("{e}"))?);
+            }
             "once" => {
                 primary.labels.insert(drover_core::label::START_ONCE.to_owned(), "true".to_owned());
             }
