@@ -109,7 +109,8 @@ mod tests {
         let start = Instant::now();
         let mut lease = Term::begin(start, false);
         assert_eq!(lease.now(start), Lease::Over);
-        (lease.connected(), lease.ordered());
+        lease.connected();
+        lease.ordered();
         assert!(lease.acknowledged(start, start));
         assert_eq!(lease.now(start), Lease::Held);
     }

@@ -22,7 +22,10 @@ pub(super) fn kept(before: &World, after: &World, upgrade: &Upgrade, fail: Fail)
     }
     let is_left = |unit: &Unit| match upgrade.course {
         Course::InService { from, .. } => unit.key.revision == from,
-        Course::ToService(_) => true,
+        // Older ones are on their way out since an upgrade before was confirmed.
+        Course::ToService(_) => {
+            before.service(service).is_some_and(|held| held.current == unit.key.revision)
+        }
     };
     // Who loses a host, or wants it empty, loses what was kept there.
     let host_stays = |unit: &Unit| {
