@@ -225,7 +225,7 @@ pub enum Refused {
 pub struct Scope {
     /// All of them: a host came, went or changed, or it is time for a sweep.
     pub all: bool,
-    /// Those that wait for something: it may have come, such as an acknowledgement.
+    /// Those that wait for something that they lack: it may have come.
     pub waiting: bool,
     /// These.
     pub services: BTreeSet<ServiceId>,

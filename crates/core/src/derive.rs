@@ -3,6 +3,7 @@
 
 mod assignment;
 mod balancer;
+mod concerned;
 mod dependence;
 mod discovery;
 mod drain;
@@ -24,6 +25,7 @@ mod vote;
 
 pub use assignment::assignment;
 pub use balancer::balancer_config;
+pub use concerned::{Concerned, concerned};
 pub use dependence::{Unmet, unmet, unmet_between};
 pub use discovery::{
     discovered_host, discovered_project, discovered_service, discovered_stack, discovery,

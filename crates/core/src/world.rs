@@ -12,7 +12,7 @@ mod lookup;
 mod row;
 mod witnesses;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -254,7 +254,7 @@ impl World {
     }
 
     /// Take in what a host's data-plane processes acknowledged and counted. An acknowledgement never goes back.
-    /// Returns what changed: rows, and that it is for whoever waits.
+    /// Returns what changed: rows and the services whose plan may differ.
     pub fn follow(
         &mut self,
         host: HostId,
@@ -281,7 +281,16 @@ impl World {
         }
         self.version += 1;
         touched.insert(RowKey::Counters);
-        (touched, Scope::waiting())
+        let services = self.host(host).map(|host| self.waits_for_acknowledgements(host.project));
+        (touched, Scope { services: services.unwrap_or_default(), ..Scope::default() })
+    }
+
+    /// Services of a project of which something drains, and those that an upgrade judges by what balancers count.
+    fn waits_for_acknowledgements(&self, project: ProjectId) -> BTreeSet<ServiceId> {
+        let draining = self.index.draining.iter().map(|unit| &unit.service);
+        let all = draining.chain(self.upgrades.keys());
+        let ours = |id: &&ServiceId| self.service(**id).is_some_and(|s| s.project == project);
+        all.filter(ours).copied().collect()
     }
 
     /// Take in what a host found of units on others, all of it. What comes late, after something newer, is passed over. Returns

@@ -89,8 +89,9 @@ fn not_committed(error: CommitError) -> ApiError {
 async fn read(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
     let view = View::new(server, call).await?;
     let world = server.store.world();
-    // No more at a time than there are processors: the rest would only slow these down.
-    let _lane = server.reads.acquire().await;
+    // Of those that may take long no more at a time than there are processors: the rest would only slow these down, and whoever
+    // asks for one thing would queue behind them.
+    let _lane = if call.is_about_one() { None } else { server.lists.acquire().await.ok() };
     let ctx = view.context(call, &world, clock::now());
     let then = apart(|| drover_api::read(&ctx, &call.path(), &call.query))?;
     carry_out(server, call, view, world.clone(), then).await
@@ -216,6 +217,11 @@ async fn foretell(server: &Server, foretold: Box<Foretold>) -> Result<Answer, Ap
 impl Call {
     fn path(&self) -> Vec<&str> {
         self.address.path.iter().map(String::as_str).collect()
+    }
+
+    /// Whether it is about one resource by its id: `/services/1s5`.
+    fn is_about_one(&self) -> bool {
+        self.address.path.len() == 2
     }
 
     fn is_about(&self, name: &str) -> bool {

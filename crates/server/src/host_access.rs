@@ -197,12 +197,26 @@ impl Flow {
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => return Ok(()),
         };
         let Self::Bytes(asking) = self else { return Ok(()) };
-        let Ok(input) = STANDARD.decode(text) else { return Ok(()) };
-        match resized(&input) {
-            Some(size) => asking.resize(size).await,
-            None => asking.send(&input).await,
+        match said(text) {
+            None => Ok(()),
+            Some(Said::Size(size)) => asking.resize(size).await,
+            Some(Said::Input(input)) => asking.send(&input).await,
         }
     }
+}
+
+/// What a client says to a command.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Input(Vec<u8>),
+    /// Columns and rows.
+    Size((u16, u16)),
+}
+
+/// Read a client's frame; `None` if it is not Base64.
+fn said(text: &str) -> Option<Said> {
+    let input = STANDARD.decode(text).ok()?;
+    Some(resized(&input).map_or(Said::Input(input), Said::Size))
 }
 
 /// `:resizeTTY:80,24`: columns and rows. What can't be read resizes to nothing, and is no input either.
@@ -241,6 +255,9 @@ async fn send(sink: &mut SplitSink<WebSocket, Message>, frame: Message) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -262,6 +279,29 @@ mod tests {
         check(b":resizeTTY:", Some((0, 0)));
         check(b":resizeTTY:-1,99999", Some((0, 0)));
         check(b"ls\n", None);
+    }
+
+    proptest! {
+        #[test]
+        fn frames_of_clients(text in ".*", bytes in vec(any::<u8>(), 0..200), sizes in any::<bool>()) {
+            // Whatever it is, it is read or passed over.
+            let _ = said(&text);
+            let input = if sizes { [RESIZE, &bytes].concat() } else { bytes };
+            let read = said(&STANDARD.encode(&input));
+            match read {
+                Some(Said::Size(_)) => prop_assert!(input.starts_with(RESIZE), "a size nobody spoke of"),
+                passed => {
+                    prop_assert!(!input.starts_with(RESIZE), "a size is no input");
+                    prop_assert_eq!(passed, Some(Said::Input(input)));
+                }
+            }
+        }
+
+        #[test]
+        fn ends_that_are_told(why in ".{0,200}") {
+            let Message::Close(Some(frame)) = close(&why) else { panic!() };
+            prop_assert!(frame.reason.len() <= REASON_BYTES && why.starts_with(frame.reason.as_str()));
+        }
     }
 
     #[test]

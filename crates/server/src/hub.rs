@@ -1,20 +1,21 @@
 //! The agents that are connected: at most one link per host, and telling each link when its host's
 //! assignment may have changed.
 
-mod concerned;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use drover_core::HostId;
+use drover_core::derive::concerned;
 use drover_core::protocol::Ask;
 
 use crate::asks::Asking;
 use crate::link::Link;
 use crate::lock::lock;
 use crate::server::Server;
-use concerned::concerned;
 
 /// Name of the hub in the change log.
 pub(crate) const HUB: &str = "hub";
@@ -68,7 +69,7 @@ pub(crate) async fn run(server: Arc<Server>) {
             update = feed.next() => update,
         };
         server.directory.take(&before, &update);
-        let concerned = concerned(&before, &update);
+        let concerned = concerned(&before, &update.world, &update.touched);
         for (host, link) in &*lock(&server.hub.live) {
             if concerned.contains(&update.world, *host) {
                 link.stale.notify_one();

@@ -109,8 +109,8 @@ pub(crate) struct Server {
     pub(crate) errands: Errands,
     /// Forecasts that may be worked at.
     pub(crate) forecasts: Arc<Semaphore>,
-    /// Reads of the API that may be worked at.
-    pub(crate) reads: Semaphore,
+    /// Lists that may be worked at.
+    pub(crate) lists: Semaphore,
     /// How long it waits.
     pub(crate) timing: Timing,
     /// Who commits next. Commits are checked against the snapshot they were made from, so of several made
@@ -172,7 +172,7 @@ impl Server {
             pulls: Pulls::default(),
             errands: Errands::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),
-            reads: Semaphore::new(available_parallelism().map_or(2, NonZero::get)),
+            lists: Semaphore::new(available_parallelism().map_or(2, NonZero::get)),
             timing,
             turn: Mutex::default(),
             stop,

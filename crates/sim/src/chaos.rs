@@ -33,6 +33,9 @@ pub struct Outcome {
 /// Longest virtual time in which things go wrong, in milliseconds.
 const CHAOS_MS: u64 = 60_000;
 
+/// In every so many seeds it is looked at each step who had to be told of it.
+const NEWS_EVERY: u64 = 8;
+
 /// Live through a seed.
 pub fn run(seed: u64, mutation: Option<Mutation>, trace: bool) -> Outcome {
     let mut chaos = Chaos::new(seed, mutation);
@@ -61,6 +64,8 @@ impl Chaos {
         let servers = usize::try_from(rng.between(1, 3)).unwrap_or(1);
         let count = rng.between(1, 4);
         let mut cluster = Cluster::new(rng.draw(), servers, mutation);
+        let judges_news = mutation.is_none_or(Mutation::is_about_news);
+        cluster.database.judges_news = judges_news && seed.is_multiple_of(NEWS_EVERY);
         let now = cluster.now;
         cluster.ask(&user::found(now));
         let hosts: Vec<HostId> = (1..=count).map(|n| HostId(10 + n)).collect();

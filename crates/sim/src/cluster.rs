@@ -220,9 +220,12 @@ impl Cluster {
     fn plan(&mut self, index: usize) {
         let dirty = self.database.take_dirty(index);
         let Some(server) = self.servers.get_mut(index).filter(|s| s.up) else { return };
-        if server.planned.is_none()
-            && server.plan(&self.database.world, dirty, self.now, self.mutation)
-        {
+        server.hear(dirty);
+        if self.database.judges_news {
+            let overlooked = server.overlooks(&self.database.world, self.now);
+            self.database.overlooked(&overlooked, self.now);
+        }
+        if server.planned.is_none() && server.plan(&self.database.world, self.now, self.mutation) {
             // The snapshot grows old while the plan is made, and now and then very old.
             let longest = if self.rng.chance(15) { 800 } else { 30 };
             let delay = self.rng.between(0, longest);

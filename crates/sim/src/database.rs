@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::check::{Violation, check, check_step};
-use drover_core::derive::let_go_until;
+use drover_core::derive::{assignment, concerned, let_go_until};
 use drover_core::{
-    Change, Desired, Followed, HostId, Observed, Scope, ServiceKind, Time, UnitKey, Witnessed,
-    World,
+    Change, Desired, Followed, HostId, Observed, RowKey, Scope, ServiceKind, Time, UnitKey,
+    Witnessed, World,
 };
 
 use crate::mutation::Mutation;
@@ -27,6 +27,9 @@ pub struct Database {
     /// Every step is judged. With a thousand containers that takes most of the time, and a script may do with
     /// [`Self::judge`] where it looks.
     pub judges_steps: bool,
+    /// With every step it is looked whether all are told who have to look at their orders, or have something to plan: a sweep
+    /// would make it good, so late that nobody sees it here. It is dear, and so not for every seed.
+    pub judges_news: bool,
     /// What was committed and observed, in words, if someone wants to read it.
     pub trace: Option<Vec<String>>,
 }
@@ -42,6 +45,7 @@ impl Database {
             dirty,
             mutation,
             judges_steps: true,
+            judges_news: false,
             trace: None,
         }
     }
@@ -52,7 +56,8 @@ impl Database {
         if stale && self.mutation != Some(Mutation::NoCompareAndSet) {
             return false;
         }
-        let Ok((next, _)) = self.world.commit(changes) else { return false };
+        let Ok((next, touched)) = self.world.commit(changes) else { return false };
+        self.judge_news(&next, &touched, now);
         self.tell(now, || {
             let changes: Vec<String> = changes.iter().map(in_short).collect();
             format!("revision {}: {}", next.revision, changes.join(" · "))
@@ -92,7 +97,8 @@ impl Database {
                 }
             }
         } else {
-            let (_, scope) = next.observe(host, units, now);
+            let (touched, scope) = next.observe(host, units, now);
+            self.judge_news(&next, &touched, now);
             self.mark(&scope);
         }
         self.replace(&self.world.clone(), next, now);
@@ -109,8 +115,11 @@ impl Database {
             format!("balancers on {host} follow {}", said.collect::<Vec<_>>().join(" · "))
         });
         let mut next = self.world.clone();
-        let (_, scope) = next.follow(host, balancers, None);
-        self.mark(&scope);
+        let (touched, scope) = next.follow(host, balancers, None);
+        self.judge_news(&next, &touched, now);
+        if self.mutation != Some(Mutation::AcknowledgementsUnheard) {
+            self.mark(&scope);
+        }
         self.replace(&self.world.clone(), next, now);
     }
 
@@ -122,7 +131,8 @@ impl Database {
             format!("host {host} finds {}", said.collect::<Vec<_>>().join(" · "))
         });
         let mut next = self.world.clone();
-        let (_, scope) = next.witness(host, found);
+        let (touched, scope) = next.witness(host, found);
+        self.judge_news(&next, &touched, now);
         self.mark(&scope);
         self.replace(&self.world.clone(), next, now);
     }
@@ -179,6 +189,34 @@ impl Database {
     pub fn judge(&mut self, now: Time) {
         let wrong = check(&self.world);
         self.violations.extend(wrong.into_iter().map(|violation| (now, violation)));
+    }
+
+    /// Whether every host whose orders differ after a step is one that is told to look.
+    fn judge_news(&mut self, next: &World, touched: &BTreeSet<RowKey>, now: Time) {
+        if !self.judges_news {
+            return;
+        }
+        let mut touched = touched.clone();
+        if self.mutation == Some(Mutation::LossUntold) {
+            touched.retain(|row| !matches!(row, RowKey::Lost(_)));
+        }
+        let told = concerned(&self.world, next, &touched);
+        let untold = next.hosts.keys().filter(|host| !told.contains(next, **host));
+        let differs = |host: &&HostId| {
+            !assignment(&self.world, **host).same_content(&assignment(next, **host))
+        };
+        for host in untold.filter(differs).copied().collect::<Vec<_>>() {
+            let what = format!("host {host} has other orders and is not told: {touched:?}");
+            self.violations.push((now, Violation { rule: "told", what }));
+        }
+    }
+
+    /// What a planner would do now, which has heard of all that changed and sees no reason to look.
+    pub fn overlooked(&mut self, changes: &[Change], now: Time) {
+        if !changes.is_empty() {
+            let what = changes.iter().map(in_short).collect::<Vec<_>>().join(" · ");
+            self.violations.push((now, Violation { rule: "overlooked", what }));
+        }
     }
 
     fn replace(&mut self, before: &World, next: World, now: Time) {

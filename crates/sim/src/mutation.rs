@@ -68,12 +68,21 @@ pub enum Mutation {
     JudgeForever,
     /// The planner doesn't know what a service waits for before it starts.
     StartEarly,
+    /// What balancers acknowledge is no news for the planner.
+    AcknowledgementsUnheard,
+    /// That a host is lost is no news for those that take over what it looked at.
+    LossUntold,
 }
 
 impl Mutation {
     /// All of them.
     pub fn all() -> &'static [Self] {
         clap::ValueEnum::value_variants()
+    }
+
+    /// Whether it is about who is told of a step, which is looked at in some seeds only.
+    pub fn is_about_news(self) -> bool {
+        matches!(self, Self::AcknowledgementsUnheard | Self::LossUntold)
     }
 
     /// The snapshot as a planner without the rule would see it.
@@ -168,6 +177,8 @@ impl Mutation {
             | Self::ReportsWithoutClock
             | Self::OldAssignments
             | Self::MoveTogether
+            | Self::AcknowledgementsUnheard
+            | Self::LossUntold
             | Self::NothingKept => {}
         }
         world

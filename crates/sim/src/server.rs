@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use drover_core::plan::{Agenda, Plan, plan};
-use drover_core::{HostAssignment, HostId, Scope, Time, World, derive};
+use drover_core::{Change, HostAssignment, HostId, Scope, Time, World, derive};
 
 use crate::mutation::Mutation;
 
@@ -31,15 +31,21 @@ impl Server {
         Self { up: true, agenda: Agenda::everything(), ..Self::default() }
     }
 
+    /// Take in what changed.
+    pub fn hear(&mut self, news: Scope) {
+        self.agenda.hear(news);
+    }
+
+    /// What it would do, and nothing it knows of makes it look.
+    pub fn overlooks(&self, world: &World, now: Time) -> Vec<Change> {
+        if !self.up || self.planned.is_some() || !self.agenda.is_idle(now) {
+            return Vec::new();
+        }
+        plan(world, &Scope::everything(), now).changes
+    }
+
     /// Take a snapshot and plan; true if there is something to commit.
-    pub fn plan(
-        &mut self,
-        world: &World,
-        dirty: Scope,
-        now: Time,
-        broken: Option<Mutation>,
-    ) -> bool {
-        self.agenda.hear(dirty);
+    pub fn plan(&mut self, world: &World, now: Time, broken: Option<Mutation>) -> bool {
         if now >= self.swept_at + SWEEP_MS {
             self.swept_at = now;
             self.agenda.sweep();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use drover_core::{
-    AccountId, Audit, Change, Followed, HostId, Phase, ProjectId, RowKey, Scope, Time, Watched,
-    Witnessed, check::check,
+    AccountId, Audit, Change, Desired, Followed, HostId, Phase, ProjectId, RowKey, Scope, Time,
+    Watched, Witnessed, check::check,
 };
 
 use crate::fixture::{Disk, HOST, NOW, WEB, cluster, event, key, seen, setting, unit, with_units};
@@ -153,11 +153,19 @@ async fn a_feed_gathers_everything_since_it_was_asked() {
         assert_eq!((update.touched, update.scope), (named, Scope::waiting()));
 
         // What drains wait for.
+        let drain = Change::SetDesired {
+            unit: key(1),
+            desired: Desired::Draining,
+            run: None,
+            until: Some(NOW + 30_000),
+        };
+        store.commit(None, "k", NOW, vec![drain]).await.unwrap();
+        feed.next().await;
         let names = Some(Followed { routing: 5, ..Followed::default() });
         store.follow(HOST, BTreeMap::new(), names).await.unwrap();
         let update = feed.next().await;
         let named = BTreeSet::from([RowKey::Counters, RowKey::NamesFollowed(HOST)]);
-        assert_eq!((update.touched, update.scope), (named, Scope::waiting()));
+        assert_eq!((update.touched, update.scope), (named, Scope::one(WEB)));
     })
     .await;
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use drover_core::derive::endpoints;
 use drover_core::plan::admit_evacuation;
 use drover_core::protocol::Ask;
-use drover_core::{Change, Credential, Grant, Host, HostFacts, HostId, ProjectId, Time, World};
+use drover_core::{
+    Change, Credential, Grant, Host, HostFacts, HostId, ProjectId, Time, Unit, World,
+};
 use serde_json::{Value, json};
 
 use super::derived::physical_host_id;
@@ -281,7 +283,13 @@ fn network(facts: &HostFacts) -> Value {
 }
 
 fn public_endpoints(ctx: &Context<'_>, host: HostId) -> Vec<Value> {
-    let mut services: Vec<_> = ctx.world.units_on(host).map(|unit| unit.key.service).collect();
+    // Few publish anything, and what a service does is known of all its units together only.
+    let publishes = |unit: &&Unit| {
+        let template = ctx.world.template(unit.key.service, unit.key.revision);
+        template.is_some_and(|held| held.members().any(|(_, spec)| !spec.ports.is_empty()))
+    };
+    let units = ctx.world.units_on(host).filter(publishes);
+    let mut services: Vec<_> = units.map(|unit| unit.key.service).collect();
     services.dedup();
     let services = services.into_iter().filter_map(|id| ctx.world.service(id));
     let here = services.flat_map(|service| endpoints(ctx.world, service));

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::Fail;
 use super::in_service::slots;
 use super::shift::serves;
-use crate::{Course, Desired, FinishPolicy, Slot, Unit, Upgrade, UpgradePhase, Wanted, World};
+use crate::{
+    Course, Desired, FinishPolicy, Service, Slot, Unit, Upgrade, UpgradePhase, Wanted, World,
+};
 
 /// Every slot that could go back still can after the step. By slot: a unit that leaves a host which is to be emptied may
 /// go once another of its revision is there.
@@ -76,8 +78,14 @@ fn confirmed_by_itself(before: &World, after: &World, upgrade: &Upgrade, fail: F
         fail("asked to be confirmed", format!("{service} was not to be confirmed by itself"));
     }
     let Course::InService { to, .. } = upgrade.course else { return };
-    let runs = before.service(service).is_some_and(|held| held.wanted == Wanted::Active);
+    let runs = before.service(service).filter(|held| held.wanted == Wanted::Active);
     let wanted = slots(before, service);
+    // A service that shrank while it was stopped has more than it shall have: as many as that are enough.
+    let beyond = |held: &Service| {
+        let is_number = |slot: &&Slot| matches!(slot, Slot::Number(_));
+        let scale = usize::try_from(held.scale).unwrap_or(usize::MAX);
+        wanted.iter().filter(is_number).count().saturating_sub(scale)
+    };
     // Hosts that come or go in this very step do so before it is decided.
     let served = |slot: &Slot| {
         let mut units = before.units_of(service);
@@ -85,7 +93,8 @@ fn confirmed_by_itself(before: &World, after: &World, upgrade: &Upgrade, fail: F
             unit.key.slot == *slot && unit.key.revision == to && serves(before, after, unit)
         })
     };
-    if let Some(slot) = wanted.iter().find(|slot| runs && !served(slot)) {
+    let mut unserved = wanted.iter().filter(|slot| !served(slot));
+    if let Some(slot) = runs.and_then(|held| unserved.nth(beyond(held))) {
         fail("confirmed when served", format!("slot {slot} of {service} was not served"));
     }
 }

@@ -36,9 +36,14 @@ impl Agenda {
         }
     }
 
+    /// Whether there is nothing to plan now.
+    pub fn is_idle(&self, now: Time) -> bool {
+        self.scope.is_empty() && self.wake_at.is_none_or(|at| now < at)
+    }
+
     /// What to plan now with all that waits, if anything is to be planned. It is out of the agenda then.
     pub fn take(&mut self, now: Time) -> Option<Scope> {
-        if self.scope.is_empty() && self.wake_at.is_none_or(|at| now < at) {
+        if self.is_idle(now) {
             return None;
         }
         self.scope.services.extend(&self.waiting);
@@ -111,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_is_for_those_that_wait() {
+    fn what_may_be_lacked_is_news_for_those_that_wait() {
         let mut agenda = waiting(WEB, None);
         agenda.hear(Scope::waiting());
         assert_eq!(agenda.take(Time(5)), Some(Scope::one(WEB)));

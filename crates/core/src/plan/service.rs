@@ -23,6 +23,7 @@ pub(super) fn plan_service(draft: &mut Draft, id: ServiceId) {
     let held = derive::in_motion(&draft.world, id);
     reap::reap(draft, id);
     pin_images(draft, id);
+    await_ends(draft, id);
     let Some(service) = draft.world.service(id).cloned() else { return };
     match service.wanted {
         Wanted::Removed => remove(draft, &service),
@@ -32,6 +33,17 @@ pub(super) fn plan_service(draft: &mut Draft, id: ServiceId) {
     retain::retain(draft, id);
     notes::units(draft, id);
     votes::notes(draft, id);
+}
+
+/// Time alone decides from when on others may run in the place of units whose hosts are lost.
+fn await_ends(draft: &mut Draft, service: ServiceId) {
+    if draft.world.lost.is_empty() {
+        return;
+    }
+    let ends = draft.world.units_of(service).filter_map(|u| derive::given_up_at(&draft.world, u));
+    if let Some(at) = ends.filter(|at| *at > draft.now).min() {
+        draft.wake(service, at);
+    }
 }
 
 fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {

@@ -63,10 +63,6 @@ pub(super) fn ensure(
         // The old one is dropped when its host returns and confirms, or is removed.
         return create(draft, service, slot, revision, Some(unit.key));
     }
-    let given_up_at = derive::given_up_at(&draft.world, &unit).filter(|at| *at > draft.now);
-    if let Some(at) = given_up_at.filter(|_| is_lost(&draft.world, &unit)) {
-        draft.wake(service.id, at);
-    }
     match unit.desired {
         Desired::Running => true,
         Desired::Draining => {

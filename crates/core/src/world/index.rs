@@ -13,8 +13,9 @@ use super::World;
 use super::witnesses::{Place, place};
 use crate::schedule::{Asks, HostUse, Tail, published};
 use crate::{
-    Credential, CredentialId, Host, HostId, ProjectId, Protocol, Revision, Service, ServiceId,
-    ServiceKind, Stack, StackId, Unit, UnitKey, Upgrade, VolumeTemplate, VolumeTemplateId,
+    Credential, CredentialId, Desired, Host, HostId, ProjectId, Protocol, Revision, Service,
+    ServiceId, ServiceKind, Stack, StackId, Unit, UnitKey, Upgrade, VolumeTemplate,
+    VolumeTemplateId,
 };
 
 /// All of them.
@@ -24,6 +25,8 @@ pub(super) struct Index {
     pub(super) by_host: OrdMap<(HostId, UnitKey), Arc<Unit>>,
     /// Units by the number of their first container.
     pub(super) by_serial: OrdMap<u64, UnitKey>,
+    /// Units that drain.
+    pub(super) draining: OrdSet<UnitKey>,
     /// What the units on a host take of it.
     pub(super) taken: OrdMap<HostId, HostUse>,
     /// Hosts that may take units, the freest first, for each kind of need.
@@ -153,6 +156,7 @@ impl World {
             self.index.by_host.remove(&(unit.host, unit.key));
             self.index.by_serial.remove(&unit.serial);
         }
+        keep(&mut self.index.draining, unit.key, there && unit.desired == Desired::Draining);
         let Some(template) = self.template(unit.key.service, unit.key.revision) else { return };
         let part = HostUse::of(template);
         let held = self.index.taken.get(&unit.host).copied().unwrap_or_default();
@@ -168,6 +172,7 @@ impl World {
     pub(super) fn write_unit(&mut self, unit: Unit) {
         let unit = Arc::new(unit);
         self.index.by_host.insert((unit.host, unit.key), unit.clone());
+        keep(&mut self.index.draining, unit.key, unit.desired == Desired::Draining);
         self.units.insert(unit.key, unit);
     }
 

@@ -126,10 +126,20 @@ async fn what_is_not_to_start_is_only_made() {
     let mut body = shop("1", 1);
     body["startOnCreate"] = json!(false);
     let id = make(&cluster, &body).await;
+    let mut feed = cluster.store.feed();
     comes_to(&cluster, &id, "active").await;
-    let states: Vec<Value> =
-        services(&cluster, &id).await.iter().map(|row| row["state"].clone()).collect();
-    assert_eq!(states, ["inactive", "inactive"]);
+    // Each is registering until the planner has seen it.
+    let settling = async {
+        loop {
+            let rows = services(&cluster, &id).await;
+            let states: Vec<Value> = rows.iter().map(|row| row["state"].clone()).collect();
+            if !states.contains(&json!("registering")) {
+                return states;
+            }
+            feed.next().await;
+        }
+    };
+    assert_eq!(soon(settling).await, ["inactive", "inactive"]);
 }
 
 #[tokio::test]
