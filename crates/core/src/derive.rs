@@ -1,6 +1,7 @@
 //! What follows from a snapshot: each is a function, so equal snapshots give equal answers and nothing has to
 //! be told that something changed.
 
+mod affected;
 mod assignment;
 mod balancer;
 mod concerned;
@@ -23,6 +24,7 @@ mod status;
 mod volumes;
 mod vote;
 
+pub use affected::{Affected, affected};
 pub use assignment::assignment;
 pub use balancer::balancer_config;
 pub use concerned::{Concerned, concerned};

@@ -4,14 +4,12 @@
 //! Not in the sessions' own loops: a session may wait for the database with a report in its hands, and a unit that
 //! is withdrawn must be out of every host's names at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::ws::Message;
 use drover_core::protocol::FromServer;
-use drover_core::{
-    Discovery, DiscoveryUpdate, HostId, ProjectId, RowKey, Service, ServiceId, World, derive,
-};
+use drover_core::{Discovery, DiscoveryUpdate, HostId, ProjectId, World, derive};
 use drover_store::{Store, Update};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -86,14 +84,14 @@ impl Directory {
         if told.is_empty() {
             return;
         }
-        let affected = affected(before, update);
+        let affected = derive::affected(before, &update.world, &update.touched);
         for (project, held) in told.iter_mut() {
             // Made from a newer snapshot already: going back would take back what hosts acknowledged.
             if update.world.version <= held.version {
                 continue;
             }
             held.version = update.world.version;
-            if let Some(changes) = changes(&held.now, &update.world, *project, &affected) {
+            if let Some(changes) = affected.update(&held.now, &update.world, *project) {
                 held.now.take(changes.clone());
                 // Nobody listens any more? Then the next update drops all this.
                 let _ = held.news.send(frame(changes));
@@ -106,151 +104,13 @@ fn frame(update: DiscoveryUpdate) -> Message {
     text(&FromServer::Discover(Box::new(update)))
 }
 
-/// Objects whose facts may differ after an update. One too many costs a derivation; one too few leaves hosts
-/// with old facts.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Affected {
-    all: bool,
-    hosts: BTreeSet<HostId>,
-    services: BTreeSet<ServiceId>,
-    stacks: BTreeSet<drover_core::StackId>,
-}
-
-fn affected(before: &World, update: &Update) -> Affected {
-    let mut found = Affected::default();
-    let mut edited = BTreeSet::new();
-    let worlds = [before, &*update.world];
-    for key in &update.touched {
-        match key {
-            RowKey::Unit(key) | RowKey::Observed(key) => drop(found.services.insert(key.service)),
-            RowKey::Revision(id, _) => drop(edited.insert(*id)),
-            RowKey::Service(id) if is_edited(worlds, *id) => drop(edited.insert(*id)),
-            RowKey::Service(id) => drop(found.services.insert(*id)),
-            // Names of the one lead to the other too: whoever links to it is told anew.
-            RowKey::Upgrade(id) => {
-                match worlds.iter().find_map(|world| world.upgrade(*id)?.shift()) {
-                    Some(shift) => edited.extend([*id, shift.to_service]),
-                    None => drop(found.services.insert(*id)),
-                }
-            }
-            RowKey::Seen(id) => drop(found.hosts.insert(*id)),
-            RowKey::Host(id) | RowKey::Lost(id) => {
-                found.hosts.insert(*id);
-                let units = worlds.iter().flat_map(|world| world.units_on(*id));
-                found.services.extend(units.map(|unit| unit.key.service));
-            }
-            RowKey::Stack(id) => drop(found.stacks.insert(*id)),
-            // The cluster's own name is in every object's.
-            RowKey::Setting(_) => found.all = true,
-            RowKey::Project(_)
-            | RowKey::Withdrawn(_)
-            | RowKey::Counters
-            | RowKey::VolumeTemplate(_)
-            | RowKey::Volume(_)
-            | RowKey::Credential(_)
-            | RowKey::Registry(_)
-            | RowKey::Certificate(_)
-            | RowKey::Secret(_)
-            | RowKey::ProjectVolume(_)
-            | RowKey::Webhook(_)
-            | RowKey::Account(_)
-            | RowKey::Member(_)
-            | RowKey::Outcome(_)
-            | RowKey::BalancerFollowed(_)
-            | RowKey::NamesFollowed(_)
-            | RowKey::Witnessed(_) => {}
-        }
-    }
-    let carried = |id: &ServiceId| Some(update.world.shift(*id)?.0.service);
-    edited.extend(edited.iter().filter_map(carried).collect::<Vec<_>>());
-    found.services.extend(readers(&update.world, &edited, &found.stacks));
-    // A stack is told of for as long as something of it is left.
-    let of_stacks =
-        worlds.iter().flat_map(|world| edited.iter().filter_map(|id| world.service(*id)));
-    found.stacks.extend(of_stacks.map(|service| service.stack));
-    found.services.extend(edited);
-    found
-}
-
-/// More of a service changed than where the planner sees it.
-fn is_edited(worlds: [&World; 2], id: ServiceId) -> bool {
-    let [before, after] = worlds.map(|world| {
-        world.service(id).map(|service| Service { settled: None, scale: 0, ..service.clone() })
-    });
-    before != after
-}
-
-/// Services whose facts are made with names or labels of other services.
-fn readers(
-    world: &World,
-    edited: &BTreeSet<ServiceId>,
-    stacks: &BTreeSet<drover_core::StackId>,
-) -> BTreeSet<ServiceId> {
-    if edited.is_empty() && stacks.is_empty() {
-        return BTreeSet::new();
-    }
-    let reads = |service: &Service| {
-        service.selector_link.is_some()
-            || service.balancer.is_some()
-            || stacks.contains(&service.stack)
-            || service.links.iter().any(|link| edited.contains(&link.service))
-    };
-    world.services.values().filter(|service| reads(service)).map(|service| service.id).collect()
-}
-
-/// What of a project's facts differs from those that are held; `None` if nothing does.
-fn changes(
-    held: &Discovery,
-    world: &World,
-    project: ProjectId,
-    affected: &Affected,
-) -> Option<DiscoveryUpdate> {
-    let mut update = DiscoveryUpdate {
-        routing: world.withdrawn.get(&project).copied().unwrap_or_default(),
-        project: derive::discovered_project(world, project),
-        ..DiscoveryUpdate::default()
-    };
-    let is_own = |own: Option<ProjectId>| own == Some(project);
-    let hosts = affected.all.then(|| world.hosts.keys()).into_iter().flatten();
-    for id in hosts.chain(&affected.hosts) {
-        let own = is_own(world.host(*id).map(|host| host.project));
-        let next = own.then(|| derive::discovered_host(world, *id)).flatten();
-        put(&mut update.hosts, &held.hosts, *id, next);
-    }
-    let stacks = affected.all.then(|| world.stacks.keys()).into_iter().flatten();
-    for id in stacks.chain(&affected.stacks) {
-        let own = is_own(world.stacks.get(id).map(|stack| stack.project));
-        let next = own.then(|| derive::discovered_stack(world, *id)).flatten();
-        put(&mut update.stacks, &held.stacks, *id, next);
-    }
-    let services = affected.all.then(|| world.services.keys()).into_iter().flatten();
-    for id in services.chain(&affected.services) {
-        let own = is_own(world.service(*id).map(|service| service.project));
-        let next = own.then(|| derive::discovered_service(world, *id)).flatten();
-        put(&mut update.services, &held.services, *id, next);
-    }
-    let same = update.hosts.is_empty()
-        && update.stacks.is_empty()
-        && update.services.is_empty()
-        && (held.routing, &held.project) == (update.routing, &update.project);
-    (!same).then_some(update)
-}
-
-/// Note what an object is now, if it was something else.
-fn put<K: Ord, V: PartialEq>(
-    changes: &mut BTreeMap<K, Option<Arc<V>>>,
-    held: &BTreeMap<K, Arc<V>>,
-    key: K,
-    next: Option<V>,
-) {
-    if held.get(&key).map(Arc::as_ref) != next.as_ref() {
-        changes.insert(key, next.map(Arc::new));
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use drover_core::{Change, Desired, PickedPort, Project, ProjectId, Protocol, Time, Wanted};
+    use std::collections::BTreeSet;
+
+    use drover_core::{
+        Change, Desired, PickedPort, Project, Protocol, RowKey, Service, Time, Wanted,
+    };
 
     use super::*;
     use crate::sample::{LB, WEB, host, key, running, service, stack, unit, world};
@@ -261,10 +121,10 @@ mod tests {
     }
 
     /// What hosts are told leads to what they would be told anew; the objects that were said again.
-    fn check(before: &World, after: &World, touched: BTreeSet<RowKey>, want: &str, what: &str) {
+    fn check(before: &World, after: &World, touched: &BTreeSet<RowKey>, want: &str, what: &str) {
         let mut held = Discovery { host: 0, ..derive::discovery(before, HostId(10)) };
-        let affected = affected(before, &update(after, touched));
-        let changes = changes(&held, after, ProjectId(1), &affected);
+        let affected = derive::affected(before, after, touched);
+        let changes = affected.update(&held, after, ProjectId(1));
         let mut said = Vec::new();
         if let Some(changes) = changes {
             said.extend(changes.hosts.keys().map(|id| format!("h{id}")));
@@ -281,7 +141,7 @@ mod tests {
         let check = |what: &str, change: Change, want: &str| {
             let before = world();
             let (after, rows) = before.commit(&[change]).unwrap();
-            check(&before, &after, rows, want, what);
+            check(&before, &after, &rows, want, what);
         };
         let web = || service(WEB, "web", None);
         let put = |service: Service| Change::PutService(Box::new(service));
@@ -310,7 +170,7 @@ mod tests {
         let before = world().commit(&[Change::PutService(Box::new(app))]).unwrap().0;
         let check = |what: &str, change: Change, want: &str| {
             let (after, rows) = before.commit(&[change]).unwrap();
-            check(&before, &after, rows, want, what);
+            check(&before, &after, &rows, want, what);
         };
         let renamed = service(WEB, "site", None);
         check("a rename", Change::PutService(Box::new(renamed)), "s20 s21 s60");
@@ -345,16 +205,16 @@ mod tests {
             derive::links(world, world.service(drover_core::ServiceId(60)).unwrap()).len()
         };
         assert_eq!((held(&before), held(&during)), (1, 2));
-        check_told(&before, &during, rows);
+        check_told(&before, &during, &rows);
         let (after, rows) = during.commit(&[Change::EndUpgrade(WEB)]).unwrap();
-        check_told(&during, &after, rows);
+        check_told(&during, &after, &rows);
     }
 
     /// What hosts are told leads to what they would be told anew.
-    fn check_told(before: &World, after: &World, touched: BTreeSet<RowKey>) {
+    fn check_told(before: &World, after: &World, touched: &BTreeSet<RowKey>) {
         let mut held = Discovery { host: 0, ..derive::discovery(before, HostId(10)) };
-        let affected = affected(before, &update(after, touched));
-        held.take(changes(&held, after, ProjectId(1), &affected).unwrap());
+        let affected = derive::affected(before, after, touched);
+        held.take(affected.update(&held, after, ProjectId(1)).unwrap());
         assert_eq!(held, Discovery { host: 0, ..derive::discovery(after, HostId(10)) });
     }
 
@@ -367,7 +227,7 @@ mod tests {
             observed.ready = false;
         }
         let (rows, _) = after.observe(HostId(10), &seen, Time(2));
-        check(&before, &after, rows, "s20", "a report");
+        check(&before, &after, &rows, "s20", "a report");
     }
 
     #[test]

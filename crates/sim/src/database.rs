@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drover_core::check::{Violation, check, check_step};
-use drover_core::derive::{assignment, concerned, let_go_until};
+use drover_core::derive::{affected, assignment, concerned, discovery, let_go_until};
 use drover_core::{
-    Change, Desired, Followed, HostId, Observed, RowKey, Scope, ServiceKind, Time, UnitKey,
-    Witnessed, World,
+    Change, Desired, Discovery, Followed, Host, HostId, Observed, RowKey, Scope, ServiceKind, Time,
+    UnitKey, Witnessed, World,
 };
 
 use crate::mutation::Mutation;
@@ -191,7 +191,8 @@ impl Database {
         self.violations.extend(wrong.into_iter().map(|violation| (now, violation)));
     }
 
-    /// Whether every host whose orders differ after a step is one that is told to look.
+    /// Whether every host whose orders differ after a step is one that is told to look, and name services are told of all that
+    /// differs for them.
     fn judge_news(&mut self, next: &World, touched: &BTreeSet<RowKey>, now: Time) {
         if !self.judges_news {
             return;
@@ -208,6 +209,23 @@ impl Database {
         for host in untold.filter(differs).copied().collect::<Vec<_>>() {
             let what = format!("host {host} has other orders and is not told: {touched:?}");
             self.violations.push((now, Violation { rule: "told", what }));
+        }
+        let told = affected(&self.world, next, &touched);
+        for project in next.projects.keys().copied() {
+            // All hosts of a project are told the same, but for which of them they are.
+            let known = |host: &&Host| self.world.host(host.id).is_some();
+            let Some(host) = next.hosts_in(project).find(known).map(|host| host.id) else {
+                continue;
+            };
+            let facts = |world| Discovery { host: 0, ..discovery(world, host) };
+            let mut held = facts(&self.world);
+            if let Some(update) = told.update(&held, next, project) {
+                held.take(update);
+            }
+            if held != facts(next) {
+                let what = format!("names of {project} are answered by old facts: {touched:?}");
+                self.violations.push((now, Violation { rule: "names", what }));
+            }
         }
     }
 
