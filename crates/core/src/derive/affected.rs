@@ -115,8 +115,8 @@ pub fn affected(before: &World, world: &World, touched: &BTreeSet<RowKey>) -> Af
     found
 }
 
-/// More of a service changed than where the planner sees it.
-fn is_edited(worlds: [&World; 2], id: ServiceId) -> bool {
+/// Whether more of a service changed than how many there shall be, which hosts and their names hear of by its units.
+pub(super) fn is_edited(worlds: [&World; 2], id: ServiceId) -> bool {
     let [before, after] = worlds.map(|world| {
         world.service(id).map(|service| Service { settled: None, scale: 0, ..service.clone() })
     });

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::affected::is_edited;
 use super::watched;
 use crate::{
     HostId, ProjectId, RowKey, Service, ServiceId, ServiceKind, Stack, StackId, Tunnels, UnitKey,
@@ -64,7 +65,7 @@ impl Look<'_> {
                 self.balancers_of(key.service);
             }
             RowKey::Revision(service, _) => self.service(*service),
-            RowKey::Service(service) if self.is_edited(*service) => {
+            RowKey::Service(service) if is_edited(self.worlds, *service) => {
                 self.service(*service);
                 // Its rules reach units of other services: which ports must accept, and on what.
                 let is_rule = |service: &Service| {
@@ -95,7 +96,11 @@ impl Look<'_> {
                     self.peers(*host);
                 }
             }
-            RowKey::Host(host) => self.peers(*host),
+            RowKey::Host(host) => {
+                // Also one that is gone by now.
+                self.found.hosts.insert(*host);
+                self.peers(*host);
+            }
             RowKey::Lost(host) => self.lost(*host),
             RowKey::Stack(stack) => {
                 let [before, after] = self.worlds.map(|world| world.stacks.get(stack));
@@ -142,10 +147,6 @@ impl Look<'_> {
             | RowKey::NamesFollowed(_)
             | RowKey::Witnessed(_) => {}
         }
-    }
-
-    fn services(&self, id: ServiceId) -> [Option<&Service>; 2] {
-        self.worlds.map(|world| world.service(id))
     }
 
     /// Where a service's units are, who looks at them, and who balances them.
@@ -210,14 +211,6 @@ impl Look<'_> {
         }
         let held = self.worlds.iter().filter_map(|world| world.host(id));
         self.found.balanced.extend(held.map(|host| host.project));
-    }
-
-    /// Whether more of a service changed than what its agents don't see.
-    fn is_edited(&self, id: ServiceId) -> bool {
-        let [before, after] = self.services(id).map(|service| {
-            service.map(|service| Service { settled: None, scale: 0, ..service.clone() })
-        });
-        before != after
     }
 }
 
