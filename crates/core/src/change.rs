@@ -12,7 +12,7 @@ use crate::{
     HostFacts, HostId, HostSeen, Member, MemberId, Project, ProjectId, ProjectSecret,
     ProjectVolume, REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, SecretId,
     Service, ServiceId, Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeId,
-    VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted, Webhook, WebhookId, World,
+    VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted, Webhook, WebhookId, World, plan,
 };
 
 /// One write.
@@ -277,7 +277,14 @@ impl Change {
             | Self::LoseHost { .. }
             | Self::GiveSubnet { .. } => Scope::everything(),
             Self::PutService(service) => Scope::one(service.id),
-            Self::DropService(id) | Self::EndUpgrade(id) | Self::EndRestart(id) => Scope::one(*id),
+            Self::DropService(id) | Self::EndRestart(id) => Scope::one(*id),
+            Self::EndUpgrade(id) => {
+                // The others are free of it: those that go together with it, and whom it led to.
+                let led_to = before.upgrade(*id).and_then(Upgrade::shift).map(|s| s.to_service);
+                let mut services = plan::companions(before, &BTreeSet::from([*id]));
+                services.extend(led_to.into_iter().chain([*id]));
+                Scope { services, ..Scope::default() }
+            }
             Self::AddRevision(revision) => Scope::one(revision.service),
             Self::StartUpgrade(upgrade) => Scope::one(upgrade.service),
             Self::SetUpgradePhase { service, .. }

@@ -42,6 +42,7 @@ pub use admit::{
     Admitted, Refusal, admit_evacuation, admit_rebalance, admit_shift, admit_upgrade, in_the_way,
 };
 pub use agenda::Agenda;
+pub(crate) use together::companions;
 
 use crate::{Change, Scope, ServiceId, Time, UnitKey, World};
 
@@ -102,7 +103,7 @@ pub fn plan(world: &World, scope: &Scope, now: Time) -> Plan {
         // Each side's next step depends on the other.
         services.extend([source, target].into_iter().filter(|id| world.services.contains_key(id)));
     }
-    services.extend(together::companions(world, &services));
+    services.extend(companions(world, &services));
     verdict::plan_verdicts(&mut draft, &services);
     for (source, _) in shifts(&draft.world, &services) {
         shift::plan_shift(&mut draft, source);

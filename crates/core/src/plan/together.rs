@@ -16,8 +16,8 @@ const BACK_FIRST_MS: u64 = 60_000;
 /// The way round what a member waits for.
 const ALL_THE_SAME: &str = "; to go on all the same, cancel this upgrade and continue it";
 
-/// The other services that go together with any of these.
-pub(super) fn companions(world: &World, services: &BTreeSet<ServiceId>) -> BTreeSet<ServiceId> {
+/// The services that go together with any of these, themselves among them.
+pub(crate) fn companions(world: &World, services: &BTreeSet<ServiceId>) -> BTreeSet<ServiceId> {
     let held = services.iter().filter_map(|service| world.upgrade(*service));
     let numbers: BTreeSet<u64> = held.filter_map(number).collect();
     if numbers.is_empty() {

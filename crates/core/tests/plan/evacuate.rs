@@ -480,3 +480,32 @@ fn a_unit_leaves_also_after_an_upgrade_that_was_taken_back_before_it_began_to_st
         assert_eq!(lab.serving(web), 1);
     }
 }
+
+/// One left its host, and its replacement was led away by an upgrade before anybody had let go of the first; the upgrade was
+/// called off half-way.
+#[test]
+fn it_has_left_also_where_an_upgrade_leads_its_replacement_away() {
+    let mut lab = Lab::new(&[&[], &[], &[]]);
+    let web = lab.service("web", 1, image("v1"));
+    let lb = lab.service("lb", 1, image("lb"));
+    lab.balance(lb, web);
+    lab.settle();
+    lab.acknowledge(lb, &[]);
+    lab.evacuate(H1);
+    lab.settle_now();
+    assert_eq!(lab.show(web), ["1.1 h1 draining", "1.1.2 h3 running"]);
+    lab.upgrade(web, image("v2"), 1, true);
+    lab.settle_now();
+    assert_eq!(lab.show(web), ["1.1 h1 draining", "1.1.2 h3 draining", "1.2 h3 running"]);
+    lab.phase(web, UpgradePhase::Canceling);
+    lab.settle_now();
+    lab.acknowledge(lb, &[]);
+    lab.settle();
+    assert_eq!(left(&lab, H1), "1 of 1 unit has left");
+    // Nothing is under way any more that would keep another from being healed.
+    let sick = lab.world.units_of(web).find(|unit| unit.desired == Desired::Running).unwrap().key;
+    lab.sick.insert(sick);
+    lab.settle();
+    let shown = lab.show(web);
+    assert!(shown.iter().any(|line| line.starts_with("1.2.2 ")), "{shown:?}");
+}

@@ -1,5 +1,7 @@
 //! Upgrades in service: forward, back, half-way, finished.
 
+use std::collections::BTreeSet;
+
 use drover_core::{
     Change, Desired, ObservedContainer, Phase, REVISIONS_SETTING, RevisionNo, UpgradePhase,
 };
@@ -284,4 +286,18 @@ fn what_ended_well_while_it_drained_is_called_back_before_its_successor_goes() {
     lab.phase(web, UpgradePhase::RollingBack);
     lab.plan();
     assert_eq!(lab.show(web), ["1.1 h1 running", "1.2 h1 running"]);
+}
+
+#[test]
+fn whoever_was_bound_by_an_upgrade_hears_that_it_is_over() {
+    let mut lab = Lab::new(&[&[]]);
+    let [api, web, old, new, other] =
+        ["api", "web", "old", "new", "other"].map(|name| lab.service(name, 1, image("v1")));
+    lab.settle();
+    lab.upgrade_together(&[(api, "v2", vec![]), (web, "v2", vec![api])]);
+    lab.shift(old, new, 1, 1);
+    let heard = |id| Change::EndUpgrade(id).dirties(&lab.world).services;
+    assert_eq!(heard(web), BTreeSet::from([api, web]));
+    assert_eq!(heard(old), BTreeSet::from([old, new]));
+    assert_eq!(heard(other), BTreeSet::from([other]));
 }
