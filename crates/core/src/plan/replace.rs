@@ -76,8 +76,11 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
         Desired::Running if is_ill && (is_made(draft, new) || ill(&draft.world, new).is_some()) => {
             draft.give_up(old.key);
         }
-        // What an upgrade leads to serves for both: should that be called off, the new one is called back.
-        Desired::Draining if new.desired == Desired::Draining => draft.give_up(old.key),
+        // What an upgrade leads to serves for both: should that be called off, one of them is called back.
+        Desired::Draining if new.desired == Desired::Draining => {
+            let goes = if emptied(new) && !emptied(old) { new } else { old };
+            draft.give_up(goes.key);
+        }
         // The two must never run at once: it is to leave, and all is there for the other.
         Desired::Running | Desired::Draining
             if !stays_put
