@@ -85,7 +85,8 @@ fn deviation(wanted: &Wanted, step: &Step) -> Deviation {
         Step::SetWire { .. }
         | Step::MakeTunnel { .. }
         | Step::Attach(_)
-        | Step::SetBridgeMac(_) => Hindered::Everyone,
+        | Step::SetBridgeMac(_)
+        | Step::SetOwnRoute { .. } => Hindered::Everyone,
     };
     Deviation { hinders, to_do: kernel::words(step) }
 }

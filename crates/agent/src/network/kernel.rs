@@ -238,6 +238,7 @@ pub(super) fn words(step: &Step) -> String {
         Step::Attach(tunnel) => format!("attach {} to {BRIDGE}", name(*tunnel)),
         Step::SetBridgeMac(mac) => format!("give {BRIDGE} the address {mac}"),
         Step::SetNamesRoute { .. } => format!("lead {} to {BRIDGE}", super::DISCOVERY),
+        Step::SetOwnRoute { subnet, .. } => format!("route {subnet} to {BRIDGE}"),
         Step::SetEnd(_, mac, host) => format!("lead {mac} to {host}"),
         Step::RemoveEnd(_, mac, host) => format!("stop leading {mac} to {host}"),
         Step::SetPort(tunnel, mac) => format!("lead {mac} into {}", name(*tunnel)),

@@ -6,7 +6,7 @@
 //! hands the frame to a tunnel, and the tunnel to that host. See `docs/decisions/004-overlay.md`. The sealed tunnel
 //! leads through a device, the wire, behind which a process encrypts: `docs/decisions/005-encryption.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -43,6 +43,8 @@ impl fmt::Display for Mac {
 pub struct Wanted {
     /// The bridge's own link layer address.
     pub bridge_mac: Mac,
+    /// Where this host's own containers are.
+    pub subnet: Subnet,
     /// Its address; packets of the host's own have it as their source.
     pub gateway: Ipv4Addr,
     /// Network identifier of the tunnels.
@@ -124,6 +126,8 @@ pub struct SeenBridge {
     /// Source of what the host itself sends to where names and metadata are asked for, if packets for there go to
     /// the bridge.
     pub names_from: Option<Ipv4Addr>,
+    /// Subnets whose addresses are looked for on the bridge itself: Docker makes the route to this host's own.
+    pub own: BTreeSet<Subnet>,
 }
 
 /// A tunnel as it is.
@@ -193,6 +197,14 @@ pub enum Step {
         /// Source of what the host itself sends.
         source: Ipv4Addr,
     },
+    /// Packets for this host's own containers go to the bridge. Docker's, but it makes it only with the bridge: whoever
+    /// removes it cuts off every container of the host.
+    SetOwnRoute {
+        /// Where they are.
+        subnet: Subnet,
+        /// Source of what the host itself sends.
+        source: Ipv4Addr,
+    },
     /// A tunnel leads frames for this address to that host.
     SetEnd(Tunnel, Mac, IpAddr),
     /// It no longer does.
@@ -236,6 +248,7 @@ pub fn wanted(network: &HostNetwork, lanes: &Lanes, room: Room) -> Result<Wanted
     });
     Ok(Wanted {
         bridge_mac: Mac::of_gateway(own.gateway()),
+        subnet: own,
         gateway: own.gateway(),
         vni: network.vni,
         tunnels: lanes.tunnels.iter().map(|tunnel| (*tunnel, room.tunnel(*tunnel))).collect(),
@@ -350,6 +363,10 @@ fn links(
     }
     if bridge.names_from != Some(wanted.gateway) {
         steps.push(Step::SetNamesRoute { source: wanted.gateway });
+    }
+    if !bridge.own.contains(&wanted.subnet) {
+        let (subnet, source) = (wanted.subnet, wanted.gateway);
+        steps.push(Step::SetOwnRoute { subnet, source });
     }
     steps
 }

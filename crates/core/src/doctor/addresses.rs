@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::verdict::{Case, Finding, Severity};
-use super::{Endpoint, WrongNeighbour};
+use super::{Endpoint, Hindered, WrongNeighbour};
 use crate::schedule::container_name;
 use crate::{Desired, Host, HostId, Phase, ServiceId};
 
@@ -17,7 +17,9 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
         found.extend(all.iter().filter_map(|endpoint| nobodys(host, endpoint)));
         found.extend(examined.neighbours.iter().map(|wrong| neighbour(host, wrong)));
         let wrong = |address: &str| examined.neighbours.iter().any(|n| n.address == address);
-        let silent = all.iter().filter(|e| !e.container.is_empty() && !e.answers);
+        // What is wrong with the whole host is said once.
+        let explained = examined.deviations.iter().any(|d| d.hinders == Hindered::Everyone);
+        let silent = all.iter().filter(|e| !explained && !e.container.is_empty() && !e.answers);
         found.extend(silent.filter(|e| !wrong(&e.address)).map(|endpoint| silence(host, endpoint)));
         found.extend(misled(case, host, all));
         found.extend(kept(case, host, &examined.kept, all));

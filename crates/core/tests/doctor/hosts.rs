@@ -60,6 +60,18 @@ fn what_is_wrong_with_a_host_itself_explains_its_ways() {
     let codes: Vec<_> = ward.diagnose().findings.iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["kernel", "udp-dropped"]);
 
+    // Nothing is sent to any container of it: those have nothing wrong with them.
+    let mut ward = Ward::new(2);
+    ward.examined(1).deviations = vec![Deviation {
+        hinders: Hindered::Everyone,
+        to_do: "route 10.42.1.0/24 to drover0".to_owned(),
+    }];
+    ward.examined(1).endpoints.iter_mut().for_each(|endpoint| endpoint.answers = false);
+    ward.says(&[
+        "kernel: something changed the network of host1 behind the agent's back; to put it right, it has to route \
+         10.42.1.0/24 to drover0",
+    ]);
+
     let mut ward = Ward::new(2);
     ward.narrow_both(1, 2, 1500, 0);
     ward.examined(2).problem = "can't make the VXLAN device drover-vx".into();

@@ -26,6 +26,7 @@ impl Kernel {
         match step {
             Step::SetBridgeMac(_)
             | Step::SetNamesRoute { .. }
+            | Step::SetOwnRoute { .. }
             | Step::SetNeighbour(..)
             | Step::RemoveNeighbour(_)
             | Step::SetRoute { .. }
@@ -74,12 +75,11 @@ impl Kernel {
                 links.set(link).execute().await
             }
             Step::SetNamesRoute { source } => {
-                let route = RouteMessageBuilder::<Ipv4Addr>::new()
-                    .destination_prefix(DISCOVERY, 32)
-                    .output_interface(bridge)
-                    .scope(RouteScope::Link)
-                    .pref_source(*source)
-                    .build();
+                let route = link_route(bridge, (DISCOVERY, 32), *source);
+                self.handle.route().add(route).replace().execute().await
+            }
+            Step::SetOwnRoute { subnet, source } => {
+                let route = link_route(bridge, (subnet.base(), subnet.length()), *source);
                 self.handle.route().add(route).replace().execute().await
             }
             Step::SetNeighbour(gateway, mac) => {
@@ -202,6 +202,12 @@ fn entry(tunnel: u32, mac: Mac, flags: NeighbourFlags) -> NeighbourMessage {
     message.header.flags = flags;
     message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
     message
+}
+
+/// What is there is on the bridge itself.
+fn link_route(bridge: u32, (to, length): (Ipv4Addr, u8), source: Ipv4Addr) -> RouteMessage {
+    let route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to, length);
+    route.output_interface(bridge).scope(RouteScope::Link).pref_source(source).build()
 }
 
 /// The gateway is no address of this host's subnet: it is taken for reachable all the same.

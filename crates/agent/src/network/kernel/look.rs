@@ -1,6 +1,6 @@
 //! What the kernel holds on our devices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
@@ -26,7 +26,11 @@ impl Kernel {
         let Some(bridge) = self.link(BRIDGE).await? else { return Ok(Seen::default()) };
         let index = bridge.header.index;
         let mut seen = Seen {
-            bridge: Some(SeenBridge { mac: mac_of(&bridge), names_from: None }),
+            bridge: Some(SeenBridge {
+                mac: mac_of(&bridge),
+                names_from: None,
+                own: BTreeSet::new(),
+            }),
             wire: self.wire().await?,
             ..Seen::default()
         };
@@ -114,11 +118,11 @@ impl Kernel {
                 continue;
             }
             let subnet = to.and_then(|to| Subnet::of(to, length));
-            // Docker's own route has no gateway.
-            if device == Some(bridge)
-                && let (Some(subnet), Some(gateway)) = (subnet, gateway)
-            {
-                seen.routes.insert(subnet, (gateway, source));
+            let (Some(subnet), true) = (subnet, device == Some(bridge)) else { continue };
+            match (gateway, &mut seen.bridge) {
+                (Some(gateway), _) => drop(seen.routes.insert(subnet, (gateway, source))),
+                (None, Some(bridge)) => drop(bridge.own.insert(subnet)),
+                (None, None) => {}
             }
         }
         Ok(())

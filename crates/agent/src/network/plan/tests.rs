@@ -63,6 +63,9 @@ fn carry_out(seen: &mut Seen, steps: &[Step]) {
             Step::SetNamesRoute { source } => {
                 seen.bridge.as_mut().unwrap().names_from = Some(source);
             }
+            Step::SetOwnRoute { subnet, .. } => {
+                assert!(seen.bridge.as_mut().unwrap().own.insert(subnet));
+            }
             Step::SetEnd(tunnel, mac, host) => drop(seen.ends.insert((tunnel, mac), host)),
             Step::RemoveEnd(tunnel, mac, host) => {
                 assert_eq!(seen.ends.remove(&(tunnel, mac)), Some(host));
@@ -90,7 +93,9 @@ fn carry_out(seen: &mut Seen, steps: &[Step]) {
 
 fn fresh() -> Seen {
     let mac = Mac([2, 0x42, 1, 2, 3, 4]);
-    Seen { bridge: Some(SeenBridge { mac, names_from: None }), ..Seen::default() }
+    // Docker made its bridge, and the route to what is there.
+    let own = ["10.42.1.0/24".parse().unwrap()].into();
+    Seen { bridge: Some(SeenBridge { mac, names_from: None, own }), ..Seen::default() }
 }
 
 fn room(mtu: u32) -> Room {
@@ -125,6 +130,7 @@ fn short(step: &Step) -> String {
         Step::Attach(_) => "attach".into(),
         Step::SetBridgeMac(mac) => format!("bridge is {mac}"),
         Step::SetNamesRoute { .. } => "discovery".into(),
+        Step::SetOwnRoute { subnet, .. } => format!("{subnet} here"),
         Step::SetEnd(_, mac, host) => format!("{mac} at {host}"),
         Step::RemoveEnd(_, mac, _) => format!("- {mac}"),
         Step::SetPort(tunnel, _) => format!("port {tunnel:?}"),
@@ -174,6 +180,7 @@ fn what_was_changed_by_hand_is_put_right() {
         "attach, port Clear",
     );
     check(|seen| seen.routes.clear(), "10.42.2.0/24 via 10.42.2.1");
+    check(|seen| seen.bridge.as_mut().unwrap().own.clear(), "10.42.1.0/24 here");
     let other = |seen: &mut Seen| seen.tunnels.get_mut(&Tunnel::Clear).unwrap().vni = 8;
     check(other, "- Clear, Clear 7, mtu 1450, attach, 02:64:0a:2a:02:01 at 10.0.0.2, port Clear");
     let source = |seen: &mut Seen| {
