@@ -97,7 +97,7 @@ impl Stage {
             _ => return drover_api::get(&ctx, &path, &query),
         };
         self.commit(&changes);
-        let answer = answer(&context(&self.world), &then).transpose()?;
+        let answer = answer(&context(&self.world), then).transpose()?;
         Ok(answer.and_then(|answer| answer.body).unwrap_or_default())
     }
 

@@ -42,13 +42,13 @@ pub(crate) fn collection<'a>(
     let create_url = ctx.url(&schema.plural.to_ascii_lowercase());
     let create_types: Map<_, _> =
         can_create.then(|| (schema.name.to_owned(), json!(create_url))).into_iter().collect();
-    json!({
+    let mut collection = json!({
         "type": "collection",
         "resourceType": schema.name,
         "links": { "self": own_url },
         "createTypes": create_types,
         "actions": {},
-        "data": data,
+        "data": null,
         "sortLinks": {},
         "pagination": {
             "first": first,
@@ -62,7 +62,10 @@ pub(crate) fn collection<'a>(
         "sort": order,
         "filters": filter::shown(&filters),
         "createDefaults": {},
-    })
+    });
+    // Moved, not written again.
+    collection["data"] = Value::Array(data);
+    collection
 }
 
 /// The rows that pass. Removed ones are hidden at once unless the query asks for them by `removed_notnull`.

@@ -231,7 +231,7 @@ pub fn action(
 }
 
 /// The answer to a write, from the snapshot after its commit; `None` if the server has more to do for it first.
-pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>> {
+pub fn answer(ctx: &Context<'_>, then: Then) -> Option<Result<Answer, ApiError>> {
     // What was made is answered under whatever URL it was made: a project is in no other.
     let outside = Context { scope: None, ..ctx.clone() };
     let rendered = |plural: &str, id: &str| {
@@ -240,25 +240,25 @@ pub fn answer(ctx: &Context<'_>, then: &Then) -> Option<Result<Answer, ApiError>
     };
     match then {
         Then::Render { plural, id, status } => {
-            let whole = rendered(plural, id);
-            Some(whole.map(|whole| Answer { status: *status, body: Some(whole) }))
+            let whole = rendered(plural, &id);
+            Some(whole.map(|whole| Answer { status, body: Some(whole) }))
         }
         Then::Reveal { plural, id, status, members } => {
-            let whole = rendered(plural, id).map(|mut whole| {
+            let whole = rendered(plural, &id).map(|mut whole| {
                 if let Value::Object(held) = &mut whole {
-                    held.extend(members.clone());
+                    held.extend(members);
                 }
                 whole
             });
-            Some(whole.map(|whole| Answer { status: *status, body: Some(whole) }))
+            Some(whole.map(|whole| Answer { status, body: Some(whole) }))
         }
         Then::Link { plural, id, link } => {
-            let body = get(ctx, &[plural, id, link], &Query::default());
+            let body = get(ctx, &[plural, &id, link], &Query::default());
             Some(body.map(|body| Answer { status: 200, body: Some(body) }))
         }
         Then::NoContent => Some(Ok(Answer { status: 204, body: None })),
         Then::Forecast(foretold) => Some(foretold.answer()),
-        Then::Body(value) => Some(Ok(Answer { status: 200, body: Some(value.clone()) })),
+        Then::Body(value) => Some(Ok(Answer { status: 200, body: Some(value) })),
         Then::HostAccess { .. }
         | Then::Stats(_)
         | Then::Ask { .. }

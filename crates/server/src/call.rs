@@ -177,7 +177,7 @@ async fn carry_out(
         other => other,
     };
     // Nothing is left that the API could not answer by now.
-    drover_api::answer(&view.context(call, &world, now), &then).unwrap_or_else(|| {
+    drover_api::answer(&view.context(call, &world, now), then).unwrap_or_else(|| {
         Err(ApiError::new(Code::ServerError, "the server has no answer to this"))
     })
 }

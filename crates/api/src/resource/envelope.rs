@@ -31,10 +31,13 @@ pub(crate) struct Envelope<'a> {
     pub(crate) removed: Option<Time>,
 }
 
+/// How many there are.
+const MEMBERS: usize = 20;
+
 /// The whole resource: the envelope, then `fields`, then links and actions.
 pub(crate) fn finish(ctx: &Context<'_>, envelope: Envelope<'_>, fields: Value) -> Value {
     let Envelope { schema, id, name, description, standing, project, created, removed } = envelope;
-    let mut whole = Map::new();
+    let mut whole = Map::with_capacity(MEMBERS + fields.as_object().map_or(0, Map::len));
     let mut put = |name: &str, value: Value| whole.insert(name.to_owned(), value);
     put("id", json!(id));
     put("type", json!(schema.name));

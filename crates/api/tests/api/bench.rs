@@ -154,7 +154,7 @@ impl Bench {
                 self.then = Some(then.clone());
                 // What needs an agent ends here.
                 let none = || Ok(Answer { status: 200, body: None });
-                return drover_api::answer(&self.context(&world, &address), &then)
+                return drover_api::answer(&self.context(&world, &address), then)
                     .unwrap_or_else(none);
             }
             ("POST", Some(action)) => drover_api::action(&ctx, &path, action, body)?,
@@ -175,8 +175,9 @@ impl Bench {
         let world = self.world.clone();
         let ctx = self.context(&world, address);
         // What needs an agent or the compose crate ends here.
-        drover_api::answer(&ctx, &then).unwrap_or_else(|| {
-            assert!(!matches!(then, Then::Render { .. }));
+        let renders = matches!(then, Then::Render { .. });
+        drover_api::answer(&ctx, then).unwrap_or_else(|| {
+            assert!(!renders);
             Ok(Answer { status: 200, body: None })
         })
     }

@@ -44,8 +44,10 @@ pub(super) fn floor(
     if taken_down.is_empty() {
         return;
     }
-    // On the way back nobody can be asked for another place, and the ones that come back have theirs.
-    let gives_way = upgrade.phase == UpgradePhase::RollingBack
+    // On the way back nobody can be asked for another place, and the ones that come back have theirs. One that goes back as
+    // another does that it goes together with may take its first step at once.
+    let phases = [Some(upgrade.phase), after.upgrade(service).map(|held| held.phase)];
+    let gives_way = phases.contains(&Some(UpgradePhase::RollingBack))
         && [from, to].into_iter().any(|revision| has_one_place(before, service, revision));
     if start_first && !gives_way {
         fail("start-first", format!("service {service} lost slots {taken_down:?} to its upgrade"));

@@ -1,8 +1,8 @@
 //! One member of one unit, with everything the snapshot knows of it.
 
 use drover_core::{
-    ContainerSpec, HostId, Observed, ObservedContainer, Service, ServiceId, Slot, StackId,
-    Template, Unit, World,
+    ContainerSpec, HostId, Observed, ObservedContainer, RevisionNo, Service, ServiceId, Slot,
+    StackId, Template, Unit, World,
 };
 
 use crate::context::Context;
@@ -90,7 +90,7 @@ pub(crate) fn members<'a>(
     let sees = |member: &Member<'_>| ctx.sees(member.service.project);
     // Nothing has the number of what is no id.
     let number = |kind: Kind, id: &str| kind.parse(id).unwrap_or(0);
-    let of_service = |id: u64| world.units_of(ServiceId(id)).flat_map(|unit| of_unit(world, unit));
+    let of_service = |id: u64| of_service(world, ServiceId(id));
     if let Some(id) = only.get("id") {
         return Box::new(find(ctx, id).into_iter());
     }
@@ -127,16 +127,43 @@ pub(crate) fn of_unit<'a>(
 ) -> impl Iterator<Item = Member<'a>> + use<'a> {
     let service = world.service(unit.key.service);
     let template = world.template(unit.key.service, unit.key.revision);
-    service.zip(template).into_iter().flat_map(move |(service, template)| {
-        template.members().enumerate().map(move |(index, (name, spec))| Member {
-            unit,
-            service,
-            template,
-            index,
-            name,
-            spec,
-            world,
-        })
+    let known = service.zip(template);
+    known.into_iter().flat_map(move |(service, template)| made(world, unit, service, template))
+}
+
+/// The containers of a service's units. There may be thousands, of few revisions: each is looked up when it is another than that
+/// of the unit before.
+fn of_service(world: &World, id: ServiceId) -> impl Iterator<Item = Member<'_>> {
+    let service = world.service(id);
+    let mut last: Option<(RevisionNo, &Template)> = None;
+    let known = world.units_of(id).filter_map(move |unit| {
+        let revision = unit.key.revision;
+        let template = match last {
+            Some((held, template)) if held == revision => template,
+            _ => world.template(id, revision)?,
+        };
+        last = Some((revision, template));
+        Some((unit, service?, template))
+    });
+    known.flat_map(move |(unit, service, template)| made(world, unit, service, template))
+}
+
+/// The containers of a unit that are made by a template.
+fn made<'a>(
+    world: &'a World,
+    unit: &'a Unit,
+    service: &'a Service,
+    template: &'a Template,
+) -> impl Iterator<Item = Member<'a>> {
+    let members = template.members().enumerate();
+    members.map(move |(index, (name, spec))| Member {
+        unit,
+        service,
+        template,
+        index,
+        name,
+        spec,
+        world,
     })
 }
 
