@@ -16,8 +16,8 @@ use drover_core::derive;
 use drover_core::plan::admit_upgrade;
 use drover_core::schedule::pick_ports;
 use drover_core::{
-    Change, Course, PickedPort, REVISIONS_SETTING, Revision, RevisionNo, Service, ServiceKind,
-    Template, Upgrade, UpgradePolicy, Wanted, World,
+    Change, Course, FinishPolicy, PickedPort, REVISIONS_SETTING, Revision, RevisionNo, Service,
+    ServiceId, ServiceKind, Template, Upgrade, UpgradePolicy, Wanted, World,
 };
 use serde_json::{Value, json};
 
@@ -52,14 +52,58 @@ fn in_place(
     strategy: Body<'_>,
     reason: Option<String>,
 ) -> Result<Vec<Change>, ApiError> {
-    let mut begun = between::finish_others(ctx, &[service.id])?;
-    // What that ends may have changed the service's links and rules.
-    let after = ctx.world.commit(&begun).map_or_else(|_| ctx.world.clone(), |(after, _)| after);
-    let service = after.service(service.id).unwrap_or(service);
     let held = ctx.world.current_template(service).cloned().unwrap_or_default();
     let mut template = next::template(ctx, service, &held, strategy)?;
     secret::by_name(ctx, service.project, Some(&held), &mut template)?;
     next::check(ctx, service, &held, &template)?;
+    to_next(ctx, service, template, strategy, reason)
+}
+
+/// Have a balancer publish other ports than it does. Where Rancher moved what it had opened on the hosts, a container has to be
+/// made anew here: it is an upgrade that nobody has to confirm, and the rest of the launch config stays as it is.
+pub(crate) fn republish(
+    ctx: &Context<'_>,
+    id: ServiceId,
+    launch: Body<'_>,
+) -> Result<Vec<Change>, ApiError> {
+    let Some(service) = ctx.world.service(id) else { return Ok(Vec::new()) };
+    let held = ctx.world.current_template(service).cloned().unwrap_or_default();
+    let ports = next::ports(launch)?;
+    if ports == held.primary.ports {
+        return Ok(Vec::new());
+    }
+    if ctx.world.upgrade(id).is_some() {
+        let why = format!(
+            "an upgrade of {} is in progress or waits for a decision: finish it or roll it back, then change its ports",
+            service.name
+        );
+        return Err(ApiError::on(Code::InvalidState, "ports", why));
+    }
+    let mut template = (*held).clone();
+    template.primary.ports = ports;
+    let strategy = json!({});
+    let mut changes =
+        to_next(ctx, service, template, Body::of(&strategy)?, Some("other ports".to_owned()))?;
+    for change in &mut changes {
+        if let Change::StartUpgrade(upgrade) = change {
+            upgrade.policy.finish = FinishPolicy::Auto;
+        }
+    }
+    Ok(changes)
+}
+
+/// Begin an upgrade to what is not there yet.
+fn to_next(
+    ctx: &Context<'_>,
+    service: &Service,
+    template: Template,
+    strategy: Body<'_>,
+    reason: Option<String>,
+) -> Result<Vec<Change>, ApiError> {
+    let mut begun = between::finish_others(ctx, &[service.id])?;
+    // What that ends may have changed the service's links and rules.
+    let after = ctx.world.commit(&begun).map_or_else(|_| ctx.world.clone(), |(after, _)| after);
+    let service = after.service(service.id).unwrap_or(service);
     let to = newest(ctx.world, service).next();
     let upgrade = course(ctx, service, strategy, to, &template)?;
     begun.extend(restarted(ctx, service, &template, &upgrade.policy));

@@ -15,7 +15,8 @@ pub(super) static SCHEMA: Schema = Schema {
         SHARED,
         RUNNING,
         &[
-            Field::cr("launchConfig", "loadBalancerLaunchConfig"),
+            // Of an edit only its ports are taken: the rest is an upgrade's to change.
+            Field::cru("launchConfig", "loadBalancerLaunchConfig"),
             Field::cru("lbConfig", "lbConfig"),
         ],
     ],

@@ -190,7 +190,16 @@ impl Resource for Services {
     fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
         let held = self.living(ctx, id)?;
         let edited = edit::edit(ctx, held, body)?;
-        Ok(put(held, edited, 200))
+        let mut outcome = put(held, edited, 200);
+        if held.kind == ServiceKind::Balancer
+            && let Some(launch) = body.inner("launchConfig")?
+            && launch.texts("ports")?.is_some()
+        {
+            let (world, _) = ctx.world.commit(&outcome.changes)?;
+            let ctx = Context { world: &world, ..ctx.clone() };
+            outcome.changes.extend(upgrade::republish(&ctx, held.id, launch)?);
+        }
+        Ok(outcome)
     }
 
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use drover_core::{Service, ServiceKind, Template};
-use serde_json::Value;
+use drover_core::{PortSpec, Service, ServiceKind, Template};
+use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::context::Context;
@@ -46,6 +46,12 @@ pub(super) fn template(
     let (held_launch, held_secondaries) = template_to_wire(&service.name, held);
     let merged = merge(held_secondaries, &secondaries)?;
     template_from_wire(&service.name, launch.unwrap_or(&held_launch), &merged)
+}
+
+/// The ports that a balancer's launch config names.
+pub(super) fn ports(launch: Body<'_>) -> Result<Vec<PortSpec>, ApiError> {
+    let named = json!({ "ports": launch.texts("ports")? });
+    balancer_from_wire(&named).map(|template| template.primary.ports)
 }
 
 /// What an upgrade can't do, whatever the hosts have room for.

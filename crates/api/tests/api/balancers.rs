@@ -50,3 +50,52 @@ fn selectors_are_read_when_they_are_given() {
         bench.ask(&path, json!({ field: "tier in (web)" }), 200);
     }
 }
+
+#[test]
+fn an_edit_of_its_ports_is_an_upgrade_that_confirms_itself() {
+    let mut bench = Bench::new(2);
+    let [web] = services(&mut bench, ["web"]);
+    let balancer = json!({
+        "name": "lb", "stackId": web["stackId"], "startOnCreate": true,
+        "launchConfig": { "ports": ["80"], "labels": { "tier": "edge" } },
+        "lbConfig": { "portRules": [{ "serviceId": web["id"], "sourcePort": 80, "targetPort": 80 }] },
+    });
+    let made = bench.ask("POST ~/loadbalancerservices", balancer, 201);
+    let lb = format!("~/loadbalancerservices/{}", made["id"].as_str().unwrap());
+    bench.settle();
+    let whole = bench.get(&lb);
+    // What clients send back is no edit.
+    assert_eq!(bench.ask(&format!("PUT {lb}"), whole.clone(), 200)["state"], "active");
+    let mut other = whole.clone();
+    other["launchConfig"]["labels"] = json!({ "tier": "inner" });
+    other["launchConfig"].as_object_mut().unwrap().shift_remove("ports");
+    assert_eq!(bench.ask(&format!("PUT {lb}"), other, 200)["state"], "active");
+
+    let mut edited = whole;
+    edited["launchConfig"]["ports"] = json!(["80", "443:8443"]);
+    edited["lbConfig"]["portRules"][0]["hostname"] = json!("shop.example.com");
+    edited["description"] = json!("both");
+    let shown = bench.ask(&format!("PUT {lb}"), edited.clone(), 200);
+    assert_eq!(shown["state"], "upgrading", "{shown:#}");
+    let refused =
+        bench.ask(&format!("PUT {lb}"), json!({ "launchConfig": { "ports": ["81"] } }), 422);
+    assert_eq!(
+        (&refused["code"], &refused["fieldName"]),
+        (&json!("InvalidState"), &json!("ports"))
+    );
+    bench.settle();
+    let shown = bench.get(&lb);
+    assert_eq!(shown["state"], "active", "nobody has to confirm it");
+    assert_eq!(shown["launchConfig"]["ports"], json!(["80:80/tcp", "443:8443/tcp"]));
+    assert_eq!(shown["launchConfig"]["labels"]["tier"], "edge");
+    assert_eq!(shown["description"], "both");
+    assert_eq!(shown["lbConfig"]["portRules"][0]["hostname"], "shop.example.com");
+    assert_eq!(bench.units(made["id"].as_str().unwrap()), ["1.2 running"]);
+    // The next upgrade is confirmed by whoever asks for it.
+    let mut launch = shown["launchConfig"].clone();
+    launch["ports"] = json!(["80"]);
+    let strategy = json!({ "launchConfig": launch });
+    bench.ask(&format!("POST {lb}?action=upgrade"), json!({ "inServiceStrategy": strategy }), 202);
+    bench.settle();
+    assert_eq!(bench.get(&lb)["state"], "upgraded");
+}

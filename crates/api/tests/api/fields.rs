@@ -12,7 +12,7 @@ const ROWS: &[Row] = &[
         "stackId launchConfig secondaryLaunchConfigs startOnCreate",
         "name description scale metadata scalePolicy retainIp selectorLink selectorContainer lbConfig", ""),
     ("loadBalancerService", "upgrade currentScale createIndex healthState instanceIds linkedServices fqdn system publicEndpoints",
-        "stackId startOnCreate launchConfig", "name description scale metadata lbConfig scalePolicy retainIp selectorLink", ""),
+        "stackId startOnCreate", "name description scale metadata launchConfig lbConfig scalePolicy retainIp selectorLink", ""),
     ("externalService", "upgrade healthState linkedServices fqdn system", "stackId startOnCreate launchConfig",
         "name description metadata externalIpAddresses hostname healthCheck selectorLink", ""),
     ("dnsService", "upgrade healthState linkedServices fqdn system", "stackId startOnCreate launchConfig",
