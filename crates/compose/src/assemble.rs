@@ -390,6 +390,9 @@ fn told_of_sidekick(service: &ServiceSpec, path: &str, to: &mut Report) {
     if !service.metadata.is_empty() {
         ignored("metadata");
     }
+    if service.driver.is_some() {
+        ignored("storage_driver");
+    }
     if service.upgrade != drover_core::UpgradeDefaults::default() {
         ignored("upgrade_strategy");
     }

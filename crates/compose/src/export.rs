@@ -7,7 +7,7 @@ mod container;
 mod emit;
 mod upgrade;
 
-use drover_core::{Condition, ContainerSpec, RuleProtocol, ServiceKind, label};
+use drover_core::{Condition, ContainerSpec, Driver, RuleProtocol, ServiceKind, label};
 use serde_json::{Map, Value, json};
 
 use crate::service::{ALIAS_IMAGE, BALANCER_IMAGE, EXTERNAL_IMAGE};
@@ -157,6 +157,11 @@ fn rancher_service(service: &ServiceSpec) -> Map<String, Value> {
     if let Some(balancer) = &service.balancer {
         // Even an empty one is something: it was asked for.
         keys.insert("lb_config".into(), Value::Object(lb_config(balancer)));
+    }
+    match &service.driver {
+        Some(Driver::Storage(said)) => drop(keys.insert("storage_driver".into(), json!(said))),
+        Some(Driver::Network(said)) => drop(keys.insert("network_driver".into(), json!(said))),
+        None => {}
     }
     keys.extend(container::rancher_keys(&service.template.primary));
     put(&mut keys, "metadata", Value::Object(service.metadata.clone()));

@@ -36,8 +36,7 @@ const fn refused(name: &'static str, why: &'static str) -> Key {
 }
 
 const NO_VM: &str = "virtual machines are not supported";
-const NO_DRIVERS: &str =
-    "infrastructure drivers are not supported: networking and storage are built in";
+const NO_NETWORK_DRIVERS: &str = "network drivers are not supported: the network is built in";
 const FROM_FILE: &str = "values are not taken from files here: make the secret first (`drover secret add NAME FILE`), \
      and write `external: true`";
 const NO_CONFIGS: &str = "configs are not supported; mount a file or put it into the image";
@@ -61,8 +60,8 @@ pub const TOP_LEVEL: &[Key] = &[
     refused("load_balancers", NO_STACK_PARTS),
     refused("external_services", NO_STACK_PARTS),
     refused("aliases", NO_STACK_PARTS),
-    refused("storage_drivers", NO_DRIVERS),
-    refused("network_drivers", NO_DRIVERS),
+    refused("storage_drivers", NO_STACK_PARTS),
+    refused("network_drivers", NO_NETWORK_DRIVERS),
     refused("virtual_machines", NO_VM),
 ];
 
@@ -184,8 +183,8 @@ pub const SERVICE: &[Key] = &[
     honoured("certs"),
     ignored("description", "services have none when they come from a file"),
     ignored("service_schemas", "there are no custom screens"),
-    refused("network_driver", NO_DRIVERS),
-    refused("storage_driver", NO_DRIVERS),
+    refused("network_driver", NO_NETWORK_DRIVERS),
+    honoured("storage_driver"),
     refused("type", NO_VM),
     refused("disks", NO_VM),
     refused("vcpu", NO_VM),

@@ -204,6 +204,10 @@ fn decide_kind(
             field.warn(to, format!("has an effect with the image {LEGACY_IMAGE} only"));
         }
     }
+    if draft.service.kind != ServiceKind::Containers && draft.service.driver.is_some() {
+        let why = "a service without containers of yours installs no `storage_driver`";
+        to.error(&raw.at, &draft.path(), why);
+    }
     if draft.service.kind == ServiceKind::Containers {
         check_image(raw, later.build.as_ref(), draft, to);
     } else if later.build.is_some() {

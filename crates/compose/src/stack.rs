@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use drover_core::{
-    Condition, External, RuleProtocol, ScalePolicy, ServiceKind, Template, UpgradeDefaults,
+    Condition, Driver, External, RuleProtocol, ScalePolicy, ServiceKind, Template, UpgradeDefaults,
 };
 use serde::Serialize;
 
@@ -39,6 +39,8 @@ pub struct ServiceSpec {
     pub balancer: Option<NamedBalancer>,
     /// For an external service.
     pub external: Option<External>,
+    /// What it says of the driver that its containers install on hosts.
+    pub driver: Option<Driver>,
     /// Free data, verbatim.
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// A slot keeps its address.

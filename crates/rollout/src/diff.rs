@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drover_api::{ApiError, Kind, launch_config, lb_config};
 use drover_compose::{NamedBalancer, NamedRule, NeedSpec, ServiceSpec};
-use drover_core::{BalancerSpec, ContainerSpec, PortRule, ServiceId, ServiceKind, Template};
+use drover_core::{
+    BalancerSpec, ContainerSpec, Driver, PortRule, ServiceId, ServiceKind, Template,
+};
 use serde_json::{Map, Value, json};
 
 use crate::view::ServiceView;
@@ -193,6 +195,9 @@ fn fields(
         compare("hostname", json!(external.hostname), &whole["hostname"]);
         let check = external.health_check.as_ref().map(launch_config::write_check);
         compare("healthCheck", json!(check), &whole["healthCheck"]);
+    }
+    if let Some(Driver::Storage(said)) = &ours.driver {
+        compare("storageDriver", json!(said), &whole["storageDriver"]);
     }
     let balancer = ours.balancer.as_ref().map(|named| resolve(named, find)).unwrap_or_default();
     if balancer != held_balancer(theirs)? {
@@ -409,6 +414,20 @@ mod tests {
         let found = compare(&ours, &held(&web("")), &|_| None).unwrap();
         assert_eq!(found.fields["metadata"], json!({ "a": 1 }));
         assert!(!found.needs_upgrade());
+    }
+
+    #[test]
+    fn what_is_said_of_a_driver() {
+        let driver =
+            |scope: &str| Driver::Storage(json!({ "scope": scope }).as_object().unwrap().clone());
+        let ours = ServiceSpec { driver: Some(driver("local")), ..web("") };
+        let mut theirs = held(&ours);
+        theirs.whole["type"] = json!("storageDriverService");
+        theirs.whole["storageDriver"] = json!({ "scope": "local" });
+        assert_eq!(compare(&ours, &theirs, &|_| None), Ok(Difference::default()));
+        theirs.whole["storageDriver"] = json!({ "scope": "environment" });
+        let found = compare(&ours, &theirs, &|_| None).unwrap();
+        assert_eq!((found.members().as_str(), found.needs_upgrade()), ("storage_driver", false));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drover_api::{ApiError, launch_config};
-use drover_core::{ServiceKind, Template};
+use drover_core::{Driver, ServiceKind, Template};
 use serde_json::{Map, Value};
 
 /// A service.
@@ -16,6 +16,8 @@ pub struct ServiceView {
     pub name: String,
     /// Its kind.
     pub kind: ServiceKind,
+    /// What it says of the driver that its containers install.
+    pub driver: Option<Driver>,
     /// Its state.
     pub state: String,
     /// `yes`, `no` or `error`.
@@ -45,11 +47,18 @@ impl ServiceView {
             "externalService" => ServiceKind::External,
             _ => ServiceKind::Containers,
         };
+        let said = |member: &str| value[member].as_object().cloned().unwrap_or_default();
+        let driver = match text(value, "type").as_str() {
+            "storageDriverService" => Some(Driver::Storage(said("storageDriver"))),
+            "networkDriverService" => Some(Driver::Network(said("networkDriver"))),
+            _ => None,
+        };
         let linked = value["linkedServices"].as_object().into_iter().flatten();
         Self {
             id: text(value, "id"),
             name: text(value, "name"),
             kind,
+            driver,
             state: text(value, "state"),
             transitioning: text(value, "transitioning"),
             message: text(value, "transitioningMessage"),

@@ -81,9 +81,12 @@ fn live<'a>(world: &'a World, access: &str) -> impl Iterator<Item = &'a Credenti
     world.credentials_named(access).filter(|held| is_on(held))
 }
 
-/// Whether a key may have been switched off.
-pub(crate) fn concerns_keys(update: &Update) -> bool {
-    update.touched.iter().any(|key| matches!(key, RowKey::Credential(_) | RowKey::Account(_)))
+/// Whether a key may have been switched off, or its owner's say may be less.
+pub(crate) fn concerns_rights(update: &Update) -> bool {
+    let concerns = |key: &RowKey| {
+        matches!(key, RowKey::Credential(_) | RowKey::Account(_) | RowKey::Member(_))
+    };
+    update.touched.iter().any(concerns)
 }
 
 fn caller(world: &World, credential: &Credential) -> Result<Caller, Denied> {

@@ -24,7 +24,7 @@ use crate::base_url::socket_url;
 use crate::pulls::{self, Wanted};
 use crate::random::fresh;
 use crate::server::{Notes, Server, Undone};
-use crate::tokens::Opens;
+use crate::tokens::{Opens, Say};
 use crate::{clock, doctor, errands, export};
 
 /// What to do.
@@ -146,11 +146,13 @@ async fn carry_out(
                 _ => "logs",
             };
             let opens = Opens::Ask { host, ask };
-            Then::Body(access(server, call, "hostAccess", &format!("{path}/"), opens))
+            let say = Say::over(&world, &call.caller, host);
+            Then::Body(access(server, call, ("hostAccess", &format!("{path}/")), say, opens))
         }
         Then::Stats(of) => {
             let path = if of.is_of_hosts() { "hoststats" } else { "containerstats" };
-            Then::Body(access(server, call, "statsAccess", path, Opens::Stats(of)))
+            // What it shows is looked up anew for each frame, and so is who may see it.
+            Then::Body(access(server, call, ("statsAccess", path), None, Opens::Stats(of)))
         }
         Then::Ask { ask, host, what, container, plural, status } => {
             let name = world.host(host).map_or("its host", |host| host.shown_name());
@@ -183,9 +185,15 @@ async fn carry_out(
 }
 
 /// URL and token of a stream.
-fn access(server: &Server, call: &Call, kind: &str, path: &str, opens: Opens) -> Value {
+fn access(
+    server: &Server,
+    call: &Call,
+    (kind, path): (&str, &str),
+    say: Option<Say>,
+    opens: Opens,
+) -> Value {
     let url = format!("{}/v1/{path}", socket_url(&call.base));
-    let token = server.tokens.grant(&call.caller, opens, clock::now());
+    let token = server.tokens.grant(&call.caller, say, opens, clock::now());
     json!({
         "id": null, "type": kind, "links": {}, "actions": {}, "url": url, "token": token,
     })

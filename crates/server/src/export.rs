@@ -70,6 +70,7 @@ impl Names<'_> {
             links: service.links.iter().map(|link| self.link(link)).collect(),
             balancer: service.balancer.as_ref().map(|spec| self.balancer(spec)),
             external: service.external.clone(),
+            driver: service.driver.clone(),
             metadata,
             retain_ip: service.retain_ip,
             start_on_create: true,

@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use drover_api::{ApiError, Caller, Code, Query};
+use drover_core::World;
 use drover_core::protocol::Ask;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
@@ -25,7 +26,7 @@ use crate::clock;
 use crate::link::Gone;
 use crate::server::Server;
 use crate::stats::Watching;
-use crate::tokens::{Granted, Opens};
+use crate::tokens::{Granted, Opens, Say};
 
 /// Between two pings; without an answer to the third, the client is gone.
 const PING: Duration = Duration::from_secs(20);
@@ -47,8 +48,10 @@ pub(crate) struct Places {
 /// A stream that was asked for.
 pub(crate) struct Stream {
     flow: Flow,
-    /// Whose: it ends when their key is switched off.
+    /// Whose: it ends when their key is switched off…
     by: Caller,
+    /// … or their say is less than it was.
+    say: Option<Say>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -78,11 +81,11 @@ pub(crate) async fn open(
 ) -> Result<Stream, ApiError> {
     let token = query.get("token").or_else(|| bearer(headers)).unwrap_or_default();
     let granted = server.tokens.redeem(token, clock::now());
-    // Whoever it was granted to may have lost the key since.
-    let granted = granted.filter(|held| auth::is_live(&server.store.world(), &held.by));
-    let Granted { opens, by, .. } = granted.ok_or_else(|| {
-        let why = "this token is wrong, was used already, is too old, or its key was switched off: ask for another \
-                   one with the action or link that gave it";
+    // Whoever it was granted to may have lost the key since, or the role.
+    let granted = granted.filter(|held| ended(&server.store.world(), &held.by, held.say).is_none());
+    let Granted { opens, by, say, .. } = granted.ok_or_else(|| {
+        let why = "this token is wrong, was used already, is too old, or whose it is has lost the key or the role: ask \
+                   for another one with the action or link that gave it";
         ApiError::new(Code::Unauthorized, why)
     })?;
     let place = server.streams.take(&opens)?;
@@ -101,10 +104,19 @@ pub(crate) async fn open(
             Flow::Stats(Box::new(watching.ok_or_else(gone)?))
         }
     };
-    Ok(Stream { flow, by, _place: place })
+    Ok(Stream { flow, by, say, _place: place })
 }
 
-/// Carry frames until either side is done, or the key it was granted to is switched off.
+/// Why it is not the caller's any more.
+fn ended(world: &World, by: &Caller, say: Option<Say>) -> Option<&'static str> {
+    if !auth::is_live(world, by) {
+        return Some("the key that this was opened with was switched off");
+    }
+    let is_less = say.is_some_and(|say| !say.holds(world, by));
+    is_less.then_some("the role in the project that this was opened with is gone")
+}
+
+/// Carry frames until either side is done, or it is not the caller's any more.
 pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, mut stream: Stream) {
     let (mut sink, mut client) = socket.split();
     let mut feed = server.store.feed();
@@ -123,8 +135,10 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, mut stream: Stre
                 Came::End(why) => break Some(why),
             },
             update = feed.next() => {
-                if auth::concerns_keys(&update) && !auth::is_live(&update.world, &stream.by) {
-                    break Some("the key that this was opened with was switched off".to_owned());
+                if auth::concerns_rights(&update)
+                    && let Some(why) = ended(&update.world, &stream.by, stream.say)
+                {
+                    break Some(why.to_owned());
                 }
             }
             frame = client.next() => {

@@ -133,7 +133,7 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, subscriber: Subs
             update = feed.next() => {
                 before = std::mem::replace(&mut sight.world, update.world.clone());
                 let is_live = || auth::is_live(&sight.world, &subscriber.caller);
-                if !auth::concerns_keys(&update) || is_live() {
+                if !auth::concerns_rights(&update) || is_live() {
                     Ok(changed::rows(&before, &update))
                 } else {
                     Err(Gone)

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use drover_api::{Caller, StatsOf};
 use drover_core::protocol::Ask;
-use drover_core::{HostId, Time};
+use drover_core::{HostId, ProjectId, Rank, Time, World};
 
 use crate::auth::hash;
 use crate::lock::lock;
@@ -45,12 +45,34 @@ pub(crate) struct Granted {
     pub(crate) opens: Opens,
     /// To whom it was granted.
     pub(crate) by: Caller,
+    /// What gave it to them.
+    pub(crate) say: Option<Say>,
     until: Time,
+}
+
+/// The say over a project with which something was asked for. It goes on while that is no less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Say {
+    project: ProjectId,
+    rank: Rank,
+}
+
+impl Say {
+    /// A caller's over the project of a host.
+    pub(crate) fn over(world: &World, by: &Caller, host: HostId) -> Option<Self> {
+        let project = world.host(host)?.project;
+        Some(Self { project, rank: by.rights(world).in_project(project)? })
+    }
+
+    /// Whether the caller has it still.
+    pub(crate) fn holds(self, world: &World, by: &Caller) -> bool {
+        by.rights(world).in_project(self.project) >= Some(self.rank)
+    }
 }
 
 impl Tokens {
     /// Make a token for one stream.
-    pub(crate) fn grant(&self, by: &Caller, opens: Opens, now: Time) -> String {
+    pub(crate) fn grant(&self, by: &Caller, say: Option<Say>, opens: Opens, now: Time) -> String {
         let token = secret_key();
         let mut granted = lock(&self.granted);
         granted.retain(|_, held| held.until > now);
@@ -61,7 +83,7 @@ impl Tokens {
             }
         }
         let by = by.clone();
-        granted.insert(hash(&token), Granted { opens, by, until: now + LIFE_MS });
+        granted.insert(hash(&token), Granted { opens, by, say, until: now + LIFE_MS });
         token
     }
 
@@ -85,11 +107,11 @@ mod tests {
     fn a_token_opens_once_and_not_for_ever() {
         let tokens = Tokens::default();
         let opens = || Opens::Ask { host: HostId(1), ask: Ask::Remove { container: "c".into() } };
-        let token = tokens.grant(&caller(), opens(), Time(0));
+        let token = tokens.grant(&caller(), None, opens(), Time(0));
         assert_eq!(tokens.redeem("guess", Time(1)), None);
         assert_eq!(tokens.redeem(&token, Time(1)).map(|g| g.opens), Some(opens()));
         assert_eq!(tokens.redeem(&token, Time(1)), None);
-        let token = tokens.grant(&caller(), opens(), Time(0));
+        let token = tokens.grant(&caller(), None, opens(), Time(0));
         assert_eq!(tokens.redeem(&token, Time(LIFE_MS)), None);
     }
 
@@ -97,9 +119,9 @@ mod tests {
     fn they_are_bounded() {
         let tokens = Tokens::default();
         let opens = || Opens::Stats(StatsOf::Host(HostId(1)));
-        let first = tokens.grant(&caller(), opens(), Time(0));
+        let first = tokens.grant(&caller(), None, opens(), Time(0));
         for n in 1..=MOST {
-            tokens.grant(&caller(), opens(), Time(n as u64));
+            tokens.grant(&caller(), None, opens(), Time(n as u64));
         }
         assert_eq!(tokens.redeem(&first, Time(1)), None);
         assert_eq!(lock(&tokens.granted).len(), MOST);

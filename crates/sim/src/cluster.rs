@@ -222,7 +222,7 @@ impl Cluster {
         let Some(server) = self.servers.get_mut(index).filter(|s| s.up) else { return };
         server.hear(dirty);
         if self.database.judges_news {
-            let overlooked = server.overlooks(&self.database.world, self.now);
+            let overlooked = server.overlooks(&self.database.world, self.database.steps, self.now);
             self.database.overlooked(&overlooked, self.now);
         }
         if server.planned.is_none() && server.plan(&self.database.world, self.now, self.mutation) {

@@ -21,6 +21,8 @@ pub struct Database {
     /// Balancers, and units that were stopped although they had not acknowledged that those go: because they were given up,
     /// or the time was over.
     pub excused: BTreeSet<(UnitKey, UnitKey)>,
+    /// How many steps the world has taken.
+    pub steps: u64,
     /// Services to look at again, for each server.
     dirty: Vec<Scope>,
     mutation: Option<Mutation>,
@@ -42,6 +44,7 @@ impl Database {
             world: World::new(),
             violations: Vec::new(),
             excused: BTreeSet::new(),
+            steps: 0,
             dirty,
             mutation,
             judges_steps: true,
@@ -210,6 +213,9 @@ impl Database {
             let what = format!("host {host} has other orders and is not told: {touched:?}");
             self.violations.push((now, Violation { rule: "told", what }));
         }
+        if self.mutation == Some(Mutation::NamesUntold) {
+            touched.retain(|row| !matches!(row, RowKey::Observed(_)));
+        }
         let told = affected(&self.world, next, &touched);
         for project in next.projects.keys().copied() {
             // All hosts of a project are told the same, but for which of them they are.
@@ -243,6 +249,7 @@ impl Database {
             self.violations.extend(wrong.map(|violation| (now, violation)));
         }
         self.world = next;
+        self.steps += 1;
     }
 }
 

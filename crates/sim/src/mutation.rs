@@ -72,6 +72,8 @@ pub enum Mutation {
     AcknowledgementsUnheard,
     /// That a host is lost is no news for those that take over what it looked at.
     LossUntold,
+    /// How a unit does is no news for name services.
+    NamesUntold,
 }
 
 impl Mutation {
@@ -82,7 +84,7 @@ impl Mutation {
 
     /// Whether it is about who is told of a step, which is looked at in some seeds only.
     pub fn is_about_news(self) -> bool {
-        matches!(self, Self::AcknowledgementsUnheard | Self::LossUntold)
+        matches!(self, Self::AcknowledgementsUnheard | Self::LossUntold | Self::NamesUntold)
     }
 
     /// The snapshot as a planner without the rule would see it.
@@ -179,6 +181,7 @@ impl Mutation {
             | Self::MoveTogether
             | Self::AcknowledgementsUnheard
             | Self::LossUntold
+            | Self::NamesUntold
             | Self::NothingKept => {}
         }
         world

@@ -20,7 +20,12 @@ pub struct Server {
     agenda: Agenda,
     swept_at: Time,
     assigned_version: u64,
+    /// The step that was looked at last for what is overlooked, and when.
+    looked: (u64, Time),
 }
+
+/// Where no step was taken, it is looked this often whether something became due by time alone that nobody wakes for.
+const LOOK_MS: u64 = 1_000;
 
 /// Every plan loop sweeps everything this often, so that nothing missed stays missed.
 const SWEEP_MS: u64 = 15_000;
@@ -36,11 +41,14 @@ impl Server {
         self.agenda.hear(news);
     }
 
-    /// What it would do, and nothing it knows of makes it look.
-    pub fn overlooks(&self, world: &World, now: Time) -> Vec<Change> {
-        if !self.up || self.planned.is_some() || !self.agenda.is_idle(now) {
+    /// What it would do, and nothing it knows of makes it look, after this many steps of the world.
+    pub fn overlooks(&mut self, world: &World, steps: u64, now: Time) -> Vec<Change> {
+        let (looked, at) = self.looked;
+        let is_new = steps != looked || now >= at + LOOK_MS;
+        if !self.up || self.planned.is_some() || !self.agenda.is_idle(now) || !is_new {
             return Vec::new();
         }
+        self.looked = (steps, now);
         plan(world, &Scope::everything(), now).changes
     }
 

@@ -1,6 +1,7 @@
 //! Rancher's own keys: scale, upgrades, metadata and the like.
 
-use drover_core::ScalePolicy;
+use drover_core::{Driver, ScalePolicy};
+use serde_json::{Map, Value};
 
 use super::{Draft, metadata, upgrade};
 use crate::diagnostic::Report;
@@ -18,15 +19,18 @@ pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Rep
         "on_host_loss" => draft.spec.on_host_loss = parsed(field, to),
         "upgrade_strategy" => upgrade::read(field, draft, to),
         "scale_policy" => service.scale_policy = scale_policy(field, to),
-        "metadata" => {
-            for (entry, field) in field.entries(to).unwrap_or_default() {
-                service.metadata.insert(entry.key.clone(), metadata::to_json(field.node));
-            }
-        }
+        "metadata" => service.metadata.extend(free(field, to)),
+        "storage_driver" => service.driver = Some(Driver::Storage(free(field, to))),
         "extends" => {} // Resolved before; what is left of it says nothing.
         _ => return false,
     }
     true
+}
+
+/// Free data.
+fn free(field: &Field<'_>, to: &mut Report) -> Map<String, Value> {
+    let entries = field.entries(to).unwrap_or_default().into_iter();
+    entries.map(|(entry, field)| (entry.key.clone(), metadata::to_json(field.node))).collect()
 }
 
 /// A text that means something in the model.

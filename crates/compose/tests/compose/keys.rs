@@ -216,6 +216,8 @@ const ROWS: &[Row] = &[
         "template.primary.health_check" => {"port": 6379, "request_line": null, "interval_ms": null, "response_timeout_ms": null, "healthy_threshold": null, "unhealthy_threshold": null, "initializing_timeout_ms": null, "reinitializing_timeout_ms": null, "strategy": "none", "quorum": null}),
     row!("metadata", "metadata: {a: 1, b: '1', c: 1.5, d: yes, e: [x, {f: }], g: 0777, h: '${HOME_TOWN}', i: '$$x'}",
         "metadata" => {"a": 1, "b": "1", "c": 1.5, "d": true, "e": ["x", {"f": null}], "g": "0777", "h": "Oslo", "i": "$x"}),
+    row!("storage_driver", "storage_driver: {name: nfs, scope: environment, volume_access_mode: multiHostRW, blockDevicePath: '/dev/x', n: 1}",
+        "driver" => {"storage": {"name": "nfs", "scope": "environment", "volume_access_mode": "multiHostRW", "blockDevicePath": "/dev/x", "n": 1}}),
     row!("upgrade_strategy", "upgrade_strategy: {start_first: true, batch_size: 2, interval_millis: 500}",
         "upgrade.batch_size" => 2, "upgrade.interval_ms" => 500, "upgrade.start_first" => true),
     row!("upgrade_strategy", "upgrade_strategy: {on_failure: rollback, max_failures: 1, deadline: 90s, finish: auto, rollback: {batch_size: 3}, verify: {for: 30s, requests: {failed: 2, server_errors: 0.5%, p99_factor: 1.5}, command: bin/ok --deep, failures: 1, stop: true}}",

@@ -77,7 +77,7 @@ impl Plan {
             session.reporter.tell(&Event::step(&spec.name, "create", "creating"));
             let body = body::service(spec, stack, &|name| targets.get(name));
             let doing = format!("create service {}", spec.name);
-            let made = session.api.create(&doing, body::collection(spec.kind), &body).await?;
+            let made = session.api.create(&doing, body::collection(spec), &body).await?;
             targets.add(&spec.name, &ServiceView::read(&made));
         }
         Ok(targets)

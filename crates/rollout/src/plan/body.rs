@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use drover_api::launch_config;
 use drover_compose::{ServiceSpec, VolumeSpec};
-use drover_core::{ServiceId, ServiceKind};
+use drover_core::{Driver, ServiceId, ServiceKind};
 use serde_json::{Map, Value, json};
 
 use super::decide::Replace;
@@ -18,13 +18,15 @@ const INTERVAL_MS: u64 = 1000;
 /// The server's greatest number, as it is Rancher's. More units than that at a time are all of them anyway.
 const MOST: u32 = i32::MAX.unsigned_abs();
 
-/// The collection that services of a kind are created in.
-pub(super) fn collection(kind: ServiceKind) -> &'static str {
-    match kind {
-        ServiceKind::Containers => "services",
-        ServiceKind::Balancer => "loadbalancerservices",
-        ServiceKind::Alias => "dnsservices",
-        ServiceKind::External => "externalservices",
+/// The collection that such a service is created in.
+pub(super) fn collection(spec: &ServiceSpec) -> &'static str {
+    match (spec.kind, &spec.driver) {
+        (ServiceKind::Containers, Some(Driver::Storage(_))) => "storagedriverservices",
+        (ServiceKind::Containers, Some(Driver::Network(_))) => "networkdriverservices",
+        (ServiceKind::Containers, None) => "services",
+        (ServiceKind::Balancer, _) => "loadbalancerservices",
+        (ServiceKind::Alias, _) => "dnsservices",
+        (ServiceKind::External, _) => "externalservices",
     }
 }
 
@@ -61,6 +63,11 @@ pub(super) fn service(
         put("externalIpAddresses", json!(external.addresses));
         put("hostname", json!(external.hostname));
         put("healthCheck", json!(external.health_check.as_ref().map(launch_config::write_check)));
+    }
+    match &spec.driver {
+        Some(Driver::Storage(said)) => put("storageDriver", json!(said)),
+        Some(Driver::Network(said)) => put("networkDriver", json!(said)),
+        None => {}
     }
     if let Some(selector) = &spec.selector_link {
         put("selectorLink", json!(selector));
@@ -216,5 +223,9 @@ mod tests {
         assert_eq!(body["launchConfig"]["imageUuid"], "docker:nginx:2");
         let alias = ServiceSpec { kind: ServiceKind::Alias, ..spec() };
         assert_eq!(service(&alias, "1st5", &|_| None)["launchConfig"], Value::Null);
+        let said = json!({ "name": "nfs" }).as_object().unwrap().clone();
+        let driver = ServiceSpec { driver: Some(Driver::Storage(said)), ..spec() };
+        assert_eq!(collection(&driver), "storagedriverservices");
+        assert_eq!(service(&driver, "1st5", &|_| None)["storageDriver"]["name"], "nfs");
     }
 }

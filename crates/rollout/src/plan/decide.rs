@@ -5,7 +5,7 @@
 //! the first one is touched.
 
 use drover_compose::ServiceSpec;
-use drover_core::ServiceKind;
+use drover_core::{Driver, ServiceKind};
 
 use crate::Program;
 use crate::diff::{Difference, Sidekick};
@@ -187,24 +187,26 @@ fn wanted(ours: &ServiceSpec, difference: &Difference, asked: &Asked) -> Option<
 }
 
 fn check_kind(ours: &ServiceSpec, theirs: &ServiceView) -> Result<(), String> {
-    if ours.kind == theirs.kind {
+    let ours_is = kind(ours.kind, ours.driver.as_ref());
+    let theirs_is = kind(theirs.kind, theirs.driver.as_ref());
+    if ours_is == theirs_is {
         return Ok(());
     }
     Err(format!(
-        "{} is {} in the files and {} on the server, and one can't become the other: remove it first, with rm {}",
-        ours.name,
-        kind(ours.kind),
-        kind(theirs.kind),
-        ours.name
+        "{} is {ours_is} in the files and {theirs_is} on the server, and one can't become the other: remove it first, \
+         with rm {}",
+        ours.name, ours.name
     ))
 }
 
-fn kind(kind: ServiceKind) -> &'static str {
-    match kind {
-        ServiceKind::Containers => "a service of containers",
-        ServiceKind::Balancer => "a load balancer",
-        ServiceKind::Alias => "an alias",
-        ServiceKind::External => "an external service",
+fn kind(kind: ServiceKind, driver: Option<&Driver>) -> &'static str {
+    match (kind, driver) {
+        (_, Some(Driver::Storage(_))) => "a driver of volumes",
+        (_, Some(Driver::Network(_))) => "a driver of networks",
+        (ServiceKind::Containers, None) => "a service of containers",
+        (ServiceKind::Balancer, None) => "a load balancer",
+        (ServiceKind::Alias, None) => "an alias",
+        (ServiceKind::External, None) => "an external service",
     }
 }
 

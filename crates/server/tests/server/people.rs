@@ -5,10 +5,14 @@ use axum::http::Method;
 use drover_core::{Change, Grant, World};
 use drover_server::{Timing, begin};
 use drover_store::{Keep, Store};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{self, Message};
 
+use crate::asks::asked;
 use crate::cluster::{Cluster, Got, basic, soon};
 use crate::fake_agent::open;
+use crate::streams::container;
 
 /// An account, and its key.
 struct Person {
@@ -304,7 +308,6 @@ async fn who_subscribed_hears_of_its_projects_until_its_key_is_switched_off() {
 
 /// The next text frame; `None` once it is closed.
 async fn next(socket: &mut crate::fake_agent::Socket) -> Option<Value> {
-    use futures_util::StreamExt;
     loop {
         match socket.next().await {
             Some(Ok(frame)) if frame.is_text() => {
@@ -360,4 +363,53 @@ async fn requests_are_bounded() {
     let set = "/v2-beta/projects/1a5/?action=setmembers";
     let got = cluster.post(set, &json!({ "members": members })).await;
     assert_eq!((got.status, &got.json["code"]), (422, &json!("MaxLengthExceeded")));
+}
+
+#[tokio::test]
+async fn a_stream_and_its_token_end_with_the_role() {
+    let cluster = Cluster::start().await;
+    let (mut agent, path) = container(&cluster).await;
+    let ann = person(&cluster, json!({ "name": "ann" })).await;
+    let role = |role: &str| json!({ "members": [{ "externalIdType": "rancher_id", "externalId": ann.id, "role": role }] });
+    let set = async |body: Value| {
+        let got = cluster.post("/v2-beta/projects/1a5/?action=setmembers", &body).await;
+        assert_eq!(got.status, 200, "{}", got.json);
+    };
+    set(role("owner")).await;
+    let auth = ann.auth();
+    let granted = async |action: &str| {
+        let body = json!({ "command": ["sh"] }).to_string();
+        let path = format!("{path}/?action={action}");
+        let got = cluster.send(Method::POST, &path, &[("authorization", &*auth)], &body).await;
+        let url = text(&got.json["url"]);
+        let path = url.strip_prefix(&format!("ws://{}", cluster.address)).expect("a stream");
+        format!("{path}?token={}", text(&got.json["token"]))
+    };
+    let mut users = Vec::new();
+    for action in ["logs", "execute"] {
+        users.push(open(&cluster, &granted(action).await, None).await.unwrap());
+        asked(&mut agent).await;
+    }
+    let unused = granted("execute").await;
+    // Another's role is no reason.
+    let bob = person(&cluster, json!({ "name": "bob" })).await;
+    join(&cluster, "1a5", &bob, "member").await;
+    let still = granted("logs").await;
+    users.push(open(&cluster, &still, None).await.unwrap());
+    asked(&mut agent).await;
+
+    set(role("readonly")).await;
+    let refused = open(&cluster, &unused, None).await;
+    let is_denied = matches!(&refused, Err(tungstenite::Error::Http(r)) if r.status() == 401);
+    assert!(is_denied, "{refused:?}");
+    for (number, user) in users.iter_mut().enumerate() {
+        let close = loop {
+            match soon(user.next()).await {
+                Some(Ok(Message::Close(Some(close)))) => break close,
+                Some(Ok(_)) => {}
+                other => panic!("{number}: {other:?}"),
+            }
+        };
+        assert!(close.reason.contains("the role in the project"), "{number}: {close:?}");
+    }
 }
