@@ -200,11 +200,13 @@ impl Database {
         if !self.judges_news {
             return;
         }
-        let mut touched = touched.clone();
-        if self.mutation == Some(Mutation::LossUntold) {
-            touched.retain(|row| !matches!(row, RowKey::Lost(_)));
-        }
-        let told = concerned(&self.world, next, &touched);
+        let known = |unheard: fn(&RowKey) -> bool, mutation| {
+            let all = touched.iter().filter(|row| self.mutation != Some(mutation) || !unheard(row));
+            all.cloned().collect::<BTreeSet<RowKey>>()
+        };
+        let heard = known(|row| matches!(row, RowKey::Lost(_)), Mutation::LossUntold);
+        let named = known(|row| matches!(row, RowKey::Observed(_)), Mutation::NamesUntold);
+        let told = concerned(&self.world, next, &heard);
         let untold = next.hosts.keys().filter(|host| !told.contains(next, **host));
         let differs = |host: &&HostId| {
             !assignment(&self.world, **host).same_content(&assignment(next, **host))
@@ -213,10 +215,7 @@ impl Database {
             let what = format!("host {host} has other orders and is not told: {touched:?}");
             self.violations.push((now, Violation { rule: "told", what }));
         }
-        if self.mutation == Some(Mutation::NamesUntold) {
-            touched.retain(|row| !matches!(row, RowKey::Observed(_)));
-        }
-        let told = affected(&self.world, next, &touched);
+        let told = affected(&self.world, next, &named);
         for project in next.projects.keys().copied() {
             // All hosts of a project are told the same, but for which of them they are.
             let known = |host: &&Host| self.world.host(host.id).is_some();
