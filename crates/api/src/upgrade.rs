@@ -9,15 +9,15 @@ mod policy;
 mod requests;
 mod together;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use drover_core::derive;
 use drover_core::plan::admit_upgrade;
 use drover_core::schedule::pick_ports;
 use drover_core::{
-    Change, Course, FinishPolicy, PickedPort, REVISIONS_SETTING, Revision, RevisionNo, Service,
-    ServiceId, ServiceKind, Template, Upgrade, UpgradePolicy, Wanted, World,
+    Change, ContainerSpec, Course, FinishPolicy, PickedPort, REVISIONS_SETTING, Revision,
+    RevisionNo, Service, ServiceId, ServiceKind, Template, Upgrade, UpgradePolicy, Wanted, World,
 };
 use serde_json::{Value, json};
 
@@ -68,11 +68,18 @@ pub(crate) fn republish(
 ) -> Result<Vec<Change>, ApiError> {
     let Some(service) = ctx.world.service(id) else { return Ok(Vec::new()) };
     let held = ctx.world.current_template(service).cloned().unwrap_or_default();
-    let ports = next::ports(launch)?;
-    if ports == held.primary.ports {
+    let asked = next::published(launch)?;
+    let all = |spec: &ContainerSpec| -> BTreeSet<String> {
+        spec.ports.iter().map(ToString::to_string).collect()
+    };
+    if all(&asked) == all(&held.primary) {
         return Ok(Vec::new());
     }
-    if ctx.world.upgrade(id).is_some() {
+    if service.wanted != Wanted::Active {
+        let why = format!("{} is not active: activate it, then change its ports", service.name);
+        return Err(ApiError::on(Code::InvalidState, "ports", why));
+    }
+    if ctx.world.upgrade(id).is_some() || ctx.world.shift(id).is_some() {
         let why = format!(
             "an upgrade of {} is in progress or waits for a decision: finish it or roll it back, then change its ports",
             service.name
@@ -80,7 +87,9 @@ pub(crate) fn republish(
         return Err(ApiError::on(Code::InvalidState, "ports", why));
     }
     let mut template = (*held).clone();
-    template.primary.ports = ports;
+    template.primary.ports = asked.ports;
+    // Those that are published no more may be open inside from now on.
+    template.primary.expose = asked.expose;
     let strategy = json!({});
     let mut changes =
         to_next(ctx, service, template, Body::of(&strategy)?, Some("other ports".to_owned()))?;

@@ -159,13 +159,30 @@ fn rancher_service(service: &ServiceSpec) -> Map<String, Value> {
         keys.insert("lb_config".into(), Value::Object(lb_config(balancer)));
     }
     match &service.driver {
-        Some(Driver::Storage(said)) => drop(keys.insert("storage_driver".into(), json!(said))),
-        Some(Driver::Network(said)) => drop(keys.insert("network_driver".into(), json!(said))),
-        None => {}
+        Some(Driver::Storage(said)) => {
+            let said = said.iter().map(|(key, value)| (snake(key), value.clone()));
+            let said: Map<String, Value> = said.filter(|(_, value)| !value.is_null()).collect();
+            // Even an empty one is something: it says what the service is.
+            keys.insert("storage_driver".into(), said.into());
+        }
+        // Files can't have one: its containers run without being it.
+        Some(Driver::Network(_)) | None => {}
     }
     keys.extend(container::rancher_keys(&service.template.primary));
     put(&mut keys, "metadata", Value::Object(service.metadata.clone()));
     keys
+}
+
+/// `volume_access_mode` for `volumeAccessMode`.
+fn snake(key: &str) -> String {
+    let mut out = String::new();
+    for c in key.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
 }
 
 fn lb_config(balancer: &NamedBalancer) -> Map<String, Value> {

@@ -339,6 +339,19 @@ pub const VERIFY_REQUESTS: &[Key] =
 /// `scale_policy`.
 pub const SCALE_POLICY: &[Key] = &[honoured("min"), honoured("max"), honoured("increment")];
 
+/// `storage_driver`. Its keys are spelled one way and the other in the files that there are.
+pub const STORAGE_DRIVER: &[Key] = &[
+    honoured("name"),
+    honoured("description"),
+    honoured("scope"),
+    honoured("volume_access_mode"),
+    honoured("volumeAccessMode"),
+    honoured("block_device_path"),
+    honoured("blockDevicePath"),
+    honoured("volume_capabilities"),
+    honoured("volumeCapabilities"),
+];
+
 /// `lb_config`.
 pub const LB_CONFIG: &[Key] = &[
     honoured("port_rules"),

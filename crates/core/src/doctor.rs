@@ -71,7 +71,7 @@ pub enum Hindered {
     /// Nobody.
     #[default]
     Nobody,
-    /// The host with this subnet.
+    /// The host with this subnet; the host's own: what is sent to its containers, by itself too.
     Subnet(String),
     /// Everyone.
     Everyone,

@@ -146,8 +146,11 @@ async fn carry_out(
                 _ => "logs",
             };
             let opens = Opens::Ask { host, ask };
-            let say = Say::over(&world, &call.caller, host);
-            Then::Body(access(server, call, ("hostAccess", &format!("{path}/")), say, opens))
+            // By what was decided: it may be less by now.
+            let rights = view.before.clone().unwrap_or_else(|| call.caller.rights(&world));
+            let say = Say::over(&world, &rights, host);
+            let say = say.ok_or_else(|| ApiError::not_found("the host that this would be on"))?;
+            Then::Body(access(server, call, ("hostAccess", &format!("{path}/")), Some(say), opens))
         }
         Then::Stats(of) => {
             let path = if of.is_of_hosts() { "hoststats" } else { "containerstats" };

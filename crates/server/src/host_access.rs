@@ -122,7 +122,12 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, mut stream: Stre
     let mut feed = server.store.feed();
     let mut ping = interval_at(Instant::now() + PING, PING);
     let mut heard_at = Instant::now();
+    // What became of the caller before the feed began is in none of its updates.
+    let mut lost = ended(&server.store.world(), &stream.by, stream.say);
     let end = loop {
+        if let Some(why) = lost {
+            break Some(why.to_owned());
+        }
         tokio::select! {
             () = server.stop.cancelled() => break Some("the server stops".to_owned()),
             came = stream.flow.next() => match came {
@@ -135,10 +140,8 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, mut stream: Stre
                 Came::End(why) => break Some(why),
             },
             update = feed.next() => {
-                if auth::concerns_rights(&update)
-                    && let Some(why) = ended(&update.world, &stream.by, stream.say)
-                {
-                    break Some(why.to_owned());
+                if auth::concerns_rights(&update) {
+                    lost = ended(&update.world, &stream.by, stream.say);
                 }
             }
             frame = client.next() => {

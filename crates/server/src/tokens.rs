@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use drover_api::{Caller, StatsOf};
 use drover_core::protocol::Ask;
-use drover_core::{HostId, ProjectId, Rank, Time, World};
+use drover_core::{HostId, ProjectId, Rank, Rights, Time, World};
 
 use crate::auth::hash;
 use crate::lock::lock;
@@ -58,10 +58,10 @@ pub(crate) struct Say {
 }
 
 impl Say {
-    /// A caller's over the project of a host.
-    pub(crate) fn over(world: &World, by: &Caller, host: HostId) -> Option<Self> {
+    /// That of these rights over the project of a host.
+    pub(crate) fn over(world: &World, rights: &Rights, host: HostId) -> Option<Self> {
         let project = world.host(host)?.project;
-        Some(Self { project, rank: by.rights(world).in_project(project)? })
+        Some(Self { project, rank: rights.in_project(project)? })
     }
 
     /// Whether the caller has it still.

@@ -73,6 +73,7 @@ fn deviation(wanted: &Wanted, step: &Step) -> Deviation {
         }
         Step::RemoveAddress(address) => of(&|gateway| inner(gateway) == *address),
         Step::SetNeighbour(neighbour, _) => of(&|gateway| gateway == *neighbour),
+        Step::SetOwnRoute { subnet, .. } => Hindered::Subnet(subnet.to_string()),
         Step::SetRoute { gateway: next, .. } => of(&|gateway| gateway == *next),
         Step::RemoveEnd(..)
         | Step::RemovePort(..)
@@ -85,8 +86,7 @@ fn deviation(wanted: &Wanted, step: &Step) -> Deviation {
         Step::SetWire { .. }
         | Step::MakeTunnel { .. }
         | Step::Attach(_)
-        | Step::SetBridgeMac(_)
-        | Step::SetOwnRoute { .. } => Hindered::Everyone,
+        | Step::SetBridgeMac(_) => Hindered::Everyone,
     };
     Deviation { hinders, to_do: kernel::words(step) }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drover_core::{PortSpec, Service, ServiceKind, Template};
+use drover_core::{ContainerSpec, Service, ServiceKind, Template};
 use serde_json::{Value, json};
 
 use crate::body::Body;
@@ -48,10 +48,10 @@ pub(super) fn template(
     template_from_wire(&service.name, launch.unwrap_or(&held_launch), &merged)
 }
 
-/// The ports that a balancer's launch config names.
-pub(super) fn ports(launch: Body<'_>) -> Result<Vec<PortSpec>, ApiError> {
-    let named = json!({ "ports": launch.texts("ports")? });
-    balancer_from_wire(&named).map(|template| template.primary.ports)
+/// A container with the ports that a balancer's launch config names, and nothing else of it.
+pub(super) fn published(launch: Body<'_>) -> Result<ContainerSpec, ApiError> {
+    let named = json!({ "ports": launch.texts("ports")?, "expose": launch.texts("expose")? });
+    balancer_from_wire(&named).map(|template| template.primary)
 }
 
 /// What an upgrade can't do, whatever the hosts have room for.

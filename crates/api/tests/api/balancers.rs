@@ -71,6 +71,9 @@ fn an_edit_of_its_ports_is_an_upgrade_that_confirms_itself() {
     other["launchConfig"].as_object_mut().unwrap().shift_remove("ports");
     assert_eq!(bench.ask(&format!("PUT {lb}"), other, 200)["state"], "active");
 
+    // Nor is another order, as UIs put their forms together.
+    let both = json!({ "launchConfig": { "ports": ["80:80/tcp", "80"] } });
+    assert_eq!(bench.ask(&format!("PUT {lb}"), both, 200)["state"], "active");
     let mut edited = whole;
     edited["launchConfig"]["ports"] = json!(["80", "443:8443"]);
     edited["lbConfig"]["portRules"][0]["hostname"] = json!("shop.example.com");
@@ -91,6 +94,16 @@ fn an_edit_of_its_ports_is_an_upgrade_that_confirms_itself() {
     assert_eq!(shown["description"], "both");
     assert_eq!(shown["lbConfig"]["portRules"][0]["hostname"], "shop.example.com");
     assert_eq!(bench.units(made["id"].as_str().unwrap()), ["1.2 running"]);
+    let turned = json!({ "launchConfig": { "ports": ["443:8443/tcp", "80:80/tcp"] } });
+    assert_eq!(bench.ask(&format!("PUT {lb}"), turned, 200)["state"], "active");
+    // What was switched off is not switched on by an edit.
+    bench.ask(&format!("POST {lb}?action=deactivate"), json!({}), 202);
+    bench.settle();
+    let refused =
+        bench.ask(&format!("PUT {lb}"), json!({ "launchConfig": { "ports": ["81"] } }), 422);
+    assert_eq!(refused["message"], "lb is not active: activate it, then change its ports");
+    bench.ask(&format!("POST {lb}?action=activate"), json!({}), 202);
+    bench.settle();
     // The next upgrade is confirmed by whoever asks for it.
     let mut launch = shown["launchConfig"].clone();
     launch["ports"] = json!(["80"]);

@@ -169,7 +169,8 @@ const ROWS: &[Row] = &[
     ("texts.rs", "MissingRequired dockerCompose", 0, &[("POST ~/stacks", r#"{"name": "x", "rancherCompose": "web: {}"}"#)], "is required"),
 
     ("upgrade.rs", "MissingRequired inServiceStrategy", 0, &[(UP, "{}")], "is required"),
-    ("upgrade.rs", "InvalidState ports", 0, &[("PUT ~/services/$lb", r#"{"launchConfig": {"ports": ["8181"]}}"#),
+    ("upgrade.rs", "InvalidState ports", 0, &[("PUT ~/services/$lb", r#"{"launchConfig": {"ports": ["8181"]}}"#)], "is not active"),
+    ("upgrade.rs", "InvalidState ports", 0, &[("POST ~/services/$lb/?action=activate", ""), ("PUT ~/services/$lb", r#"{"launchConfig": {"ports": ["8181"]}}"#),
         ("PUT ~/services/$lb", r#"{"launchConfig": {"ports": ["8282"]}}"#)], "finish it or roll it back"),
     ("upgrade.rs", "InvalidOption startFirst", 0, &[(WEB, r#"{"retainIp": true}"#),
         (UP, r#"{"inServiceStrategy": {"startFirst": true, "launchConfig": {"imageUuid": "y"}}}"#)], "retainIp"),

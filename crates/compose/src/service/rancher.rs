@@ -20,7 +20,7 @@ pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Rep
         "upgrade_strategy" => upgrade::read(field, draft, to),
         "scale_policy" => service.scale_policy = scale_policy(field, to),
         "metadata" => service.metadata.extend(free(field, to)),
-        "storage_driver" => service.driver = Some(Driver::Storage(free(field, to))),
+        "storage_driver" => service.driver = storage_driver(field, to).map(Driver::Storage),
         "extends" => {} // Resolved before; what is left of it says nothing.
         _ => return false,
     }
@@ -31,6 +31,23 @@ pub(super) fn read(key: &str, field: &Field<'_>, draft: &mut Draft, to: &mut Rep
 fn free(field: &Field<'_>, to: &mut Report) -> Map<String, Value> {
     let entries = field.entries(to).unwrap_or_default().into_iter();
     entries.map(|(entry, field)| (entry.key.clone(), metadata::to_json(field.node))).collect()
+}
+
+/// What is said of a driver of volumes, spelled as the API does.
+fn storage_driver(field: &Field<'_>, to: &mut Report) -> Option<Map<String, Value>> {
+    let said = field.known(keys::STORAGE_DRIVER, to)?.into_iter();
+    Some(said.map(|(key, field)| (camel(key), metadata::to_json(field.node))).collect())
+}
+
+fn camel(key: &str) -> String {
+    let mut words = key.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut all, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        all.push_str(&head.to_ascii_uppercase());
+        all.push_str(tail);
+        all
+    })
 }
 
 /// A text that means something in the model.

@@ -17,8 +17,9 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
         found.extend(all.iter().filter_map(|endpoint| nobodys(host, endpoint)));
         found.extend(examined.neighbours.iter().map(|wrong| neighbour(host, wrong)));
         let wrong = |address: &str| examined.neighbours.iter().any(|n| n.address == address);
-        // What is wrong with the whole host is said once.
-        let explained = examined.deviations.iter().any(|d| d.hinders == Hindered::Everyone);
+        // Where nothing is sent to any of them, that is said once.
+        let own = Hindered::Subnet(case.subnet(host.id).to_owned());
+        let explained = examined.deviations.iter().any(|deviation| deviation.hinders == own);
         let silent = all.iter().filter(|e| !explained && !e.container.is_empty() && !e.answers);
         found.extend(silent.filter(|e| !wrong(&e.address)).map(|endpoint| silence(host, endpoint)));
         found.extend(misled(case, host, all));

@@ -154,7 +154,7 @@ fn differences(case: &Case<'_>, wanted: &HostNetwork, held: &HostNetwork) -> Vec
 fn deviations(case: &Case<'_>, host: &Host, found: &[Deviation]) -> Option<Finding> {
     let name = host.shown_name();
     let words = found.iter().map(|Deviation { hinders, to_do }| {
-        let other = case.hosts.iter().find(|other| {
+        let other = case.hosts.iter().filter(|other| other.id != host.id).find(|other| {
             let subnet = other.subnet.clone().unwrap_or_default();
             *hinders == Hindered::Subnet(subnet)
         });

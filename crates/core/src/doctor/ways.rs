@@ -131,7 +131,12 @@ fn is_explained(case: &Case<'_>, (from, to): Pair) -> bool {
         Hindered::Subnet(hindered) => hindered == subnet,
         Hindered::Everyone => true,
     });
-    let of_receiver = receiver.deviations.iter().any(|d| d.hinders == Hindered::Everyone);
+    // Its own subnet hindered, what came as far as to it gets no further.
+    let of_receiver = receiver.deviations.iter().any(|deviation| match &deviation.hinders {
+        Hindered::Nobody => false,
+        Hindered::Subnet(hindered) => hindered == subnet,
+        Hindered::Everyone => true,
+    });
     !told || of_sender || of_receiver
 }
 

@@ -62,15 +62,18 @@ fn what_is_wrong_with_a_host_itself_explains_its_ways() {
 
     // Nothing is sent to any container of it: those have nothing wrong with them.
     let mut ward = Ward::new(2);
-    ward.examined(1).deviations = vec![Deviation {
-        hinders: Hindered::Everyone,
-        to_do: "route 10.42.1.0/24 to drover0".to_owned(),
-    }];
+    let deviates = |hinders, to_do: &str| vec![Deviation { hinders, to_do: to_do.to_owned() }];
+    let own = Hindered::Subnet("10.42.1.0/24".into());
+    ward.examined(1).deviations = deviates(own, "route 10.42.1.0/24 to drover0");
     ward.examined(1).endpoints.iter_mut().for_each(|endpoint| endpoint.answers = false);
     ward.says(&[
         "kernel: something changed the network of host1 behind the agent's back; to put it right, it has to route \
          10.42.1.0/24 to drover0",
     ]);
+    // What keeps only the others from them explains nothing of that.
+    ward.examined(1).deviations = deviates(Hindered::Everyone, "attach drover-vx to drover0");
+    let codes: Vec<_> = ward.diagnose().findings.iter().map(|finding| finding.code).collect();
+    assert!(codes.contains(&"container-silent"), "{codes:?}");
 
     let mut ward = Ward::new(2);
     ward.narrow_both(1, 2, 1500, 0);

@@ -90,6 +90,38 @@ async fn what_differs_is_said_and_not_applied() {
     assert_eq!(cluster.service("db").current.0, 1);
 }
 
+/// One of each of the other kinds, foretold, made and left alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_an_external_service_and_a_driver_of_volumes() {
+    let cluster = shop().await;
+    let more = "  site:
+    image: rancher/dns-service
+    links: [web]
+  outside:
+    image: rancher/external-service
+  nfs:
+    image: nfs:1
+volumes:
+  data: {}
+";
+    let said = "  outside: {external_ips: [10.9.9.9]}
+  nfs:
+    storage_driver: {name: rancher-nfs, scope: environment, volume_access_mode: multiHostRW}
+";
+    cluster.write("docker-compose.yml", &FILES.replace("volumes:\n  data: {}\n", more));
+    cluster.write("rancher-compose.yml", &format!("{RANCHER}{said}"));
+    let dry = cluster.drover("up --dry-run").await.with(0);
+    for name in ["lb", "site", "outside", "nfs"] {
+        let is_made = |line: &str| line.split_whitespace().take(2).eq([name, "create"]);
+        assert!(dry.out.lines().any(is_made), "{name}: {}", dry.out);
+    }
+    cluster.drover("up -d").await.with(0);
+    let driver = serde_json::json!(cluster.service("nfs").driver);
+    assert_eq!(driver["storage"]["volumeAccessMode"], "multiHostRW");
+    let again = cluster.drover("up -d").await.with(0);
+    assert!(!format!("{again:?}").contains("changing"), "{again:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_and_links_change_without_an_upgrade() {
     let cluster = shop().await;

@@ -23,7 +23,7 @@ impl Plan {
         let find = |name: &str| targets.get(name);
         let create = self.missing().map(|spec| {
             let mut made = body::service(spec, "", &find);
-            made["type"] = body::collection(spec).trim_end_matches('s').into();
+            made["type"] = drover_api::type_name(body::collection(spec)).into();
             // What its rules name may be yet to be made; where it will run does not hang on them.
             if targets.check(spec).is_err() {
                 made["lbConfig"] = Value::Null;

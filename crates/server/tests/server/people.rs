@@ -392,9 +392,9 @@ async fn a_stream_and_its_token_end_with_the_role() {
     }
     let unused = granted("execute").await;
     // Another's role is no reason.
+    let still = granted("logs").await;
     let bob = person(&cluster, json!({ "name": "bob" })).await;
     join(&cluster, "1a5", &bob, "member").await;
-    let still = granted("logs").await;
     users.push(open(&cluster, &still, None).await.unwrap());
     asked(&mut agent).await;
 
