@@ -153,8 +153,13 @@ pub(super) fn interval(
         return;
     }
     let settled = before.units_of(service);
-    // One that leaves its host, another being there in its place, has not settled by that.
-    let settled = settled.filter(|u| u.desired == Desired::Running);
+    // One that leaves its host, another being there in its place or on its way, has not settled by that.
+    let is_replaced = |unit: &Unit| {
+        let after = UnitKey { incarnation: unit.key.incarnation + 1, ..unit.key };
+        let last = UnitKey { incarnation: u32::MAX, ..unit.key };
+        before.units.range(after..=last).any(|(_, newer)| newer.desired == Desired::Running)
+    };
+    let settled = settled.filter(|u| u.desired == Desired::Running && !is_replaced(u));
     let settled = settled.filter(|u| u.key.revision == to && wanted.contains(&u.key.slot));
     let settled = settled.filter_map(|u| before.observed(u.key).filter(|seen| seen.ready));
     if let Some(last) = settled.map(|seen| seen.since).max()
