@@ -7,12 +7,12 @@ use drover_server::{Timing, begin};
 use drover_store::{Keep, Store};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::tungstenite;
 
 use crate::asks::asked;
 use crate::cluster::{Cluster, Got, basic, soon};
 use crate::fake_agent::open;
-use crate::streams::container;
+use crate::streams::{container, why_closed};
 
 /// An account, and its key.
 struct Person {
@@ -403,13 +403,7 @@ async fn a_stream_and_its_token_end_with_the_role() {
     let is_denied = matches!(&refused, Err(tungstenite::Error::Http(r)) if r.status() == 401);
     assert!(is_denied, "{refused:?}");
     for (number, user) in users.iter_mut().enumerate() {
-        let close = loop {
-            match soon(user.next()).await {
-                Some(Ok(Message::Close(Some(close)))) => break close,
-                Some(Ok(_)) => {}
-                other => panic!("{number}: {other:?}"),
-            }
-        };
-        assert!(close.reason.contains("the role in the project"), "{number}: {close:?}");
+        let why = why_closed(user).await;
+        assert!(why.contains("the role in the project"), "{number}: {why}");
     }
 }

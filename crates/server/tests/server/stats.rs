@@ -12,7 +12,7 @@ use crate::agents::deploy;
 use crate::asks::asked;
 use crate::cluster::{Cluster, basic, soon};
 use crate::fake_agent::{FakeAgent, Socket, open};
-use crate::streams::container;
+use crate::streams::{container, why_closed};
 
 /// A server that says what is used as often as a test can bear.
 async fn cluster() -> Cluster {
@@ -188,13 +188,7 @@ async fn a_stream_and_its_token_end_with_the_key() {
         assert!(is_denied, "{url}: {refused:?}");
     }
     for (number, user) in users.iter_mut().enumerate() {
-        let close = loop {
-            match soon(user.next()).await {
-                Some(Ok(Message::Close(Some(close)))) => break close,
-                Some(Ok(_)) => {}
-                other => panic!("{number}: {other:?}"),
-            }
-        };
-        assert!(close.reason.contains("switched off"), "{number}: {close:?}");
+        let why = why_closed(user).await;
+        assert!(why.contains("switched off"), "{number}: {why}");
     }
 }

@@ -38,6 +38,17 @@ fn frame(ask: u64, data: &[u8]) -> Message {
     Message::binary([&ask.to_be_bytes()[..], data].concat())
 }
 
+/// The reason a stream ends with, whatever comes before that.
+pub(crate) async fn why_closed(socket: &mut Socket) -> String {
+    loop {
+        match soon(socket.next()).await {
+            Some(Ok(Message::Close(Some(close)))) => return close.reason.to_string(),
+            Some(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 async fn texts(socket: &mut Socket) -> (Vec<String>, u16) {
     let mut texts = Vec::new();
     loop {
