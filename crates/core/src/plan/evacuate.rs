@@ -14,6 +14,9 @@ use crate::derive::has_arrived;
 use crate::schedule::container_name;
 use crate::{Desired, Host, Service, Slot, Unit, UnitKey, derive};
 
+/// Why a unit waits while a batch of its service is down.
+pub(super) const OTHERS_DOWN: &str = "others of its service don't serve yet";
+
 /// What is kept stopped on a host that is to be emptied goes once nothing needs it any more.
 pub(super) fn leave_nothing_behind(draft: &mut Draft, service: &Service) {
     let world = &draft.world;
@@ -54,8 +57,7 @@ pub(super) fn begin(
     if let Some(why) = derive::busy(&draft.world, service) {
         return wait(draft, &waiting, &why);
     }
-    let batch = service.upgrade_defaults.batch_size.unwrap_or(1).max(1);
-    let batch = usize::try_from(batch).unwrap_or(usize::MAX);
+    let batch = batch(service);
     let mut later: Vec<Unit> = Vec::new();
     for unit in waiting {
         let slot = unit.key.slot;
@@ -68,7 +70,13 @@ pub(super) fn begin(
             in_flight.insert(slot);
         }
     }
-    wait(draft, &later, "others of its service don't serve yet");
+    wait(draft, &later, OTHERS_DOWN);
+}
+
+/// How many slots of a service may be down or on their way at a time.
+pub(super) fn batch(service: &Service) -> usize {
+    let batch = service.upgrade_defaults.batch_size.unwrap_or(1).max(1);
+    usize::try_from(batch).unwrap_or(usize::MAX)
 }
 
 /// Units of global services serve what else is on their host, and leave it last.
@@ -101,7 +109,7 @@ fn step_aside(draft: &mut Draft, service: &Service, unit: &Unit) -> bool {
 
 /// Units that can't leave now, and why. Most of them serve, so that this is no failure of their service; it is one of those
 /// that are not healthy, which nobody replaces where they are.
-fn wait(draft: &mut Draft, units: &[Unit], why: &str) {
+pub(super) fn wait(draft: &mut Draft, units: &[Unit], why: &str) {
     for unit in units {
         let service = unit.key.service;
         let name = container_name(&draft.world, unit.key, "");

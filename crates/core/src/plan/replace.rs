@@ -3,7 +3,8 @@
 //!
 //! A unit never moves, and is never made well again. Its replacement is the next incarnation of the same slot and
 //! revision, and the old one goes when that one serves. Where both can't be side by side, for a port or for what they
-//! would share, the new one is made without being started, and starts when the old one is gone.
+//! would share, the new one is made without being started, and starts when the old one is gone; one that serves goes only while
+//! fewer of its service than a batch are down.
 //!
 //! Progress is read from the units. Where the reason is gone before the new unit serves, that one goes and the old one
 //! stays.
@@ -11,6 +12,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
+use super::evacuate;
 use super::rebalance::is_moved;
 use super::slot::{in_slot, is_single};
 use super::together;
@@ -24,7 +26,8 @@ pub(super) fn go_on(draft: &mut Draft, service: &Service, slots: &[Slot]) -> BTr
     let mut moving = BTreeSet::new();
     for &slot in slots {
         for (new, old) in pairs(draft, service, slot) {
-            step(draft, &new, &old);
+            let room = has_room(draft, service, slots, &old);
+            step(draft, &new, &old, room);
             if draft.world.unit(old.key).is_some_and(|old| old.desired != Desired::Removed) {
                 moving.insert(slot);
             }
@@ -43,7 +46,8 @@ fn pairs(draft: &Draft, service: &Service, slot: Slot) -> Vec<(Unit, Unit)> {
     units.iter().filter_map(|old| newest(old)).collect()
 }
 
-fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
+/// One step of a replacement; there is room or not to take down what serves.
+fn step(draft: &mut Draft, new: &Unit, old: &Unit, room: bool) {
     let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
     let is_ill = ill(&draft.world, old).is_some();
     // One that is on such a host itself was made for another reason.
@@ -88,7 +92,11 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
                 && is_single(draft, old.key)
                 && !is_rolling(draft, old) =>
         {
-            draft.set(old.key, Desired::Removed);
+            if room {
+                draft.set(old.key, Desired::Removed);
+            } else {
+                evacuate::wait(draft, std::slice::from_ref(old), evacuate::OTHERS_DOWN);
+            }
         }
         // The new one is no good: another one is tried.
         Desired::Running if ill(&draft.world, new).is_some() => draft.give_up(new.key),
@@ -102,6 +110,16 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit) {
         }
         Desired::Running | Desired::Draining => {}
     }
+}
+
+/// Whether a unit may be taken down before its replacement starts: it serves nobody, or fewer others of its service than move
+/// at a time are down, for whatever reason. They may have been up when the replacement was begun.
+fn has_room(draft: &Draft, service: &Service, slots: &[Slot], old: &Unit) -> bool {
+    let world = &draft.world;
+    let serves = |unit: &Unit| unit.desired == Desired::Running && has_arrived(world, unit);
+    let is_up = |slot: Slot| in_slot(world, service.id, slot).any(serves);
+    let down = || slots.iter().filter(|slot| **slot != old.key.slot && !is_up(**slot)).count();
+    !serves(old) || down() < evacuate::batch(service)
 }
 
 /// All that it needs to start is there, but for the place the old one takes.

@@ -2,8 +2,8 @@
 
 use drover_core::plan::admit_evacuation;
 use drover_core::{
-    Change, ContainerSpec, Desired, HostId, OnHostLoss, ServiceId, UnitKey, UpgradePhase,
-    VolumeTemplate, VolumeTemplateId, Wanted, derive,
+    Change, ContainerSpec, Desired, HostId, ObservedContainer, OnHostLoss, Phase, ServiceId,
+    UnitKey, UpgradePhase, VolumeTemplate, VolumeTemplateId, Wanted, derive,
 };
 
 use crate::lab::{Lab, PROJECT, STACK, image, labelled, with_port};
@@ -508,4 +508,29 @@ fn it_has_left_also_where_an_upgrade_leads_its_replacement_away() {
     lab.settle();
     let shown = lab.show(web);
     assert!(shown.iter().any(|line| line.starts_with("1.2.2 ")), "{shown:?}");
+}
+
+/// What must not run twice is down while its replacement starts, so that it waits for others that went down meanwhile.
+#[test]
+fn of_what_must_not_run_twice_none_leaves_while_a_batch_is_down() {
+    let mut lab = Lab::new(&[&[], &[], &[]]);
+    let single = ContainerSpec { on_host_loss: Some(OnHostLoss::Fence), ..image("v1") };
+    let web = lab.service("web", 2, single);
+    lab.settle();
+    let [first, second] = lab.world.units_of(web).cloned().collect::<Vec<_>>().try_into().unwrap();
+    lab.evacuate(first.host);
+    lab.plan();
+    lab.sick.insert(second.key);
+    let unwell = ObservedContainer { running: true, ..ObservedContainer::default() };
+    lab.see(second.key, Phase::Running, false, unwell);
+    lab.obey();
+    lab.plan();
+    assert!(
+        lab.said(web).iter().any(|said| said.ends_with("others of its service don't serve yet"))
+    );
+    assert_eq!(lab.world.unit(first.key).unwrap().desired, Desired::Running, "{:?}", lab.show(web));
+    lab.sick.clear();
+    lab.settle();
+    assert_eq!(left(&lab, first.host), "1 of 1 unit has left", "{:?}", lab.show(web));
+    assert_eq!(lab.serving(web), 2);
 }
