@@ -141,7 +141,8 @@ pub(crate) trait Item {
 struct Lazy<'a, T> {
     ctx: &'a Context<'a>,
     item: T,
-    whole: OnceCell<Value>,
+    /// Boxed: of most rows of a long list it is never made.
+    whole: OnceCell<Box<Value>>,
 }
 
 /// Rows of items.
@@ -174,13 +175,13 @@ impl<T: Item> Row for Lazy<'_, T> {
         if !self.item.may_have(name) {
             return None;
         }
-        let whole = self.whole.get_or_init(|| self.item.render(self.ctx));
+        let whole = self.whole.get_or_init(|| Box::new(self.item.render(self.ctx)));
         whole.get(name).map(Cow::Borrowed)
     }
 
     fn render(self: Box<Self>) -> Value {
         let Self { ctx, item, whole } = *self;
-        whole.into_inner().unwrap_or_else(|| item.render(ctx))
+        whole.into_inner().map_or_else(|| item.render(ctx), |whole| *whole)
     }
 }
 

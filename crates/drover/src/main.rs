@@ -23,6 +23,10 @@ use drover_cli::{Ending, Failure, Program};
 use command_line::{Drover, Role};
 use trace::Level;
 
+/// See `docs/decisions/016-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let began = Instant::now();
     // The only provider that is built in; without one every connection with TLS would fail.

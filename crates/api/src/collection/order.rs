@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::row::Row;
 
-/// A member, made ready to be compared with many others.
+/// A member, made ready to be compared with many others. Small: sorting moves it.
 #[derive(Clone, Debug)]
 pub(super) enum Key {
     Null,
     Flag(bool),
     Number(f64),
-    Text(Natural),
+    Text(Box<Natural>),
     /// Lists and objects have no order among each other.
     Other,
 }
@@ -22,7 +22,7 @@ pub(super) enum Key {
 pub(super) enum Id {
     /// Ids that differ in their numbers only.
     Number(u64),
-    Text(Natural),
+    Text(Box<Natural>),
 }
 
 /// A text without its trailing digits, in lower case; how many digits these are, and they themselves.
@@ -35,7 +35,7 @@ impl Key {
             Value::Null => Self::Null,
             Value::Bool(flag) => Self::Flag(*flag),
             Value::Number(number) => Self::Number(number.as_f64().unwrap_or_default()),
-            Value::String(text) => Self::Text(Natural::of(text)),
+            Value::String(text) => Self::Text(Box::new(Natural::of(text))),
             Value::Array(_) | Value::Object(_) => Self::Other,
         }
     }
@@ -57,7 +57,8 @@ impl Id {
             return Self::Number(number);
         }
         let id = row.get("id");
-        Self::Text(Natural::of(id.as_ref().and_then(|id| id.as_str()).unwrap_or_default()))
+        let text = id.as_ref().and_then(|id| id.as_str()).unwrap_or_default();
+        Self::Text(Box::new(Natural::of(text)))
     }
 }
 

@@ -90,12 +90,13 @@ pub(crate) fn members<'a>(
     let sees = |member: &Member<'_>| ctx.sees(member.service.project);
     // Nothing has the number of what is no id.
     let number = |kind: Kind, id: &str| kind.parse(id).unwrap_or(0);
-    let of_service = |id: u64| of_service(world, ServiceId(id));
+    let of_number = |id: u64| world.service(ServiceId(id)).into_iter();
     if let Some(id) = only.get("id") {
         return Box::new(find(ctx, id).into_iter());
     }
     if let Some(id) = only.get("serviceId").or(only.held("serviceIds")) {
-        return Box::new(of_service(number(Kind::Service, id)).filter(sees));
+        let service = of_number(number(Kind::Service, id));
+        return Box::new(service.flat_map(|service| of_service(world, service)).filter(sees));
     }
     if let Some(id) = only.get("hostId") {
         let units = world.units_on(HostId(number(Kind::Host, id)));
@@ -103,10 +104,10 @@ pub(crate) fn members<'a>(
     }
     if let Some(id) = only.get("stackId") {
         let services = world.services_in(StackId(number(Kind::Stack, id)));
-        return Box::new(services.flat_map(move |service| of_service(service.id.0)).filter(sees));
+        return Box::new(services.flat_map(|service| of_service(world, service)).filter(sees));
     }
     let services = world.services.values().filter(|service| ctx.sees(service.project));
-    Box::new(services.flat_map(move |service| of_service(service.id.0)))
+    Box::new(services.flat_map(|service| of_service(world, service)))
 }
 
 /// Those that rows of another type are about. Where `only` says what is in a field of these rows, the containers for which that
@@ -133,19 +134,18 @@ pub(crate) fn of_unit<'a>(
 
 /// The containers of a service's units. There may be thousands, of few revisions: each is looked up when it is another than that
 /// of the unit before.
-fn of_service(world: &World, id: ServiceId) -> impl Iterator<Item = Member<'_>> {
-    let service = world.service(id);
+fn of_service<'a>(world: &'a World, service: &'a Service) -> impl Iterator<Item = Member<'a>> {
     let mut last: Option<(RevisionNo, &Template)> = None;
-    let known = world.units_of(id).filter_map(move |unit| {
+    let known = world.units_of(service.id).filter_map(move |unit| {
         let revision = unit.key.revision;
         let template = match last {
             Some((held, template)) if held == revision => template,
-            _ => world.template(id, revision)?,
+            _ => world.template(service.id, revision)?,
         };
         last = Some((revision, template));
-        Some((unit, service?, template))
+        Some((unit, template))
     });
-    known.flat_map(move |(unit, service, template)| made(world, unit, service, template))
+    known.flat_map(move |(unit, template)| made(world, unit, service, template))
 }
 
 /// The containers of a unit that are made by a template.
