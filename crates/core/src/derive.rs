@@ -39,6 +39,7 @@ pub use drain::{
 };
 pub use endpoint::{Endpoint, endpoints, published_ports};
 pub use evacuation::{Evacuating, Left, busy, evacuation, kept_for, only_global_left, stays};
+pub(crate) use evacuation::{OTHERS_DOWN, batch, is_batch_down};
 pub use health::{Ill, health_strategy, ill};
 pub use host_loss::{given_up_at, is_given_up, is_single, on_host_loss};
 pub use links::{behind, carried, links, selected};
@@ -49,7 +50,7 @@ pub use release::{
 };
 pub use requests::{ledger_number, upgrade_requests};
 pub use secrets::secret;
-pub use serving::{has_arrived, is_serving, is_up};
+pub use serving::{has_arrived, is_served, is_serving, is_up};
 pub use shift::{in_motion, shown_scale};
 pub use status::{ServiceHealth, ServiceStatus, filling, stack_health, status};
 pub use volumes::{KnownVolume, VolumeMount, VolumeOrigin, asked_volume, mounts, volumes};

@@ -160,8 +160,8 @@ pub(super) fn interval(
         before.units.range(after..=last).any(|(_, newer)| newer.desired == Desired::Running)
     };
     let settled = settled.filter(|u| u.desired == Desired::Running && !is_replaced(u));
-    // What a lost host says that is on its way back counts for nothing yet.
-    let settled = settled.filter(|u| !before.is_lost(u.host));
+    // What a lost host says that is on its way back counts for nothing yet; which are lost is decided first.
+    let settled = settled.filter(|u| !is_gone(after, u.host));
     let settled = settled.filter(|u| u.key.revision == to && wanted.contains(&u.key.slot));
     let settled = settled.filter_map(|u| before.observed(u.key).filter(|seen| seen.ready));
     if let Some(last) = settled.map(|seen| seen.since).max()

@@ -7,8 +7,8 @@ use super::Fail;
 use super::in_service::{is_gone, serves, slots};
 use crate::derive::DRAIN_TIMEOUT_MS;
 use crate::{
-    Desired, Health, HostId, OnHostLoss, Phase, Service, Slot, Time, Unit, UnitKey, Upgrade,
-    UpgradePhase, World, derive,
+    Desired, Health, HostId, OnHostLoss, Phase, Service, ServiceId, Slot, Time, Unit, UnitKey,
+    Upgrade, UpgradePhase, World, derive,
 };
 
 pub(super) fn one_way(old: &Unit, new: &Unit, fail: Fail) {
@@ -26,7 +26,7 @@ pub(super) fn one_way(old: &Unit, new: &Unit, fail: Fail) {
 
 /// A unit that answers requests is stopped only when every balancer has let go of it and nothing is in flight to it,
 /// or when its time is over; its time is cut short only when every balancer has let go of it. Balancers that were given
-/// up are not waited for.
+/// up are not waited for, nor those that did not let go in their time: these send it new requests, whoever waits.
 pub(super) fn drained(
     (before, after): (&World, &World),
     old: &Unit,
@@ -60,7 +60,8 @@ pub(super) fn drained(
         let held = before.balancers_followed.get(&balancer.key);
         let knows = drains && held.is_some_and(|f| f.routing >= old.generation);
         let busy = stops && held.is_some_and(|f| f.in_flight.contains_key(&old.key));
-        if busy || !knows && !over(takes_ms) {
+        let may_send = if knows { busy } else { !over(takes_ms) };
+        if may_send {
             let (key, balancer) = (old.key, balancer.key);
             fail("drained", format!("{key} was stopped while {balancer} could still send to it"));
         }
@@ -192,7 +193,7 @@ pub(super) fn gives_way(before: &World, old: &Unit) -> bool {
 }
 
 /// Nobody leaves a host that is to be emptied, or that users want it off, before another serves in its place: never are fewer
-/// of a service up because of that. What upgrades and restarts take down is judged by their own rules.
+/// of a service up because of that; of what must never run twice never more than a batch are down. What upgrades and restarts take down is judged by their own rules.
 pub(super) fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
     let key = old.key;
     let emptied = after.host(old.host).is_some_and(|h| h.evacuation.is_some());
@@ -234,11 +235,28 @@ pub(super) fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
         return;
     }
     if gives_way(before, old) {
+        let down = slots(after, service.id)
+            .into_iter()
+            .filter(|slot| is_filled(after, key.service, *slot));
+        let down = down.filter(|slot| !serves(before, after, service.id, *slot)).count();
+        let batch = service.upgrade_defaults.batch_size.unwrap_or(1).max(1) as usize;
+        if old.desired == Desired::Running && down > batch {
+            let name = &service.name;
+            let what = format!("{key} was taken down: {down} of {name} are, in a batch of {batch}");
+            fail("evacuation", what);
+        }
         return;
     }
     if old.desired == Desired::Running && !serves(before, after, key.service, key.slot) {
         fail("evacuation", format!("{key} was taken down before another served in its slot"));
     }
+}
+
+/// Whether something runs in a slot or is to, of a side of an upgrade between services: others have moved to the other side.
+fn is_filled(world: &World, service: ServiceId, slot: Slot) -> bool {
+    let mut units = world.units_of(service).filter(|unit| unit.key.slot == slot);
+    world.shift(service).is_none()
+        || units.any(|unit| matches!(unit.desired, Desired::Running | Desired::Staged))
 }
 
 /// A unit is forgotten only when its containers are known to be gone, or its host is.

@@ -2,7 +2,9 @@
 //!
 //! The planner moves them, see `plan/evacuate.rs`; both read from here what stays.
 
-use super::{has_arrived, unmet};
+use std::collections::BTreeSet;
+
+use super::{has_arrived, is_served, unmet};
 use crate::schedule::{Need, bound, container_name, data, is_down, place};
 use crate::{
     Desired, Host, HostId, Phase, Service, Side, Slot, Unit, UnitKey, UpgradePhase, Wanted, World,
@@ -98,8 +100,7 @@ pub fn stays(world: &World, unit: &Unit) -> Option<String> {
 /// over.
 pub fn kept_for(world: &World, unit: &Unit) -> Option<String> {
     let service = world.service(unit.key.service)?;
-    let mut slot = world.units_of(service.id).filter(|other| other.key.slot == unit.key.slot);
-    let is_served = slot.any(|u| u.desired == Desired::Running && has_arrived(world, u));
+    let is_served = is_served(world, service.id, unit.key.slot);
     if service.wanted != Wanted::Active || is_served || unmet(world, service).is_some() {
         return None;
     }
@@ -154,6 +155,31 @@ pub fn busy(world: &World, service: &Service) -> Option<String> {
     service.restart.map(|_| format!("{} is being restarted", service.name))
 }
 
+/// Why a unit that serves waits while a batch of its service is down.
+pub(crate) const OTHERS_DOWN: &str = "others of its service don't serve yet";
+
+/// How many slots of a service may be down at a time because units leave their hosts: what its upgrades do by default, and no
+/// more than the one does that is there.
+pub(crate) fn batch(world: &World, service: &Service) -> usize {
+    let shift = world.shift(service.id).map(|(upgrade, ..)| upgrade);
+    let upgrade = world.upgrade(service.id).or(shift).map(|upgrade| upgrade.batch_size);
+    let usual = service.upgrade_defaults.batch_size.unwrap_or(1);
+    let batch = upgrade.map_or(usual, |batch| batch.min(usual)).max(1);
+    usize::try_from(batch).unwrap_or(usize::MAX)
+}
+
+/// Whether a batch of a service is down without this slot, so that what serves in it is not to go.
+pub(crate) fn is_batch_down(
+    world: &World,
+    service: &Service,
+    slots: impl IntoIterator<Item = Slot>,
+    slot: Slot,
+) -> bool {
+    let others = slots.into_iter().filter(|other| *other != slot);
+    let down = others.filter(|other| !is_served(world, service.id, *other)).count();
+    down >= batch(world, service)
+}
+
 fn look(world: &World, unit: &Unit) -> Left {
     let left =
         |held, why: Option<String>| Left { unit: unit.key, held, why: why.unwrap_or_default() };
@@ -182,6 +208,11 @@ fn moves(world: &World, unit: &Unit) -> Left {
     }
     if let Some(why) = busy(world, service) {
         return Left { why, ..on_its_way() };
+    }
+    let held = world.units_of(service.id).filter(|unit| unit.desired != Desired::Removed);
+    let slots: BTreeSet<Slot> = held.map(|unit| unit.key.slot).collect();
+    if has_arrived(world, unit) && is_batch_down(world, service, slots, unit.key.slot) {
+        return Left { why: OTHERS_DOWN.to_owned(), ..on_its_way() };
     }
     let Some(template) = world.template(service.id, unit.key.revision) else { return on_its_way() };
     let place = Need::of(world, service, unit.key.slot, template)

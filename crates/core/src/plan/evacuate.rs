@@ -1,7 +1,7 @@
 //! Emptying hosts: a slot whose unit is on a host that users want emptied belongs elsewhere.
 //!
-//! Its unit is replaced (see [`super::replace`]), always start-first, since the two are on different hosts. At most a
-//! batch of a service moves at a time, and nothing that serves is touched while as many of its slots are down for whatever
+//! Its unit is replaced (see [`super::replace`]), start-first, since the two are on different hosts; but for what must never run
+//! twice. At most a batch of a service moves at a time, and nothing that serves is touched while as many of its slots are down for whatever
 //! reason. What is kept stopped goes too: whoever needs it again gets one made elsewhere.
 //!
 //! That a host is no longer to be emptied ends what was begun.
@@ -10,12 +10,8 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::slot::{New, find_host, in_slot, leaves, make};
-use crate::derive::has_arrived;
 use crate::schedule::container_name;
 use crate::{Desired, Host, Service, Slot, Unit, UnitKey, derive};
-
-/// Why a unit waits while a batch of its service is down.
-pub(super) const OTHERS_DOWN: &str = "others of its service don't serve yet";
 
 /// What is kept stopped on a host that is to be emptied goes once nothing needs it any more.
 pub(super) fn leave_nothing_behind(draft: &mut Draft, service: &Service) {
@@ -44,7 +40,7 @@ pub(super) fn begin(
             let units = in_slot(world, service.id, slot);
             units.filter(|unit| unit.desired == Desired::Running)
         };
-        if !running().any(|unit| has_arrived(world, unit)) {
+        if !derive::is_served(world, service.id, slot) {
             in_flight.insert(slot);
         }
         if !moving.contains(&slot) {
@@ -57,7 +53,7 @@ pub(super) fn begin(
     if let Some(why) = derive::busy(&draft.world, service) {
         return wait(draft, &waiting, &why);
     }
-    let batch = batch(service);
+    let batch = derive::batch(&draft.world, service);
     let mut later: Vec<Unit> = Vec::new();
     for unit in waiting {
         let slot = unit.key.slot;
@@ -70,13 +66,7 @@ pub(super) fn begin(
             in_flight.insert(slot);
         }
     }
-    wait(draft, &later, OTHERS_DOWN);
-}
-
-/// How many slots of a service may be down or on their way at a time.
-pub(super) fn batch(service: &Service) -> usize {
-    let batch = service.upgrade_defaults.batch_size.unwrap_or(1).max(1);
-    usize::try_from(batch).unwrap_or(usize::MAX)
+    wait(draft, &later, derive::OTHERS_DOWN);
 }
 
 /// Units of global services serve what else is on their host, and leave it last.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::slot::{New, find_host, in_slot, leaves, make};
-use crate::derive::{Ill, has_arrived, ill};
+use crate::derive::{Ill, ill};
 use crate::schedule::container_name;
 use crate::{
     Course, Desired, HealthStrategy, NetworkMode, Service, Slot, Time, Unit, UpgradePhase, World,
@@ -119,11 +119,8 @@ fn held_back(draft: &Draft, service: &Service, slots: &[Slot], unit: &Unit) -> O
         HealthStrategy::Recreate => None,
         HealthStrategy::None => Some("it stays, as its health check's strategy is none".to_owned()),
         HealthStrategy::RecreateOnQuorum => {
-            let serves = |slot: &&Slot| {
-                in_slot(world, service.id, **slot)
-                    .any(|u| u.desired == Desired::Running && has_arrived(world, u))
-            };
-            let others = slots.iter().filter(|slot| **slot != unit.key.slot).filter(serves).count();
+            let others = slots.iter().filter(|slot| **slot != unit.key.slot);
+            let others = others.filter(|slot| derive::is_served(world, service.id, **slot)).count();
             (others < quorum).then(|| {
                 format!("it is replaced when {quorum} others are healthy; {others} are now")
             })

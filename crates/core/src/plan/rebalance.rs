@@ -77,15 +77,11 @@ pub(super) fn begin(draft: &mut Draft, service: &Service, slots: &[Slot], moving
     if let Some(why) = derive::busy(&draft.world, service) {
         return draft.wait(service.id, None, format!("rebalancing waits: {why}"));
     }
-    let serves = |slot: &Slot| {
-        let mut units = in_slot(&draft.world, service.id, *slot);
-        units.any(|unit| unit.desired == Desired::Running && has_arrived(&draft.world, unit))
-    };
     if !moving.is_empty() {
         return;
     }
-    if !slots.iter().all(serves) {
-        let text = "rebalancing waits: others of its service don't serve yet".to_owned();
+    if !slots.iter().all(|slot| derive::is_served(&draft.world, service.id, *slot)) {
+        let text = format!("rebalancing waits: {}", derive::OTHERS_DOWN);
         return draft.wait(service.id, None, text);
     }
     let mut without_place: Vec<(Move, String, bool)> = Vec::new();

@@ -14,11 +14,11 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::evacuate;
 use super::rebalance::is_moved;
-use super::slot::{in_slot, is_single};
+use super::slot::{beside, in_slot, is_single};
 use super::together;
 use crate::derive::{has_arrived, ill};
 use crate::schedule::is_down;
-use crate::{Desired, Host, Service, Slot, Unit, UpgradePhase};
+use crate::{Desired, Host, Service, Slot, Unit, UpgradePhase, derive};
 
 /// One step of every replacement under way; the slots where one still is. Before anything else is decided of them, so
 /// that what follows finds one unit to a slot and revision that counts.
@@ -26,8 +26,7 @@ pub(super) fn go_on(draft: &mut Draft, service: &Service, slots: &[Slot]) -> BTr
     let mut moving = BTreeSet::new();
     for &slot in slots {
         for (new, old) in pairs(draft, service, slot) {
-            let room = has_room(draft, service, slots, &old);
-            step(draft, &new, &old, room);
+            step(draft, service, slots, &new, &old);
             if draft.world.unit(old.key).is_some_and(|old| old.desired != Desired::Removed) {
                 moving.insert(slot);
             }
@@ -46,8 +45,7 @@ fn pairs(draft: &Draft, service: &Service, slot: Slot) -> Vec<(Unit, Unit)> {
     units.iter().filter_map(|old| newest(old)).collect()
 }
 
-/// One step of a replacement; there is room or not to take down what serves.
-fn step(draft: &mut Draft, new: &Unit, old: &Unit, room: bool) {
+fn step(draft: &mut Draft, service: &Service, slots: &[Slot], new: &Unit, old: &Unit) {
     let serves = new.desired == Desired::Running && has_arrived(&draft.world, new);
     let is_ill = ill(&draft.world, old).is_some();
     // One that is on such a host itself was made for another reason.
@@ -68,6 +66,12 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit, room: bool) {
         Desired::Running | Desired::Draining if serves || draft.is_given_up(old) => {
             draft.give_up(old.key);
         }
+        // What waits to be started is looked for again elsewhere.
+        Desired::Running | Desired::Draining
+            if new.desired == Desired::Staged && draft.world.is_lost(new.host) =>
+        {
+            draft.set(new.key, Desired::Removed);
+        }
         // An upgrade takes it down: of the two, the new one is what it keeps.
         Desired::Draining
             if new.desired == Desired::Stopped && rolls(draft, old) == Some(Side::Left) => {}
@@ -85,17 +89,23 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit, room: bool) {
             let goes = if emptied(new) && !emptied(old) { new } else { old };
             draft.give_up(goes.key);
         }
-        // The two must never run at once: it is to leave, and all is there for the other.
+        // The two must never run at once: it is to leave, and goes when all is there for the other. While too many others are
+        // down it stays, and what was to take its place keeps no place from them: they begin anew.
         Desired::Running | Desired::Draining
             if !stays_put
-                && is_made(draft, new)
+                && new.desired == Desired::Staged
                 && is_single(draft, old.key)
                 && !is_rolling(draft, old) =>
         {
-            if room {
+            if !has_room(draft, service, slots, old) {
+                draft.set(new.key, Desired::Removed);
+                evacuate::wait(draft, std::slice::from_ref(old), derive::OTHERS_DOWN);
+            } else if let Some(other) = third(draft, new, old) {
+                let host = draft.world.host(other.host).map_or("?", Host::shown_name);
+                let why = format!("another one of its place may run on {host}");
+                evacuate::wait(draft, std::slice::from_ref(old), &why);
+            } else if is_made(draft, new) {
                 draft.set(old.key, Desired::Removed);
-            } else {
-                evacuate::wait(draft, std::slice::from_ref(old), evacuate::OTHERS_DOWN);
             }
         }
         // The new one is no good: another one is tried.
@@ -115,16 +125,20 @@ fn step(draft: &mut Draft, new: &Unit, old: &Unit, room: bool) {
 /// Whether a unit may be taken down before its replacement starts: it serves nobody, or fewer others of its service than move
 /// at a time are down, for whatever reason. They may have been up when the replacement was begun.
 fn has_room(draft: &Draft, service: &Service, slots: &[Slot], old: &Unit) -> bool {
-    let world = &draft.world;
-    let serves = |unit: &Unit| unit.desired == Desired::Running && has_arrived(world, unit);
-    let is_up = |slot: Slot| in_slot(world, service.id, slot).any(serves);
-    let down = || slots.iter().filter(|slot| **slot != old.key.slot && !is_up(**slot)).count();
-    !serves(old) || down() < evacuate::batch(service)
+    let serves = old.desired == Desired::Running && has_arrived(&draft.world, old);
+    let slots = slots.iter().copied();
+    !serves || !derive::is_batch_down(&draft.world, service, slots, old.key.slot)
 }
 
-/// All that it needs to start is there, but for the place the old one takes.
+/// All that it needs to start is there, but for the place the old one takes, and its host can be asked to start it.
 fn is_made(draft: &Draft, new: &Unit) -> bool {
-    new.desired == Desired::Staged && is_down(&draft.world, new)
+    let world = &draft.world;
+    new.desired == Desired::Staged && is_down(world, new) && world.is_connected(new.host)
+}
+
+/// Another unit of their slot that may be running, so that the new one could not be started once the old one is down.
+fn third(draft: &Draft, new: &Unit, old: &Unit) -> Option<Unit> {
+    beside(draft, new.key).find(|other| other.key != old.key).cloned()
 }
 
 /// An upgrade moves its service's slots: how many may be down at a time is for that to say, and what it leads away from it

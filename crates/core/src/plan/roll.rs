@@ -7,7 +7,7 @@
 
 use super::draft::Draft;
 use super::slot::{ensure, find_host, in_slot, is_kept_out, live, stage};
-use crate::derive::has_arrived;
+use crate::derive::{has_arrived, is_served};
 use crate::schedule::{Need, is_down, port_taken};
 use crate::{Desired, RevisionNo, Service, Slot, Time, Unit, UnitKey, derive};
 
@@ -61,7 +61,7 @@ pub(super) fn roll(draft: &mut Draft, service: &Service, slots: &[Slot], way: &R
     let next_at = last.chain(arrived).max().map_or(draft.now, |last| last + way.interval_ms);
 
     let batch = usize::try_from(way.batch_size.max(1)).unwrap_or(usize::MAX);
-    let down = slots.iter().filter(|slot| !serves(draft, service, **slot)).count();
+    let down = slots.iter().filter(|slot| !is_served(&draft.world, service.id, **slot)).count();
     let mut leave = Leave { room: batch.saturating_sub(down), next_at };
 
     let in_flight: Vec<Slot> = at(&progress, Progress::InFlight);
@@ -108,11 +108,6 @@ fn progress(draft: &Draft, service: &Service, slot: Slot, way: &Roll) -> Progres
     let old_is_up = old.iter().any(|u| has_arrived(world, u) && u.desired == Desired::Running);
     let new_is_coming = new.is_some_and(|u| u.desired != Desired::Stopped);
     if old_is_up && !new_is_coming { Progress::Waiting } else { Progress::InFlight }
-}
-
-fn serves(draft: &Draft, service: &Service, slot: Slot) -> bool {
-    let world = &draft.world;
-    in_slot(world, service.id, slot).any(|u| u.desired == Desired::Running && has_arrived(world, u))
 }
 
 fn old_units<'a>(

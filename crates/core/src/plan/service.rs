@@ -64,21 +64,31 @@ fn run(draft: &mut Draft, service: &Service, held: Option<BTreeSet<Slot>>) {
         Some(held) => held.iter().copied().collect(),
         None => wanted_slots(draft, service),
     };
+    // While it moves to another service, or from one, its slots are those that run; what waits to be started is down.
+    let with_staged = match &held {
+        Some(held) => held.union(&staged(draft, service.id)).copied().collect(),
+        None => slots.clone(),
+    };
     rebalance::strike(draft, service.id);
-    let mut moving = replace::go_on(draft, service, &slots);
+    let mut moving = replace::go_on(draft, service, &with_staged);
     match held {
         Some(held) => shift::hold(draft, service, &held),
         None => run_at_scale(draft, service, &slots, &moving),
     }
     evacuate::leave_nothing_behind(draft, service);
-    // While it moves to another service, or from one, its slots are those that run.
-    heal::begin(draft, service, &slots, &mut moving);
-    evacuate::begin(draft, service, &slots, &mut moving);
-    rebalance::begin(draft, service, &slots, &moving);
+    heal::begin(draft, service, &with_staged, &mut moving);
+    evacuate::begin(draft, service, &with_staged, &mut moving);
+    rebalance::begin(draft, service, &with_staged, &moving);
     rebalance::strike(draft, service.id);
     if slots.iter().all(|slot| is_arrived(draft, service, *slot, service.current)) {
         settle(draft, service);
     }
+}
+
+/// Slots in which something waits to take the place of what goes: nothing that shall run is in them just then.
+fn staged(draft: &Draft, service: ServiceId) -> BTreeSet<Slot> {
+    let units = draft.world.units_of(service).filter(|unit| unit.desired == Desired::Staged);
+    units.map(|unit| unit.key.slot).collect()
 }
 
 /// Run what the scale says, at the revision it shall be.

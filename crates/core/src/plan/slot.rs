@@ -102,13 +102,18 @@ fn waits_for_predecessor(draft: &mut Draft, unit: &Unit) -> bool {
 
 /// Whether another unit of its slot may be running: one of those, or any if no two may run at a time.
 fn runs_beside(draft: &Draft, key: UnitKey, counts: impl Fn(&Unit) -> bool) -> bool {
-    let world = &draft.world;
     let single = is_single(draft, key);
+    beside(draft, key).any(|other| single || counts(other))
+}
+
+/// The other units of a unit's slot that may be running.
+pub(super) fn beside<'a>(draft: &'a Draft, key: UnitKey) -> impl Iterator<Item = &'a Unit> {
+    let world = &draft.world;
     let low = UnitKey { revision: RevisionNo(0), incarnation: 0, ..key };
     let high = UnitKey { revision: RevisionNo(u32::MAX), incarnation: u32::MAX, ..key };
     let others = world.units.range(low..=high).map(|(_, unit)| unit.as_ref());
-    let mut others = others.filter(|other| other.key != key && (single || counts(other)));
-    others.any(|other| !is_down(world, other) && !draft.is_given_up(other))
+    let others = others.filter(move |other| other.key != key);
+    others.filter(|other| !is_down(world, other) && !draft.is_given_up(other))
 }
 
 /// Make everything a slot's new unit needs, on a host where it fits once `replaces` are down, but don't start it.
