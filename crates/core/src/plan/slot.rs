@@ -107,7 +107,7 @@ fn runs_beside(draft: &Draft, key: UnitKey, counts: impl Fn(&Unit) -> bool) -> b
 }
 
 /// The other units of a unit's slot that may be running.
-pub(super) fn beside<'a>(draft: &'a Draft, key: UnitKey) -> impl Iterator<Item = &'a Unit> {
+pub(super) fn beside(draft: &Draft, key: UnitKey) -> impl Iterator<Item = &Unit> {
     let world = &draft.world;
     let low = UnitKey { revision: RevisionNo(0), incarnation: 0, ..key };
     let high = UnitKey { revision: RevisionNo(u32::MAX), incarnation: u32::MAX, ..key };
