@@ -66,6 +66,18 @@ same(len(web.instances().data), 2)
 web = rest(client.update(web, scale=3), "active")
 print("made, activated, scaled")
 
+# The same by the package that the other one is made of.
+plain = gdapi.Client(url=URL, access_key=KEY[0], secret_key=KEY[1])
+same(plain.by_id_service(web.id).name, "web")
+same([one.id for one in plain.list_service(name="web", stackId=stack.id)], [web.id])
+other = plain.create_stack(name="gdapi")
+other = plain.update(plain.reload(other), description="changed")
+same(plain.by_id_stack(other.id).description, "changed")
+refused(lambda: plain.create_stack(name="gdapi"), 422, "NotUnique")
+plain.delete(plain.reload(other))
+same([one.name for one in plain.list_stack(name="gdapi")], [])
+print("and with gdapi")
+
 web = upgrade("2")
 same(web.state, "upgrading")
 web = rest(web, "upgraded").finishupgrade()

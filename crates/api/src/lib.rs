@@ -48,7 +48,7 @@ pub use openapi::page;
 pub use outcome::{Answer, Outcome, Then};
 pub use purge::{KEPT_MS, purge};
 pub use query::Query;
-pub use resource::{Foretold, agent_image, docker_options};
+pub use resource::{Foretold, agent_image, docker_options, joining_url};
 pub use route::{action, answer, create, delete, get, read, type_name, update};
 pub use stats::{Source, StatsOf, stats_frame};
 pub use texts::stack_spec;

@@ -1,5 +1,7 @@
 //! A query string as its pairs, and the parameters that shape every collection.
 
+use crate::error::{ApiError, Code};
+
 /// A parsed query string.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -11,7 +13,22 @@ pub(crate) const DEFAULT_LIMIT: usize = 100;
 /// Rows on a page at most; also what `limit` ≤ 0 means.
 pub(crate) const MAX_LIMIT: usize = 3000;
 
+/// Parameters of one request at most: each is looked at for every row of a list.
+const MAX_PARAMETERS: usize = 100;
+
 impl Query {
+    /// Whether it is one that people and programs write, and not made to keep the server busy.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        let given = self.pairs.len();
+        if given <= MAX_PARAMETERS {
+            return Ok(());
+        }
+        let why = format!(
+            "the query has {given} parameters, and at most {MAX_PARAMETERS} are read: ask for less, or in parts"
+        );
+        Err(ApiError::new(Code::BadRequest, why))
+    }
+
     /// Read the text after `?`. Nothing in it is an error: what can't be decoded stands for itself.
     pub fn parse(raw: &str) -> Self {
         let pairs = raw.split('&').filter(|part| !part.is_empty()).map(|part| {
@@ -124,6 +141,13 @@ mod tests {
         ] {
             assert_eq!(Query::parse(raw).limit(), want, "{raw}");
         }
+    }
+
+    #[test]
+    fn a_query_has_an_end() {
+        let query = |pairs| Query::parse(&"name_ne=a&".repeat(pairs)).check();
+        assert_eq!(query(MAX_PARAMETERS), Ok(()));
+        assert_eq!(query(MAX_PARAMETERS + 1).unwrap_err().status(), 400);
     }
 
     #[test]

@@ -52,6 +52,7 @@ use crate::row::{self, Only, Rows};
 use crate::schema::Schema;
 pub(crate) use envelope::{Envelope, date, finish};
 pub use project::Foretold;
+pub use setting::joining_url;
 
 /// A type of resource that has a collection.
 pub(crate) trait Resource: Sync {

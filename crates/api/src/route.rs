@@ -107,6 +107,7 @@ pub fn read(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Then, Api
 /// `GET`: a collection, a resource, a link of one to others, the schemas, or the root.
 pub fn get(ctx: &Context<'_>, path: &[&str], query: &Query) -> Result<Value, ApiError> {
     ctx.admit()?;
+    query.check()?;
     match path {
         [] => Ok(root::api_version(ctx)),
         ["openapi.json"] => Ok(openapi(ctx)),

@@ -105,6 +105,9 @@ pub struct Remarks {
     /// It was to have such an address.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub assign_service_ip_address: bool,
+    /// It was to start as soon as it was made.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub start_on_create: bool,
 }
 
 impl Remarks {

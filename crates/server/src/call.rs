@@ -12,7 +12,7 @@ use drover_api::{
     Outcome, Pull, Query, Then,
 };
 use drover_core::protocol::Ask;
-use drover_core::{Rank, Rights, Time, Webhook, World};
+use drover_core::{Rank, Rights, ServiceId, Time, Webhook, World};
 use drover_store::{AuditFilter, CommitError, EventFilter, StoredAudit, StoredEvent};
 use serde_json::{Value, json};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -235,6 +235,13 @@ impl Call {
         self.address.path.len() == 2
     }
 
+    /// The service it is about: by the path, as links have it, or by a condition on a list.
+    fn service(&self) -> Option<ServiceId> {
+        let number = |id: &str| Kind::Service.parse(id).map(ServiceId);
+        let by_path = self.address.path.get(1).and_then(|id| number(id));
+        by_path.or_else(|| number(self.query.get("serviceId")?))
+    }
+
     fn is_about(&self, name: &str) -> bool {
         // A link leads to these too: `/services/1s5/servicelogs`.
         self.address.path.iter().any(|segment| {
@@ -276,7 +283,8 @@ pub(crate) struct View {
 impl View {
     /// What this call needs of it.
     async fn new(server: &Server, call: &Call) -> Result<Self, ApiError> {
-        let events = if call.is_about("serviceLogs") { events(server).await? } else { Vec::new() };
+        let events =
+            if call.is_about("serviceLogs") { events(server, call).await? } else { Vec::new() };
         let audits =
             if call.is_about("auditLogs") { audits(server, call).await? } else { Vec::new() };
         let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Arc::default() };
@@ -306,8 +314,10 @@ impl View {
     }
 }
 
-async fn events(server: &Server) -> Result<Vec<Event>, ApiError> {
-    let stored = server.store.events(&EventFilter::default(), EVENTS).await;
+/// The newest; of one service where that is asked for, of which others may have had thousands since.
+async fn events(server: &Server, call: &Call) -> Result<Vec<Event>, ApiError> {
+    let filter = EventFilter { service: call.service(), ..EventFilter::default() };
+    let stored = server.store.events(&filter, EVENTS).await;
     let stored = stored.map_err(|error| not_committed(error.into()))?;
     let event = |StoredEvent { id, host, event }| Event { id, host, event };
     Ok(stored.into_iter().map(event).collect())
@@ -329,4 +339,32 @@ async fn audits(server: &Server, call: &Call) -> Result<Vec<Audited>, ApiError> 
     let stored = server.store.audits(&filter, EVENTS).await;
     let stored = stored.map_err(|error| not_committed(error.into()))?;
     Ok(stored.into_iter().map(|StoredAudit { id, audit }| Audited { id, audit }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_core::Grant;
+
+    use super::*;
+
+    #[test]
+    fn a_service_is_named_by_the_path_or_by_a_condition() {
+        let service = |url: &str| {
+            let (path, query) = url.split_once('?').unwrap_or((url, ""));
+            let address = Address::parse(&format!("/v2-beta/{path}")).unwrap();
+            let caller = Caller { access: String::new(), grant: Grant::Admin, within: None };
+            let (query, base) = (Query::parse(query), String::new());
+            Call { verb: Verb::Get, address, query, body: Value::Null, base, caller }.service()
+        };
+        for (url, want) in [
+            ("services/1s7/servicelogs", Some(7)),
+            ("projects/1a1/loadbalancerservices/1s7/servicelogs", Some(7)),
+            ("servicelogs?serviceId=1s7", Some(7)),
+            ("servicelogs/1sl7", None),
+            ("servicelogs?serviceId_ne=1s7", None),
+            ("servicelogs", None),
+        ] {
+            assert_eq!(service(url), want.map(ServiceId), "{url}");
+        }
+    }
 }

@@ -38,12 +38,18 @@ const RESIZE: &[u8] = b":resizeTTY:";
 const STREAMS: usize = 2_000;
 /// Streams of what is used: each may be of a thousand containers.
 const STATS: usize = 100;
+/// Subscribers to events: each hears of every change.
+const SUBSCRIBERS: usize = 2_000;
 
 /// How many more streams may be opened.
 pub(crate) struct Places {
     streams: Arc<Semaphore>,
     stats: Arc<Semaphore>,
+    subscribers: Arc<Semaphore>,
 }
+
+/// The place of one that is open.
+pub(crate) type Place = OwnedSemaphorePermit;
 
 /// A stream that was asked for.
 pub(crate) struct Stream {
@@ -52,7 +58,7 @@ pub(crate) struct Stream {
     by: Caller,
     /// … or their say is less than it was.
     say: Option<Say>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What comes of it.
@@ -167,24 +173,32 @@ pub(crate) async fn run(server: Arc<Server>, socket: WebSocket, mut stream: Stre
 
 impl Default for Places {
     fn default() -> Self {
-        let (streams, stats) = (Arc::new(Semaphore::new(STREAMS)), Arc::new(Semaphore::new(STATS)));
-        Self { streams, stats }
+        let places = |most| Arc::new(Semaphore::new(most));
+        Self { streams: places(STREAMS), stats: places(STATS), subscribers: places(SUBSCRIBERS) }
     }
 }
 
 impl Places {
-    fn take(&self, opens: &Opens) -> Result<OwnedSemaphorePermit, ApiError> {
-        let (places, most) = match opens {
-            Opens::Ask { .. } => (&self.streams, STREAMS),
-            Opens::Stats(_) => (&self.stats, STATS),
-        };
-        places.clone().try_acquire_owned().map_err(|_| {
-            let why = format!(
-                "{most} streams of this kind are open at this server, and no more can be: close one, or try again later"
-            );
-            ApiError::new(Code::TooManyRequests, why)
-        })
+    fn take(&self, opens: &Opens) -> Result<Place, ApiError> {
+        match opens {
+            Opens::Ask { .. } => place(&self.streams, STREAMS),
+            Opens::Stats(_) => place(&self.stats, STATS),
+        }
     }
+
+    /// A place for a subscriber.
+    pub(crate) fn subscriber(&self) -> Result<Place, ApiError> {
+        place(&self.subscribers, SUBSCRIBERS)
+    }
+}
+
+fn place(places: &Arc<Semaphore>, most: usize) -> Result<Place, ApiError> {
+    places.clone().try_acquire_owned().map_err(|_| {
+        let why = format!(
+            "{most} streams of this kind are open at this server, and no more can be: close one, or try again later"
+        );
+        ApiError::new(Code::TooManyRequests, why)
+    })
 }
 
 impl Flow {
@@ -286,6 +300,15 @@ mod tests {
         check(b"\x01", "01 ");
         check(b"", "00 ");
         check(b"\x01\xff", "01 \u{fffd}");
+    }
+
+    #[test]
+    fn places_are_counted() {
+        let places = Places::default();
+        let mut held: Vec<Place> = (0..SUBSCRIBERS).map(|_| places.subscriber().unwrap()).collect();
+        assert_eq!(places.subscriber().unwrap_err().status(), 429);
+        held.pop();
+        assert!(places.subscriber().is_ok());
     }
 
     #[test]

@@ -95,10 +95,14 @@ async fn dispatch(
             let caller = known.insert(who::user(server, &parts).await?).caller.clone();
             let subscriber = subscribe::Subscriber { address, query, base, caller };
             subscriber.check(&world)?;
+            let place = server.streams.subscriber()?;
             let socket = upgrade(&mut parts, USER_BYTES).await?;
             let (server, sockets) = (server.clone(), server.sockets.clone());
             Ok(socket.on_upgrade(move |socket| {
-                sockets.track_future(subscribe::run(server, socket, subscriber))
+                sockets.track_future(async move {
+                    subscribe::run(server, socket, subscriber).await;
+                    drop(place);
+                })
             }))
         }
         Route::Consul(what) => {

@@ -6,7 +6,7 @@
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use drover_api::{ApiError, Code, agent_image, docker_options};
+use drover_api::{ApiError, Code, agent_image, docker_options, joining_url};
 use drover_core::{Secret, World};
 
 use crate::register::token;
@@ -17,9 +17,9 @@ pub(crate) fn script(world: &World, base: &str, given: &str) -> Result<Response,
         // Not which part is wrong, and not the token.
         return Err(ApiError::not_found("a registration token like this"));
     }
+    let base = &joining_url(world, base);
     if !is_plain(base) || !is_plain(given) {
-        let why =
-            "the address of this server can't be written into a script; say it with --public-url";
+        let why = "the address of this server can't be written into a script; say it with --public-url, or in the setting api.host";
         return Err(ApiError::new(Code::InvalidFormat, why));
     }
     let text = text(base, given);

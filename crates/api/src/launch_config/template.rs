@@ -23,7 +23,7 @@ pub fn template_from_wire(
     let given = accepted("launchConfig", launch, secondaries)?;
     let given = Body::of(&given)?;
     let primary = given.inner("launchConfig")?.ok_or_else(|| given.lacks("launchConfig"))?;
-    let primary = read(&primary)?;
+    let primary = without_containers(&primary, read(&primary)?)?;
     let mut sidekicks = BTreeMap::new();
     for fields in given.bodies("secondaryLaunchConfigs")? {
         let name = fields.required("name")?;
@@ -58,6 +58,16 @@ pub fn balancer_from_wire(launch: &Value) -> Result<Template, ApiError> {
         port.public.get_or_insert(port.private);
     }
     Ok(template)
+}
+
+/// Rancher's word for a service that has none of its own: those are found by labels, and may have been made by anybody.
+fn without_containers(body: &Body<'_>, spec: ContainerSpec) -> Result<ContainerSpec, ApiError> {
+    let name = spec.image.rsplit_once(':').map_or(spec.image.as_str(), |(name, _)| name);
+    if name == "rancher/none" {
+        let why = "a service has containers of its own here: for those of other services use `selectorLink` in a dnsService";
+        return Err(body.refuse(Code::InvalidOption, "imageUuid", why));
+    }
+    Ok(spec)
 }
 
 /// Both members as their types take them.
@@ -109,7 +119,32 @@ fn resolve_members(service: &str, template: &mut Template) -> Result<(), ApiErro
             resolve("dataVolumesFromLaunchConfigs", member)?;
         }
     }
+    if let Some(name) = in_a_circle(template) {
+        let name = if name.is_empty() { service } else { name };
+        let why = format!(
+            "`{name}` takes volumes or network from a container that takes them from it, so that neither could be started"
+        );
+        return Err(ApiError::on(Code::InvalidReference, "launchConfig", why));
+    }
     Ok(())
+}
+
+/// A member that waits for itself.
+fn in_a_circle(template: &Template) -> Option<&str> {
+    let mut left: BTreeMap<&str, &ContainerSpec> = template.members().collect();
+    let needs = |spec: &ContainerSpec, name: &str| {
+        let network = matches!(&spec.network, NetworkMode::Container(member) if member == name);
+        network || spec.volumes_from.iter().any(|member| member == name)
+    };
+    loop {
+        // Whoever needs nobody that is left can be started.
+        let waits = |spec: &ContainerSpec| left.keys().any(|other| needs(spec, other));
+        let next = left.iter().find(|(_, spec)| !waits(spec)).map(|(name, _)| *name);
+        match next {
+            Some(next) => left.remove(next),
+            None => return left.into_keys().next(),
+        };
+    }
 }
 
 /// The spec with the service's name where the primary is meant.
@@ -145,15 +180,16 @@ mod tests {
     fn members_refer_to_each_other_by_name() {
         let launch = config("", &json!({ "dataVolumesFromLaunchConfigs": ["data"] }));
         let secondaries = json!([
-            config("data", &json!({ "networkMode": "container", "networkLaunchConfig": "web" })),
+            config("data", &json!({})),
             config("log", &json!({ "dataVolumesFromLaunchConfigs": ["web", "data"] })),
+            config("net", &json!({ "networkMode": "container", "networkLaunchConfig": "web" })),
         ]);
         let template = template_from_wire("web", &launch, &secondaries).unwrap();
         assert_eq!(template.primary.volumes_from, ["data"]);
-        assert_eq!(template.sidekicks["data"].network, NetworkMode::Container(String::new()));
+        assert_eq!(template.sidekicks["net"].network, NetworkMode::Container(String::new()));
         assert_eq!(template.sidekicks["log"].volumes_from, ["", "data"]);
         let (launch, secondaries) = template_to_wire("renamed", &template);
-        assert_eq!(secondaries[0]["networkLaunchConfig"], "renamed");
+        assert_eq!(secondaries[2]["networkLaunchConfig"], "renamed");
         assert_eq!(template_from_wire("renamed", &launch, &secondaries.into()), Ok(template));
     }
 

@@ -57,6 +57,7 @@ pub(crate) fn finish(ctx: &Context<'_>, envelope: Envelope<'_>, fields: Value) -
     put("removed", json!(removed.map(date)));
     put("removedTS", json!(removed.map(|t| t.0)));
     put("removeTime", json!(removed.map(date)));
+    put("removeTimeTS", json!(removed.map(|t| t.0)));
     if let Value::Object(fields) = fields {
         whole.extend(fields);
     }

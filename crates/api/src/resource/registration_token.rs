@@ -7,7 +7,7 @@
 use drover_core::{Change, Credential, Grant, ProjectId, Secret};
 use serde_json::{Map, Value, json};
 
-use super::{Resource, credential, finish};
+use super::{Resource, credential, finish, joining_url};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::ApiError;
@@ -131,7 +131,7 @@ fn render(ctx: &Context<'_>, held: &Credential) -> Value {
 /// The members that hold the token. Terraform puts options after the third word of `command`, so the three
 /// leading words and the environment's names are Rancher's.
 fn commands(ctx: &Context<'_>, token: &str) -> Map<String, Value> {
-    let base = &ctx.base;
+    let base = joining_url(ctx.world, &ctx.base);
     let agent = format!("drover agent --server {base} --token {token}");
     let arguments = agent.trim_start_matches("drover ");
     let command = format!("sudo docker run {DOCKER_OPTIONS} {IMAGE} {arguments}");

@@ -3,7 +3,7 @@
 
 use drover_core::{
     Change, DEFAULT_RANGE, DEFAULT_REVISIONS, ENCRYPTION_SETTING, KEYS_SETTING, RANGE_SETTING,
-    REVISIONS_SETTING, is_range, is_revisions,
+    REVISIONS_SETTING, World, is_range, is_revisions,
 };
 use serde_json::{Value, json};
 
@@ -15,9 +15,22 @@ use crate::launch_config::BALANCER_IMAGE;
 use crate::outcome::Outcome;
 use crate::schema::{Field, READ, Schema};
 
+/// How hosts reach the server, where they are told to join by another address than the one that was asked for it.
+const HOST: &str = "api.host";
+
+/// The address that machines are to join by: what the setting says, else how this server was reached.
+pub fn joining_url(world: &World, base: &str) -> String {
+    let set = world.settings.get(HOST).map(|url| url.trim().trim_end_matches('/'));
+    match set.filter(|url| !url.is_empty()) {
+        None => base.to_owned(),
+        Some(url) if url.contains("://") => url.to_owned(),
+        Some(host) => format!("http://{host}"),
+    }
+}
+
 /// Names that exist without being set, and their values.
 const DEFAULTS: [(&str, &str); 8] = [
-    ("api.host", ""),
+    (HOST, ""),
     (ENCRYPTION_SETTING, "none"),
     (KEYS_SETTING, "0"),
     (RANGE_SETTING, DEFAULT_RANGE),

@@ -40,10 +40,12 @@ static SCHEMA: Schema = Schema {
             Field::r("isHostPath", "boolean"),
             Field::r("mounts", "array[mountEntry]"),
             Field::r("sizeMb", "int").instead("drivers that know a size take it in driverOpts"),
-            Field::r("stackId", "reference[stack]"),
-            Field::r("storageDriverId", "string"),
+            Field::r("stackId", "reference[stack]")
+                .instead("volumes of one stack are made from a volumeTemplate of it"),
+            Field::r("storageDriverId", "string").instead("name the driver in `driver`"),
             Field::r("uri", "string"),
-            Field::r("volumeTemplateId", "reference[volumeTemplate]"),
+            Field::r("volumeTemplateId", "reference[volumeTemplate]")
+                .instead("what a template is for is made when a service mounts it"),
         ],
     ],
     actions: &[("remove", "", "volume"), ("update", "", "volume")],

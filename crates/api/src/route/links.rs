@@ -80,9 +80,11 @@ pub(super) fn made(schema: &Schema, name: &str) -> Option<fn(&Context<'_>, &str)
 /// Put what the links named by `include` lead to into rows: a resource, or a list of them without its frame. Names that are no
 /// links are ignored, as all that a query has too much.
 pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, into: &mut [Value], query: &Query) {
+    let mut done = BTreeSet::new();
     for name in query.all("include") {
         let link = schema.links.iter().find(|link| link.name().eq_ignore_ascii_case(name));
-        let Some(link) = link else { continue };
+        // Once is enough, however often it is asked for.
+        let Some(link) = link.filter(|link| done.insert(link.name())) else { continue };
         let (Link::Parent { plural, .. }
         | Link::Children { plural, .. }
         | Link::Listed { plural, .. }) = *link

@@ -14,11 +14,11 @@ fn running() -> Bench {
         "name": "web", "stackId": stack["id"], "startOnCreate": true,
         "launchConfig": {
             "imageUuid": "docker:nginx", "ports": ["80"], "environment": { "MODE": "prod" },
-            "dataVolumesFromLaunchConfigs": ["data"],
         },
         "secondaryLaunchConfigs": [{
             "name": "data", "imageUuid": "docker:busybox",
             "networkMode": "container", "networkLaunchConfig": "web",
+            "dataVolumesFromLaunchConfigs": ["web"],
         }],
     });
     bench.ask("POST ~/services", service, 201);
@@ -52,6 +52,7 @@ fn a_container_as_clients_read_it() {
       "removed": null,
       "removedTS": null,
       "removeTime": null,
+      "removeTimeTS": null,
       "imageUuid": "docker:nginx",
       "environment": {
         "MODE": "prod"
@@ -61,9 +62,7 @@ fn a_container_as_clients_read_it() {
       "ports": [
         "49153:80/tcp"
       ],
-      "dataVolumesFrom": [
-        "1i6"
-      ],
+      "dataVolumesFrom": [],
       "userPorts": [
         "49153:80/tcp"
       ],
@@ -120,8 +119,8 @@ fn members_of_a_unit_have_numbers_in_a_row_and_refer_to_each_other() {
         })
         .collect();
     insta::assert_snapshot!(rows.join("\n"), @r#"
-    "1i5" "shop-web-1" "running" net=null volumes=[String("1i6")]
-    "1i6" "shop-web-data-1" "running" net="1i5" volumes=[]
+    "1i5" "shop-web-1" "running" net=null volumes=[]
+    "1i6" "shop-web-data-1" "running" net="1i5" volumes=[String("1i5")]
     "#);
     let service = bench.one("~/services");
     assert_eq!(service["instanceIds"][0], list["data"][0]["id"]);

@@ -32,6 +32,7 @@ fn a_host_as_clients_read_it() {
       "removed": null,
       "removedTS": null,
       "removeTime": null,
+      "removeTimeTS": null,
       "hostname": "h1",
       "agentState": "active",
       "agentIpAddress": "10.0.0.1",

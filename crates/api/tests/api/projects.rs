@@ -38,6 +38,7 @@ fn a_project_as_clients_read_it() {
       "removed": null,
       "removedTS": null,
       "removeTime": null,
+      "removeTimeTS": null,
       "orchestration": "cattle",
       "projectTemplateId": "1pt1",
       "version": "2",

@@ -50,6 +50,7 @@ fn registry_and_login_as_clients_read_them() {
       "removed": null,
       "removedTS": null,
       "removeTime": null,
+      "removeTimeTS": null,
       "serverAddress": "r:5000",
       "links": null,
       "actions": null
@@ -75,6 +76,7 @@ fn registry_and_login_as_clients_read_them() {
       "removed": null,
       "removedTS": null,
       "removeTime": null,
+      "removeTimeTS": null,
       "registryId": "1sp3",
       "publicValue": "me",
       "secretValue": null,

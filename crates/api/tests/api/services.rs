@@ -33,6 +33,7 @@ fn a_new_service() {
       "removed": null,
       "removedTS": null,
       "removeTime": null,
+      "removeTimeTS": null,
       "stackId": "1st2",
       "scale": 2,
       "currentScale": 0,
@@ -390,7 +391,7 @@ fn a_scale_that_is_found_out_is_not_its_users_to_set() {
         })
     };
     let error = bench.ask("POST ~/services", body(json!({ "min": 3, "max": 2 })), 422);
-    assert_eq!(error["code"], "MinLimitExceeded");
+    assert_eq!(error["code"], "MaxLimitExceeded");
     bench.ask("POST ~/services", body(json!({ "min": 0 })), 422);
     let made =
         bench.ask("POST ~/services", body(json!({ "min": 1, "max": "5", "increment": 2 })), 201);

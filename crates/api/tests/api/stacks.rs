@@ -39,6 +39,7 @@ fn a_new_stack() {
       "removed": null,
       "removedTS": null,
       "removeTime": null,
+      "removeTimeTS": null,
       "serviceIds": [],
       "system": false,
       "externalId": null,

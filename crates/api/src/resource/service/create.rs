@@ -32,7 +32,8 @@ pub(super) fn create(
     secret::by_name(ctx, stack.project, None, &mut template)?;
     let mut made = blank(ctx, kind, stack, name);
     made.scale = body.number("scale")?.unwrap_or(1);
-    if body.flag("startOnCreate")?.unwrap_or(false) {
+    let start_on_create = body.flag("startOnCreate")?.unwrap_or(false);
+    if start_on_create {
         made.wanted = Wanted::Active;
     }
     made.driver = driver(schema);
@@ -40,6 +41,7 @@ pub(super) fn create(
         external_id: body.word("externalId")?,
         vip: body.word("vip")?,
         assign_service_ip_address: body.flag("assignServiceIpAddress")?.unwrap_or(false),
+        start_on_create,
     };
     edit::read(ctx, &mut made, body)?;
     if let Some(policy) = made.scale_policy {

@@ -111,7 +111,7 @@ fn scale_policy(body: Body<'_>) -> Result<Option<ScalePolicy>, ApiError> {
     let max = given.number("max")?.unwrap_or(min);
     if min > max {
         let why = format!("`min` is {min}, which is more than `max`, {max}");
-        return Err(given.refuse(Code::MinLimitExceeded, "min", &why));
+        return Err(given.refuse(Code::MaxLimitExceeded, "min", &why));
     }
     Ok(Some(ScalePolicy { min, max, increment: given.number("increment")?.unwrap_or(1) }))
 }
@@ -129,7 +129,7 @@ fn check_metadata(service: &Service) -> Result<(), ApiError> {
     let size = serde_json::to_string(&service.metadata).map_or(0, |text| text.len());
     if size > METADATA_BYTES {
         let why = format!("the metadata has {size} bytes; at most {METADATA_BYTES} are kept");
-        return Err(ApiError::on(Code::MaxLengthExceeded, "metadata", why));
+        return Err(ApiError::on(Code::MaxLimitExceeded, "metadata", why));
     }
     Ok(())
 }
@@ -174,6 +174,10 @@ fn read_external(into: &mut Service, body: Body<'_>) -> Result<(), ApiError> {
     }
     let hostname = if body.names("hostname") { body.text("hostname")? } else { held.hostname };
     let hostname = hostname.filter(|name| !name.is_empty());
+    if !addresses.is_empty() && hostname.is_some() {
+        let why = "an external service is reached by `externalIpAddresses` or by `hostname`: leave the other out, or make it null";
+        return Err(ApiError::on(Code::InvalidOption, "hostname", why));
+    }
     let health_check = if body.names("healthCheck") {
         body.inner("healthCheck")?.map(|check| read_check(&check)).transpose()?
     } else {

@@ -50,7 +50,7 @@ pub(super) fn render(ctx: &Context<'_>, service: &Service) -> Value {
         "selectorLink": service.selector_link,
         "selectorContainer": service.selector_container,
         "retainIp": service.retain_ip,
-        "startOnCreate": false,
+        "startOnCreate": service.remarks.start_on_create,
         "createIndex": 0,
         "system": false,
         "fqdn": null,
