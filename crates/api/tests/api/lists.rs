@@ -194,3 +194,15 @@ fn lists_are_in_the_order_of_their_numbers_and_in_pages() {
         assert_eq!(numbers(&last), sorted[sorted.len() - 1..], "{plural}");
     }
 }
+
+/// Each condition is looked at for every row, and each inclusion is a list of its own.
+#[test]
+fn a_request_can_ask_for_so_much_and_no_more() {
+    let mut bench = Bench::new(1);
+    bench.ask("POST ~/stacks", json!({ "name": "s" }), 201);
+    let stack = bench.one("~/stacks?include=services&include=SERVICES");
+    assert_eq!((&stack["services"], &stack["SERVICES"]), (&json!([]), &json!(null)));
+    let many = "name_ne=a&".repeat(101);
+    let refused = bench.ask(&format!("GET ~/stacks?{many}"), json!(null), 400);
+    assert!(refused["message"].as_str().unwrap().contains("101 parameters"), "{refused}");
+}
