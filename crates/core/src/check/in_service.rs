@@ -163,8 +163,13 @@ pub(super) fn interval(
     // What a lost host says that is on its way back counts for nothing yet; which are lost is decided first.
     let settled = settled.filter(|u| !is_gone(after, u.host));
     let settled = settled.filter(|u| u.key.revision == to && wanted.contains(&u.key.slot));
-    let settled = settled.filter_map(|u| before.observed(u.key).filter(|seen| seen.ready));
-    if let Some(last) = settled.map(|seen| seen.since).max()
+    // One that was just called back has not said yet that it is there.
+    let ready = |u: &Unit| {
+        let seen = before.observed(u.key).filter(|seen| seen.generation == u.generation);
+        seen.filter(|seen| seen.ready).map(|seen| seen.since)
+    };
+    let settled = settled.filter_map(ready);
+    if let Some(last) = settled.max()
         && now < last + upgrade.interval_ms
     {
         let ms = now - last;
