@@ -7,6 +7,7 @@
 mod dependence;
 mod drain;
 mod evacuate;
+mod fenced;
 mod forecast;
 mod heal;
 mod hosts;
