@@ -129,7 +129,7 @@ fn resolve_members(service: &str, template: &mut Template) -> Result<(), ApiErro
     Ok(())
 }
 
-/// A member that waits for itself.
+/// A member that could never be started: what it needs needs it, or is itself such a one.
 fn in_a_circle(template: &Template) -> Option<&str> {
     let mut left: BTreeMap<&str, &ContainerSpec> = template.members().collect();
     let needs = |spec: &ContainerSpec, name: &str| {

@@ -143,7 +143,10 @@ fn is_shown(name: &str) -> bool {
 
 /// What hosts would stumble over is refused here.
 fn makes_sense(name: &str, value: &str) -> Result<(), ApiError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".:/_-[]".contains(c);
     let (good, want) = match name {
+        // It stands in commands that people paste into a shell.
+        HOST => (value.chars().all(plain), "an address such as https://drover.example:8080"),
         ENCRYPTION_SETTING => (["none", "wireguard"].contains(&value), "`none` or `wireguard`"),
         KEYS_SETTING => (value.parse::<u64>().is_ok(), "a number"),
         REVISIONS_SETTING => (is_revisions(value), "a number from 2 to 1000"),
@@ -155,4 +158,34 @@ fn makes_sense(name: &str, value: &str) -> Result<(), ApiError> {
     }
     let why = format!("setting {name} is {want}, not `{value}`");
     Err(ApiError::new(Code::InvalidOption, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_join_by_the_setting_or_as_the_server_was_reached() {
+        for (set, want) in [
+            (None, "http://h:1"),
+            (Some(" "), "http://h:1"),
+            (Some("https://drover.example/"), "https://drover.example"),
+            (Some("10.0.0.1:8080"), "http://10.0.0.1:8080"),
+        ] {
+            let mut world = World::new();
+            if let Some(value) = set {
+                world.settings.insert(HOST.to_owned(), value.to_owned());
+            }
+            assert_eq!(joining_url(&world, "http://h:1"), want, "{set:?}");
+        }
+    }
+
+    #[test]
+    fn what_people_paste_has_nothing_a_shell_would_read() {
+        assert!(makes_sense(HOST, "https://[fd00::1]:8080").is_ok());
+        for bad in ["http://h; reboot", "$(id)", "a b"] {
+            let refused = makes_sense(HOST, bad).unwrap_err();
+            assert!(refused.message.contains("drover.example"), "{bad}: {refused}");
+        }
+    }
 }

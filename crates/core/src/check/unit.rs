@@ -193,7 +193,8 @@ pub(super) fn gives_way(before: &World, old: &Unit) -> bool {
 }
 
 /// Nobody leaves a host that is to be emptied, or that users want it off, before another serves in its place: never are fewer
-/// of a service up because of that; of what must never run twice never more than a batch are down. What upgrades and restarts take down is judged by their own rules.
+/// of a service up because of that; of what must never run twice never more than a batch are down. What upgrades and restarts
+/// take down is judged by their own rules.
 pub(super) fn evacuated(before: &World, after: &World, old: &Unit, fail: Fail) {
     let key = old.key;
     let emptied = after.host(old.host).is_some_and(|h| h.evacuation.is_some());

@@ -1,8 +1,8 @@
 //! Emptying hosts: a slot whose unit is on a host that users want emptied belongs elsewhere.
 //!
 //! Its unit is replaced (see [`super::replace`]), start-first, since the two are on different hosts; but for what must never run
-//! twice. At most a batch of a service moves at a time, and nothing that serves is touched while as many of its slots are down for whatever
-//! reason. What is kept stopped goes too: whoever needs it again gets one made elsewhere.
+//! twice. At most a batch of a service moves at a time, and nothing that serves is touched while as many of its slots are down
+//! for whatever reason. What is kept stopped goes too: whoever needs it again gets one made elsewhere.
 //!
 //! That a host is no longer to be emptied ends what was begun.
 
