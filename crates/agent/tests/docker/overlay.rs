@@ -39,7 +39,9 @@ impl Hosts {
             let (process, address) = host_of(&socket).await;
             let machine = Ipv4Addr::from(u32::from(address) & !0xff | 1);
             addresses.push(address);
-            sites.push(Site::open_on(socket, Some((process, IpAddr::V4(machine)))).await);
+            let site = Site::open_on(socket, Some((process, IpAddr::V4(machine)))).await;
+            site.clear().await;
+            sites.push(site);
         }
         let mut hosts = Self { sites, addresses, _turn: turn };
         for n in 0..2 {

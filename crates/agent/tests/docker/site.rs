@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::ContainerInspectResponse;
+use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder,
@@ -27,6 +27,8 @@ use crate::server::{Server, Told};
 
 /// The image with the test service.
 pub(crate) const IMAGE: &str = "drover-test/app:1";
+/// What clusters of tests begin with.
+const CLUSTER: &str = "test-";
 /// Nothing that is waited for takes this long on a machine that is up to it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -98,7 +100,7 @@ impl Site {
         let state = tempfile::tempdir().unwrap();
         let mut random = [0; 8];
         getrandom::fill(&mut random).unwrap();
-        let cluster = format!("test-{:016x}", u64::from_be_bytes(random));
+        let cluster = format!("{CLUSTER}{:016x}", u64::from_be_bytes(random));
         let assignment =
             HostAssignment { cluster, host: 3, generation: 1, ..HostAssignment::default() };
         let address = elsewhere.map(|(_, address)| SocketAddr::new(address, 0));
@@ -177,7 +179,7 @@ impl Site {
             desired: Desired::Running,
             generation: 1,
             template: name,
-            stack: format!("t{}", &self.assignment.cluster[5..]),
+            stack: format!("t{}", &self.assignment.cluster[CLUSTER.len()..]),
             service: "web".into(),
             number: slot.to_string(),
             serial: u64::from(slot) * 10,
@@ -233,14 +235,23 @@ impl Site {
 
     /// Events told so far, as texts, with the stack's odd name taken out.
     pub(crate) fn events(&self) -> Vec<String> {
-        let stack = format!("t{}-", &self.assignment.cluster[5..]);
+        let stack = format!("t{}-", &self.assignment.cluster[CLUSTER.len()..]);
         let events = self.server().told.borrow().events.clone();
         events.iter().map(|HostEvent { text, .. }| text.replace(&stack, "")).collect()
     }
 
-    /// What Docker says of a container.
+    /// What Docker says of a container that is there.
     pub(crate) async fn inspect(&self, id: &str) -> ContainerInspectResponse {
-        self.docker.inspect_container(id, None::<InspectContainerOptions>).await.unwrap()
+        self.look_at(id).await.unwrap_or_else(|| panic!("there is no container {id}"))
+    }
+
+    /// What Docker says of a container, if it is there.
+    pub(crate) async fn look_at(&self, id: &str) -> Option<ContainerInspectResponse> {
+        match self.docker.inspect_container(id, None::<InspectContainerOptions>).await {
+            Ok(told) => Some(told),
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => None,
+            Err(problem) => panic!("container {id}: {problem}"),
+        }
     }
 
     /// When a container was started.
@@ -251,10 +262,7 @@ impl Site {
     /// Ids of all containers of this cluster.
     pub(crate) async fn containers(&self) -> Vec<String> {
         let ours = format!("{}={}", label::CLUSTER, self.assignment.cluster);
-        let filters = std::collections::HashMap::from([("label", vec![ours])]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let found = self.docker.list_containers(Some(options)).await.unwrap();
-        found.into_iter().map(|c| c.id.unwrap()).collect()
+        containers(&self.docker, &ours).await.into_iter().map(|(id, _)| id).collect()
     }
 
     /// Remove everything.
@@ -263,9 +271,42 @@ impl Site {
             self.kill_agent().await;
         }
         for id in self.containers().await {
-            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-            self.docker.remove_container(&id, Some(options)).await.unwrap();
+            remove(&self.docker, &id).await;
         }
+    }
+
+    /// Remove what tests before this one left on the engine when they failed: networks that hosts share by their name
+    /// would be kept by it, and every test after it would fail, too.
+    pub(crate) async fn clear(&self) {
+        for (id, cluster) in containers(&self.docker, label::CLUSTER).await {
+            if cluster.starts_with(CLUSTER) && cluster != self.assignment.cluster {
+                remove(&self.docker, &id).await;
+            }
+        }
+    }
+}
+
+/// All containers with this label: id and cluster.
+async fn containers(docker: &Docker, label: &str) -> Vec<(String, String)> {
+    let filters = std::collections::HashMap::from([("label", vec![label.to_owned()])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let found = docker.list_containers(Some(options)).await.unwrap();
+    let id_and_cluster = |container: ContainerSummary| {
+        let cluster = container.labels.unwrap_or_default().remove(label::CLUSTER);
+        (container.id.unwrap(), cluster.unwrap_or_default())
+    };
+    found.into_iter().map(id_and_cluster).collect()
+}
+
+/// Remove a container, unless somebody else does or did.
+async fn remove(docker: &Docker, id: &str) {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    match docker.remove_container(id, Some(options)).await {
+        Ok(())
+        | Err(bollard::errors::Error::DockerResponseServerError {
+            status_code: 404 | 409, ..
+        }) => {}
+        Err(problem) => panic!("container {id}: {problem}"),
     }
 }
 

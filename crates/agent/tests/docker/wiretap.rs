@@ -4,22 +4,36 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use drover_core::VXLAN_PORT;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size_force, set_socket_timeout};
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType, recv, socket_with};
 
 /// Every protocol, as the kernel writes it for sockets that see all.
 const ALL: u32 = 3;
 /// Where the addresses of IPv4 begin in a frame.
 const ADDRESSES: usize = 14 + 12;
+/// What a frame ends in that the listener sent to itself, before the port that it came from.
+const MARK: &[u8] = b"drover-test: all before this was seen: ";
+/// Frames that wait to be seen, in bytes: all that a test makes in one go.
+const LINE: usize = 64 << 20;
+/// How long one look for more lasts.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Nothing that is waited for takes this long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Somebody who listens, until dropped.
 pub(crate) struct Wiretap {
-    frames: Arc<Mutex<Vec<Vec<u8>>>>,
+    seen: Arc<Seen>,
     ended: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Seen {
+    frames: Mutex<Vec<Vec<u8>>>,
+    came: Condvar,
 }
 
 impl Drop for Wiretap {
@@ -32,8 +46,8 @@ impl Wiretap {
     /// Listen to what goes between two hosts.
     pub(crate) fn begin(hosts: &[Ipv4Addr]) -> Self {
         let socket = open();
-        let (frames, ended) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-        let (kept, stop) = (frames.clone(), ended.clone());
+        let (seen, ended) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
+        let (kept, stop) = (seen.clone(), ended.clone());
         let hosts: Vec<[u8; 4]> = hosts.iter().map(Ipv4Addr::octets).collect();
         std::thread::spawn(move || {
             let mut buffer = vec![0; 65_536];
@@ -46,18 +60,42 @@ impl Wiretap {
                 let between = |(from, to): (&[u8], &[u8])| {
                     hosts.iter().any(|h| h == from) && hosts.iter().any(|h| h == to)
                 };
-                if ends.is_some_and(between) {
-                    kept.lock().unwrap().push(frame.to_vec());
+                if ends.is_some_and(between) || is_mark(frame) {
+                    kept.frames.lock().unwrap().push(frame.to_vec());
+                    kept.came.notify_all();
                 }
             }
         });
-        Self { frames, ended }
+        Self { seen, ended }
     }
 
-    /// What was seen since the last question.
+    /// What passed since the last question. Frames wait in line to be seen: one of its own is sent after them, and waited
+    /// for.
     pub(crate) fn take(&self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut *self.frames.lock().unwrap())
+        let began = Instant::now();
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let itself = socket.local_addr().unwrap();
+        let mark = [MARK, &itself.port().to_be_bytes()].concat();
+        loop {
+            // Again and again: a line that is full takes no more.
+            socket.send_to(&mark, itself).unwrap();
+            let frames = self.seen.frames.lock().unwrap();
+            let in_line = |frames: &mut Vec<Vec<u8>>| !frames.iter().any(|f| f.ends_with(&mark));
+            let waited = self.seen.came.wait_timeout_while(frames, PAUSE, in_line).unwrap();
+            let (mut frames, waited) = waited;
+            if !waited.timed_out() {
+                let mut taken = std::mem::take(&mut *frames);
+                taken.retain(|frame| !is_mark(frame));
+                return taken;
+            }
+            assert!(began.elapsed() < PATIENCE, "the wire was not seen to its end");
+        }
     }
+}
+
+/// Whether the listener sent it to itself.
+fn is_mark(frame: &[u8]) -> bool {
+    frame.len().checked_sub(2).is_some_and(|end| frame[..end].ends_with(MARK))
 }
 
 /// A UDP packet's port that it goes to, if it is one.
@@ -75,8 +113,8 @@ fn open() -> OwnedFd {
     let protocol = Protocol::from_raw((ALL << 8).try_into().unwrap());
     let (family, kind) = (AddressFamily::PACKET, SocketType::RAW);
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)).unwrap();
-    let patience = Some(Duration::from_millis(100));
-    set_socket_timeout(&socket, Timeout::Recv, patience).unwrap();
+    set_socket_timeout(&socket, Timeout::Recv, Some(PAUSE)).unwrap();
+    set_socket_recv_buffer_size_force(&socket, LINE).unwrap();
     socket
 }
 
