@@ -109,7 +109,10 @@ pub(super) fn doubled(before: &World, after: &World, unit: &Unit, fail: Fail) {
             fail("moving", what);
         }
     }
-    if !leaves(&other) {
+    // A slot that an upgrade had taken down while it was being left comes back as it was, with both of its units.
+    let is_back =
+        |unit: &Unit| before.unit(unit.key).is_some_and(|u| u.desired != Desired::Running);
+    if !leaves(&other) || is_back(unit) && is_back(&other) {
         return;
     }
     let moving = after.units_of(service.id).filter(|u| u.desired == Desired::Running && leaves(u));
