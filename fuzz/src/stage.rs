@@ -178,6 +178,7 @@ fn context<'a>(world: &'a World, address: &Address, now: Time) -> Context<'a> {
         events: &[],
         pulls: &[],
         errands: &NOTHING.errands,
+        departed: &NOTHING.departed,
         audits: &[],
         base: "http://server".into(),
         version: address.version,
@@ -197,4 +198,5 @@ fn context<'a>(world: &'a World, address: &Address, now: Time) -> Context<'a> {
 struct Nothing {
     notes: BTreeMap<drover_core::ServiceId, Vec<drover_core::plan::Note>>,
     errands: BTreeMap<u64, drover_api::Errand>,
+    departed: BTreeMap<u64, drover_api::Departed>,
 }

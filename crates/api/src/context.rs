@@ -8,6 +8,7 @@ use drover_core::{Audit, Grant, HostId, ProjectId, Rank, Rights, ServiceId, Time
 
 use crate::address::Version;
 use crate::body::Body;
+use crate::departed::Departed;
 use crate::errand::Errand;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     pub pulls: &'a [Pull],
     /// What hosts were asked to do with single containers, by their numbers; empty is fine for all other types.
     pub errands: &'a BTreeMap<u64, Errand>,
+    /// Units that the snapshot has forgotten of late, by their serials; of use where a container is read by its id.
+    pub departed: &'a BTreeMap<u64, Departed>,
     /// What was done through the API, newest first; empty is fine for all types but `auditLog`.
     pub audits: &'a [Audited],
     /// `http://host:port`, as the client sees this server.

@@ -10,7 +10,7 @@ mod service;
 mod stack;
 mod tables;
 
-pub(crate) use container::{agent_state, of_container, of_host, on_errand};
+pub(crate) use container::{agent_state, of_container, of_departed, of_host, on_errand};
 use drover_core::Time;
 pub(crate) use service::of_service;
 pub(crate) use stack::of_stack;

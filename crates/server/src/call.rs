@@ -3,13 +3,14 @@
 //! What a call means is decided in `drover-api`, purely; this is the part that needs a clock, random text, the
 //! store and the agents.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use drover_api::{
-    Address, Answer, ApiError, Audited, Caller, Code, Context, Event, Foretold, Fresh, Kind,
-    Outcome, Pull, Query, Then,
+    Address, Answer, ApiError, Audited, Caller, Code, Context, Departed, Event, Foretold, Fresh,
+    Kind, Outcome, Pull, Query, Then,
 };
 use drover_core::protocol::Ask;
 use drover_core::{Rank, Rights, ServiceId, Time, Webhook, World};
@@ -87,8 +88,11 @@ fn not_committed(error: CommitError) -> ApiError {
 }
 
 async fn read(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
-    let view = View::new(server, call).await?;
+    let mut view = View::new(server, call).await?;
     let world = server.store.world();
+    if let Some(container) = call.container() {
+        view.departed = server.graveyard.find(&world, container).await;
+    }
     // Of those that may take long no more at a time than there are processors: the rest would only slow these down, and whoever
     // asks for one thing would queue behind them.
     let _lane = if call.is_about_one() { None } else { server.lists.acquire().await.ok() };
@@ -235,6 +239,14 @@ impl Call {
         self.address.path.len() == 2
     }
 
+    /// The container it reads by its id.
+    fn container(&self) -> Option<u64> {
+        match self.address.path.as_slice() {
+            [_, id] if self.verb == Verb::Get => Kind::Container.parse(id),
+            _ => None,
+        }
+    }
+
     /// The service it is about: by the path, as links have it, or by a condition on a list.
     fn service(&self) -> Option<ServiceId> {
         let number = |id: &str| Kind::Service.parse(id).map(ServiceId);
@@ -275,6 +287,7 @@ pub(crate) struct View {
     audits: Vec<Audited>,
     pulls: Arc<Vec<Pull>>,
     errands: Arc<errands::Held>,
+    departed: BTreeMap<u64, Departed>,
     fresh: Fresh,
     /// What the caller might do before it gave something away: it still hears what became of it.
     before: Option<Rights>,
@@ -289,7 +302,9 @@ impl View {
             if call.is_about("auditLogs") { audits(server, call).await? } else { Vec::new() };
         let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Arc::default() };
         let (notes, errands) = (server.notes.borrow().clone(), server.errands.now());
-        Ok(Self { notes, events, audits, pulls, errands, fresh: fresh(), before: None })
+        let departed = BTreeMap::new();
+        let (fresh, before) = (fresh(), None);
+        Ok(Self { notes, events, audits, pulls, errands, departed, fresh, before })
     }
 
     fn context<'a>(&'a self, call: &Call, world: &'a World, now: Time) -> Context<'a> {
@@ -299,6 +314,7 @@ impl View {
             events: &self.events,
             pulls: &self.pulls,
             errands: &self.errands,
+            departed: &self.departed,
             audits: &self.audits,
             base: call.base.clone(),
             version: call.address.version,

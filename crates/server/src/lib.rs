@@ -21,6 +21,7 @@ mod doctor;
 mod errands;
 mod export;
 mod first_start;
+mod graveyard;
 mod hello;
 mod host_access;
 mod http;

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Server, Timing};
-use crate::{http, hub, library, listen, plan_loop, purge, rollouts, session};
+use crate::{graveyard, http, hub, library, listen, plan_loop, purge, rollouts, session};
 
 /// What a server needs besides its store and its address.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,7 @@ pub async fn serve(
     let loops = [
         watched("the planner's loop", plan_loop::run(server.clone())),
         watched("the hub", hub::run(server.clone())),
+        watched("the memory of removed containers", graveyard::run(server.clone())),
         watched("the catalog", library::run(server.clone(), catalog)),
         watched("the rollouts", rollouts::run(server.clone())),
         watched("the purge", purge::run(server.clone())),

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::consul::Catalogs;
 use crate::directory::Directory;
 use crate::errands::Errands;
+use crate::graveyard::Graveyard;
 use crate::host_access::Places;
 use crate::hub::Hub;
 use crate::logins::Logins;
@@ -107,6 +108,8 @@ pub(crate) struct Server {
     pub(crate) pulls: Pulls,
     /// What hosts were asked to do once with single containers.
     pub(crate) errands: Errands,
+    /// Units that were forgotten of late.
+    pub(crate) graveyard: Graveyard,
     /// Forecasts that may be worked at.
     pub(crate) forecasts: Arc<Semaphore>,
     /// Lists that may be worked at.
@@ -171,6 +174,7 @@ impl Server {
             throttle: Throttle::default(),
             pulls: Pulls::default(),
             errands: Errands::default(),
+            graveyard: Graveyard::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),
             lists: Semaphore::new(available_parallelism().map_or(2, NonZero::get)),
             timing,

@@ -5,7 +5,7 @@
 mod changed;
 mod press;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +98,8 @@ impl Subscriber {
             events: &[],
             pulls: &sight.pulls,
             errands: &sight.errands,
+            // Said once, from the snapshot before: see below.
+            departed: const { &BTreeMap::new() },
             audits: &[],
             base: self.base.clone(),
             version: self.address.version,

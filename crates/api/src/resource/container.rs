@@ -121,7 +121,8 @@ impl Resource for Containers {
     }
 
     fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
-        member::find(ctx, id).map(|member| render::render(ctx, &member))
+        let found = member::find(ctx, id).or_else(|| member::find_departed(ctx, id));
+        found.map(|member| render::render(ctx, &member))
     }
 
     fn create(&self, _: &Context<'_>, _: Body<'_>) -> Result<Outcome, ApiError> {

@@ -24,6 +24,11 @@ pub(crate) fn of_container(world: &World, unit: &Unit, member: &str) -> Standing
     standing
 }
 
+/// Where a container stands whose unit is forgotten.
+pub(crate) fn of_departed() -> Standing {
+    Standing::of(CONTAINER, "removed")
+}
+
 /// The same while its host is asked to do something once with it, and for a while after that failed.
 pub(crate) fn on_errand(standing: Standing, errand: &Errand) -> Standing {
     match &errand.failed {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use drover_api::{
-    Address, Answer, ApiError, Caller, Context, Errand, Event, Fresh, Outcome, Pull, Query, Then,
+    Address, Answer, ApiError, Caller, Context, Departed, Errand, Event, Fresh, Outcome, Pull,
+    Query, Then,
 };
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
@@ -30,6 +31,8 @@ pub(crate) struct Bench {
     /// Pulls as the server would keep them.
     pub(crate) pulls: Vec<Pull>,
     pub(crate) errands: BTreeMap<u64, Errand>,
+    /// Units that are forgotten, as the server would keep them.
+    pub(crate) departed: BTreeMap<u64, Departed>,
     /// What was done, as the store would keep it.
     pub(crate) audits: Vec<drover_api::Audited>,
     /// What the last write was to end in.
@@ -49,6 +52,7 @@ impl Bench {
             events: Vec::new(),
             pulls: Vec::new(),
             errands: BTreeMap::new(),
+            departed: BTreeMap::new(),
             audits: Vec::new(),
             then: None,
             schemas: shape::Schemas::new(),
@@ -200,6 +204,7 @@ impl Bench {
             events: &self.events,
             pulls: &self.pulls,
             errands: &self.errands,
+            departed: &self.departed,
             audits: &self.audits,
             base: "http://h".into(),
             version: address.version,
@@ -216,7 +221,9 @@ impl Bench {
     }
 
     pub(crate) fn commit(&mut self, changes: &[Change]) -> Result<(), drover_core::Refused> {
-        let (next, _) = self.world.commit(changes)?;
+        let (next, touched) = self.world.commit(changes)?;
+        let departed = Departed::between(&self.world, &next, &touched, self.now);
+        self.departed.extend(departed.map(|departed| (departed.unit.serial, departed)));
         let wrong = [check(&next), check_step(&self.world, &next, self.now)].concat();
         assert_eq!(wrong, [], "after {changes:#?}");
         self.world = next;

@@ -2,6 +2,7 @@
 
 use drover_api::Then;
 use drover_core::protocol::Ask;
+use drover_core::{Grant, ProjectId};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, actions, some};
@@ -237,4 +238,48 @@ fn containers_are_made_by_services_and_put_back_unchanged() {
     for unknown in ["1i999", "1s1", "web", "1i0"] {
         bench.ask(&format!("GET ~/containers/{unknown}"), Value::Null, 404);
     }
+}
+
+#[test]
+fn a_removed_container_stays_readable_by_its_id() {
+    let mut bench = running();
+    bench.add_host(2); // for its port
+    let service = bench.one("~/services")["id"].as_str().unwrap().to_owned();
+    bench.ask(&format!("PUT ~/services/{service}"), json!({ "scale": 2 }), 200);
+    bench.settle();
+    let ids: Vec<String> = bench.get("~/containers")["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|shown| shown["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 4);
+    let before = bench.get(&format!("~/containers/{}", ids[2]));
+    bench.ask(&format!("PUT ~/services/{service}"), json!({ "scale": 1 }), 200);
+    bench.now = bench.now + 60_000;
+    bench.settle();
+    // Lists don't have it, and nothing can be done with it.
+    assert_eq!(bench.get("~/containers")["data"].as_array().unwrap().len(), 2);
+    for list in ["~/containers?removed_null=1", "~/services/1s4/instances", "~/hosts/1h2/instances"]
+    {
+        let data = bench.get(list)["data"].clone();
+        assert!(!data.to_string().contains(&before["name"].to_string()), "{list}: {data:#}");
+    }
+    bench.ask(&format!("POST ~/containers/{}?action=stop", ids[2]), Value::Null, 422);
+    bench.ask(&format!("DELETE ~/containers/{}", ids[2]), Value::Null, 200);
+    for (id, kind) in [(&ids[2], "containers"), (&ids[2], "instances"), (&ids[3], "containers")] {
+        let shown = bench.get(&format!("~/{kind}/{id}"));
+        assert_eq!((&shown["id"], &shown["state"]), (&json!(id), &json!("removed")));
+        assert!(shown["removed"].is_string(), "{shown:#}");
+        assert_eq!(actions(&shown), Vec::<&str>::new());
+    }
+    let after = bench.get(&format!("~/containers/{}", ids[2]));
+    for same in ["name", "uuid", "created", "imageUuid", "environment", "hostId", "serviceId"] {
+        assert_eq!(before[same], after[same], "{same}");
+    }
+    // A number that none had, in the middle of those that some have.
+    bench.ask("GET ~/containers/1i999", Value::Null, 404);
+    // Nobody else's.
+    bench.grant = Grant::Project(ProjectId(77));
+    bench.ask(&format!("GET /v2-beta/containers/{}", ids[2]), Value::Null, 404);
 }

@@ -13,6 +13,7 @@ mod consul;
 mod discovery;
 mod doctor;
 mod fake_agent;
+mod graveyard;
 mod obedient;
 mod people;
 mod registration;

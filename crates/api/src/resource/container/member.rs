@@ -6,6 +6,7 @@ use drover_core::{
 };
 
 use crate::context::Context;
+use crate::departed::Departed;
 use crate::ids::Kind;
 use crate::row::Only;
 
@@ -24,6 +25,8 @@ pub(crate) struct Member<'a> {
     pub(crate) name: &'a str,
     /// What it is to be.
     pub(crate) spec: &'a ContainerSpec,
+    /// What is left of its unit, if the snapshot has forgotten that.
+    pub(super) departed: Option<&'a Departed>,
     world: &'a World,
 }
 
@@ -50,7 +53,10 @@ impl<'a> Member<'a> {
 
     /// What was seen of the unit.
     pub(crate) fn seen(&self) -> Option<&'a Observed> {
-        self.world.observed(self.unit.key)
+        match self.departed {
+            Some(departed) => departed.seen.as_deref(),
+            None => self.world.observed(self.unit.key),
+        }
     }
 
     /// What was seen of it.
@@ -163,6 +169,7 @@ fn made<'a>(
         index,
         name,
         spec,
+        departed: None,
         world,
     })
 }
@@ -171,6 +178,16 @@ fn made<'a>(
 pub(super) fn find<'a>(ctx: &'a Context<'_>, id: &str) -> Option<Member<'a>> {
     let member = by_number(ctx.world, Kind::Container.parse(id)?)?;
     ctx.sees(member.service.project).then_some(member)
+}
+
+/// The container with an id that the snapshot has forgotten, as far as its service is still known.
+pub(super) fn find_departed<'a>(ctx: &'a Context<'_>, id: &str) -> Option<Member<'a>> {
+    let (world, number) = (ctx.world, Kind::Container.parse(id)?);
+    let departed = Departed::of(ctx.departed, number)?;
+    let service = world.service(departed.unit.key.service).filter(|s| ctx.sees(s.project))?;
+    let index = usize::try_from(number - departed.unit.serial).ok()?;
+    let found = made(world, &departed.unit, service, &departed.template).nth(index)?;
+    Some(Member { departed: Some(departed), ..found })
 }
 
 /// The container with a number, whosever it is.

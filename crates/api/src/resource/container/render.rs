@@ -35,6 +35,9 @@ pub(super) fn render(ctx: &Context<'_>, member: &Member<'_>) -> Value {
 }
 
 fn standing(ctx: &Context<'_>, member: &Member<'_>) -> Standing {
+    if member.departed.is_some() {
+        return state::of_departed();
+    }
     let standing = state::of_container(ctx.world, member.unit, member.name);
     match ctx.errands.get(&member.serial()) {
         Some(errand) => state::on_errand(standing, errand),
@@ -42,8 +45,11 @@ fn standing(ctx: &Context<'_>, member: &Member<'_>) -> Standing {
     }
 }
 
-/// There is no row once a removed unit is forgotten; until then it is removed since it was seen so.
+/// Since it was seen so, or its unit was forgotten.
 fn removed(member: &Member<'_>, standing: &Standing) -> Option<Time> {
+    if let Some(departed) = member.departed {
+        return Some(departed.at);
+    }
     if standing.state == "removed" { member.seen().map(|seen| seen.since) } else { None }
 }
 
