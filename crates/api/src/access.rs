@@ -120,10 +120,10 @@ pub(crate) fn shown(ctx: &Context<'_>, kind: &str, row: Value) -> Option<Value> 
 }
 
 /// The rows of a collection that the caller may see.
-pub(crate) fn visible<'a>(kind: &str, rows: Rows<'a>) -> Rows<'a> {
+pub(crate) fn visible<'a>(kind: &'static str, rows: Rows<'a>) -> Rows<'a> {
     // Rows of one kind lie together, and the answer for one is that for its neighbour.
     let mut last: Option<(Option<Rank>, Option<String>, bool)> = None;
-    let mut sees = |row: &dyn Row| {
+    let mut sees = move |row: &dyn Row| {
         let (rank, own) = (row.rank(), row.kind());
         if let Some((held, of, sees)) = &last
             && (*held, of.as_deref()) == (rank, own)
@@ -134,7 +134,7 @@ pub(crate) fn visible<'a>(kind: &str, rows: Rows<'a>) -> Rows<'a> {
         last = Some((rank, own.map(str::to_owned), sees));
         sees
     };
-    rows.into_iter().filter(|row| sees(row.as_ref())).collect()
+    Box::new(rows.filter(move |row| sees(row.as_ref())))
 }
 
 /// A row that the caller may see, rendered.

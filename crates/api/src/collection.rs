@@ -26,16 +26,15 @@ pub(crate) fn collection<'a>(
 ) -> Value {
     let filters = filter::read(query);
     let only = Only::all(filters.iter().filter_map(Filter::is_exactly));
-    let rows = select(list(&only), &filters);
-    let (rows, order) = sort(rows, query);
     let (offset, limit) = (query.offset(), query.limit());
-    let partial = offset > 0 || rows.len() > limit;
+    let passing = select(list(&only), &filters);
+    let First { rows, total, order } = first_of(passing, query, offset.saturating_add(limit));
+    let partial = offset > 0 || total > limit;
     let page = |at: usize| json!(format!("{own_url}?{}", query.at(at)));
-    let next = (offset.saturating_add(limit) < rows.len()).then(|| page(offset + limit));
+    let next = (offset.saturating_add(limit) < total).then(|| page(offset + limit));
     let previous = (offset > 0).then(|| page(offset.saturating_sub(limit)));
     let first = (offset > 0).then(|| page(0));
-    let total = rows.len();
-    let shown = rows.into_iter().skip(offset).take(limit);
+    let shown = rows.into_iter().skip(offset);
     let data: Vec<Value> = shown.map(|row| access::rendered(schema.name, row)).collect();
     let can_create =
         schema.collection.contains(&"POST") && Reach::of(ctx).offers(schema.name, Deed::Create);
@@ -69,29 +68,69 @@ pub(crate) fn collection<'a>(
 }
 
 /// The rows that pass. Removed ones are hidden at once unless the query asks for them by `removed_notnull`.
-fn select<'a>(rows: Rows<'a>, filters: &[Filter<'_>]) -> Rows<'a> {
+fn select<'a>(rows: Rows<'a>, filters: &[Filter<'_>]) -> impl Iterator<Item = Box<dyn Row + 'a>> {
     let wants_removed = filters.iter().any(Filter::wants_removed);
-    let living = |row: &dyn Row| wants_removed || row.get("removed").is_none_or(|at| at.is_null());
-    let passes = |row: &dyn Row| filters.iter().all(|filter| filter.passes(row)) && living(row);
-    rows.into_iter().filter(|row| passes(row.as_ref())).collect()
+    let living =
+        move |row: &dyn Row| wants_removed || row.get("removed").is_none_or(|at| at.is_null());
+    let passes =
+        move |row: &dyn Row| filters.iter().all(|filter| filter.passes(row)) && living(row);
+    rows.filter(move |row| passes(row.as_ref()))
 }
 
-/// Puts rows in the order asked for; equal ones, and all of them without an order, by id.
-fn sort<'a>(rows: Rows<'a>, query: &Query) -> (Rows<'a>, Value) {
-    let by = query.get("sort").filter(|name| rows.iter().any(|row| row.get(name).is_some()));
+/// The first rows of a list in the order asked for.
+struct First<'a> {
+    rows: Vec<Box<dyn Row + 'a>>,
+    /// How many there are in all.
+    total: usize,
+    /// As a collection tells it.
+    order: Value,
+}
+
+/// Puts rows in the order asked for; equal ones, and all of them without an order, by id. No more than twice as many are held
+/// at a time as are wanted.
+fn first_of<'a>(
+    rows: impl Iterator<Item = Box<dyn Row + 'a>>,
+    query: &Query,
+    wanted: usize,
+) -> First<'a> {
+    let by = query.get("sort");
     let down = query.get("order").is_some_and(|order| order.eq_ignore_ascii_case("desc"));
     // `id` is the order of equal ones already.
     let first = by.filter(|name| *name != "id");
-    let key = |row: &dyn Row| {
-        let first = first.map(|name| Key::of(row.get(name).as_deref().unwrap_or(&Value::Null)));
-        (first, Id::of(row))
+    let (mut held, mut total, mut is_known) = (Vec::new(), 0_usize, by == Some("id"));
+    let ahead = |a: &Keyed<'_>, b: &Keyed<'_>| {
+        let by_key = if down { b.key.cmp(&a.key) } else { a.key.cmp(&b.key) };
+        by_key.then(a.place.cmp(&b.place))
     };
-    let mut keyed: Vec<_> = rows.into_iter().map(|row| (key(row.as_ref()), row)).collect();
-    keyed.sort_by(|(a, _), (b, _)| if down { b.cmp(a) } else { a.cmp(b) });
+    for row in rows {
+        let key = first.map(|name| {
+            let member = row.get(name);
+            is_known |= member.is_some();
+            Key::of(member.as_deref().unwrap_or(&Value::Null))
+        });
+        held.push(Keyed { key: (key, Id::of(row.as_ref())), place: total, row });
+        total += 1;
+        if held.len() >= wanted.saturating_mul(2) {
+            held.select_nth_unstable_by(wanted, ahead);
+            held.truncate(wanted);
+        }
+    }
+    held.sort_unstable_by(ahead);
+    held.truncate(wanted);
     let direction = if down { "desc" } else { "asc" };
-    let order =
-        by.map_or(Value::Null, |name| json!({ "name": name, "order": direction, "reverse": null }));
-    (keyed.into_iter().map(|(_, row)| row).collect(), order)
+    // Nothing is in the order of what no row has.
+    let order = by
+        .filter(|_| is_known && total > 0)
+        .map_or(Value::Null, |name| json!({ "name": name, "order": direction, "reverse": null }));
+    First { rows: held.into_iter().map(|held| held.row).collect(), total, order }
+}
+
+/// A row and what it is ordered by.
+struct Keyed<'a> {
+    key: (Option<Key>, Id),
+    /// How many came before it.
+    place: usize,
+    row: Box<dyn Row + 'a>,
 }
 
 /// A collection that is never filtered, sorted or cut into pages.
@@ -132,9 +171,27 @@ mod tests {
 
     fn ids(raw: &str) -> Vec<String> {
         let query = Query::parse(raw);
-        let rows = select(plain(rows()), &filter::read(&query));
-        let (rows, _) = sort(rows, &query);
+        let filters = filter::read(&query);
+        let rows = first_of(select(plain(rows()), &filters), &query, 10).rows;
         rows.into_iter().map(|row| row.render()["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Pages hold what they would if all rows had been put in order first.
+    #[test]
+    fn pages_of_many_rows() {
+        let rows = || (0..97_i64).map(|n| row(&format!("1s{}", n * 37 % 97), "x", n % 5)).collect();
+        for order in ["", "sort=n", "sort=n&order=desc", "sort=id&order=desc", "sort=nothing"] {
+            let query = Query::parse(order);
+            let ids = |wanted| -> Vec<Value> {
+                let first = first_of(plain(rows()), &query, wanted);
+                assert_eq!(first.total, 97);
+                first.rows.into_iter().map(|row| row.render()["id"].clone()).collect()
+            };
+            let all = ids(1_000);
+            for wanted in [1, 2, 10, 48, 49, 96, 97] {
+                assert_eq!(ids(wanted), all[..wanted], "{order} {wanted}");
+            }
+        }
     }
 
     #[test]

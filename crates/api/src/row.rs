@@ -32,8 +32,8 @@ pub(crate) trait Row {
     fn render(self: Box<Self>) -> Value;
 }
 
-/// Rows, oldest first.
-pub(crate) type Rows<'a> = Vec<Box<dyn Row + 'a>>;
+/// Rows, oldest first, each made when it is looked at: of a long list no more are held than are shown.
+pub(crate) type Rows<'a> = Box<dyn Iterator<Item = Box<dyn Row + 'a>> + 'a>;
 
 /// Conditions that a list may be narrowed by. A list that isn't narrowed is only longer; every row is looked at again.
 #[derive(Clone, Debug, Default)]
@@ -77,22 +77,22 @@ struct Whole {
 }
 
 /// Rows that are rendered already.
-pub(crate) fn whole<'a>(ctx: &Context<'_>, rows: Vec<Value>) -> Rows<'a> {
+pub(crate) fn whole<'a>(ctx: &'a Context<'_>, rows: Vec<Value>) -> Rows<'a> {
     let row =
         |value| -> Box<dyn Row> { Box::new(Whole { rank: access::rank_over(ctx, &value), value }) };
-    rows.into_iter().map(row).collect()
+    Box::new(rows.into_iter().map(row))
 }
 
 /// The same where it doesn't matter whose they are.
 #[cfg(test)]
 pub(crate) fn unowned(rows: Vec<Value>) -> Rows<'static> {
     let row = |value| -> Box<dyn Row> { Box::new(Whole { rank: None, value }) };
-    rows.into_iter().map(row).collect()
+    Box::new(rows.into_iter().map(row))
 }
 
 /// Render all.
 pub(crate) fn rendered(rows: Rows<'_>) -> Vec<Value> {
-    rows.into_iter().map(Row::render).collect()
+    rows.map(Row::render).collect()
 }
 
 impl Row for Whole {
@@ -148,10 +148,11 @@ struct Lazy<'a, T> {
 /// Rows of items.
 pub(crate) fn lazy<'a, T: Item + 'a>(
     ctx: &'a Context<'a>,
-    items: impl Iterator<Item = T>,
+    items: impl Iterator<Item = T> + 'a,
 ) -> Rows<'a> {
-    let row = |item| -> Box<dyn Row + 'a> { Box::new(Lazy { ctx, item, whole: OnceCell::new() }) };
-    items.map(row).collect()
+    let row =
+        move |item| -> Box<dyn Row + 'a> { Box::new(Lazy { ctx, item, whole: OnceCell::new() }) };
+    Box::new(items.map(row))
 }
 
 impl<T: Item> Row for Lazy<'_, T> {

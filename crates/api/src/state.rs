@@ -10,7 +10,9 @@ mod service;
 mod stack;
 mod tables;
 
-pub(crate) use container::{agent_state, of_container, of_departed, of_host, on_errand};
+pub(crate) use container::{
+    agent_state, of_container, of_departed, of_host, on_errand, state_of_container,
+};
 use drover_core::Time;
 pub(crate) use service::of_service;
 pub(crate) use stack::of_stack;

@@ -171,8 +171,8 @@ impl Resource for Services {
     }
 
     fn list<'a>(&self, ctx: &'a Context<'a>, only: &Only<'_>) -> Rows<'a> {
-        let seen = seen(ctx, only).filter(|service| self.holds(service));
-        lazy(ctx, seen)
+        let Self { schema, holds_all, .. } = *self;
+        lazy(ctx, seen(ctx, only).filter(move |held| holds_all || is_of(held, schema)))
     }
 
     fn is_narrowed_by(&self, field: &str) -> bool {
@@ -276,13 +276,17 @@ impl Services {
     }
 
     fn holds(&self, service: &Service) -> bool {
-        self.holds_all || schema_of(service).name == self.schema.name
+        self.holds_all || is_of(service, self.schema)
     }
 
     fn living<'a>(&self, ctx: &'a Context<'_>, id: &str) -> Result<&'a Service, ApiError> {
         let found = self.find(ctx, id).filter(|service| service.removed_at.is_none());
         found.ok_or_else(|| ApiError::not_found(format!("service {id}")))
     }
+}
+
+fn is_of(service: &Service, schema: &Schema) -> bool {
+    schema_of(service).name == schema.name
 }
 
 /// The services the caller may see; where `only` names one or a stack, no others.

@@ -50,7 +50,12 @@ pub(super) fn follow(
 }
 
 /// The rows that a link of a row leads to.
-fn led_to<'a>(ctx: &'a Context<'a>, resource: &dyn Resource, link: &Link, row: &Value) -> Rows<'a> {
+fn led_to<'a>(
+    ctx: &'a Context<'a>,
+    resource: &dyn Resource,
+    link: &'a Link,
+    row: &'a Value,
+) -> Rows<'a> {
     let lists = match *link {
         Link::Parent { .. } | Link::Made { .. } => Vec::new(),
         Link::Children { field, .. } => {
@@ -64,7 +69,7 @@ fn led_to<'a>(ctx: &'a Context<'a>, resource: &dyn Resource, link: &Link, row: &
         Link::Listed { .. } => vec![list(ctx, resource, &Only::default())],
     };
     let rows = lists.into_iter().flatten();
-    rows.filter(|other| leads_to(link, row, other.as_ref())).collect()
+    Box::new(rows.filter(move |other| leads_to(link, row, other.as_ref())))
 }
 
 /// What makes what a link leads to, where that is no row.
@@ -107,14 +112,14 @@ pub(super) fn embed(ctx: &Context<'_>, schema: &Schema, into: &mut [Value], quer
         let kind = resource.schema().name;
         if narrowed {
             for row in into.iter_mut() {
-                let living = led_to(ctx, resource, link, row).into_iter();
-                let living =
-                    living.filter(|other| other.get("removed").is_none_or(|at| at.is_null()));
-                row[name] = living.map(|other| access::rendered(kind, other)).collect();
+                let living = led_to(ctx, resource, link, row)
+                    .filter(|other| other.get("removed").is_none_or(|at| at.is_null()));
+                let living = living.map(|other| access::rendered(kind, other)).collect();
+                row[name] = living;
             }
             continue;
         }
-        let others = list(ctx, resource, &Only::default()).into_iter();
+        let others = list(ctx, resource, &Only::default());
         let others: Vec<Value> = others.map(|other| access::rendered(kind, other)).collect();
         let by_id = by_id_they_are_led_to_by(link, &others);
         for row in into.iter_mut() {

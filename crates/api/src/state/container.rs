@@ -10,7 +10,7 @@ use crate::errand::Errand;
 /// runs, but not whether it has followed yet.
 pub(crate) fn of_container(world: &World, unit: &Unit, member: &str) -> Standing {
     let seen = world.observed(unit.key);
-    let mut standing = Standing::of(CONTAINER, name(unit, seen, member));
+    let mut standing = Standing::of(CONTAINER, state_of_container(unit, seen, member));
     if let Some(seen) = seen.filter(|seen| !seen.message.is_empty()) {
         standing.message = Some(seen.message.clone());
     }
@@ -79,7 +79,12 @@ pub(crate) fn agent_state(world: &World, host: &Host) -> &'static str {
     }
 }
 
-fn name(unit: &Unit, seen: Option<&Observed>, member: &str) -> &'static str {
+/// The state alone, of which lists of thousands are chosen by.
+pub(crate) fn state_of_container(
+    unit: &Unit,
+    seen: Option<&Observed>,
+    member: &str,
+) -> &'static str {
     let phase = seen.filter(|seen| seen.generation == unit.generation).map(|seen| seen.phase);
     let held = seen.and_then(|seen| seen.containers.get(member));
     let (exists, runs) = (held.is_some(), held.is_some_and(|held| held.running));
@@ -140,7 +145,11 @@ mod tests {
             since: Time(0),
             ..Observed::default()
         });
-        assert_eq!(name(&unit, seen.as_ref(), ""), want, "{desired:?} {phase:?} {running:?}");
+        assert_eq!(
+            state_of_container(&unit, seen.as_ref(), ""),
+            want,
+            "{desired:?} {phase:?} {running:?}"
+        );
         assert!(CONTAINER.iter().any(|row| row.name == want));
     }
 

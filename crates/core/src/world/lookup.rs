@@ -106,7 +106,7 @@ impl World {
     }
 
     /// Stacks of this name, in any project, removed ones included.
-    pub fn stacks_named(&self, name: &str) -> impl Iterator<Item = StackId> {
+    pub fn stacks_named(&self, name: &str) -> impl Iterator<Item = StackId> + use<'_> {
         let name = lower(name);
         let range = (name.clone(), StackId(0))..=(name, StackId(u64::MAX));
         self.index.stacks_named.range(range).map(|held| held.1)

@@ -45,6 +45,14 @@ fn standing(ctx: &Context<'_>, member: &Member<'_>) -> Standing {
     }
 }
 
+/// The state of that, without the words.
+fn state_of(ctx: &Context<'_>, member: &Member<'_>) -> &'static str {
+    if member.departed.is_some() || ctx.errands.contains_key(&member.serial()) {
+        return standing(ctx, member).state;
+    }
+    state::state_of_container(member.unit, member.seen(), member.name)
+}
+
 /// Since it was seen so, or its unit was forgotten.
 fn removed(member: &Member<'_>, standing: &Standing) -> Option<Time> {
     if let Some(departed) = member.departed {
@@ -60,7 +68,7 @@ pub(super) fn brief(ctx: &Context<'_>, member: &Member<'_>, name: &str) -> Optio
         "id" => json!(member.id()),
         "type" | "kind" => json!(SCHEMA.name),
         "name" => json!(member.shown_name(ctx.world)),
-        "state" => json!(standing(ctx, member).state),
+        "state" => json!(state_of(ctx, member)),
         "removed" if member.unit.desired != Desired::Removed => Value::Null,
         "removed" => json!(removed(member, &standing(ctx, member)).map(date)),
         "accountId" => json!(Kind::Project.id(service.project.0)),
