@@ -1,5 +1,6 @@
 //! One `field_modifier=value` of a query, applied to rows.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::{Map, Value, json};
@@ -82,13 +83,16 @@ impl Filter<'_> {
 
     fn passes_text(&self, text: &str) -> bool {
         // Rancher's database compared names without case; its clients rely on it.
-        let fold = |s: &str| if self.field == "name" { s.to_lowercase() } else { s.to_owned() };
+        let fold = |text| match self.field {
+            "name" => Cow::Owned(str::to_lowercase(text)),
+            _ => Cow::Borrowed(text),
+        };
         let (held, asked) = (fold(text), fold(self.value));
         let is_date = matches!(self.field, "created" | "removed" | "removeTime" | "endTime");
         match self.modifier {
             "eq" => held == asked,
             "ne" => held != asked,
-            "prefix" => held.starts_with(&asked),
+            "prefix" => held.starts_with(&*asked),
             "like" => like(&held, &asked),
             "notlike" => !like(&held, &asked),
             "lt" if is_date => held < asked,
