@@ -186,7 +186,7 @@ fn course(
         return Err(ApiError::on(Code::InvalidOption, "startFirst", why));
     }
     admit_upgrade(ctx.world, service.id, template, start_first)
-        .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?;
+        .map_err(|why| ApiError::on(Code::InvalidOption, "inServiceStrategy", why.to_string()))?;
     let course = Course::InService { from: service.current, to, start_first };
     Ok(Upgrade {
         batch_size: strategy.number("batchSize")?.or(defaults.batch_size).unwrap_or(1),

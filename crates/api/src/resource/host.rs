@@ -156,7 +156,7 @@ impl Resource for Hosts {
         let edited = match action {
             "dockersocket" => return docker_socket(ctx, held),
             "evacuate" => admit_evacuation(ctx.world, held, ctx.now)
-                .map_err(|refusal| ApiError::new(Code::InvalidOption, refusal.to_string()))?,
+                .map_err(|refusal| ApiError::new(Code::InvalidState, refusal.to_string()))?,
             _ => held.switched(action == "activate"),
         };
         Ok(put(held, edited, 202))

@@ -157,7 +157,7 @@ fn makes_sense(name: &str, value: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let why = format!("setting {name} is {want}, not `{value}`");
-    Err(ApiError::new(Code::InvalidOption, why))
+    Err(ApiError::on(Code::InvalidOption, "value", why))
 }
 
 #[cfg(test)]

@@ -46,9 +46,7 @@ pub(crate) fn start(
                 upgrade.together = Some(Together { number: 0, after: after.clone() });
             }
         }
-        let refused =
-            |why: drover_core::Refused| ApiError::new(Code::InvalidState, why.to_string());
-        world = world.commit(&ours).map_err(refused)?.0;
+        world = world.commit(&ours)?.0;
         changes.extend(ours);
     }
     Ok(changes)

@@ -11,7 +11,8 @@ use crate::bench::Bench;
 use crate::everything::{body, named};
 
 /// The file a rule is in, its code and field; who asks (an account's number, nought for the administrator); the requests, the last
-/// of which breaks the rule; and what is said of it. `?` stands for what the source does not name.
+/// of which breaks the rule; and what is said of it. `?` stands for what the source does not name, `-` for none: a state stands
+/// against what was asked, and no field. `UNTIL url state` goes on until something is in a state.
 type Row = (&'static str, &'static str, u64, &'static [(&'static str, &'static str)], &'static str);
 
 const LB: &str = "POST ~/loadbalancerservices";
@@ -19,6 +20,7 @@ const SVC: &str = "POST ~/services";
 const HOOK: &str = "POST ~/webhookreceivers";
 const WEB: &str = "PUT ~/services/$web";
 const UP: &str = "POST ~/services/$web/?action=upgrade";
+const LAUNCH: &str = r#"{"inServiceStrategy": {"launchConfig": {"imageUuid": "docker:x:2"}}}"#;
 const TOGETHER: &str = "POST ~/stacks/$s/?action=upgradeservices";
 
 /// A service of these fields and a launch config of those.
@@ -177,6 +179,24 @@ const ROWS: &[Row] = &[
     ("texts.rs", "InvalidFormat ?", 0, &[("POST ~/stacks", r#"{"name": "x", "dockerCompose": "{{ nonsense"}"#)], "docker-compose.yml:1:"),
     ("texts.rs", "MissingRequired dockerCompose", 0, &[("POST ~/stacks", r#"{"name": "x", "rancherCompose": "web: {}"}"#)], "is required"),
 
+    ("route/inactive.rs", "InvalidState -", 0, &[("POST /v2-beta/projects/1a1/?action=deactivate", ""), ("POST ~/stacks", r#"{"name": "x"}"#)], "is inactive"),
+    ("resource/account.rs", "InvalidState -", 0, &[("DELETE /v2-beta/accounts/1a901", "")], "make another first"),
+    ("resource/api_key.rs", "InvalidState -", 0, &[("DELETE /v2-beta/apikeys/1c941", "")], "make another first"),
+    ("resource/host.rs", "InvalidState -", 0, &[("POST ~/hosts/1h2/?action=evacuate", "")], "can't be emptied"),
+    ("resource/stack.rs", "InvalidState -", 0, &[(UP, LAUNCH), ("POST ~/stacks/$s/?action=deactivateservices", "")], "can't deactivate from there"),
+    ("resource/container/ask.rs", "InvalidState -", 0, &[("POST ~/services/$web/?action=deactivate", ""), ("UNTIL ~/containers/$container stopped", ""),
+        ("POST ~/containers/$container/?action=start", "")], "can't be started"),
+    ("upgrade/together.rs", "InvalidState -", 0, &[(UP, LAUNCH), (TOGETHER, r#"{"services": [{"serviceId": "$web", "inServiceStrategy":
+        {"launchConfig": {"imageUuid": "x"}}}]}"#)], "can't be upgraded"),
+    ("upgrade/together.rs", "InvalidState -", 0, &[(TOGETHER, r#"{"services": [
+        {"serviceId": "$web", "inServiceStrategy": {"launchConfig": {"imageUuid": "x"}}},
+        {"serviceId": "$db", "after": ["$web"], "inServiceStrategy": {"launchConfig": {"imageUuid": "x"}}}]}"#),
+        ("UNTIL ~/services/$web upgraded", ""), ("POST ~/services/$web/?action=finishupgrade", "")], "not through yet"),
+    ("upgrade/between.rs", "InvalidState -", 0, &[(UP, r#"{"toServiceStrategy": {"toServiceId": "$db"}}"#),
+        ("POST ~/services/$db/?action=upgrade", LAUNCH)], "is not over yet"),
+    ("resource/setting.rs", "InvalidOption value", 0, &[("PUT /v2-beta/settings/drover.revisions.keep", r#"{"value": "1"}"#)], "a number from 2"),
+    ("upgrade.rs", "InvalidOption inServiceStrategy", 0, &[("POST ~/services/$open/?action=upgrade",
+        r#"{"inServiceStrategy": {"startFirst": true, "launchConfig": {"imageUuid": "x", "ports": ["81:81"]}}}"#)], "81"),
     ("upgrade.rs", "MissingRequired inServiceStrategy", 0, &[(UP, "{}")], "is required"),
     ("upgrade.rs", "InvalidState ports", 0, &[("PUT ~/services/$lb", r#"{"launchConfig": {"ports": ["8181"]}}"#)], "is not active"),
     ("upgrade.rs", "InvalidState ports", 0, &[("POST ~/services/$lb/?action=activate", ""), ("PUT ~/services/$lb", r#"{"launchConfig": {"ports": ["8181"]}}"#),
@@ -225,6 +245,10 @@ fn each_rule_is_broken_by_its_row() {
         bench.grant = if *who == 0 { drover_core::Grant::Admin } else { account(*who) };
         let (last, before) = requests.split_last().unwrap();
         for (request, text) in before {
+            if let Some(level) = request.strip_prefix("UNTIL ") {
+                go_on(&mut bench, level);
+                continue;
+            }
             let (request, given) = (named(&mut bench, request), filled(&mut bench, text));
             let answer = bench.request(&request, &given);
             assert!(answer.status < 300, "{file} {rule}: {request}: {:?}", answer.body);
@@ -234,11 +258,11 @@ fn each_rule_is_broken_by_its_row() {
         let error = answer.body.unwrap_or_default();
         let (code, field) = rule.split_once(' ').unwrap();
         let found = (answer.status, error["code"].as_str().unwrap_or_default());
-        let at = error["fieldName"].as_str().unwrap_or_default();
+        let at = error["fieldName"].as_str().unwrap_or("-");
         let said = error["message"].as_str().unwrap_or_default();
         if found != (422, code)
-            || (field != "?" && at != field)
-            || at.is_empty()
+            || (field == "?" && at == "-")
+            || (field != "?" && field != at)
             || !said.contains(words)
         {
             wrong.push(format!("{file} {rule}: {} {} {at}: {said}", found.0, found.1));
@@ -247,7 +271,22 @@ fn each_rule_is_broken_by_its_row() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every place in the sources that refuses a field: `file`, code and field.
+/// Go on until something is in a state.
+fn go_on(bench: &mut Bench, level: &str) {
+    let (url, state) = level.split_once(' ').unwrap();
+    let url = named(bench, url);
+    for _ in 0..100 {
+        if bench.get(&url)["state"] == state {
+            return;
+        }
+        bench.plan();
+        bench.obey();
+        bench.now = bench.now + 500;
+    }
+    panic!("never: {level}");
+}
+
+/// Every place in the sources that refuses something: `file`, code and field.
 fn rules(folder: &Path, below: &str, found: &mut BTreeSet<(String, String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -263,6 +302,15 @@ fn rules(folder: &Path, below: &str, found: &mut BTreeSet<(String, String, Strin
         }
         let text = text.split("#[cfg(test)]").next().unwrap();
         let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words.replace("( ", "(");
+        // What is wrong with a field says so.
+        let nowhere = words
+            .split("ApiError::new(Code::Invalid")
+            .skip(1)
+            .map(|rest| rest.split(',').next().unwrap());
+        for code in nowhere.filter(|code| !["Action", "BodyContent"].contains(code)) {
+            found.insert((name.clone(), format!("Invalid{code}"), "-".to_owned()));
+        }
         for call in ["ApiError::on(", ".refuse(", "ApiError::missing(", ".lacks("] {
             for (at, _) in words.match_indices(call) {
                 let mut given = words[at + call.len()..].trim_start().splitn(3, ',').map(str::trim);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::context::Context;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::ids::Kind;
 use crate::outcome::{Answer, Then};
 use crate::resource::credential::sha256_hex;
@@ -57,8 +57,7 @@ impl Foretold {
     /// A `forecast`: what would come of it.
     pub fn answer(&self) -> Result<Answer, ApiError> {
         let Self { before, draft, now } = self;
-        let told = forecast(before, &draft.changes, *now)
-            .map_err(|refused| ApiError::new(Code::InvalidState, refused.to_string()))?;
+        let told = forecast(before, &draft.changes, *now)?;
         let mut shown = render(draft, before, &told);
         shown["digest"] = json!(digest(draft, before, &shown));
         Ok(Answer { status: 200, body: Some(shown) })
@@ -78,9 +77,7 @@ struct Draft {
 
 impl Draft {
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), ApiError> {
-        let refused =
-            |why: drover_core::Refused| ApiError::new(Code::InvalidState, why.to_string());
-        self.world = self.world.commit(&changes).map_err(refused)?.0;
+        self.world = self.world.commit(&changes)?.0;
         self.changes.extend(changes);
         Ok(())
     }
