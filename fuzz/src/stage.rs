@@ -179,6 +179,7 @@ fn context<'a>(world: &'a World, address: &Address, now: Time) -> Context<'a> {
         pulls: &[],
         errands: &NOTHING.errands,
         departed: &NOTHING.departed,
+        library: &NOTHING.library,
         audits: &[],
         base: "http://server".into(),
         version: address.version,
@@ -199,4 +200,5 @@ struct Nothing {
     notes: BTreeMap<drover_core::ServiceId, Vec<drover_core::plan::Note>>,
     errands: BTreeMap<u64, drover_api::Errand>,
     departed: BTreeMap<u64, drover_api::Departed>,
+    library: drover_api::Library,
 }

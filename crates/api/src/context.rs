@@ -8,6 +8,7 @@ use drover_core::{Audit, Grant, HostId, ProjectId, Rank, Rights, ServiceId, Time
 
 use crate::address::Version;
 use crate::body::Body;
+use crate::catalog::Library;
 use crate::departed::Departed;
 use crate::errand::Errand;
 use crate::error::{ApiError, Code};
@@ -29,6 +30,8 @@ pub struct Context<'a> {
     pub errands: &'a BTreeMap<u64, Errand>,
     /// Units that the snapshot has forgotten of late, by their serials; of use where a container is read by its id.
     pub departed: &'a BTreeMap<u64, Departed>,
+    /// The catalog; of use where a project is made of a template, or that of its parts.
+    pub library: &'a Library,
     /// What was done through the API, newest first; empty is fine for all types but `auditLog`.
     pub audits: &'a [Audited],
     /// `http://host:port`, as the client sees this server.

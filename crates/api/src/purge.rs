@@ -54,6 +54,9 @@ pub fn purge(world: &World, now: Time) -> Vec<Change> {
     let webhooks: Vec<_> = webhooks.map(|w| w.id).collect();
     changes.extend(webhooks.iter().map(|id| Change::DropWebhook(*id)));
 
+    let templates = world.project_templates.values().filter(|t| due(t.removed_at));
+    changes.extend(templates.map(|t| Change::DropProjectTemplate(t.id)));
+
     let asked = world.project_volumes.values().filter(|v| due(v.removed_at));
     let asked: Vec<_> = asked.map(|v| v.id).collect();
     changes.extend(asked.iter().map(|id| Change::DropProjectVolume(*id)));

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Desired, Host,
     HostFacts, HostId, HostSeen, Member, MemberId, Project, ProjectId, ProjectSecret,
-    ProjectVolume, REVISIONS_SETTING, Registry, RegistryId, Revision, RevisionNo, SecretId,
-    Service, ServiceId, Stack, StackId, Time, Unit, UnitKey, Upgrade, UpgradePhase, VolumeId,
-    VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted, Webhook, WebhookId, World, plan,
+    ProjectTemplate, ProjectTemplateId, ProjectVolume, REVISIONS_SETTING, Registry, RegistryId,
+    Revision, RevisionNo, SecretId, Service, ServiceId, Stack, StackId, Time, Unit, UnitKey,
+    Upgrade, UpgradePhase, VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, Wanted, Webhook,
+    WebhookId, World, plan,
 };
 
 /// One write.
@@ -68,6 +69,10 @@ pub enum Change {
     PutWebhook(Webhook),
     /// Forget a removed webhook.
     DropWebhook(WebhookId),
+    /// Make or edit a template of projects.
+    PutProjectTemplate(Box<ProjectTemplate>),
+    /// Forget a removed template.
+    DropProjectTemplate(ProjectTemplateId),
     /// Make or edit an account.
     PutAccount(Account),
     /// Forget a removed account.
@@ -321,6 +326,8 @@ impl Change {
             | Self::DropSecret(_)
             | Self::PutWebhook(_)
             | Self::DropWebhook(_)
+            | Self::PutProjectTemplate(_)
+            | Self::DropProjectTemplate(_)
             | Self::PutAccount(_)
             | Self::DropAccount(_)
             | Self::PutMember(_)

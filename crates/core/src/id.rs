@@ -46,6 +46,8 @@ numbered! {
     VolumeId,
     /// A webhook.
     WebhookId,
+    /// A template of projects.
+    ProjectTemplateId,
     /// Someone who has keys.
     AccountId,
     /// A membership in a project.

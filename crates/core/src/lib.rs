@@ -37,6 +37,7 @@ pub mod name;
 mod network;
 pub mod plan;
 mod project;
+mod project_template;
 pub mod protocol;
 mod rebalance;
 mod retention;
@@ -83,8 +84,9 @@ pub use hearing::{Hearing, HearingNow, Word};
 pub use host::{Evacuation, Host, HostFacts, HostSeen, Tunnels};
 pub use host_loss::{BadOnHostLoss, FENCED_AFTER_MS, LEASE_GRACE_S, LEASE_MS, OnHostLoss};
 pub use id::{
-    AccountId, BadUnitKey, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId,
-    RevisionNo, SecretId, ServiceId, Slot, StackId, UnitKey, VolumeId, VolumeTemplateId, WebhookId,
+    AccountId, BadUnitKey, CertificateId, CredentialId, HostId, MemberId, ProjectId,
+    ProjectTemplateId, RegistryId, RevisionNo, SecretId, ServiceId, Slot, StackId, UnitKey,
+    VolumeId, VolumeTemplateId, WebhookId,
 };
 pub use image::pinned;
 pub use network::{
@@ -92,6 +94,7 @@ pub use network::{
     RANGE_SETTING, VXLAN_PORT, WIREGUARD_PORT, is_range,
 };
 pub use project::{Project, ProjectSettings, Stack};
+pub use project_template::{ProjectTemplate, TemplateStack};
 pub use rebalance::{Move, Rebalance};
 pub use retention::{DEFAULT_REVISIONS, REVISIONS_SETTING, is_revisions, kept_revisions};
 pub use rights::{Rank, Rights};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ProjectId, Rollout, StackId, Texts, Time};
+use crate::{ProjectId, ProjectTemplateId, Rollout, StackId, Texts, Time};
 
 /// An environment: owns hosts, stacks, keys and registries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct ProjectSettings {
     /// Seconds that a host may be away before it is removed; `None` is for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_remove_delay_s: Option<u64>,
+    /// What it was made of; `None` if of nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<ProjectTemplateId>,
     /// Asked for by Rancher's clients and kept to be read back: nothing but containers is run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub virtual_machines: bool,

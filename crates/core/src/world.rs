@@ -23,9 +23,10 @@ pub use row::{BadRow, Row, RowKey};
 use crate::{
     Account, AccountId, Certificate, CertificateId, Credential, CredentialId, Followed, Host,
     HostId, HostSeen, Member, MemberId, Observed, Outcome, Project, ProjectId, ProjectSecret,
-    ProjectVolume, Registry, RegistryId, Revision, RevisionNo, Scope, SecretId, Service, ServiceId,
-    Shift, Side, Slot, Stack, StackId, Template, Time, Unit, UnitKey, Upgrade, VolumeId, VolumeKey,
-    VolumeTemplate, VolumeTemplateId, Webhook, WebhookId, Witnessed,
+    ProjectTemplate, ProjectTemplateId, ProjectVolume, Registry, RegistryId, Revision, RevisionNo,
+    Scope, SecretId, Service, ServiceId, Shift, Side, Slot, Stack, StackId, Template, Time, Unit,
+    UnitKey, Upgrade, VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, Webhook, WebhookId,
+    Witnessed,
 };
 
 /// An immutable snapshot of a cluster.
@@ -73,6 +74,8 @@ pub struct World {
     pub secrets: OrdMap<SecretId, Arc<ProjectSecret>>,
     /// Receivers of calls from outside.
     pub webhooks: OrdMap<WebhookId, Arc<Webhook>>,
+    /// What new projects can be made of.
+    pub project_templates: OrdMap<ProjectTemplateId, Arc<ProjectTemplate>>,
     /// Who has keys of their own.
     pub accounts: OrdMap<AccountId, Arc<Account>>,
     /// Who belongs to which project.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use drover_api::{
     Address, Answer, ApiError, Audited, Caller, Code, Context, Departed, Event, Foretold, Fresh,
-    Kind, Outcome, Pull, Query, Then,
+    Kind, Library, Outcome, Pull, Query, Then,
 };
 use drover_core::protocol::Ask;
 use drover_core::{Rank, Rights, ServiceId, Time, Webhook, World};
@@ -287,6 +287,7 @@ pub(crate) struct View {
     audits: Vec<Audited>,
     pulls: Arc<Vec<Pull>>,
     errands: Arc<errands::Held>,
+    library: Arc<Library>,
     departed: BTreeMap<u64, Departed>,
     fresh: Fresh,
     /// What the caller might do before it gave something away: it still hears what became of it.
@@ -302,9 +303,9 @@ impl View {
             if call.is_about("auditLogs") { audits(server, call).await? } else { Vec::new() };
         let pulls = if call.is_about("pullTasks") { server.pulls.list() } else { Arc::default() };
         let (notes, errands) = (server.notes.borrow().clone(), server.errands.now());
-        let departed = BTreeMap::new();
+        let (library, departed) = (server.library.borrow().clone(), BTreeMap::new());
         let (fresh, before) = (fresh(), None);
-        Ok(Self { notes, events, audits, pulls, errands, departed, fresh, before })
+        Ok(Self { notes, events, audits, pulls, errands, library, departed, fresh, before })
     }
 
     fn context<'a>(&'a self, call: &Call, world: &'a World, now: Time) -> Context<'a> {
@@ -314,6 +315,7 @@ impl View {
             events: &self.events,
             pulls: &self.pulls,
             errands: &self.errands,
+            library: &self.library,
             departed: &self.departed,
             audits: &self.audits,
             base: call.base.clone(),

@@ -130,6 +130,7 @@ fn concerns(key: &RowKey) -> bool {
         | RowKey::Secret(_)
         | RowKey::ProjectVolume(_)
         | RowKey::Webhook(_)
+        | RowKey::ProjectTemplate(_)
         | RowKey::Account(_)
         | RowKey::Member(_)
         | RowKey::Setting(_) => false,

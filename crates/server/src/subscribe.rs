@@ -6,11 +6,11 @@ mod changed;
 mod press;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
-use drover_api::{Address, ApiError, Caller, Context, Fresh, Pull, Query};
+use drover_api::{Address, ApiError, Caller, Context, Fresh, Library, Pull, Query};
 use drover_core::World;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
@@ -28,6 +28,8 @@ pub(crate) use press::Press;
 
 /// How long a subscriber may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Nothing that is subscribed to is made of it.
+static NO_CATALOG: LazyLock<Library> = LazyLock::new(Library::default);
 /// The event for a resource that changed.
 const CHANGE: &str = "resource.change";
 
@@ -101,6 +103,7 @@ impl Subscriber {
             // Said once, from the snapshot before: see below.
             departed: const { &BTreeMap::new() },
             audits: &[],
+            library: &NO_CATALOG,
             base: self.base.clone(),
             version: self.address.version,
             scope: self.address.scope,

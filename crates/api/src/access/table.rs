@@ -92,6 +92,10 @@ const PROJECT: Rule = Rule {
     ..Rule::new(Of::Project, Readonly, Key)
 };
 
+/// Everybody reads those that are everybody's; who made one changes it.
+const TEMPLATE: Rule =
+    Rule { new_of: Of::Account, create: Owner, ..Rule::new(Of::Either, Outside, Owner) };
+
 /// For what nobody thought of.
 const UNKNOWN: Rule = Rule { actions: &[], ..Rule::new(Of::Project, Owner, Owner) };
 
@@ -135,7 +139,8 @@ pub(super) fn known(kind: &str) -> Option<Rule> {
         "apiKey" | "credential" => Rule::new(Of::Either, Key, Key),
         "auditLog" => Rule::new(Of::Either, Key, Admin),
         "account" | "identity" => Rule::new(Of::Account, Owner, Admin),
-        "activeSetting" | "machineDriver" | "projectTemplate" | "setting" => GIVEN,
+        "activeSetting" | "machineDriver" | "setting" => GIVEN,
+        "projectTemplate" => TEMPLATE,
         "agent" | "processInstance" => Rule::new(Of::Cluster, Admin, Admin),
         "userPreference" => Rule::new(Of::Account, Owner, Owner),
         _ => return None,

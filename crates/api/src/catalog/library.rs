@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use drover_compose::{CatalogConfig, CatalogEntry, catalog_config, catalog_entry};
 
+use drover_core::Texts;
+
 use super::versions::{compare, matches};
 
 /// The name that Rancher's own catalog had, and its templates' ids begin with.
@@ -74,6 +76,18 @@ impl Library {
             }
         }
         (Self { templates }, said)
+    }
+}
+
+impl Library {
+    /// What a stack is made of that is launched from here: a version, or the default one of a template.
+    pub fn texts(&self, id: &str) -> Option<Texts> {
+        let one = self.templates.iter().find_map(|held| {
+            let version = held.versions.iter().find(|version| version.id == id);
+            if held.id == id { held.default_version() } else { version }
+        })?;
+        let external_id = Some(format!("catalog://{}", one.id));
+        Some(Texts { templates: one.files.clone(), external_id, ..Texts::default() })
     }
 }
 

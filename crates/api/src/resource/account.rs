@@ -3,7 +3,7 @@
 use drover_core::{Account, AccountId, AccountKind, Change, ExternalId, Grant, Identity};
 use serde_json::{Value, json};
 
-use super::{Envelope, Resource, credential, finish, member};
+use super::{Envelope, Resource, credential, finish, member, project_template};
 use crate::access::Place;
 use crate::body::{Body, word_of};
 use crate::context::Context;
@@ -85,7 +85,7 @@ impl Resource for Accounts {
         Ok(put(held, edited, Vec::new(), 200))
     }
 
-    /// Its keys and memberships go too. Projects stay, whoever owned them.
+    /// Its keys, memberships and own project templates go too. Projects stay, whoever owned them.
     fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
         let held = living(ctx, id)?;
         keep_one(ctx, held)?;
@@ -96,8 +96,12 @@ impl Resource for Accounts {
         let members = members
             .filter(|m| m.who == Identity::Account(held.id) && m.removed_at.is_none())
             .map(|m| Change::PutMember(member::removed(ctx, m)));
+        let templates = ctx.world.project_templates.values();
+        let templates = templates
+            .filter(|t| t.account == Some(held.id) && !t.is_public && t.removed_at.is_none())
+            .map(|t| Change::PutProjectTemplate(Box::new(project_template::removed(ctx, t))));
         let edited = Account { active: false, removed_at: Some(ctx.now), ..held.clone() };
-        Ok(put(held, edited, keys.chain(members).collect(), 200))
+        Ok(put(held, edited, keys.chain(members).chain(templates).collect(), 200))
     }
 
     fn act(

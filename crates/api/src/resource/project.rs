@@ -94,12 +94,11 @@ impl Resource for Projects {
 
     /// Whoever makes one owns it, unless the body names another owner.
     fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
-        let asked = body.word("projectTemplateId")?;
-        if let Some(other) = asked.filter(|id| id != project_template::CATTLE) {
-            let why = format!("there is no projectTemplate {other}");
-            return Err(ApiError::on(Code::InvalidReference, "projectTemplateId", why));
-        }
-        let mut settings = ProjectSettings::default();
+        let template = project_template::chosen(ctx, body)?;
+        let mut settings = ProjectSettings {
+            template: template.map(|template| template.id),
+            ..ProjectSettings::default()
+        };
         settings::read(&mut settings, body)?;
         let made = Project {
             id: ProjectId(ctx.next_id()),
@@ -114,6 +113,10 @@ impl Resource for Projects {
         let members = first_members(ctx, body)?;
         let mut changes = vec![Change::PutProject(made)];
         changes.extend(member::replace(ctx, number, &members, number.0 + 1));
+        if let Some(template) = template {
+            let world = ctx.world.commit(&changes)?.0;
+            changes.extend(project_template::launch(ctx, &world, template, number, world.next_id)?);
+        }
         Ok(Outcome::render(changes, SCHEMA.plural, id, 201))
     }
 
@@ -185,7 +188,7 @@ fn render(ctx: &Context<'_>, project: &Project) -> Value {
     };
     let fields = json!({
         "orchestration": "cattle",
-        "projectTemplateId": project_template::CATTLE,
+        "projectTemplateId": project_template::id(project.settings.template),
         "healthState": "healthy",
         "version": "2",
         "members": member::living(ctx, project.id).map(member::part).collect::<Vec<_>>(),

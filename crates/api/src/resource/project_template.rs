@@ -1,33 +1,42 @@
-//! Project templates: which infrastructure a new environment gets. Drover has one answer, under the name that
-//! Rancher's clients look for.
+//! Project templates: which stacks a new environment begins with. One is there without being made, under the name that Rancher's
+//! clients look for: what Rancher's had in it (network, name service, health checks, scheduler) every environment has here.
 
-use drover_core::Time;
+use drover_core::{
+    Change, ProjectId, ProjectTemplate, ProjectTemplateId, Rank, Rollout, RolloutPhase, Stack,
+    StackId, TemplateStack, Texts, Time, World, name,
+};
 use serde_json::{Value, json};
 
 use super::{Envelope, Resource, finish};
+use crate::access::Place;
+use crate::body::Body;
 use crate::context::Context;
-use crate::schema::{COMMON, Field, READ, Schema};
-use crate::state::Standing;
+use crate::error::{ApiError, Code};
+use crate::ids::Kind;
+use crate::outcome::Outcome;
+use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Schema};
+use crate::state::{DEFAULT, Standing};
+use crate::texts;
 
-/// Its id.
-pub(super) const CATTLE: &str = "1pt1";
+/// The id of the one that is there without being made; nothing that is made has its number.
+const CATTLE: &str = "1pt1";
 
 static SCHEMA: Schema = Schema {
     name: "projectTemplate",
     plural: "projectTemplates",
     base: "projectTemplate",
-    collection: READ,
-    resource: READ,
+    collection: LIST_CREATE,
+    resource: EDIT,
     fields: &[
         COMMON,
         &[
-            Field::r("name", "string"),
-            Field::r("description", "string"),
-            Field::r("isPublic", "boolean"),
-            Field::r("stacks", "array[json]"),
+            Field::name().required().min_length(1),
+            Field::described(),
+            Field::cru("isPublic", "boolean").default("false").about("everybody's to use"),
+            Field::cru("stacks", "array[catalogTemplate]"),
         ],
     ],
-    actions: &[],
+    actions: &[("remove", "", "projectTemplate"), ("update", "", "projectTemplate")],
     links: &[],
 };
 
@@ -40,16 +49,222 @@ impl Resource for ProjectTemplates {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
-        let envelope = Envelope {
-            schema: &SCHEMA,
-            id: CATTLE.to_owned(),
-            name: "Cattle",
-            description: "Plain Docker hosts",
-            standing: Standing::of(&[], "active"),
-            project: None,
-            created: Time(0),
-            removed: None,
-        };
-        vec![finish(ctx, envelope, json!({ "isPublic": true, "stacks": [] }))]
+        let made = ctx.world.project_templates.values().filter(|held| sees(ctx, held));
+        std::iter::once(cattle(ctx)).chain(made.map(|held| render(ctx, held))).collect()
     }
+
+    fn place(&self, ctx: &Context<'_>, _: Body<'_>) -> Result<Place, ApiError> {
+        Ok(ctx.rights.account().map_or(Place::Cluster, Place::Account))
+    }
+
+    fn create(&self, ctx: &Context<'_>, body: Body<'_>) -> Result<Outcome, ApiError> {
+        let made = ProjectTemplate {
+            id: ProjectTemplateId(ctx.next_id()),
+            account: ctx.rights.account(),
+            name: body.required("name")?,
+            description: body.text("description")?.unwrap_or_default(),
+            is_public: public(ctx, body)?.unwrap_or(false),
+            stacks: stacks(ctx, body)?,
+            created_at: ctx.now,
+            removed_at: None,
+        };
+        Ok(put(made, 201))
+    }
+
+    /// Projects that were made of it stay as they are.
+    fn update(&self, ctx: &Context<'_>, id: &str, body: Body<'_>) -> Result<Outcome, ApiError> {
+        let mut edited = living(ctx, id)?.clone();
+        if let Some(name) = body.word("name")? {
+            edited.name = name;
+        }
+        if body.names("description") {
+            edited.description = body.text("description")?.unwrap_or_default();
+        }
+        if let Some(is_public) = public(ctx, body)? {
+            edited.is_public = is_public;
+        }
+        if body.names("stacks") {
+            edited.stacks = stacks(ctx, body)?;
+        }
+        Ok(put(edited, 200))
+    }
+
+    fn delete(&self, ctx: &Context<'_>, id: &str) -> Result<Outcome, ApiError> {
+        Ok(put(removed(ctx, living(ctx, id)?), 200))
+    }
+}
+
+/// The template that a new project is to be made of; `None` for the one that adds nothing.
+pub(super) fn chosen<'a>(
+    ctx: &'a Context<'_>,
+    body: Body<'_>,
+) -> Result<Option<&'a ProjectTemplate>, ApiError> {
+    let Some(id) = body.word("projectTemplateId")?.filter(|id| id != CATTLE) else {
+        return Ok(None);
+    };
+    find(ctx, &id).map(Some).ok_or_else(|| {
+        let why = format!("there is no projectTemplate {id}");
+        ApiError::on(Code::InvalidReference, "projectTemplateId", why)
+    })
+}
+
+/// The id of what a project was made of.
+pub(super) fn id(template: Option<ProjectTemplateId>) -> String {
+    template.map_or_else(|| CATTLE.to_owned(), |id| Kind::ProjectTemplate.id(id.0))
+}
+
+/// What makes a template's stacks in a project that is new in this world: numbered from `next` on, and started.
+pub(super) fn launch(
+    ctx: &Context<'_>,
+    world: &World,
+    template: &ProjectTemplate,
+    project: ProjectId,
+    next: u64,
+) -> Result<Vec<Change>, ApiError> {
+    let made = (next..).zip(&template.stacks).map(|(number, stack)| {
+        let why = |why: String| {
+            let why = format!("template {}, stack {}: {why}", template.name, stack.name);
+            ApiError::on(Code::InvalidReference, "projectTemplateId", why)
+        };
+        let texts = texts_of(ctx, stack).map_err(why)?;
+        let made = Stack {
+            start_on_create: true,
+            rollout: Some(Rollout::begin(RolloutPhase::Creating, &ctx.caller.access, ctx.now)),
+            ..Stack::new(StackId(number), project, &stack.name, ctx.now).made_of(texts)
+        };
+        texts::stack_spec(world, &made).map_err(|wrong| why(wrong.to_string()))?;
+        Ok(Change::PutStack(made))
+    });
+    made.collect()
+}
+
+/// What removes a template.
+pub(super) fn removed(ctx: &Context<'_>, held: &ProjectTemplate) -> ProjectTemplate {
+    ProjectTemplate { removed_at: Some(ctx.now), ..held.clone() }
+}
+
+fn put(made: ProjectTemplate, status: u16) -> Outcome {
+    let id = Kind::ProjectTemplate.id(made.id.0);
+    let changes = vec![Change::PutProjectTemplate(Box::new(made))];
+    Outcome::render(changes, SCHEMA.plural, id, status)
+}
+
+/// Its maker sees it, an administrator, and everybody if it is everybody's.
+fn sees(ctx: &Context<'_>, held: &ProjectTemplate) -> bool {
+    let own = || held.account.is_some_and(|id| ctx.rights.over_account(id).is_some());
+    held.is_public || ctx.rights.base() == Rank::Admin || own()
+}
+
+fn find<'a>(ctx: &'a Context<'_>, id: &str) -> Option<&'a ProjectTemplate> {
+    let number = Kind::ProjectTemplate.parse(id)?;
+    let found = ctx.world.project_templates.get(&ProjectTemplateId(number))?;
+    (sees(ctx, found) && found.removed_at.is_none()).then_some(&**found)
+}
+
+fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a ProjectTemplate, ApiError> {
+    if id == CATTLE {
+        let why = "Cattle is there of itself, and stays as it is: make another template";
+        return Err(ApiError::new(Code::MethodNotAllowed, why));
+    }
+    find(ctx, id).ok_or_else(|| ApiError::not_found(format!("projectTemplate {id}")))
+}
+
+/// What is everybody's is an administrator's to say.
+fn public(ctx: &Context<'_>, body: Body<'_>) -> Result<Option<bool>, ApiError> {
+    let asked = body.flag("isPublic")?;
+    if asked == Some(true) && ctx.rights.base() != Rank::Admin {
+        let why = "a template for everybody (`isPublic`) is an administrator's to make";
+        return Err(ApiError::new(Code::Forbidden, why));
+    }
+    Ok(asked)
+}
+
+/// The stacks in a body; each makes sense by itself.
+fn stacks(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<TemplateStack>, ApiError> {
+    let mut stacks: Vec<TemplateStack> = Vec::new();
+    for part in body.list("stacks")? {
+        let part = Body::of(part)?;
+        let refuse = |code, why: String| ApiError::on(code, "stacks", why);
+        let word = |name: &str| part.text(name).map(|text| text.filter(|text| !text.is_empty()));
+        let stack = TemplateStack {
+            name: part.required("name")?,
+            template: word("templateId")?,
+            version: word("templateVersionId")?,
+            docker_compose: word("dockerCompose")?,
+            rancher_compose: word("rancherCompose")?,
+            answers: part.map("answers")?.unwrap_or_default(),
+        };
+        name::check_name(&stack.name)
+            .map_err(|why| refuse(Code::InvalidCharacters, why.to_string()))?;
+        if stacks.iter().any(|other| other.name.eq_ignore_ascii_case(&stack.name)) {
+            let why = format!("two stacks of the template are named {}", stack.name);
+            return Err(refuse(Code::NotUnique, why));
+        }
+        let texts = texts_of(ctx, &stack).map_err(|why| {
+            refuse(Code::InvalidReference, format!("stack {}: {why}", stack.name))
+        })?;
+        let made = Stack::new(StackId(0), ProjectId(0), &stack.name, ctx.now).made_of(texts);
+        texts::stack_spec(ctx.world, &made)?;
+        stacks.push(stack);
+    }
+    Ok(stacks)
+}
+
+/// What a stack is made of, as the catalog has it now.
+fn texts_of(ctx: &Context<'_>, stack: &TemplateStack) -> Result<Texts, String> {
+    let mut texts = match stack.version.as_ref().or(stack.template.as_ref()) {
+        None => Texts::default(),
+        Some(id) => ctx.library.texts(id).ok_or_else(|| {
+            format!("there is no {id} in this server's catalog (`drover server --catalog`)")
+        })?,
+    };
+    texts.docker_compose = stack.docker_compose.clone().or(texts.docker_compose);
+    texts.rancher_compose = stack.rancher_compose.clone().or(texts.rancher_compose);
+    texts.answers = stack.answers.clone();
+    Ok(texts)
+}
+
+fn cattle(ctx: &Context<'_>) -> Value {
+    let envelope = Envelope {
+        schema: &SCHEMA,
+        id: CATTLE.to_owned(),
+        name: "Cattle",
+        description: "Plain Docker hosts",
+        standing: Standing::of(&[], "active"),
+        project: None,
+        created: Time(0),
+        removed: None,
+    };
+    finish(ctx, envelope, json!({ "isPublic": true, "stacks": [] }))
+}
+
+fn render(ctx: &Context<'_>, held: &ProjectTemplate) -> Value {
+    let envelope = Envelope {
+        schema: &SCHEMA,
+        id: Kind::ProjectTemplate.id(held.id.0),
+        name: &held.name,
+        description: &held.description,
+        standing: Standing::present(DEFAULT, held.removed_at),
+        project: None,
+        created: held.created_at,
+        removed: held.removed_at,
+    };
+    let stacks = held.stacks.iter().map(|stack| {
+        json!({
+            "type": "catalogTemplate",
+            "name": stack.name,
+            "templateId": stack.template,
+            "templateVersionId": stack.version,
+            "dockerCompose": stack.docker_compose,
+            "rancherCompose": stack.rancher_compose,
+            "answers": stack.answers,
+        })
+    });
+    let mut fields = json!({ "isPublic": held.is_public, "stacks": stacks.collect::<Vec<_>>() });
+    // What is everybody's is nobody's in particular.
+    let owner = held.account.filter(|_| !held.is_public);
+    if let Some(owner) = owner {
+        fields["accountId"] = json!(Kind::Account.id(owner.0));
+    }
+    finish(ctx, envelope, fields)
 }

@@ -41,6 +41,17 @@ pub(crate) static ALL: &[Schema] = &[
             Field::cr("startFirst", "boolean"),
         ]],
     ),
+    part(
+        "catalogTemplate",
+        &[&[
+            Field::cru("name", "string").required().length(1, 63),
+            Field::cru("templateId", "string").about("of the catalog: its default version"),
+            Field::cru("templateVersionId", "string").about("a version of one, instead"),
+            Field::cru("dockerCompose", "string").about("where it is none of the catalog's"),
+            Field::cru("rancherCompose", "string"),
+            Field::cru("answers", "map[string]"),
+        ]],
+    ),
     part("composeConfigInput", &[&[Field::cr("serviceIds", "array[reference[service]]")]]),
     part(
         "forecast",

@@ -61,6 +61,9 @@ pub(crate) fn full() -> Bench {
     bench.ask("POST ~/volumetemplates", json!({ "name": "v", "stackId": stack }), 201);
     bench.ask("POST ~/secrets", json!({ "name": "pw", "value": "eA==" }), 201);
     bench.ask("POST ~/volumes", json!({ "name": "data", "driver": "local" }), 201);
+    let template =
+        json!({ "name": "t", "stacks": [{ "name": "s", "dockerCompose": "web:\n  image: x\n" }] });
+    bench.ask("POST ~/projecttemplates", template, 201);
     let hook = json!({ "name": "hook", "driver": "scaleService",
         "scaleServiceConfig": { "serviceId": web, "action": "up" } });
     bench.ask("POST ~/webhookreceivers", hook, 201);

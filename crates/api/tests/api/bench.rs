@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use drover_api::{
-    Address, Answer, ApiError, Caller, Context, Departed, Errand, Event, Fresh, Outcome, Pull,
-    Query, Then,
+    Address, Answer, ApiError, Caller, Context, Departed, Errand, Event, Fresh, Library, Outcome,
+    Pull, Query, Then,
 };
 use drover_core::check::{check, check_step};
 use drover_core::plan::{Note, plan};
@@ -35,6 +35,8 @@ pub(crate) struct Bench {
     pub(crate) departed: BTreeMap<u64, Departed>,
     /// What was done, as the store would keep it.
     pub(crate) audits: Vec<drover_api::Audited>,
+    /// What can be launched.
+    pub(crate) library: Library,
     /// What the last write was to end in.
     pub(crate) then: Option<Then>,
     schemas: shape::Schemas,
@@ -54,6 +56,7 @@ impl Bench {
             errands: BTreeMap::new(),
             departed: BTreeMap::new(),
             audits: Vec::new(),
+            library: Library::default(),
             then: None,
             schemas: shape::Schemas::new(),
             tick: 0,
@@ -206,6 +209,7 @@ impl Bench {
             errands: &self.errands,
             departed: &self.departed,
             audits: &self.audits,
+            library: &self.library,
             base: "http://h".into(),
             version: address.version,
             scope: address.scope,

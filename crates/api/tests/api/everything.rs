@@ -60,17 +60,18 @@ const ROWS: &[Row] = &[
     row("volumeTemplate", "POST", "", r#"{"name": "new", "stackId": "$s"}"#, (201, "=")),
     row("webhookReceiver", "POST", "", r#"{"name": "new", "driver": "scaleService",
         "scaleServiceConfig": {"serviceId": "$web", "action": "down"}}"#, (201, "=")),
+    row("projectTemplate", "POST", "", r#"{"name": "new", "stacks": [{"name": "s", "dockerCompose": "web: {image: x}"}]}"#, (201, "=")),
     row("pullTask", "POST", "", r#"{"image": "x"}"#, (200, "-")),
 
     row(SERVICES, "PUT", "", r#"{"description": "d"}"#, (200, "=")),
-    row("stack host project account apiKey registrationToken registry registryCredential certificate secret volume webhookReceiver",
+    row("stack host project account apiKey registrationToken registry registryCredential certificate secret volume webhookReceiver projectTemplate",
         "PUT", "", r#"{"description": "d"}"#, (200, "=")),
     row("projectMember", "PUT", "", r#"{"role": "owner"}"#, (200, "=")),
     row("volumeTemplate container instance", "PUT", "", "{}", (200, "=")),
     row("setting activeSetting", "PUT", "", r#"{"value": "http://s.example"}"#, (200, "=")),
 
     row(SERVICES, "DELETE", "", "", (200, "=")),
-    row("stack host project projectMember account apiKey registrationToken registry registryCredential certificate secret volume webhookReceiver",
+    row("stack host project projectMember account apiKey registrationToken registry registryCredential certificate secret volume webhookReceiver projectTemplate",
         "DELETE", "", "", (200, "=")),
     row("volumeTemplate", "DELETE", "", "", (200, "=")),
     row("container instance", "DELETE", "", "", (200, "-")),
@@ -121,9 +122,9 @@ const ROWS: &[Row] = &[
     row("account apiKey registrationToken registry registryCredential", "update", "", r#"{"description": "d"}"#, (200, "=")),
     row("volumeTemplate", "update", "", "{}", (200, "=")),
     row("webhookReceiver", "renew", "", "", (200, "=")),
-    row("certificate secret volume webhookReceiver", "update", "", r#"{"description": "d"}"#, (200, "=")),
+    row("certificate secret volume webhookReceiver projectTemplate", "update", "", r#"{"description": "d"}"#, (200, "=")),
     row("projectMember", "update", "", r#"{"role": "owner"}"#, (200, "=")),
-    row("certificate secret volume projectMember webhookReceiver", "remove", "", "", (202, "=")),
+    row("certificate secret volume projectMember webhookReceiver projectTemplate", "remove", "", "", (202, "=")),
 
     row("container instance", "execute", "", r#"{"command": ["ls"]}"#, (200, "-")),
     row("container instance", "logs", "", "{}", (200, "-")),
@@ -166,7 +167,7 @@ pub(crate) fn named(bench: &mut Bench, text: &str) -> String {
         return text;
     }
     let mut ids = vec![];
-    for plural in ["stacks", "services", "registries", "containers"] {
+    for plural in ["stacks", "services", "registries", "containers", "projecttemplates"] {
         for held in bench.get(&format!("~/{plural}"))["data"].as_array().unwrap() {
             let name = held["serverAddress"].as_str().or(held["name"].as_str()).unwrap_or_default();
             let name = if plural == "containers" { "container" } else { name };

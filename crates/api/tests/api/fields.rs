@@ -44,7 +44,7 @@ const ROWS: &[Row] = &[
         "name description servicesPortRange virtualMachine hostRemoveDelaySeconds", ""),
     ("servicesPortRange", "", "", "startPort endPort", ""),
     ("projectMember", "name", "projectId externalId externalIdType", "role", ""),
-    ("projectTemplate", "name description isPublic stacks", "", "", ""),
+    ("projectTemplate", "", "", "name description isPublic stacks", ""),
     ("host", "agentState agentIpAddress agentId info computeTotal instanceIds publicEndpoints physicalHostId hostname hostTemplateId \
         localStorageMb", "", "", "name description labels memory milliCpu"),
     ("volume", "mounts uri externalId accessMode isHostPath hostId stackId volumeTemplateId storageDriverId sizeMb",

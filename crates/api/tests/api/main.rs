@@ -21,6 +21,7 @@ mod lists;
 mod one;
 mod people;
 mod project_secrets;
+mod project_templates;
 mod projects;
 mod registries;
 mod revisions;

@@ -18,6 +18,8 @@ type Row = (&'static str, &'static str, u64, &'static [(&'static str, &'static s
 const LB: &str = "POST ~/loadbalancerservices";
 const SVC: &str = "POST ~/services";
 const HOOK: &str = "POST ~/webhookreceivers";
+const LINK: &str = "POST ~/services/$web/?action=addservicelink";
+const TEMPLATE: &str = "POST ~/projecttemplates";
 const WEB: &str = "PUT ~/services/$web";
 const UP: &str = "POST ~/services/$web/?action=upgrade";
 const LAUNCH: &str = r#"{"inServiceStrategy": {"launchConfig": {"imageUuid": "docker:x:2"}}}"#;
@@ -106,7 +108,14 @@ const ROWS: &[Row] = &[
         &[("POST ~/projectmembers", r#"{"externalId": "1a77", "externalIdType": "rancher_id", "role": "member"}"#)], "no account 1a77"),
     ("resource/member.rs", "MissingRequired role", 0, &[("POST ~/projectmembers", r#"{"externalId": "a", "externalIdType": "b"}"#)], "is required"),
     ("resource/member.rs", "InvalidOption members", 903, &[("POST ~/projects/1a1/?action=setmembers", r#"{"members": []}"#)], "make somebody an owner"),
-    ("resource/project.rs", "InvalidReference projectTemplateId", 0, &[("POST ~/projects", r#"{"name": "x", "projectTemplateId": "1pt9"}"#)], "1pt9"),
+    ("resource/project_template.rs", "InvalidReference projectTemplateId", 0, &[("POST ~/projects", r#"{"name": "x", "projectTemplateId": "1pt9"}"#)], "1pt9"),
+    ("resource/project_template.rs", "InvalidReference projectTemplateId", 0, &[
+        (TEMPLATE, r#"{"name": "x", "stacks": [{"name": "s", "dockerCompose": "web: {image: x}\n# {{if .Environment.Name}}\nwb: {imag: x} # {{end}}"}]}"#),
+        ("POST ~/projects", r#"{"name": "x", "projectTemplateId": "$x"}"#)], "template x, stack s: docker-compose.yml"),
+    ("resource/project_template.rs", "InvalidCharacters stacks", 0, &[(TEMPLATE, r#"{"name": "x", "stacks": [{"name": "a b", "dockerCompose": ""}]}"#)], "digits and dashes"),
+    ("resource/project_template.rs", "NotUnique stacks", 0, &[(TEMPLATE, r#"{"name": "x", "stacks": [{"name": "s", "dockerCompose": "web: {image: x}"},
+        {"name": "S", "dockerCompose": "web: {image: x}"}]}"#)], "two stacks"),
+    ("resource/project_template.rs", "InvalidReference stacks", 0, &[(TEMPLATE, r#"{"name": "x", "stacks": [{"name": "s", "templateId": "library:no"}]}"#)], "no library:no"),
     ("resource/project.rs", "NotUnique name", 0, &[("POST ~/projects", r#"{"name": "default"}"#)], "already"),
     ("resource/project/settings.rs", "MinLimitExceeded startPort", 0,
         &[("PUT ~/projects/1a1", r#"{"servicesPortRange": {"startPort": 9, "endPort": 8}}"#)], "more than `endPort`"),
@@ -179,6 +188,10 @@ const ROWS: &[Row] = &[
     ("texts.rs", "InvalidFormat ?", 0, &[("POST ~/stacks", r#"{"name": "x", "dockerCompose": "{{ nonsense"}"#)], "docker-compose.yml:1:"),
     ("texts.rs", "MissingRequired dockerCompose", 0, &[("POST ~/stacks", r#"{"name": "x", "rancherCompose": "web: {}"}"#)], "is required"),
 
+    ("resource/service/links.rs", "InvalidCharacters name", 0, &[(LINK, r#"{"serviceLink": {"serviceId": "$db", "name": "my db"}}"#)], "not ` `"),
+    ("resource/service/links.rs", "InvalidCharacters name", 0, &[(LINK, r#"{"serviceLink": {"serviceId": "$db", "name": "db..x"}}"#)], "each dot"),
+    ("resource/service/links.rs", "MaxLengthExceeded name", 0, &[(LINK, r#"{"serviceLink": {"serviceId": "$db",
+        "name": "a123456789012345678901234567890123456789012345678901234567890123"}}"#)], "63 between two dots"),
     ("route/inactive.rs", "InvalidState -", 0, &[("POST /v2-beta/projects/1a1/?action=deactivate", ""), ("POST ~/stacks", r#"{"name": "x"}"#)], "is inactive"),
     ("resource/account.rs", "InvalidState -", 0, &[("DELETE /v2-beta/accounts/1a901", "")], "make another first"),
     ("resource/api_key.rs", "InvalidState -", 0, &[("DELETE /v2-beta/apikeys/1c941", "")], "make another first"),

@@ -96,6 +96,7 @@ pub fn affected(before: &World, world: &World, touched: &BTreeSet<RowKey>) -> Af
             | RowKey::Secret(_)
             | RowKey::ProjectVolume(_)
             | RowKey::Webhook(_)
+            | RowKey::ProjectTemplate(_)
             | RowKey::Account(_)
             | RowKey::Member(_)
             | RowKey::Outcome(_)

@@ -139,6 +139,7 @@ impl Look<'_> {
             | RowKey::Counters
             | RowKey::Credential(_)
             | RowKey::Webhook(_)
+            | RowKey::ProjectTemplate(_)
             | RowKey::Account(_)
             | RowKey::Member(_)
             | RowKey::Project(_)

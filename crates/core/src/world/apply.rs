@@ -78,6 +78,8 @@ impl World {
             Change::DropSecret(id) => self.drop_secret(*id, touched),
             Change::PutWebhook(webhook) => self.put_webhook(webhook, touched)?,
             Change::DropWebhook(id) => self.drop_webhook(*id, touched),
+            Change::PutProjectTemplate(template) => self.put_project_template(template, touched),
+            Change::DropProjectTemplate(id) => self.drop_project_template(*id, touched),
             Change::PutAccount(account) => self.put_account(account, touched),
             Change::DropAccount(id) => self.drop_account(*id, touched),
             Change::PutMember(member) => self.put_member(member, touched)?,

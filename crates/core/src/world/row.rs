@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::{
-    AccountId, CertificateId, CredentialId, HostId, MemberId, ProjectId, RegistryId, RevisionNo,
-    SecretId, ServiceId, StackId, UnitKey, VolumeId, VolumeKey, VolumeTemplateId, WebhookId,
+    AccountId, CertificateId, CredentialId, HostId, MemberId, ProjectId, ProjectTemplateId,
+    RegistryId, RevisionNo, SecretId, ServiceId, StackId, UnitKey, VolumeId, VolumeKey,
+    VolumeTemplateId, WebhookId,
 };
 
 /// Which row.
@@ -37,6 +38,7 @@ pub enum RowKey {
     Certificate(CertificateId),
     Secret(SecretId),
     Webhook(WebhookId),
+    ProjectTemplate(ProjectTemplateId),
     Account(AccountId),
     Member(MemberId),
     Outcome(ServiceId),
@@ -108,6 +110,9 @@ impl World {
             RowKey::Certificate(id) => row("certificate", id, self.certificates.get(id)),
             RowKey::Secret(id) => row("secret", id, self.secrets.get(id)),
             RowKey::Webhook(id) => row("webhook", id, self.webhooks.get(id)),
+            RowKey::ProjectTemplate(id) => {
+                row("project_template", id, self.project_templates.get(id))
+            }
             RowKey::Account(id) => row("account", id, self.accounts.get(id)),
             RowKey::Member(id) => row("member", id, self.members.get(id)),
             RowKey::Outcome(id) => row("outcome", id, self.outcomes.get(id)),
@@ -142,6 +147,7 @@ impl World {
         keys.extend(self.certificates.keys().map(|k| RowKey::Certificate(*k)));
         keys.extend(self.secrets.keys().map(|k| RowKey::Secret(*k)));
         keys.extend(self.webhooks.keys().map(|k| RowKey::Webhook(*k)));
+        keys.extend(self.project_templates.keys().map(|k| RowKey::ProjectTemplate(*k)));
         keys.extend(self.accounts.keys().map(|k| RowKey::Account(*k)));
         keys.extend(self.members.keys().map(|k| RowKey::Member(*k)));
         keys.extend(self.outcomes.keys().map(|k| RowKey::Outcome(*k)));
@@ -200,6 +206,9 @@ impl World {
             "certificate" => put(&mut self.certificates, id(row, CertificateId)?, row)?,
             "secret" => put(&mut self.secrets, id(row, SecretId)?, row)?,
             "webhook" => put(&mut self.webhooks, id(row, WebhookId)?, row)?,
+            "project_template" => {
+                put(&mut self.project_templates, id(row, ProjectTemplateId)?, row)?;
+            }
             "account" => put(&mut self.accounts, id(row, AccountId)?, row)?,
             "member" => put(&mut self.members, id(row, MemberId)?, row)?,
             "outcome" => put(&mut self.outcomes, id(row, ServiceId)?, row)?,

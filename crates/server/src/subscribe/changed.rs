@@ -63,6 +63,9 @@ pub(super) fn rows(before: &World, update: &Update) -> BTreeSet<Name> {
             RowKey::Webhook(id) => {
                 names.insert(("webhookReceivers", Kind::Webhook.id(id.0)));
             }
+            RowKey::ProjectTemplate(id) => {
+                names.insert(("projectTemplates", Kind::ProjectTemplate.id(id.0)));
+            }
             RowKey::Account(id) => drop(names.insert(("accounts", Kind::Account.id(id.0)))),
             RowKey::Member(id) => {
                 names.insert(("projectMembers", Kind::ProjectMember.id(id.0)));

@@ -94,4 +94,20 @@ async fn a_template_is_found_launched_and_upgraded() {
         (web.scale, world.current_template(web).unwrap().primary.image.as_str()),
         (2, "nginx:1")
     );
+
+    // What an environment begins with is launched in the same way.
+    let stacks =
+        json!([{ "name": "front", "templateId": "library:webapp", "answers": { "scale": "1" } }]);
+    let template = json!({ "name": "Shop", "isPublic": true, "stacks": stacks });
+    let template = cluster.post("/v2-beta/projecttemplates", &template).await;
+    assert_eq!(template.status, 201, "{}", template.json);
+    let project = json!({ "name": "new", "projectTemplateId": template.json["id"] });
+    let project = cluster.post("/v2-beta/projects", &project).await;
+    assert_eq!(project.status, 201, "{}", project.json);
+    let id = drover_api::Kind::Project.parse(project.json["id"].as_str().unwrap()).unwrap();
+    let is_there = |world: &drover_core::World| {
+        let service = world.services.values().find(|service| service.project.0 == id)?;
+        Some(world.current_template(service)?.primary.image.clone())
+    };
+    assert_eq!(cluster.until(is_there).await, "nginx:1");
 }

@@ -8,6 +8,10 @@ use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
 
+/// What the name service can answer for: of a whole name, and between two dots.
+const LONGEST_NAME: usize = 253;
+const LONGEST_LABEL: usize = 63;
+
 /// Replace all links; no list at all clears them.
 pub(super) fn set(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<Service, ApiError> {
     let mut links: Vec<Link> = Vec::new();
@@ -70,7 +74,30 @@ fn read(ctx: &Context<'_>, held: &Service, link: Body<'_>) -> Result<Link, ApiEr
         return Err(bad(format!("{} can't link to itself", held.name)));
     }
     let alias = link.text("name")?.filter(|alias| *alias != target.name).unwrap_or_default();
+    check(&alias)?;
     Ok(Link { service: target.id, alias })
+}
+
+/// Nobody could ask the name service for what is no name. Underscores are fine: compose files have them.
+fn check(alias: &str) -> Result<(), ApiError> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if let Some(bad) = alias.chars().find(|c| !is_good(*c)) {
+        let why = format!(
+            "a link's name may hold letters, digits, dashes, underscores and dots only, not `{bad}`: {alias}"
+        );
+        return Err(ApiError::on(Code::InvalidCharacters, "name", why));
+    }
+    if alias.len() > LONGEST_NAME || alias.split('.').any(|label| label.len() > LONGEST_LABEL) {
+        let why = format!(
+            "a link's name may have {LONGEST_NAME} characters, {LONGEST_LABEL} between two dots: {alias}"
+        );
+        return Err(ApiError::on(Code::MaxLengthExceeded, "name", why));
+    }
+    if !alias.is_empty() && alias.split('.').any(str::is_empty) {
+        let why = format!("a link's name has something before and after each dot: {alias}");
+        return Err(ApiError::on(Code::InvalidCharacters, "name", why));
+    }
+    Ok(())
 }
 
 /// One link per target and name: a second one of the same changes nothing.

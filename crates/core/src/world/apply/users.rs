@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::{Touched, need};
 use crate::{
     Certificate, CertificateId, Credential, CredentialId, HostId, Project, ProjectId,
-    ProjectSecret, ProjectVolume, Refused, Registry, RegistryId, RowKey, SecretId, Stack, StackId,
-    VolumeId, VolumeKey, VolumeTemplate, VolumeTemplateId, Webhook, WebhookId, World,
+    ProjectSecret, ProjectTemplate, ProjectTemplateId, ProjectVolume, Refused, Registry,
+    RegistryId, RowKey, SecretId, Stack, StackId, VolumeId, VolumeKey, VolumeTemplate,
+    VolumeTemplateId, Webhook, WebhookId, World,
 };
 
 impl World {
@@ -180,6 +181,21 @@ impl World {
     pub(super) fn drop_webhook(&mut self, id: WebhookId, touched: &mut Touched) {
         self.webhooks.remove(&id);
         touched.insert(RowKey::Webhook(id));
+    }
+
+    pub(super) fn put_project_template(
+        &mut self,
+        template: &ProjectTemplate,
+        touched: &mut Touched,
+    ) {
+        self.count(template.id.0);
+        touched.insert(RowKey::ProjectTemplate(template.id));
+        self.project_templates.insert(template.id, Arc::new(template.clone()));
+    }
+
+    pub(super) fn drop_project_template(&mut self, id: ProjectTemplateId, touched: &mut Touched) {
+        self.project_templates.remove(&id);
+        touched.insert(RowKey::ProjectTemplate(id));
     }
 
     pub(super) fn set_setting(&mut self, name: &str, value: Option<&str>, touched: &mut Touched) {
