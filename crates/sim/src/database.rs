@@ -163,8 +163,9 @@ impl Database {
             let lets_go = unit.desired == Desired::Draining
                 && followed.is_some_and(|f| f.routing >= unit.generation);
             let away = !self.world.is_connected(balancer.host);
-            // One that is given up is not waited for, not even until what it has in flight is answered.
-            let given_up = next.is_lost(balancer.host);
+            // One that is given up is not waited for, not even until what it has in flight is answered; nor one that is
+            // counted on again by this very step, which nobody had asked.
+            let given_up = self.world.is_lost(balancer.host) || next.is_lost(balancer.host);
             if time_is_over || gone || given_up || !lets_go && (away || patience_is_over) {
                 self.excused.insert((balancer.key, *key));
             }
