@@ -10,7 +10,9 @@ mod page;
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
-use crate::schema;
+use crate::route::schemas;
+use crate::schema::{self, Link};
+use crate::state;
 use kind::{property, reference};
 
 pub use page::page;
@@ -25,11 +27,11 @@ pub(crate) fn openapi(ctx: &Context<'_>) -> Value {
         .map(|document| (text(&document["id"]), component(document, &known)))
         .chain([("collection".to_owned(), collection()), ("error".to_owned(), error())])
         .collect();
-    let paths: Map<String, Value> = documents
-        .iter()
-        .filter(|document| !is_empty(&document["collectionMethods"]))
-        .flat_map(|document| paths(document, &known))
-        .collect();
+    let listed = || documents.iter().filter(|document| !is_empty(&document["collectionMethods"]));
+    let own = listed().flat_map(|document| paths(document, &known));
+    let linked = listed().flat_map(|document| links(document, &known));
+    let paths: Map<String, Value> =
+        own.chain(linked).chain([("/scripts/transform".to_owned(), transform())]).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -53,12 +55,17 @@ pub(crate) fn openapi(ctx: &Context<'_>) -> Value {
 fn component(document: &Value, known: &dyn Fn(&str) -> bool) -> Value {
     let fields = document["resourceFields"].as_object().into_iter().flatten();
     let own = fields.map(|(name, field)| (name.clone(), property(field, known)));
+    let states = state::of_type(&text(&document["id"])).map(|table| {
+        let names: Vec<&str> = table.iter().map(|state| state.name).collect();
+        ("state".to_owned(), json!({ "type": "string", "enum": names, "readOnly": true }))
+    });
     let urls = json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } });
     let all = own.chain([
         ("type".to_owned(), json!({ "type": "string" })),
         ("links".to_owned(), urls.clone()),
         ("actions".to_owned(), urls),
     ]);
+    let all = all.chain(states);
     json!({ "type": "object", "properties": all.collect::<Map<_, _>>() })
 }
 
@@ -113,6 +120,42 @@ fn paths(document: &Value, known: &dyn Fn(&str) -> bool) -> [(String, Value); 2]
         single.insert("post".to_owned(), action(&name, actions, known));
     }
     [(format!("/{}", plural.to_lowercase()), whole.into()), (of_one, single.into())]
+}
+
+/// What the links of a resource lead to, as far as who asks may read it.
+fn links(document: &Value, known: &dyn Fn(&str) -> bool) -> Vec<(String, Value)> {
+    let (name, plural) = (text(&document["id"]), text(&document["pluralName"]).to_lowercase());
+    let links = schemas().find(|schema| schema.name == name).map_or(&[][..], |held| held.links);
+    let shown = links.iter().filter_map(|link| {
+        let (what, answer) = match *link {
+            Link::Parent { plural, .. } => {
+                let schema = schemas().find(|schema| schema.plural == plural)?;
+                known(schema.name).then(|| (schema.name, reference(schema.name)))?
+            }
+            Link::Children { plural, .. } | Link::Listed { plural, .. } => {
+                let schema = schemas().find(|schema| schema.plural == plural)?;
+                known(schema.name).then(|| (plural, reference("collection")))?
+            }
+            Link::Made { name, .. } => (name, json!({ "type": "object" })),
+        };
+        let get = operation(&format!("the {what} of a {name}"), 200, &answer);
+        let id = parameter("id", "path", &json!({ "type": "string" }));
+        let path = format!("/{plural}/{{id}}/{}", link.name().to_lowercase());
+        Some((path, json!({ "parameters": [id], "get": get })))
+    });
+    shown.collect()
+}
+
+/// Translates what Docker is sent for a container to a launch config; makes nothing.
+fn transform() -> Value {
+    let answer = json!({ "type": "object" });
+    let mut post = operation("translate Docker's words for a container", 200, &answer);
+    let part = json!({ "type": "object" });
+    post["requestBody"] = body(&json!({
+        "type": "object",
+        "properties": { "Name": { "type": "string" }, "Config": part, "HostConfig": part },
+    }));
+    json!({ "post": post })
 }
 
 /// The actions of a type, as one operation.

@@ -17,7 +17,7 @@ use drover_core::Time;
 pub(crate) use service::of_service;
 pub(crate) use stack::of_stack;
 pub(crate) use tables::{
-    CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK, VOLUME, WEBHOOK,
+    CONTAINER, CREDENTIAL, DEFAULT, HOST, PROJECT, SERVICE, STACK, VOLUME, WEBHOOK, of_type,
 };
 
 /// One row: a state.

@@ -14,7 +14,7 @@ const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Drov
 pub fn page(document: &Value) -> String {
     let mut html = HEAD.to_owned();
     let paths = || document["paths"].as_object().into_iter().flatten();
-    let whole = || paths().filter(|(path, _)| !path.ends_with("/{id}"));
+    let whole = || paths().filter(|(path, _)| !path.contains("/{id}"));
     let _ = write!(
         html,
         "<h1>Drover API</h1><p>{} Below <code>{}</code>. The same for programs: <a href=openapi.json>openapi.json</a>.<nav>",
@@ -32,6 +32,11 @@ pub fn page(document: &Value) -> String {
         let _ = write!(html, "<h2 id=\"{name}\">{name}</h2><table>");
         operations(&mut html, path, at);
         operations(&mut html, &one, &document["paths"][&one]);
+        let links = paths()
+            .filter(|(path, _)| path.strip_prefix(&*one).is_some_and(|rest| !rest.is_empty()));
+        for (path, at) in links {
+            operations(&mut html, path, at);
+        }
         html.push_str("</table>");
         fields(&mut html, document, answered(&document["paths"][&one]));
     }

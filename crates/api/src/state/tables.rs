@@ -221,3 +221,25 @@ pub(crate) const WEBHOOK: Table =
 
 /// Whatever can only be made, edited and removed.
 pub(crate) const DEFAULT: Table = &[rest("active", &["update", "remove"]), rest("removed", &[])];
+
+/// The table of a type; `None` for one whose rows are there or not.
+pub(crate) fn of_type(name: &str) -> Option<Table> {
+    Some(match name {
+        "service"
+        | "loadBalancerService"
+        | "dnsService"
+        | "externalService"
+        | "storageDriverService"
+        | "networkDriverService" => SERVICE,
+        "stack" => STACK,
+        "container" | "instance" => CONTAINER,
+        "host" => HOST,
+        "project" => PROJECT,
+        "account" | "apiKey" | "credential" | "registrationToken" | "registry"
+        | "registryCredential" | "volumeTemplate" => CREDENTIAL,
+        "volume" => VOLUME,
+        "webhookReceiver" => WEBHOOK,
+        "certificate" | "secret" | "projectMember" | "projectTemplate" => DEFAULT,
+        _ => return None,
+    })
+}

@@ -158,6 +158,39 @@ fn the_api_describes_itself_to_other_tools() {
     }
 }
 
+/// Links are where the document says, and states are those that it names.
+#[test]
+fn what_is_there_is_as_it_is_described() {
+    let mut bench = crate::access::full();
+    let document = bench.get("~/openapi.json");
+    assert!(document["paths"]["/scripts/transform"]["post"].is_object());
+    let (mut links, mut states) = (0, 0);
+    for kind in crate::access::kinds(&mut bench) {
+        bench.grant = drover_core::Grant::Admin;
+        let plural = kind.plural.to_lowercase();
+        for row in bench.get(&format!("~/{plural}"))["data"].as_array().unwrap() {
+            let of = &document["components"]["schemas"][row["type"].as_str().unwrap()];
+            if let Some(known) = of["properties"]["state"]["enum"].as_array() {
+                assert!(known.contains(&row["state"]), "{} of {plural}", row["state"]);
+                states += 1;
+            }
+            let below = format!("{}/", row["links"]["self"].as_str().unwrap());
+            let led = row["links"].as_object().unwrap().iter();
+            // A script's URL is no link to resources.
+            for (name, _) in led.filter(|(_, url)| url.as_str().unwrap().starts_with(&below)) {
+                // A base type's rows are of their own.
+                let own = below.rsplit('/').nth(2).unwrap();
+                let path = format!("/{own}/{{id}}/{}", name.to_lowercase());
+                assert!(document["paths"][&path]["get"].is_object(), "{path}");
+                links += 1;
+            }
+        }
+    }
+    assert!(links > 100 && states > 20, "{links} {states}");
+    let page = drover_api::page(&document);
+    assert!(page.contains("GET /services/{id}/instances"), "links are on the page");
+}
+
 #[test]
 fn what_one_may_not_do_is_not_described() {
     let mut bench = Bench::new(0);
