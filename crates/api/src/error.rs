@@ -138,6 +138,13 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// Changes that one request asks for don't go together: to read again and repeat it would not help.
+    pub(crate) fn contradicts(refused: &drover_core::Refused) -> Self {
+        Self::new(Code::InvalidState, refused.to_string())
+    }
+}
+
 impl From<drover_core::Refused> for ApiError {
     /// A commit that was refused: the world changed between reading and writing.
     fn from(refused: drover_core::Refused) -> Self {

@@ -76,8 +76,11 @@ struct Whole {
     value: Value,
 }
 
-/// Rows that are rendered already.
-pub(crate) fn whole<'a>(ctx: &'a Context<'_>, rows: Vec<Value>) -> Rows<'a> {
+/// Rows that are rendered already, or when they are looked at.
+pub(crate) fn whole<'a>(
+    ctx: &'a Context<'_>,
+    rows: impl IntoIterator<Item = Value, IntoIter: 'a>,
+) -> Rows<'a> {
     let row =
         |value| -> Box<dyn Row> { Box::new(Whole { rank: access::rank_over(ctx, &value), value }) };
     Box::new(rows.into_iter().map(row))

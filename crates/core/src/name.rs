@@ -37,6 +37,43 @@ pub fn check_name(name: &str) -> Result<(), BadName> {
     Ok(())
 }
 
+/// Longest name that a name service answers for, and longest label of one.
+const LONGEST: usize = 253;
+const LONGEST_LABEL: usize = 63;
+
+/// Why the name of a link is refused.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadLink {
+    /// A character that is in no name anybody asks for.
+    #[error("a link's name may hold letters, digits, dashes, underscores and dots only, not `{0}`")]
+    Character(char),
+    /// Nothing before, after or between dots.
+    #[error("a link's name has something before and after each dot")]
+    Dot,
+    /// Too long to be asked for.
+    #[error("a link's name may have {LONGEST} characters, {LONGEST_LABEL} between two dots")]
+    TooLong,
+}
+
+/// Check the name of a link; empty is the linked service's own. Underscores are fine: compose files have them.
+///
+/// # Errors
+///
+/// The name service could not be asked for it.
+pub fn check_link(name: &str) -> Result<(), BadLink> {
+    let is_good = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if let Some(bad) = name.chars().find(|c| !is_good(c)) {
+        return Err(BadLink::Character(bad));
+    }
+    if name.len() > LONGEST || name.split('.').any(|label| label.len() > LONGEST_LABEL) {
+        return Err(BadLink::TooLong);
+    }
+    if !name.is_empty() && name.split('.').any(str::is_empty) {
+        return Err(BadLink::Dot);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +91,25 @@ mod tests {
             ("a-", Err(BadName::Dash)),
         ] {
             assert_eq!(check_name(name), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_links() {
+        let (long, longest) = ("a".repeat(64), ["a"; 127].join("."));
+        for (name, want) in [
+            ("", Ok(())),
+            ("db", Ok(())),
+            ("my_db.example-1.org", Ok(())),
+            (longest.as_str(), Ok(())),
+            ("my db", Err(BadLink::Character(' '))),
+            ("a/b", Err(BadLink::Character('/'))),
+            ("a..b", Err(BadLink::Dot)),
+            (".a", Err(BadLink::Dot)),
+            (long.as_str(), Err(BadLink::TooLong)),
+            (format!("{longest}.a").as_str(), Err(BadLink::TooLong)),
+        ] {
+            assert_eq!(check_link(name), want, "{name}");
         }
     }
 }

@@ -91,7 +91,7 @@ async fn read(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
     let mut view = View::new(server, call).await?;
     let world = server.store.world();
     if let Some(container) = call.container() {
-        view.departed = server.graveyard.find(&world, container).await;
+        view.departed = server.graveyard.find(&world, container, clock::now()).await;
     }
     // Of those that may take long no more at a time than there are processors: the rest would only slow these down, and whoever
     // asks for one thing would queue behind them.
@@ -112,6 +112,9 @@ fn apart<T>(work: impl FnOnce() -> T) -> T {
 
 async fn write(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
     let mut view = View::new(server, call).await?;
+    if let Some(container) = call.container() {
+        view.departed = server.graveyard.find(&server.store.world(), container, clock::now()).await;
+    }
     let (path, body) = (call.path(), &call.body);
     let mut rights = None;
     let decided = server.decide(&call.caller.access, |world, now| {
@@ -239,12 +242,9 @@ impl Call {
         self.address.path.len() == 2
     }
 
-    /// The container it reads by its id.
+    /// The container it is about, or something of.
     fn container(&self) -> Option<u64> {
-        match self.address.path.as_slice() {
-            [_, id] if self.verb == Verb::Get => Kind::Container.parse(id),
-            _ => None,
-        }
+        self.address.path.get(1).and_then(|id| Kind::Container.parse(id))
     }
 
     /// The service it is about: by the path, as links have it, or by a condition on a list.

@@ -2,8 +2,10 @@
 //! traffic that must not lose anything, with somebody listening on the wire.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use drover_core::{HostFacts, HostNetwork, Observed, Peer, VXLAN_PORT, WIREGUARD_PORT};
@@ -16,6 +18,8 @@ use crate::wiretap::{Wiretap, forge, holds, port};
 
 /// Nothing that is waited for takes this long.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Packets that may be under way when it is over: a quarter of a second's.
+const UNDER_WAY: u16 = 50;
 /// What nobody may read.
 const SECRET: &str = "the-cat-is-in-the-sack-and-nobody-sees-it";
 
@@ -95,20 +99,31 @@ fn inside((engine, path): &Place, line: &str) -> Command {
 }
 
 /// Packets every few milliseconds, until stopped.
-struct Ping(Child);
+struct Ping {
+    program: Child,
+    /// What it says is read all the time: it would wait for that, and send nothing.
+    told: JoinHandle<String>,
+}
 
 impl Ping {
     fn begin(from: &Place, to: &str) -> Self {
         let mut command = inside(from, &format!("ping -n -i 0.005 -p 7365637265742e21 {to}"));
-        Self(command.stdout(Stdio::piped()).spawn().expect("ping is installed"))
+        let mut program = command.stdout(Stdio::piped()).spawn().expect("ping is installed");
+        let mut said = program.stdout.take().unwrap();
+        let told = std::thread::spawn(move || {
+            let mut told = String::new();
+            said.read_to_string(&mut told).unwrap();
+            told
+        });
+        Self { program, told }
     }
 
     /// Which packets were answered, by number from 1, and which before the last of these were not: it may be stopped
     /// between a packet and its answer, so its own count of what was lost can be too high.
-    fn end(self) -> (BTreeSet<u16>, Vec<u16>) {
-        kill_process(Pid::from_child(&self.0), Signal::INT).unwrap();
-        let told = self.0.wait_with_output().unwrap();
-        let told = String::from_utf8(told.stdout).unwrap();
+    fn end(mut self) -> (BTreeSet<u16>, Vec<u16>) {
+        kill_process(Pid::from_child(&self.program), Signal::INT).unwrap();
+        self.program.wait().unwrap();
+        let told = self.told.join().unwrap();
         // Others say that something could not be reached.
         let number = |line: &str| {
             let (_, answer) = line.split_once(" bytes from ")?;
@@ -117,6 +132,12 @@ impl Ping {
         let answered: BTreeSet<u16> = told.lines().filter_map(number).collect();
         let last = answered.last().copied().unwrap_or_default();
         let lost = (1..last).filter(|number| !answered.contains(number)).collect();
+        let line = told.lines().find(|line| line.contains("transmitted")).expect("a summary");
+        let sent: u16 = line.split(' ').find_map(|word| word.parse().ok()).unwrap();
+        assert!(
+            sent.saturating_sub(last) < UNDER_WAY,
+            "{last} of {sent} was the last that came back"
+        );
         (answered, lost)
     }
 }

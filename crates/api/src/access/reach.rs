@@ -63,6 +63,7 @@ impl Reach {
             Of::Either if self.scoped => in_projects,
             Of::Account => self.account,
             Of::Either => self.account.max(in_projects),
+            Of::Shared => Some(self.account.unwrap_or(self.base)),
             Of::Cluster => Some(self.base),
         };
         may(rank, deed, kind) == Verdict::Yes

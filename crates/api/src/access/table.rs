@@ -13,6 +13,8 @@ pub(super) enum Of {
     Account,
     /// A project's or an account's.
     Either,
+    /// An account's, or everybody's.
+    Shared,
     /// Nobody's in particular.
     Cluster,
 }
@@ -92,9 +94,9 @@ const PROJECT: Rule = Rule {
     ..Rule::new(Of::Project, Readonly, Key)
 };
 
-/// Everybody reads those that are everybody's; who made one changes it.
+/// Who made one changes it; those that are everybody's, everybody reads and an administrator changes.
 const TEMPLATE: Rule =
-    Rule { new_of: Of::Account, create: Owner, ..Rule::new(Of::Either, Outside, Owner) };
+    Rule { new_of: Of::Account, create: Owner, ..Rule::new(Of::Shared, Outside, Owner) };
 
 /// For what nobody thought of.
 const UNKNOWN: Rule = Rule { actions: &[], ..Rule::new(Of::Project, Owner, Owner) };

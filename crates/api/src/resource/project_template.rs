@@ -1,6 +1,8 @@
 //! Project templates: which stacks a new environment begins with. One is there without being made, under the name that Rancher's
 //! clients look for: what Rancher's had in it (network, name service, health checks, scheduler) every environment has here.
 
+use std::collections::BTreeSet;
+
 use drover_core::{
     Change, ProjectId, ProjectTemplate, ProjectTemplateId, Rank, Rollout, RolloutPhase, Stack,
     StackId, TemplateStack, Texts, Time, World, name,
@@ -14,12 +16,17 @@ use crate::context::Context;
 use crate::error::{ApiError, Code};
 use crate::ids::Kind;
 use crate::outcome::Outcome;
+use crate::row::{Only, Rows, rendered, whole};
 use crate::schema::{COMMON, EDIT, Field, LIST_CREATE, Schema};
 use crate::state::{DEFAULT, Standing};
 use crate::texts;
 
 /// The id of the one that is there without being made; nothing that is made has its number.
 const CATTLE: &str = "1pt1";
+/// Stacks of a template at most.
+const STACKS: u32 = 50;
+/// What the texts of a template's stacks may come to: a project is made of all of them at once.
+const TEXTS_BYTES: usize = 1 << 20;
 
 static SCHEMA: Schema = Schema {
     name: "projectTemplate",
@@ -33,7 +40,7 @@ static SCHEMA: Schema = Schema {
             Field::name().required().min_length(1),
             Field::described(),
             Field::cru("isPublic", "boolean").default("false").about("everybody's to use"),
-            Field::cru("stacks", "array[catalogTemplate]"),
+            Field::cru("stacks", "array[catalogTemplate]").length(0, STACKS),
         ],
     ],
     actions: &[("remove", "", "projectTemplate"), ("update", "", "projectTemplate")],
@@ -49,8 +56,16 @@ impl Resource for ProjectTemplates {
     }
 
     fn rows(&self, ctx: &Context<'_>) -> Vec<Value> {
+        rendered(self.list(ctx, &Only::default()))
+    }
+
+    fn list<'a>(&self, ctx: &'a Context<'a>, _: &Only<'_>) -> Rows<'a> {
         let made = ctx.world.project_templates.values().filter(|held| sees(ctx, held));
-        std::iter::once(cattle(ctx)).chain(made.map(|held| render(ctx, held))).collect()
+        whole(ctx, std::iter::once(cattle(ctx)).chain(made.map(|held| render(ctx, held))))
+    }
+
+    fn row(&self, ctx: &Context<'_>, id: &str) -> Option<Value> {
+        if id == CATTLE { Some(cattle(ctx)) } else { find(ctx, id).map(|held| render(ctx, held)) }
     }
 
     fn place(&self, ctx: &Context<'_>, _: Body<'_>) -> Result<Place, ApiError> {
@@ -102,7 +117,8 @@ pub(super) fn chosen<'a>(
     let Some(id) = body.word("projectTemplateId")?.filter(|id| id != CATTLE) else {
         return Ok(None);
     };
-    find(ctx, &id).map(Some).ok_or_else(|| {
+    let found = find(ctx, &id).filter(|held| held.removed_at.is_none());
+    found.map(Some).ok_or_else(|| {
         let why = format!("there is no projectTemplate {id}");
         ApiError::on(Code::InvalidReference, "projectTemplateId", why)
     })
@@ -121,12 +137,17 @@ pub(super) fn launch(
     project: ProjectId,
     next: u64,
 ) -> Result<Vec<Change>, ApiError> {
+    let mut bytes = 0;
     let made = (next..).zip(&template.stacks).map(|(number, stack)| {
         let why = |why: String| {
             let why = format!("template {}, stack {}: {why}", template.name, stack.name);
             ApiError::on(Code::InvalidReference, "projectTemplateId", why)
         };
         let texts = texts_of(ctx, stack).map_err(why)?;
+        bytes += size(&texts);
+        if bytes > TEXTS_BYTES {
+            return Err(why(too_long()));
+        }
         let made = Stack {
             start_on_create: true,
             rollout: Some(Rollout::begin(RolloutPhase::Creating, &ctx.caller.access, ctx.now)),
@@ -158,7 +179,7 @@ fn sees(ctx: &Context<'_>, held: &ProjectTemplate) -> bool {
 fn find<'a>(ctx: &'a Context<'_>, id: &str) -> Option<&'a ProjectTemplate> {
     let number = Kind::ProjectTemplate.parse(id)?;
     let found = ctx.world.project_templates.get(&ProjectTemplateId(number))?;
-    (sees(ctx, found) && found.removed_at.is_none()).then_some(&**found)
+    sees(ctx, found).then_some(&**found)
 }
 
 fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a ProjectTemplate, ApiError> {
@@ -166,7 +187,8 @@ fn living<'a>(ctx: &'a Context<'_>, id: &str) -> Result<&'a ProjectTemplate, Api
         let why = "Cattle is there of itself, and stays as it is: make another template";
         return Err(ApiError::new(Code::MethodNotAllowed, why));
     }
-    find(ctx, id).ok_or_else(|| ApiError::not_found(format!("projectTemplate {id}")))
+    let found = find(ctx, id).filter(|held| held.removed_at.is_none());
+    found.ok_or_else(|| ApiError::not_found(format!("projectTemplate {id}")))
 }
 
 /// What is everybody's is an administrator's to say.
@@ -181,11 +203,11 @@ fn public(ctx: &Context<'_>, body: Body<'_>) -> Result<Option<bool>, ApiError> {
 
 /// The stacks in a body; each makes sense by itself.
 fn stacks(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<TemplateStack>, ApiError> {
-    let mut stacks: Vec<TemplateStack> = Vec::new();
-    for part in body.list("stacks")? {
-        let part = Body::of(part)?;
+    let (mut stacks, mut names, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
+    for part in body.bodies("stacks")? {
         let refuse = |code, why: String| ApiError::on(code, "stacks", why);
-        let word = |name: &str| part.text(name).map(|text| text.filter(|text| !text.is_empty()));
+        let word =
+            |name: &str| part.text(name).map(|text| text.filter(|text| !text.trim().is_empty()));
         let stack = TemplateStack {
             name: part.required("name")?,
             template: word("templateId")?,
@@ -196,13 +218,17 @@ fn stacks(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<TemplateStack>, ApiEr
         };
         name::check_name(&stack.name)
             .map_err(|why| refuse(Code::InvalidCharacters, why.to_string()))?;
-        if stacks.iter().any(|other| other.name.eq_ignore_ascii_case(&stack.name)) {
+        if !names.insert(stack.name.to_ascii_lowercase()) {
             let why = format!("two stacks of the template are named {}", stack.name);
             return Err(refuse(Code::NotUnique, why));
         }
         let texts = texts_of(ctx, &stack).map_err(|why| {
             refuse(Code::InvalidReference, format!("stack {}: {why}", stack.name))
         })?;
+        bytes += size(&texts);
+        if bytes > TEXTS_BYTES {
+            return Err(refuse(Code::MaxLengthExceeded, too_long()));
+        }
         let made = Stack::new(StackId(0), ProjectId(0), &stack.name, ctx.now).made_of(texts);
         texts::stack_spec(ctx.world, &made)?;
         stacks.push(stack);
@@ -220,8 +246,18 @@ fn texts_of(ctx: &Context<'_>, stack: &TemplateStack) -> Result<Texts, String> {
     };
     texts.docker_compose = stack.docker_compose.clone().or(texts.docker_compose);
     texts.rancher_compose = stack.rancher_compose.clone().or(texts.rancher_compose);
-    texts.answers = stack.answers.clone();
+    // Where the catalog's clients put them, and an upgrade from there looks for them.
+    texts.environment = stack.answers.clone();
     Ok(texts)
+}
+
+fn size(texts: &Texts) -> usize {
+    let own = [&texts.docker_compose, &texts.rancher_compose].into_iter().flatten();
+    own.chain(texts.templates.values()).map(String::len).sum()
+}
+
+fn too_long() -> String {
+    format!("the texts of a template's stacks may come to {} MiB", TEXTS_BYTES >> 20)
 }
 
 fn cattle(ctx: &Context<'_>) -> Value {

@@ -60,7 +60,7 @@ impl Resource for VolumeTemplates {
         // Nothing has the number of what is no id.
         let stack = StackId(Kind::Stack.parse(stack).unwrap_or(0));
         let held = ctx.world.volumes_in(stack).filter(|held| ctx.sees(held.project));
-        whole(ctx, held.map(|held| render(ctx, held)).collect())
+        whole(ctx, held.map(|held| render(ctx, held)))
     }
 
     fn is_narrowed_by(&self, field: &str) -> bool {

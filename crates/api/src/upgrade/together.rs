@@ -46,7 +46,7 @@ pub(crate) fn start(
                 upgrade.together = Some(Together { number: 0, after: after.clone() });
             }
         }
-        world = world.commit(&ours)?.0;
+        world = world.commit(&ours).map_err(|why| ApiError::contradicts(&why))?.0;
         changes.extend(ours);
     }
     Ok(changes)

@@ -95,11 +95,23 @@ fn a_template_is_its_makers_or_everybodys() {
         (&edited["name"], &edited["stacks"], &edited["description"]),
         (&json!("Other"), &json!([]), &json!("d"))
     );
+    // What is everybody's can be taken back.
+    bench.grant = account(901);
+    let back = bench.ask(&format!("PUT {public}"), json!({ "isPublic": false }), 200);
+    assert_eq!(back["accountId"], "1a901");
+    bench.grant = account(905);
+    bench.ask(&format!("GET {public}"), Value::Null, 404);
+    bench.grant = account(901);
+    bench.ask(&format!("PUT {public}"), json!({ "isPublic": true }), 200);
     // It goes with whoever made it.
     bench.grant = account(901);
     bench.ask("DELETE /v2-beta/accounts/1a904", json!({}), 200);
     assert_eq!(bench.get(&url)["state"], "removed");
     assert_eq!(names(&bench.get("/v2-beta/projecttemplates")), ["Cattle", "t", "All"]);
+    let later = bench.now + drover_api::KEPT_MS;
+    let purged = drover_api::purge(&bench.world, later);
+    bench.commit(&purged).unwrap();
+    bench.ask(&format!("GET {url}"), Value::Null, 404);
 }
 
 #[test]
@@ -139,6 +151,7 @@ fn a_project_begins_with_the_stacks_of_its_template() {
         ["web nginx:1 x None", "db redis:2 x Some(3)", "db redis:1 x Some(1)"]
     );
     assert_eq!(stacks["data"][1]["externalId"], "catalog://library:db:1");
+    assert_eq!(stacks["data"][1]["environment"], json!({ "scale": "3" }));
     // What becomes of a template later changes no project; a catalog that has lost a stack is named.
     bench.library = Library::default();
     let again = json!({ "name": "again", "projectTemplateId": template["id"] });

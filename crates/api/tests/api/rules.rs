@@ -113,6 +113,7 @@ const ROWS: &[Row] = &[
         (TEMPLATE, r#"{"name": "x", "stacks": [{"name": "s", "dockerCompose": "web: {image: x}\n# {{if .Environment.Name}}\nwb: {imag: x} # {{end}}"}]}"#),
         ("POST ~/projects", r#"{"name": "x", "projectTemplateId": "$x"}"#)], "template x, stack s: docker-compose.yml"),
     ("resource/project_template.rs", "InvalidCharacters stacks", 0, &[(TEMPLATE, r#"{"name": "x", "stacks": [{"name": "a b", "dockerCompose": ""}]}"#)], "digits and dashes"),
+    ("resource/project_template.rs", "MaxLengthExceeded stacks", 0, &[(TEMPLATE, r#"{"name": "x", "stacks": [{"name": "a", "dockerCompose": "web: {image: x} # $big"}]}"#)], "1 MiB"),
     ("resource/project_template.rs", "NotUnique stacks", 0, &[(TEMPLATE, r#"{"name": "x", "stacks": [{"name": "s", "dockerCompose": "web: {image: x}"},
         {"name": "S", "dockerCompose": "web: {image: x}"}]}"#)], "two stacks"),
     ("resource/project_template.rs", "InvalidReference stacks", 0, &[(TEMPLATE, r#"{"name": "x", "stacks": [{"name": "s", "templateId": "library:no"}]}"#)], "no library:no"),
@@ -284,6 +285,23 @@ fn each_rule_is_broken_by_its_row() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Codes of what is wrong with a request; `InvalidAction` is about what no type has.
+const WITH_FIELDS: &[&str] = &[
+    "MissingRequired",
+    "NotUnique",
+    "NotNullable",
+    "InvalidReference",
+    "InvalidOption",
+    "InvalidFormat",
+    "InvalidDateFormat",
+    "InvalidCharacters",
+    "MinLengthExceeded",
+    "MaxLengthExceeded",
+    "MinLimitExceeded",
+    "MaxLimitExceeded",
+    "InvalidState",
+];
+
 /// Go on until something is in a state.
 fn go_on(bench: &mut Bench, level: &str) {
     let (url, state) = level.split_once(' ').unwrap();
@@ -315,14 +333,13 @@ fn rules(folder: &Path, below: &str, found: &mut BTreeSet<(String, String, Strin
         }
         let text = text.split("#[cfg(test)]").next().unwrap();
         let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let words = words.replace("( ", "(");
         // What is wrong with a field says so.
-        let nowhere = words
-            .split("ApiError::new(Code::Invalid")
-            .skip(1)
-            .map(|rest| rest.split(',').next().unwrap());
-        for code in nowhere.filter(|code| !["Action", "BodyContent"].contains(code)) {
-            found.insert((name.clone(), format!("Invalid{code}"), "-".to_owned()));
+        for (at, call) in words.match_indices("ApiError::new(") {
+            let given = words[at + call.len()..].trim_start();
+            let code = given.split(',').next().unwrap().trim_start_matches("Code::");
+            if WITH_FIELDS.contains(&code) {
+                found.insert((name.clone(), code.to_owned(), "-".to_owned()));
+            }
         }
         for call in ["ApiError::on(", ".refuse(", "ApiError::missing(", ".lacks("] {
             for (at, _) in words.match_indices(call) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use drover_core::name::check_link;
 use drover_core::{Condition, NetworkMode, PortSpec, Protocol};
 
 use super::{Draft, Needed};
@@ -190,6 +191,8 @@ fn links(field: &Field<'_>, draft: &mut Draft, to: &mut Report) {
                 .hint("write it under `external_links`");
         } else if !seen.insert(text.clone()) {
             field.error(to, format!("{} stands here twice", field.node.found()));
+        } else if let Err(bad) = check_link(&alias) {
+            field.error(to, format!("{}: {bad}", field.node.found()));
         } else {
             let link = LinkSpec { stack: None, service: service.clone(), alias };
             draft.links.push((link, field.as_named(service)));
@@ -208,6 +211,10 @@ fn external_links(field: &Field<'_>, project: &str, draft: &mut Draft, to: &mut 
             field.wrong("stack/service or stack/service:alias", to);
             continue;
         };
+        if let Err(bad) = check_link(&alias) {
+            field.error(to, format!("{}: {bad}", field.node.found()));
+            continue;
+        }
         let own = !project.is_empty() && stack.eq_ignore_ascii_case(project);
         let stack = (!own).then(|| stack.to_owned());
         let link = LinkSpec { stack, service: service.to_owned(), alias };

@@ -39,6 +39,13 @@ async fn whoever_waits_for_a_removal_is_told_of_it() {
         (&json!("shop-web-1"), &json!("docker:nginx:1"))
     );
     assert!(gone["removed"].is_string(), "{gone}");
+    // To ask again for what is done changes nothing, and nothing else can be done with it.
+    let again = cluster.admin(axum::http::Method::DELETE, &path, "").await;
+    assert_eq!((again.status, &again.json["state"]), (200, &json!("removed")));
+    let stopped = cluster.post(&format!("{path}/?action=stop"), &json!({})).await;
+    assert_eq!((stopped.status, &stopped.json["code"]), (422, &json!("ActionNotAvailable")));
+    let host = cluster.get(&format!("{path}/host")).await;
+    assert_eq!((host.status, &host.json["type"]), (200, &json!("host")), "its links lead on");
     // What never was is none, and is not waited for.
     let never = cluster.get("/v2-beta/containers/1i99999").await;
     assert_eq!((never.status, &never.json["code"]), (404, &json!("NotFound")));

@@ -85,7 +85,8 @@ pub(super) fn brief(ctx: &Context<'_>, member: &Member<'_>, name: &str) -> Optio
 fn health(member: &Member<'_>) -> Option<&'static str> {
     let held = member.held()?;
     match held.health {
-        _ if !held.running || member.unit.desired == Desired::Removed => None,
+        _ if !held.running || member.departed.is_some() => None,
+        _ if member.unit.desired == Desired::Removed => None,
         Health::None => None,
         Health::Starting => Some("initializing"),
         Health::Healthy => Some("healthy"),

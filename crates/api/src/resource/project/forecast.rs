@@ -57,7 +57,8 @@ impl Foretold {
     /// A `forecast`: what would come of it.
     pub fn answer(&self) -> Result<Answer, ApiError> {
         let Self { before, draft, now } = self;
-        let told = forecast(before, &draft.changes, *now)?;
+        let told =
+            forecast(before, &draft.changes, *now).map_err(|why| ApiError::contradicts(&why))?;
         let mut shown = render(draft, before, &told);
         shown["digest"] = json!(digest(draft, before, &shown));
         Ok(Answer { status: 200, body: Some(shown) })
@@ -77,7 +78,7 @@ struct Draft {
 
 impl Draft {
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), ApiError> {
-        self.world = self.world.commit(&changes)?.0;
+        self.world = self.world.commit(&changes).map_err(|why| ApiError::contradicts(&why))?.0;
         self.changes.extend(changes);
         Ok(())
     }

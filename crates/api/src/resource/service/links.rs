@@ -1,16 +1,13 @@
 //! Links between services: the actions that set, add and remove them. Each is idempotent, because clients set
 //! the whole list with every run.
 
+use drover_core::name::{self, BadLink};
 use drover_core::{Link, Service, World};
 
 use super::{find, loops};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{ApiError, Code};
-
-/// What the name service can answer for: of a whole name, and between two dots.
-const LONGEST_NAME: usize = 253;
-const LONGEST_LABEL: usize = 63;
 
 /// Replace all links; no list at all clears them.
 pub(super) fn set(ctx: &Context<'_>, held: &Service, body: Body<'_>) -> Result<Service, ApiError> {
@@ -74,30 +71,14 @@ fn read(ctx: &Context<'_>, held: &Service, link: Body<'_>) -> Result<Link, ApiEr
         return Err(bad(format!("{} can't link to itself", held.name)));
     }
     let alias = link.text("name")?.filter(|alias| *alias != target.name).unwrap_or_default();
-    check(&alias)?;
+    name::check_link(&alias).map_err(|why| {
+        let code = match why {
+            BadLink::TooLong => Code::MaxLengthExceeded,
+            BadLink::Character(_) | BadLink::Dot => Code::InvalidCharacters,
+        };
+        ApiError::on(code, "name", format!("{alias}: {why}"))
+    })?;
     Ok(Link { service: target.id, alias })
-}
-
-/// Nobody could ask the name service for what is no name. Underscores are fine: compose files have them.
-fn check(alias: &str) -> Result<(), ApiError> {
-    let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if let Some(bad) = alias.chars().find(|c| !is_good(*c)) {
-        let why = format!(
-            "a link's name may hold letters, digits, dashes, underscores and dots only, not `{bad}`: {alias}"
-        );
-        return Err(ApiError::on(Code::InvalidCharacters, "name", why));
-    }
-    if alias.len() > LONGEST_NAME || alias.split('.').any(|label| label.len() > LONGEST_LABEL) {
-        let why = format!(
-            "a link's name may have {LONGEST_NAME} characters, {LONGEST_LABEL} between two dots: {alias}"
-        );
-        return Err(ApiError::on(Code::MaxLengthExceeded, "name", why));
-    }
-    if !alias.is_empty() && alias.split('.').any(str::is_empty) {
-        let why = format!("a link's name has something before and after each dot: {alias}");
-        return Err(ApiError::on(Code::InvalidCharacters, "name", why));
-    }
-    Ok(())
 }
 
 /// One link per target and name: a second one of the same changes nothing.
