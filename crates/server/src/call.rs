@@ -93,8 +93,8 @@ async fn read(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
     if let Some(container) = call.container() {
         view.departed = server.graveyard.find(&world, container, clock::now()).await;
     }
-    // Of those that may take long no more at a time than there are processors: the rest would only slow these down, and whoever
-    // asks for one thing would queue behind them.
+    // Of those that may take long no more at a time than there are processors to spare: the rest would only slow these down, and
+    // whoever asks for one thing would queue behind them.
     let _lane = if call.is_about_one() { None } else { server.lists.acquire().await.ok() };
     let ctx = view.context(call, &world, clock::now());
     let then = apart(|| drover_api::read(&ctx, &call.path(), &call.query))?;

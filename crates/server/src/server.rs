@@ -151,6 +151,12 @@ const TURN: Duration = Duration::from_secs(30);
 /// some day) make a second one necessary.
 const ATTEMPTS: u32 = 50;
 
+/// Lists that are worked at at a time: one processor is left to whoever asks for one thing, and to agents.
+fn lanes() -> usize {
+    let processors = available_parallelism().map_or(2, NonZero::get);
+    processors.saturating_sub(1).max(1)
+}
+
 impl Server {
     /// A server on an open store.
     pub(crate) fn new(
@@ -176,7 +182,7 @@ impl Server {
             errands: Errands::default(),
             graveyard: Graveyard::default(),
             forecasts: Arc::new(Semaphore::new(FORECASTS)),
-            lists: Semaphore::new(available_parallelism().map_or(2, NonZero::get)),
+            lists: Semaphore::new(lanes()),
             timing,
             turn: Mutex::default(),
             stop,
