@@ -395,3 +395,12 @@ fn what_a_schema_does_not_offer_is_answered_in_words() {
     }
     assert!(refused > 900, "{refused}");
 }
+
+/// One of everything is stored as rows, and is the same when it is read again.
+#[test]
+fn one_of_everything_outlives_a_restart() {
+    let world = full().world;
+    let again = drover_core::World::load(world.all_rows()).unwrap();
+    assert_eq!(again, world);
+    assert!(!world.project_templates.is_empty() && !world.webhooks.is_empty());
+}
