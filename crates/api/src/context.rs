@@ -28,7 +28,8 @@ pub struct Context<'a> {
     pub pulls: &'a [Pull],
     /// What hosts were asked to do with single containers, by their numbers; empty is fine for all other types.
     pub errands: &'a BTreeMap<u64, Errand>,
-    /// Units that the snapshot has forgotten of late, by their serials; of use where a container is read by its id.
+    /// Units that the snapshot has forgotten of late, by their serials; of use where a request names a
+    /// container by its id.
     pub departed: &'a BTreeMap<u64, Departed>,
     /// The catalog; of use where a project is made of a template, or that of its parts.
     pub library: &'a Library,

@@ -89,6 +89,19 @@ fn a_template_is_its_makers_or_everybodys() {
     bench.ask("DELETE /v2-beta/projecttemplates/1pt1", json!({}), 405);
 
     bench.grant = account(904);
+    // Whoever has an account may change some of them, under any URL; a project's key none.
+    let methods = |bench: &mut Bench| {
+        ["~", "/v2-beta"].map(|tree| {
+            bench.get(&format!("{tree}/schemas/projecttemplate"))["resourceMethods"].clone()
+        })
+    };
+    assert_eq!(
+        methods(&mut bench),
+        [json!(["GET", "PUT", "DELETE"]), json!(["GET", "PUT", "DELETE"])]
+    );
+    bench.grant = drover_core::Grant::Project(crate::bench::PROJECT);
+    assert_eq!(methods(&mut bench), [json!(["GET"]), json!(["GET"])]);
+    bench.grant = account(904);
     let edited = json!({ "name": "Other", "stacks": [] });
     let edited = bench.ask(&format!("PUT {url}"), edited, 200);
     assert_eq!(
