@@ -137,24 +137,39 @@ pub(super) fn launch(
     project: ProjectId,
     next: u64,
 ) -> Result<Vec<Change>, ApiError> {
+    let made = made(ctx, world, project, next, &template.stacks).map_err(|(_, why)| {
+        let why = format!("template {}, {why}", template.name);
+        ApiError::on(Code::InvalidReference, "projectTemplateId", why)
+    })?;
+    Ok(made.into_iter().map(Change::PutStack).collect())
+}
+
+/// A template's stacks in a project; or what is wrong with the first that can't be made.
+fn made(
+    ctx: &Context<'_>,
+    world: &World,
+    project: ProjectId,
+    next: u64,
+    stacks: &[TemplateStack],
+) -> Result<Vec<Stack>, (Code, String)> {
     let mut bytes = 0;
-    let made = (next..).zip(&template.stacks).map(|(number, stack)| {
-        let why = |why: String| {
-            let why = format!("template {}, stack {}: {why}", template.name, stack.name);
-            ApiError::on(Code::InvalidReference, "projectTemplateId", why)
-        };
-        let texts = texts_of(ctx, stack).map_err(why)?;
+    let made = (next..).zip(stacks).map(|(number, stack)| {
+        let wrong = |code, why: String| (code, format!("stack {}: {why}", stack.name));
+        let texts = texts_of(ctx, stack).map_err(|why| wrong(Code::InvalidReference, why))?;
         bytes += size(&texts);
         if bytes > TEXTS_BYTES {
-            return Err(why(too_long()));
+            let most = TEXTS_BYTES >> 20;
+            let why = format!("the texts of a template's stacks may come to {most} MiB");
+            return Err(wrong(Code::MaxLengthExceeded, why));
         }
         let made = Stack {
             start_on_create: true,
             rollout: Some(Rollout::begin(RolloutPhase::Creating, &ctx.caller.access, ctx.now)),
             ..Stack::new(StackId(number), project, &stack.name, ctx.now).made_of(texts)
         };
-        texts::stack_spec(world, &made).map_err(|wrong| why(wrong.to_string()))?;
-        Ok(Change::PutStack(made))
+        texts::stack_spec(world, &made)
+            .map_err(|why| wrong(Code::InvalidFormat, why.to_string()))?;
+        Ok(made)
     });
     made.collect()
 }
@@ -203,7 +218,7 @@ fn public(ctx: &Context<'_>, body: Body<'_>) -> Result<Option<bool>, ApiError> {
 
 /// The stacks in a body; each makes sense by itself.
 fn stacks(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<TemplateStack>, ApiError> {
-    let (mut stacks, mut names, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
+    let (mut stacks, mut names) = (Vec::new(), BTreeSet::new());
     for part in body.bodies("stacks")? {
         let refuse = |code, why: String| ApiError::on(code, "stacks", why);
         let word =
@@ -222,17 +237,11 @@ fn stacks(ctx: &Context<'_>, body: Body<'_>) -> Result<Vec<TemplateStack>, ApiEr
             let why = format!("two stacks of the template are named {}", stack.name);
             return Err(refuse(Code::NotUnique, why));
         }
-        let texts = texts_of(ctx, &stack).map_err(|why| {
-            refuse(Code::InvalidReference, format!("stack {}: {why}", stack.name))
-        })?;
-        bytes += size(&texts);
-        if bytes > TEXTS_BYTES {
-            return Err(refuse(Code::MaxLengthExceeded, too_long()));
-        }
-        let made = Stack::new(StackId(0), ProjectId(0), &stack.name, ctx.now).made_of(texts);
-        texts::stack_spec(ctx.world, &made)?;
         stacks.push(stack);
     }
+    // As they would be in a project.
+    made(ctx, ctx.world, ProjectId(0), 0, &stacks)
+        .map_err(|(code, why)| ApiError::on(code, "stacks", why))?;
     Ok(stacks)
 }
 
@@ -254,10 +263,6 @@ fn texts_of(ctx: &Context<'_>, stack: &TemplateStack) -> Result<Texts, String> {
 fn size(texts: &Texts) -> usize {
     let own = [&texts.docker_compose, &texts.rancher_compose].into_iter().flatten();
     own.chain(texts.templates.values()).map(String::len).sum()
-}
-
-fn too_long() -> String {
-    format!("the texts of a template's stacks may come to {} MiB", TEXTS_BYTES >> 20)
 }
 
 fn cattle(ctx: &Context<'_>) -> Value {
